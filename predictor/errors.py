@@ -1,0 +1,86 @@
+"""The one family of errors that this package raises on purpose.
+
+::
+
+    PredictorError              exit code 1   something failed
+    ├── ModelError              exit code 1   the file is not a model that can be analysed
+    │   └── RefusedError        exit code 1   TFLM refuses the model (AllocateTensors fails)
+    ├── MissingDependencyError  exit code 1   an optional tool or package is not installed
+    ├── OutputError             exit code 1   a result could not be written
+    └── UsageError              exit code 2   the request itself is wrong
+        ├── BoardError          exit code 2   unknown or malformed board
+        └── RevisionError       exit code 2   unknown TFLM revision or kernel set
+
+Each message says what is wrong, where, and what to do about it. The exit code of a model that
+is fine but does not fit is 3; that is a verdict, not an error, and is decided by the caller.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+EXIT_FITS = 0
+EXIT_DOES_NOT_FIT = 3
+EXIT_INTERRUPTED = 130
+
+
+class PredictorError(Exception):
+    """Base of all errors of this package; ``exit_code`` is what the command line returns."""
+
+    exit_code: ClassVar[int] = 1
+
+
+class ModelError(PredictorError):
+    """The file is not a TensorFlow Lite model that can be analysed."""
+
+
+class RefusedError(ModelError):
+    """TFLM refuses this model: ``AllocateTensors`` would return an error.
+
+    Args:
+        reason: what TFLM's check demands, in words.
+        operator: name of the operator whose Init or Prepare fails, if it is one operator.
+        operator_index: its index within its subgraph.
+        subgraph_index: the subgraph it stands in.
+    """
+
+    def __init__(
+        self,
+        reason: str,
+        operator: str | None = None,
+        operator_index: int | None = None,
+        subgraph_index: int = 0,
+    ) -> None:
+        self.reason = reason
+        self.operator = operator
+        self.operator_index = operator_index
+        self.subgraph_index = subgraph_index
+        where = ""
+        if operator is not None:
+            where = f"operator {operator_index} ({operator})"
+            if subgraph_index:
+                where += f" of subgraph {subgraph_index}"
+            where += ": "
+        super().__init__(f"TFLM refuses this model: {where}{reason}")
+
+
+class MissingDependencyError(PredictorError):
+    """An optional tool or package is missing; the message holds the command that installs it."""
+
+
+class OutputError(PredictorError):
+    """A result could not be written."""
+
+
+class UsageError(PredictorError):
+    """The request itself is wrong: an unknown name, a bad value, contradicting options."""
+
+    exit_code: ClassVar[int] = 2
+
+
+class BoardError(UsageError):
+    """The board is unknown or its description is malformed."""
+
+
+class RevisionError(UsageError):
+    """The TFLM revision or kernel set is unknown."""

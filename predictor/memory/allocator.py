@@ -1,0 +1,71 @@
+"""TFLM's arena allocator, replayed without an arena.
+
+Mirrors ``SingleArenaBufferAllocator``: persistent memory grows down from the tail, the head holds
+one resizable buffer, temporary memory stands above it. Instead of failing, the replay notes how
+large the arena must be for each step to succeed.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from predictor.operators.sizes import align_up
+
+
+class PersistentAllocation(NamedTuple):
+    """One request to the tail, for ``count`` objects at once."""
+
+    kind: str
+    size_bytes: int
+    alignment: int
+    count: int = 1
+
+
+class ArenaAllocator:
+    """Replays allocations and keeps the smallest arena with which all of them succeed.
+
+    Offsets count from a 16-byte-aligned start (head) and end (tail) of the arena.
+
+    The size kept is the safe one: TFLM checks persistent requests against the head alone, so an
+    arena that is a few bytes smaller may pass although a persistent buffer overwrites live
+    temporary memory.
+    """
+
+    __slots__ = ("alignment", "head", "persistent_log", "required_bytes", "tail", "temp")
+
+    def __init__(self, alignment: int) -> None:
+        self.alignment = alignment
+        self.head = 0
+        self.temp = 0
+        self.tail = 0
+        self.required_bytes = 0
+        self.persistent_log: list[PersistentAllocation] = []
+
+    def persistent(self, kind: str, size_bytes: int, alignment: int, count: int = 1) -> None:
+        """``AllocatePersistentBuffer`` for ``count`` objects of together ``size_bytes``."""
+        self.tail = -(-(self.tail + size_bytes) // alignment) * alignment
+        self.persistent_log.append(PersistentAllocation(kind, size_bytes, alignment, count))
+        top = max(self.head, self.temp)
+        if top + self.tail > self.required_bytes:
+            self.required_bytes = top + self.tail
+
+    def temporary(self, size_bytes: int, alignment: int) -> None:
+        """``AllocateTemp``."""
+        self.temp = -(-self.temp // alignment) * alignment + size_bytes
+        if self.temp + self.tail > self.required_bytes:
+            self.required_bytes = self.temp + self.tail
+
+    def reset_temporary(self) -> None:
+        """``ResetTempAllocations``."""
+        self.temp = self.head
+
+    def resize_head(self, size_bytes: int) -> None:
+        """``ResizeBuffer`` and ``ReserveNonPersistentOverlayMemory``: the head starts at 0."""
+        self.head = self.temp = size_bytes
+        if self.head + self.tail > self.required_bytes:
+            self.required_bytes = self.head + self.tail
+
+    def plan_with(self, workspace_bytes: int) -> None:
+        """The planner takes all memory that is left and must find its workspace in it."""
+        start, end = align_up(self.temp, self.alignment), align_up(self.tail, self.alignment)
+        self.required_bytes = max(self.required_bytes, start + workspace_bytes + end)

@@ -1,0 +1,123 @@
+"""Runs the Init and Prepare of all operators of a graph, as TFLM does before it plans memory."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from predictor.errors import RefusedError
+from predictor.memory.lifetimes import ScratchRequest
+from predictor.memory.revision import Revision
+from predictor.model.graph import Graph, Operator, Subgraph
+from predictor.operators.context import GraphState, NodeContext, Request
+from predictor.operators.registry import OperatorRow, find
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedNode:
+    """One operator with what its Init and Prepare asked for, in order."""
+
+    row: OperatorRow
+    context: NodeContext
+    init_requests: list[Request]
+    prepare_requests: list[Request]
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedGraph:
+    """All operators in TFLM's order (subgraph by subgraph) and what they changed."""
+
+    graph: Graph
+    revision: Revision
+    nodes: list[PreparedNode]
+    state: GraphState
+    scratch: list[ScratchRequest]
+
+    @property
+    def inexact_reasons(self) -> list[str]:
+        """Why figures are not known to be exact; empty where they are."""
+        return _messages(self.nodes, "inexact_reasons")
+
+    @property
+    def invoke_errors(self) -> list[str]:
+        """Operators that prepare but fail each time they run."""
+        return _messages(self.nodes, "invoke_errors")
+
+    @property
+    def notes(self) -> list[str]:
+        return _messages(self.nodes, "notes")
+
+
+def _messages(nodes: list[PreparedNode], attribute: str) -> list[str]:
+    return [
+        f"operator {node.context.op.index} ({node.context.op.label}): {message}"
+        for node in nodes
+        for message in getattr(node.context, attribute)
+    ]
+
+
+def prepare(graph: Graph, revision: Revision) -> PreparedGraph:
+    """Initialises and prepares each operator of each subgraph.
+
+    Raises:
+        RefusedError: TFLM has no such operator, or its Prepare fails.
+    """
+    state = GraphState()
+    sizeof = revision.structs.size_of
+    contexts: list[tuple[OperatorRow, NodeContext]] = []
+    for subgraph in graph.subgraphs:
+        for op in subgraph.operators:
+            row = _row(op, subgraph)
+            contexts.append(
+                (row, NodeContext(graph, subgraph, op, revision.kernels, sizeof, state))
+            )
+    nodes: list[PreparedNode] = []
+    for row, context in contexts:
+        if row.init is not None:
+            row.init(context)
+        init_requests, context.requests = context.requests, []
+        nodes.append(PreparedNode(row, context, init_requests, context.requests))
+    scratch: list[ScratchRequest] = []
+    limit = revision.rules.max_scratch_buffers_per_operator
+    for node in nodes:
+        context = node.context
+        if node.row.prepare is not None:
+            node.row.prepare(context)
+        if len(context.scratch_bytes) > limit:
+            context.refuse(f"it asks for more than {limit} scratch buffers")
+        _check_static_shapes(context)
+        scratch += [
+            ScratchRequest(size, context.subgraph.index, context.op.index)
+            for size in context.scratch_bytes
+        ]
+    return PreparedGraph(graph, revision, nodes, state, scratch)
+
+
+def _row(op: Operator, subgraph: Subgraph) -> OperatorRow:
+    row = find(op.name)
+    if row is None:
+        kind = "custom operator" if op.is_custom else "operator"
+        raise RefusedError(
+            f"it has no such {kind}", op.label, op.index, subgraph_index=subgraph.index
+        )
+    if op.custom_options is not None and not op.is_custom:
+        raise RefusedError(
+            "it is a builtin operator with custom options",
+            op.label,
+            op.index,
+            subgraph_index=subgraph.index,
+        )
+    return row
+
+
+def _check_static_shapes(context: NodeContext) -> None:
+    """Mirrors ``CheckDynamicTensors``: outputs must have positive dims after Prepare."""
+    for position in range(len(context.op.outputs)):
+        tensor = context.output(position)
+        if tensor is None:
+            continue
+        shape = context.shape(tensor)
+        if shape != (0,) and any(dim <= 0 for dim in shape):
+            context.refuse(
+                f"output tensor {tensor.index} ({tensor.name}) has the shape {list(shape)}; "
+                "dynamic tensors are not supported"
+            )

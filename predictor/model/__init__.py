@@ -1,0 +1,1 @@
+"""Models: an immutable graph, the reader of ``.tflite`` files and a builder of them."""

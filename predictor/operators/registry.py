@@ -1,0 +1,84 @@
+"""The table of operators: one row each, gathered from the modules of this package."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from predictor.operators.context import NodeContext
+
+
+class OpCount(NamedTuple):
+    """Work of one operator for one inference.
+
+    ``macs``: multiply-accumulates (1 MAC = 2 ops), counted over the whole output, padding
+    included, as in the paper. ``other_ops``: elementary operations on output or input elements
+    that are not MACs (additions, comparisons, table look-ups, copies count one each).
+    """
+
+    macs: int = 0
+    other_ops: int = 0
+
+
+Step = Callable[[NodeContext], None]
+Counter = Callable[[NodeContext], OpCount]
+
+
+@dataclass(frozen=True, slots=True)
+class OperatorRow:
+    """All that is known of an operator.
+
+    ``params``: C struct that TFLM's parser allocates for the builtin options (None: none).
+    ``init`` and ``prepare`` mirror the kernel's steps; None where TFLM registers none.
+    """
+
+    name: str
+    prepare: Step | None
+    count: Counter
+    init: Step | None = None
+    params: str | None = None
+
+
+_rows: dict[str, OperatorRow] = {}
+
+
+def register(
+    *names: str,
+    prepare: Step | None,
+    count: Counter,
+    init: Step | None = None,
+    params: str | None = None,
+) -> None:
+    """Adds a row for each name (a builtin operator, or the custom code of a custom operator)."""
+    for name in names:
+        if name in _rows:
+            raise ValueError(f"operator {name} is registered twice")
+        _rows[name] = OperatorRow(name, prepare, count, init, params)
+
+
+def find(name: str) -> OperatorRow | None:
+    """The row of an operator, None if TFLM has no such operator."""
+    return _rows.get(name)
+
+
+def names() -> tuple[str, ...]:
+    """Names of all operators in the registry, sorted."""
+    return tuple(sorted(_rows))
+
+
+def count_nothing(_: NodeContext) -> OpCount:
+    """For operators that move no data (reshape onto the same memory, control flow)."""
+    return OpCount()
+
+
+def count_outputs(ctx: NodeContext) -> OpCount:
+    """One elementary operation for each output element."""
+    outputs = (ctx.output(position) for position in range(len(ctx.op.outputs)))
+    return OpCount(0, sum(ctx.element_count(tensor) for tensor in outputs if tensor is not None))
+
+
+def count_inputs(ctx: NodeContext) -> OpCount:
+    """One elementary operation for each element of the first input (reductions)."""
+    tensor = ctx.input(0)
+    return OpCount(0, 0 if tensor is None else ctx.element_count(tensor))
