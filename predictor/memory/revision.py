@@ -6,12 +6,13 @@ and the rules; the other files describe the structs of the runtime and of the ke
 
 from __future__ import annotations
 
-import tomllib
+
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from predictor import toml
 from predictor.errors import RevisionError
 from predictor.memory.abi import ABIS, StructLayouts
 
@@ -47,7 +48,7 @@ def revision_names() -> tuple[str, ...]:
 
 def _load_toml(path: Path) -> dict[str, Any]:
     with path.open("rb") as file:
-        return tomllib.load(file)
+        return toml.load(file)
 
 
 @lru_cache(maxsize=None)
