@@ -6,6 +6,9 @@
     ├── ModelError              exit code 1   the file is not a model that can be analysed
     │   └── RefusedError        exit code 1   TFLM refuses the model (AllocateTensors fails)
     ├── MissingDependencyError  exit code 1   an optional tool or package is not installed
+    ├── EmulationError          exit code 1   emulated firmware could not be run to its end
+    │   ├── FirmwareFaultError  exit code 1   the firmware did what hardware would trap
+    │   └── PlatformError       exit code 1   a platform file is malformed or contradicts its board
     ├── OutputError             exit code 1   a result could not be written
     └── UsageError              exit code 2   the request itself is wrong
         ├── BoardError          exit code 2   unknown or malformed board
@@ -66,6 +69,18 @@ class RefusedError(ModelError):
 
 class MissingDependencyError(PredictorError):
     """An optional tool or package is missing; the message holds the command that installs it."""
+
+
+class EmulationError(PredictorError):
+    """Firmware could not be loaded or run to its end in an emulator."""
+
+
+class FirmwareFaultError(EmulationError):
+    """The firmware did what the hardware would trap; the message says where."""
+
+
+class PlatformError(EmulationError):
+    """A platform file (``.repl``) is malformed, incomplete or contradicts its board."""
 
 
 class OutputError(PredictorError):
