@@ -1,0 +1,123 @@
+// TFLM of mid-2020: registrations carry versions, errors go through an ErrorReporter, the model has
+// one subgraph, and the allocator logs head and tail.
+#ifndef RUNNER_TFLM_API_2020_H_
+#define RUNNER_TFLM_API_2020_H_
+
+#include <cstring>
+#include <new>
+
+#include "operators.h"
+#include "runner/log_sink.h"
+#include "tensorflow/lite/micro/kernels/micro_ops.h"
+#include "tensorflow/lite/micro/memory_planner/greedy_memory_planner.h"
+#include "tensorflow/lite/micro/micro_error_reporter.h"
+#include "tensorflow/lite/micro/simple_memory_allocator.h"
+
+namespace tflm {
+
+using Registration = TfLiteRegistration;
+using Parser = tflite::MicroOpResolver::BuiltinParseFunction;
+
+struct FoundOperator {
+  Registration registration;
+  Parser parser;
+  int32_t highest_version;
+};
+
+// Fills `found` and returns true if the operator is linked.
+inline bool FindOperator(int32_t builtin, const char* custom_name, FoundOperator* found) {
+  const auto use = [&](TfLiteRegistration* registration, int32_t highest_version) {
+    *found = {*registration, tflite::ParseOpData, highest_version};
+    found->registration.builtin_code = builtin;
+    found->registration.custom_name = custom_name;
+    return true;
+  };
+#define BUILTIN(code, function, version)               \
+  if (builtin == tflite::BuiltinOperator_##code) {     \
+    return use(tflite::ops::micro::function(), version); \
+  }
+#define CUSTOM(name, function)                                        \
+  if (custom_name != nullptr && std::strcmp(custom_name, name) == 0) { \
+    return use(tflite::ops::micro::function(), 1);                    \
+  }
+  TFLM_OPERATORS(BUILTIN, CUSTOM)
+#undef BUILTIN
+#undef CUSTOM
+  return false;
+}
+
+// The resolver's interface; `Lookup` has Registration* ByCode(int32_t), ByName(const char*) and
+// Parser ParserFor(int32_t). Versions are checked before, by the runner.
+template <class Lookup>
+class ResolverInterface : public tflite::MicroOpResolver {
+ public:
+  explicit ResolverInterface(const Lookup& lookup) : lookup_(lookup) {}
+  const TfLiteRegistration* FindOp(tflite::BuiltinOperator op, int) const override {
+    return lookup_.ByCode(op);
+  }
+  const TfLiteRegistration* FindOp(const char* op, int) const override {
+    return lookup_.ByName(op);
+  }
+  BuiltinParseFunction GetOpDataParser(tflite::BuiltinOperator op) const override {
+    return lookup_.ParserFor(op);
+  }
+  TfLiteStatus AddBuiltin(tflite::BuiltinOperator, TfLiteRegistration*, int) override {
+    return kTfLiteError;
+  }
+
+ private:
+  const Lookup& lookup_;
+
+  TF_LITE_REMOVE_VIRTUAL_DELETE
+};
+
+struct ArenaUse {
+  uint32_t used_bytes;
+  uint32_t head_bytes;
+  uint32_t tail_bytes;
+};
+
+// Smaller arenas crash the allocator before it can report.
+constexpr size_t kSmallestArenaBytes = sizeof(tflite::SimpleMemoryAllocator) + 16;
+constexpr size_t kPlannerBytesPerBuffer =
+    sizeof(tflite::GreedyMemoryPlanner::ListEntry) + 6 * sizeof(int);
+
+class Interpreter {
+ public:
+  Interpreter(const tflite::Model* model, const tflite::MicroOpResolver& resolver, uint8_t* arena,
+              size_t arena_bytes)
+      : interpreter_(model, resolver, arena, arena_bytes, &reporter_) {}
+
+  TfLiteStatus AllocateTensors() { return interpreter_.AllocateTensors(); }
+  TfLiteStatus Invoke() {
+    next_operator_ = 0;
+    return interpreter_.Invoke();
+  }
+  size_t InputCount() const { return interpreter_.inputs_size(); }
+  size_t OutputCount() const { return interpreter_.outputs_size(); }
+  TfLiteTensor* Input(size_t index) { return interpreter_.input(index); }
+  TfLiteTensor* Output(size_t index) { return interpreter_.output(index); }
+
+  // Head and tail are only told through the log.
+  ArenaUse arena_use() const {
+    log_sink::StartArenaCapture();
+    const uint32_t used_bytes = interpreter_.arena_used_bytes();
+    const log_sink::ArenaCapture capture = log_sink::FinishArenaCapture();
+    return {used_bytes, capture.head_bytes, capture.tail_bytes};
+  }
+
+  // Each operator of the one subgraph runs once, in order.
+  static void CurrentOperator(TfLiteContext*, int32_t* subgraph, int32_t* index) {
+    *subgraph = 0;
+    *index = next_operator_++;
+  }
+
+ private:
+  tflite::MicroErrorReporter reporter_;
+  tflite::MicroInterpreter interpreter_;
+  static int32_t next_operator_;
+};
+
+}  // namespace tflm
+
+#endif  // RUNNER_TFLM_API_2020_H_

@@ -1,0 +1,146 @@
+// Current TFLM (2024 and later): registrations without versions, MicroPrintf, several subgraphs, an
+// allocator that tells head and tail.
+#ifndef RUNNER_TFLM_API_CURRENT_H_
+#define RUNNER_TFLM_API_CURRENT_H_
+
+#include <cstring>
+#include <new>
+
+#include "operators.h"
+#include "tensorflow/lite/micro/arena_allocator/single_arena_buffer_allocator.h"
+#include "tensorflow/lite/micro/memory_planner/greedy_memory_planner.h"
+#include "tensorflow/lite/micro/micro_context.h"
+#include "tensorflow/lite/micro/micro_interpreter_graph.h"
+#include "tensorflow/lite/micro/micro_resource_variable.h"
+
+namespace tflm {
+
+using Registration = TFLMRegistration;
+using Parser = TfLiteBridgeBuiltinParseFunction;
+
+struct FoundOperator {
+  Registration registration;
+  Parser parser;
+  int32_t highest_version;
+};
+
+// Fills `found` and returns true if the operator is linked. TFLM's own resolver adds it, so that
+// the parse function is the one that belongs to it.
+inline bool FindOperator(int32_t builtin, const char* custom_name, FoundOperator* found) {
+  tflite::MicroMutableOpResolver<1> one;
+  const TFLMRegistration* registration = nullptr;
+  const auto code = static_cast<tflite::BuiltinOperator>(builtin);
+#define BUILTIN(name, function, version)            \
+  if (builtin == tflite::BuiltinOperator_##name) {  \
+    one.function();                                 \
+    registration = one.FindOp(code);                \
+  }
+#define CUSTOM(name, function)                                        \
+  if (custom_name != nullptr && std::strcmp(custom_name, name) == 0) { \
+    one.function();                                                   \
+    registration = one.FindOp(custom_name);                           \
+  }
+  TFLM_OPERATORS(BUILTIN, CUSTOM)
+#undef BUILTIN
+#undef CUSTOM
+  if (registration == nullptr) return false;
+  constexpr int32_t kAnyVersion = 0x7FFFFFFF;
+  *found = {*registration, custom_name == nullptr ? one.GetOpDataParser(code) : nullptr,
+            kAnyVersion};
+  found->registration.custom_name = custom_name;
+  return true;
+}
+
+// The resolver's interface; `Lookup` has Registration* ByCode(int32_t), ByName(const char*) and
+// Parser ParserFor(int32_t).
+template <class Lookup>
+class ResolverInterface : public tflite::MicroOpResolver {
+ public:
+  explicit ResolverInterface(const Lookup& lookup) : lookup_(lookup) {}
+  const TFLMRegistration* FindOp(tflite::BuiltinOperator op) const override {
+    return lookup_.ByCode(op);
+  }
+  const TFLMRegistration* FindOp(const char* op) const override { return lookup_.ByName(op); }
+  TfLiteBridgeBuiltinParseFunction GetOpDataParser(tflite::BuiltinOperator op) const override {
+    return lookup_.ParserFor(op);
+  }
+
+ private:
+  const Lookup& lookup_;
+
+  TF_LITE_REMOVE_VIRTUAL_DELETE
+};
+
+struct ArenaUse {
+  uint32_t used_bytes;
+  uint32_t head_bytes;
+  uint32_t tail_bytes;
+};
+
+// Smaller arenas crash the allocators before they can report.
+constexpr size_t kSmallestArenaBytes =
+    sizeof(tflite::SingleArenaBufferAllocator) + sizeof(tflite::GreedyMemoryPlanner) +
+    sizeof(tflite::MicroAllocator) + 16;
+constexpr size_t kPlannerBytesPerBuffer = tflite::GreedyMemoryPlanner::per_buffer_size();
+
+class Interpreter {
+ public:
+  // Takes the same allocations in the same order as MicroInterpreter's constructor with an arena;
+  // made here to keep the allocator, which tells head and tail.
+  Interpreter(const tflite::Model* model, const tflite::MicroOpResolver& resolver, uint8_t* arena,
+              size_t arena_bytes)
+      : memory_(tflite::SingleArenaBufferAllocator::Create(arena, arena_bytes)),
+        allocator_(tflite::MicroAllocator::Create(memory_, MakePlanner(memory_))),
+        interpreter_(model, resolver, allocator_, MakeResourceVariables(model, allocator_)) {}
+
+  TfLiteStatus AllocateTensors() { return interpreter_.AllocateTensors(); }
+  TfLiteStatus Invoke() { return interpreter_.Invoke(); }
+  size_t InputCount() const { return interpreter_.inputs_size(); }
+  size_t OutputCount() const { return interpreter_.outputs_size(); }
+  TfLiteTensor* Input(size_t index) { return interpreter_.input(index); }
+  TfLiteTensor* Output(size_t index) { return interpreter_.output(index); }
+
+  ArenaUse arena_use() const {
+    return {static_cast<uint32_t>(interpreter_.arena_used_bytes()),
+            static_cast<uint32_t>(memory_->GetNonPersistentUsedBytes()),
+            static_cast<uint32_t>(memory_->GetPersistentUsedBytes())};
+  }
+
+  static void CurrentOperator(TfLiteContext* context, int32_t* subgraph, int32_t* index) {
+    auto& graph =
+        static_cast<tflite::MicroInterpreterGraph&>(tflite::GetMicroContext(context)->graph());
+    *subgraph = graph.GetCurrentSubgraphIndex();
+    *index = graph.GetCurrentOperatorIndex();
+  }
+
+ private:
+  static tflite::MicroMemoryPlanner* MakePlanner(tflite::SingleArenaBufferAllocator* memory) {
+    void* place = memory->AllocatePersistentBuffer(sizeof(tflite::GreedyMemoryPlanner),
+                                                   alignof(tflite::GreedyMemoryPlanner));
+    return new (place) tflite::GreedyMemoryPlanner();
+  }
+
+  // Models with resource variables need a table of them in the arena; the predictor assumes the same
+  // number of entries.
+  static tflite::MicroResourceVariables* MakeResourceVariables(const tflite::Model* model,
+                                                               tflite::MicroAllocator* allocator) {
+    constexpr int kMaxResourceVariables = 32;
+    bool needed = false;
+    for (const tflite::OperatorCode* code : *model->operator_codes()) {
+      const tflite::BuiltinOperator builtin = code->builtin_code();
+      needed |= builtin == tflite::BuiltinOperator_VAR_HANDLE ||
+                builtin == tflite::BuiltinOperator_READ_VARIABLE ||
+                builtin == tflite::BuiltinOperator_ASSIGN_VARIABLE;
+    }
+    return needed ? tflite::MicroResourceVariables::Create(allocator, kMaxResourceVariables)
+                  : nullptr;
+  }
+
+  tflite::SingleArenaBufferAllocator* memory_;
+  tflite::MicroAllocator* allocator_;
+  tflite::MicroInterpreter interpreter_;
+};
+
+}  // namespace tflm
+
+#endif  // RUNNER_TFLM_API_CURRENT_H_

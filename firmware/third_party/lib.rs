@@ -1,0 +1,1 @@
+// Empty: a cargo manifest must have a target.

@@ -1,0 +1,46 @@
+"""What the host places in flash behind the firmware: model, inputs, kernel cases.
+
+Layout: ``firmware/src/blob.h``. Each blob is a header of 32 bytes (magic, version, header size,
+payload size, CRC-32, four parameters), then its payload; the next one starts at a multiple of 16.
+"""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from collections.abc import Iterable
+
+BLOB_VERSION = 1
+MODEL_MAGIC = b"MODL"
+INPUT_MAGIC = b"INPT"
+CASES_MAGIC = b"KCAS"
+BLOB_ALIGNMENT = 16
+HEADER_BYTES = 32
+
+
+def pack_blob(magic: bytes, payload: bytes, parameters: tuple[int, int, int, int]) -> bytes:
+    """One blob, padded so that another may follow it."""
+    head = struct.pack("<4sHHI", magic, BLOB_VERSION, HEADER_BYTES, len(payload))
+    tail = struct.pack("<4I", *parameters)
+    crc = zlib.crc32(payload, zlib.crc32(tail, zlib.crc32(head)))
+    blob = head + struct.pack("<I", crc) + tail + payload
+    return blob + bytes(-len(blob) % BLOB_ALIGNMENT)
+
+
+def model_blobs(model: bytes, inputs: Iterable[bytes] = (), arena_bytes: int = 0) -> bytes:
+    """A model and its inputs for the runner.
+
+    Args:
+        model: content of the .tflite file.
+        inputs: for each run, the bytes of all input tensors in order. None at all: the runner
+            makes one deterministic input (xorshift32, state 1).
+        arena_bytes: size of the arena; 0 takes all RAM that is left.
+    """
+    blobs = [pack_blob(MODEL_MAGIC, model, (arena_bytes, 0, 0, 0))]
+    blobs += [pack_blob(INPUT_MAGIC, data, (0, 0, 0, 0)) for data in inputs]
+    return b"".join(blobs)
+
+
+def cases_blob(cases: Iterable[bytes]) -> bytes:
+    """Packed kernel cases (:mod:`predictor.emulation.kernel_cases`) for the kernel runner."""
+    return pack_blob(CASES_MAGIC, b"".join(cases), (0, 0, 0, 0))
