@@ -5,9 +5,10 @@
 #include "src/crc32.h"
 #include "src/ram_span.h"
 
-// Painted bytes on both sides of each buffer in RAM: a kernel that writes there is caught.
+// Painted bytes on both sides of each buffer in RAM: a kernel that writes there is caught. Each
+// buffer has a paint of its own, so that copying one fence into another shows too.
 #define FENCE_BYTES 32
-#define PAINT 0xA5
+static uint8_t paint_of(uint32_t buffer) { return (uint8_t)(0xA5u ^ buffer); }
 
 static bool is_malformed(const KernelCase* c, uint32_t room_bytes) {
   const CaseHeader* header = c->header;
@@ -40,14 +41,15 @@ static bool is_malformed(const KernelCase* c, uint32_t room_bytes) {
   return false;
 }
 
-static uint8_t* place(RamSpan* ram, const CaseHeader* header, const CaseBuffer* buffer) {
+static uint8_t* place(RamSpan* ram, const CaseHeader* header, const CaseBuffer* buffer,
+                      uint8_t paint) {
   if (buffer->flags & CASE_IN_FLASH) return (uint8_t*)header + buffer->data_offset;
   size_t front = (FENCE_BYTES + buffer->alignment - 1) & ~(size_t)(buffer->alignment - 1);
   uint8_t* start =
       ram_take(ram, front + buffer->misalignment + buffer->bytes + FENCE_BYTES, buffer->alignment);
   if (start == NULL) return NULL;
   uint8_t* address = start + front + buffer->misalignment;
-  memset(address - FENCE_BYTES, PAINT, buffer->bytes + 2 * FENCE_BYTES);
+  memset(address - FENCE_BYTES, paint, buffer->bytes + 2 * FENCE_BYTES);
   if (buffer->flags & CASE_HAS_DATA) {
     memcpy(address, (const uint8_t*)header + buffer->data_offset, buffer->bytes);
   }
@@ -78,7 +80,7 @@ CaseState case_prepare(const CaseHeader* header, uint32_t room_bytes, KernelCase
   if (is_malformed(c, room_bytes)) return CASE_MALFORMED;
   RamSpan ram = ram_span();
   for (uint32_t i = 0; i < header->buffer_count; ++i) {
-    c->addresses[i] = place(&ram, header, &c->buffers[i]);
+    c->addresses[i] = place(&ram, header, &c->buffers[i], paint_of(i));
     if (c->addresses[i] == NULL) return CASE_RAM_FULL;
   }
   fill_arguments(c);
@@ -89,9 +91,9 @@ uint32_t case_buffer_crc(const KernelCase* kernel_case, uint32_t buffer) {
   return crc32_update(0, kernel_case->addresses[buffer], kernel_case->buffers[buffer].bytes);
 }
 
-static bool is_painted(const uint8_t* start, size_t bytes) {
-  for (size_t i = 0; i < bytes; ++i) {
-    if (start[i] != PAINT) return false;
+static bool is_fence(const uint8_t* start, uint8_t paint) {
+  for (size_t i = 0; i < FENCE_BYTES; ++i) {
+    if (start[i] != paint) return false;
   }
   return true;
 }
@@ -101,8 +103,8 @@ int32_t case_first_overrun(const KernelCase* kernel_case) {
     const CaseBuffer* buffer = &kernel_case->buffers[i];
     if (buffer->flags & CASE_IN_FLASH) continue;
     const uint8_t* address = kernel_case->addresses[i];
-    if (!is_painted(address - FENCE_BYTES, FENCE_BYTES)) return (int32_t)i;
-    if (!is_painted(address + buffer->bytes, FENCE_BYTES)) return (int32_t)i;
+    if (!is_fence(address - FENCE_BYTES, paint_of(i))) return (int32_t)i;
+    if (!is_fence(address + buffer->bytes, paint_of(i))) return (int32_t)i;
   }
   return -1;
 }

@@ -24,7 +24,7 @@ static void send_hello(void) {
   message_u32("clock_hz", clocks.core_hz);
   message_text("clock_source", clocks.source, kMaxNameBytes);
   message_u32("free_ram_bytes", (uint32_t)(__ram_end - __free_ram_start));
-  message_u32("kernels", (uint32_t)(__kernel_table_end - __kernel_table_start));
+  message_u32("kernel_count", (uint32_t)(__kernel_table_end - __kernel_table_start));
   message_end();
 }
 

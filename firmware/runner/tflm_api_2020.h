@@ -26,24 +26,26 @@ struct FoundOperator {
 
 // Fills `found` and returns true if the operator is linked.
 inline bool FindOperator(int32_t builtin, const char* custom_name, FoundOperator* found) {
-  const auto use = [&](TfLiteRegistration* registration, int32_t highest_version) {
-    *found = {*registration, tflite::ParseOpData, highest_version};
-    found->registration.builtin_code = builtin;
-    found->registration.custom_name = custom_name;
-    return true;
-  };
-#define BUILTIN(code, function, version)               \
-  if (builtin == tflite::BuiltinOperator_##code) {     \
-    return use(tflite::ops::micro::function(), version); \
+  const TfLiteRegistration* registration = nullptr;
+  int32_t highest_version = 0;
+#define BUILTIN(code, function, version)            \
+  if (builtin == tflite::BuiltinOperator_##code) {  \
+    registration = tflite::ops::micro::function();  \
+    highest_version = version;                      \
   }
 #define CUSTOM(name, function)                                        \
   if (custom_name != nullptr && std::strcmp(custom_name, name) == 0) { \
-    return use(tflite::ops::micro::function(), 1);                    \
+    registration = tflite::ops::micro::function();                    \
+    highest_version = 1;                                              \
   }
   TFLM_OPERATORS(BUILTIN, CUSTOM)
 #undef BUILTIN
 #undef CUSTOM
-  return false;
+  if (registration == nullptr) return false;
+  *found = {*registration, tflite::ParseOpData, highest_version};
+  found->registration.builtin_code = builtin;
+  found->registration.custom_name = custom_name;
+  return true;
 }
 
 // The resolver's interface; `Lookup` has Registration* ByCode(int32_t), ByName(const char*) and
