@@ -76,7 +76,15 @@ class EmulationError(PredictorError):
 
 
 class FirmwareFaultError(EmulationError):
-    """The firmware did what the hardware would trap; the message says where."""
+    """The firmware did what the hardware would trap; the message says where.
+
+    Args:
+        fault: the trap with its place, an ``emulation.machine.Fault``.
+    """
+
+    def __init__(self, fault: object) -> None:
+        self.fault = fault
+        super().__init__(str(fault))
 
 
 class PlatformError(EmulationError):

@@ -11,6 +11,7 @@ import os
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 from types import MappingProxyType
 
@@ -290,7 +291,7 @@ def _memories(merged: Mapping[str, Peripheral]) -> tuple[Memory, ...]:
                 raise PlatformError(f"{item.where}: {item.name} needs an address and its own size")
             memories.append(Memory(item.name, registration.address, size))
     memories.sort(key=lambda memory: memory.base)
-    for low, high in zip(memories, memories[1:], strict=False):
+    for low, high in pairwise(memories):
         if low.end > high.base:
             raise PlatformError(f"{merged[high.name].where}: {high.name} overlaps {low.name}")
     return tuple(memories)

@@ -1,0 +1,266 @@
+"""What every emulated machine can do, and what a run of it yields.
+
+Emulators differ in how they count and what they trap; callers see only these types.
+"""
+
+from __future__ import annotations
+
+import os
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from types import MappingProxyType, TracebackType
+
+from predictor.emulation.function_call import Argument, CallResult
+from predictor.emulation.platforms import Platform
+from predictor.errors import EmulationError, FirmwareFaultError
+
+
+class StopReason(Enum):
+    """Why a run ended. The values are words for messages."""
+
+    SYMBOL = "reached the symbol"
+    UART_TEXT = "sent the text"
+    MAX_INSTRUCTIONS = "instruction limit"
+    TIMEOUT = "host time limit"
+    IDLE = "sleeps with nothing to wake it"
+    BREAKPOINT = "breakpoint instruction"
+    RESET = "requested a reset"
+    FAULT = "fault"
+
+
+class FaultKind(Enum):
+    """What the firmware did that hardware would trap."""
+
+    NULL_ACCESS = "null pointer"
+    UNMAPPED_ACCESS = "access outside memory"
+    WRITE_PROTECTED = "write to read-only memory"
+    PERIPHERAL_ACCESS = "access to a peripheral that does not exist"
+    STACK_OVERFLOW = "stack overflow"
+    EXECUTE_DATA = "execution of data"
+    INVALID_STATE = "jump to an address without the Thumb bit"
+    UNDEFINED_INSTRUCTION = "undefined instruction"
+    WRONG_CORE = "instruction of another core"
+    FPU_DISABLED = "floating-point unit is off"
+    DIVISION_BY_ZERO = "division by zero"
+    OUT_OF_BUFFER = "access outside a buffer"
+
+
+@dataclass(frozen=True, slots=True)
+class CodeLocation:
+    """A place in the code. ``file`` and ``line`` need debug information in the ELF file."""
+
+    address: int
+    symbol: str | None = None
+    offset: int = 0
+    file: str | None = None
+    line: int | None = None
+
+    def __str__(self) -> str:
+        where = f"{self.symbol}+{self.offset:#x}" if self.symbol else "unknown code"
+        source = f" ({self.file}:{self.line})" if self.file else ""
+        return f"{where}{source} at {self.address:#010x}"
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """A trap. ``backtrace`` starts with ``location`` and goes outwards."""
+
+    kind: FaultKind
+    message: str
+    location: CodeLocation
+    address: int | None = None
+    registers: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
+    backtrace: tuple[CodeLocation, ...] = ()
+
+    def __str__(self) -> str:
+        callers = "".join(f"\n  called from {frame}" for frame in self.backtrace[1:])
+        return f"{self.kind.value}: {self.message}\n  in {self.location}{callers}"
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionProfile:
+    """Instructions of one function: its own, and with all that it called."""
+
+    name: str
+    address: int
+    calls: int
+    self_instructions: int
+    inclusive_instructions: int
+
+
+@dataclass(frozen=True, slots=True)
+class CallProfile:
+    """Calls from one function to another and the instructions spent in them."""
+
+    caller: str | None
+    callee: str
+    calls: int
+    inclusive_instructions: int
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """Functions, most instructions of their own first, and call edges."""
+
+    functions: tuple[FunctionProfile, ...]
+    calls: tuple[CallProfile, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RunResult:
+    """What a run yields.
+
+    Attributes:
+        instructions: executed since reset, over all runs.
+        uart: bytes sent since reset.
+        stack_used_bytes: most that was on the stack since reset; None where it is not measured.
+        notices: what works here but not on the board, in words.
+        host_s: seconds that this run took.
+    """
+
+    stop: StopReason
+    instructions: int
+    uart: bytes
+    fault: Fault | None = None
+    breakpoint: int | None = None
+    notices: tuple[str, ...] = ()
+    stack_used_bytes: int | None = None
+    profile: Profile | None = None
+    host_s: float = 0.0
+
+    def raise_fault(self) -> None:
+        """Raises FirmwareFaultError if the run ended in a fault."""
+        if self.fault is not None:
+            raise FirmwareFaultError(self.fault)
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a run is; given to ``progress`` a few times a second."""
+
+    instructions: int
+    uart_bytes: int
+    host_s: float
+
+
+ProgressCallback = Callable[[Progress], None]
+
+
+class Machine(ABC):
+    """An emulated board. Use as a context manager, or call ``close``.
+
+    Raises (all methods): EmulationError where the emulator cannot do what is asked.
+    """
+
+    def __init__(self, platform: Platform) -> None:
+        self.platform = platform
+
+    @abstractmethod
+    def load_elf(self, path: str | os.PathLike[str]) -> None:
+        """Loads a program into flash and resets the machine; there is one program a machine."""
+
+    @abstractmethod
+    def load_binary(self, data: bytes, address: int) -> None:
+        """Writes data into flash or RAM, as a flash programmer would, before the first run."""
+
+    @abstractmethod
+    def run(
+        self,
+        *,
+        until_symbol: str | None = None,
+        until_uart: bytes | None = None,
+        max_instructions: int | None = None,
+        timeout_s: float | None = None,
+        progress: ProgressCallback | None = None,
+    ) -> RunResult:
+        """Runs, or continues, until the first of the given ends or a fault.
+
+        Args:
+            until_symbol: stop before the first instruction of this function.
+            until_uart: stop once the UART has sent this text.
+            max_instructions: stop about there, counted from reset.
+            timeout_s: host seconds for this run.
+            progress: called a few times a second.
+        """
+
+    @property
+    @abstractmethod
+    def uart(self) -> bytes:
+        """Bytes sent over the platform's UART since reset."""
+
+    @property
+    @abstractmethod
+    def instructions(self) -> int:
+        """Instructions executed since reset."""
+
+    @abstractmethod
+    def read_memory(self, address: int, size_bytes: int) -> bytes:
+        """Memory as the core would read it."""
+
+    @abstractmethod
+    def write_memory(self, address: int, data: bytes) -> None:
+        """Writes memory, read-only or not."""
+
+    @abstractmethod
+    def symbol(self, name: str) -> int:
+        """Address of a symbol of the program."""
+
+    def call(
+        self,
+        function: str,
+        *arguments: Argument,
+        max_instructions: int | None = None,
+        timeout_s: float | None = None,
+        checks_bounds: bool = True,
+    ) -> CallResult:
+        """Calls one function of the program, with its buffers alone between pages that fault.
+
+        Args:
+            function: its symbol.
+            arguments: by the procedure call standard; see ``function_call``.
+            max_instructions: most that this call may take.
+            timeout_s: host seconds that it may take.
+            checks_bounds: check each access to the byte, some four times slower; without, an
+                access must miss a buffer's pages to be noticed.
+
+        Raises:
+            FirmwareFaultError: the function did what hardware would trap, or accessed memory
+                beside its buffers.
+            EmulationError: it did not return, or did not preserve a register; or this emulator
+                cannot call functions.
+        """
+        raise EmulationError("this emulator cannot call single functions; use Unicorn")
+
+    @abstractmethod
+    def close(self) -> None:
+        """Ends the emulator and frees what it holds; nothing may be called afterwards."""
+
+    def __enter__(self) -> Machine:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def require_memory(platform: Platform, address: int, size_bytes: int) -> None:
+    """Checks that a span lies within the platform's memories, neighbours taken together.
+
+    Raises:
+        EmulationError: it does not; names the first address that no memory holds.
+    """
+    position, end = address, address + size_bytes
+    while position < end:
+        holder = next((m for m in platform.memories if m.base <= position < m.end), None)
+        if holder is None:
+            raise EmulationError(
+                f"{size_bytes} bytes at {address:#010x} do not fit: no memory holds "
+                f"{position:#010x}"
+            )
+        position = holder.end
