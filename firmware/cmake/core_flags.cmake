@@ -11,8 +11,10 @@ else()
 endif()
 list(APPEND CORE_FLAGS -mthumb -mfloat-abi=hard)
 
+# -g1: line tables, so that a fault can be located; the code is the same.
 set(COMMON_FLAGS
-  ${CORE_FLAGS} -O2 -ffunction-sections -fdata-sections -fno-unwind-tables
+  ${CORE_FLAGS} -O2 -g1 -ffile-prefix-map=${CMAKE_CURRENT_SOURCE_DIR}=firmware
+  -ffunction-sections -fdata-sections -fno-unwind-tables
   -fno-asynchronous-unwind-tables -funsigned-char)
 set(CXX_ONLY_FLAGS -fno-rtti -fno-exceptions -fno-threadsafe-statics)
 # NDEBUG: with assertions on, this revision's integer ADD refuses an input zero point of -128.

@@ -43,9 +43,9 @@ void CheckAllocation() {
     FailAllocation(requested, available, requested - available);
   }
   if (NumberBehind("Too many buffers (max is ", &buffers)) {
-    available = buffers * tflm::kPlannerBytesPerBuffer;
-    FailAllocation(available + tflm::kPlannerBytesPerBuffer, available,
-                   tflm::kPlannerBytesPerBuffer);
+    const uint32_t bytes_per_buffer = tflite::GreedyMemoryPlanner::per_buffer_size();
+    available = buffers * bytes_per_buffer;
+    FailAllocation(available + bytes_per_buffer, available, bytes_per_buffer);
   }
 }
 

@@ -81,8 +81,6 @@ struct ArenaUse {
 
 // Smaller arenas crash the allocator before it can report.
 constexpr size_t kSmallestArenaBytes = sizeof(tflite::SimpleMemoryAllocator) + 16;
-constexpr size_t kPlannerBytesPerBuffer =
-    sizeof(tflite::GreedyMemoryPlanner::ListEntry) + 6 * sizeof(int);
 
 class Interpreter {
  public:

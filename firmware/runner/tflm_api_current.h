@@ -16,7 +16,7 @@
 namespace tflm {
 
 using Registration = TFLMRegistration;
-using Parser = TfLiteBridgeBuiltinParseFunction;
+using Parser = tflite::TfLiteBridgeBuiltinParseFunction;
 
 struct FoundOperator {
   Registration registration;
@@ -61,7 +61,7 @@ class ResolverInterface : public tflite::MicroOpResolver {
     return lookup_.ByCode(op);
   }
   const TFLMRegistration* FindOp(const char* op) const override { return lookup_.ByName(op); }
-  TfLiteBridgeBuiltinParseFunction GetOpDataParser(tflite::BuiltinOperator op) const override {
+  tflite::TfLiteBridgeBuiltinParseFunction GetOpDataParser(tflite::BuiltinOperator op) const override {
     return lookup_.ParserFor(op);
   }
 
@@ -81,7 +81,6 @@ struct ArenaUse {
 constexpr size_t kSmallestArenaBytes =
     sizeof(tflite::SingleArenaBufferAllocator) + sizeof(tflite::GreedyMemoryPlanner) +
     sizeof(tflite::MicroAllocator) + 16;
-constexpr size_t kPlannerBytesPerBuffer = tflite::GreedyMemoryPlanner::per_buffer_size();
 
 class Interpreter {
  public:

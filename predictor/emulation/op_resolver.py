@@ -72,11 +72,11 @@ def _current_operators(header: str) -> tuple[LinkableOperator, ...]:
         body = header[method.end() : following.start() if following else len(header)]
         builtin = re.search(r"AddBuiltin\(\s*BuiltinOperator_(\w+)", body)
         custom = re.search(r'AddCustom\(\s*"([^"]+)"', body)
-        if builtin is None and custom is None:
-            continue  # an operator without a fixed name: that of a vendor's accelerator
-        match = builtin if builtin is not None else custom
-        assert match is not None
-        operators.append(LinkableOperator(match[1], method[1], builtin is None, 0))
+        # One without a fixed name, that of a vendor's accelerator, is left out.
+        if builtin is not None:
+            operators.append(LinkableOperator(builtin[1], method[1], False, 0))
+        elif custom is not None:
+            operators.append(LinkableOperator(custom[1], method[1], True, 0))
     return tuple(operators)
 
 

@@ -1,0 +1,388 @@
+"""Builds the firmware of a board and combines it with a model.
+
+What is built is kept in a cache whose key holds compiler, sources, board and options; a second call
+returns at once. One runner image serves all models: the host writes the model into flash behind it
+(:mod:`predictor.emulation.flash_blob`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import predictor
+from predictor.boards.board import Board, find_board
+from predictor.emulation.elf_image import ElfImage
+from predictor.emulation.flash_blob import model_blobs
+from predictor.emulation.op_resolver import linkable_operators, operators_header, select_operators
+from predictor.emulation.tflm_library import TflmLibrary, packaged_library, user_library
+from predictor.emulation.toolchain import (
+    PREFIX,
+    ProgressCallback,
+    Toolchain,
+    build_with_cmake,
+    cache_dir,
+    cache_entry,
+    find_toolchain,
+)
+from predictor.errors import BoardError, EmulationError, OutputError, UsageError
+
+DEFAULT_STACK_BYTES = 4096
+KERNEL_SETS = ("reference", "cmsis_nn")
+_PORTS = {"f4": "stm32f4", "f7": "stm32f7"}
+
+
+@dataclass(frozen=True, slots=True)
+class FirmwareImage:
+    """A linked program for a board.
+
+    Args:
+        elf: the program; ``map`` the linker's map of it.
+        text_bytes: vectors, code and constants in flash.
+        data_bytes: initialised variables, in flash and RAM.
+        bss_bytes: other variables.
+        stack_bytes: RAM for the stack.
+        blob_address: where the host writes the model (or kernel cases) in flash.
+        blob_room_bytes: how much flash is left there.
+        free_ram_bytes: RAM for the arena and the runner's tables.
+        tflm_revision: revision of the linked TFLM; empty for the kernel runner.
+        kernels: its kernel set; empty for the kernel runner.
+    """
+
+    elf: Path
+    map: Path
+    board: str
+    text_bytes: int
+    data_bytes: int
+    bss_bytes: int
+    stack_bytes: int
+    blob_address: int
+    blob_room_bytes: int
+    free_ram_bytes: int
+    tflm_revision: str = ""
+    kernels: str = ""
+
+    @property
+    def flash_bytes(self) -> int:
+        """Flash that the program takes, without blobs."""
+        return self.text_bytes + self.data_bytes
+
+
+def firmware_dir() -> Path:
+    """The firmware's sources: in the installed package, or beside it in a checkout."""
+    package = Path(predictor.__file__).parent
+    for folder in (package / "_firmware", package.parent / "firmware"):
+        if (folder / "CMakeLists.txt").is_file():
+            return folder
+    raise EmulationError(
+        "the firmware's sources are not installed: pip install --force-reinstall mcu-predictor"
+    )
+
+
+def build(
+    board: str | os.PathLike[str] | Board,
+    *,
+    operators: Iterable[str] | None = None,
+    tflm_dir: str | os.PathLike[str] | None = None,
+    kernels: str | None = None,
+    stack_bytes: int = DEFAULT_STACK_BYTES,
+    progress: ProgressCallback = lambda text: None,
+) -> FirmwareImage:
+    """The runner for a board.
+
+    Args:
+        board: name, file or Board.
+        operators: names of the operators to link; None for all that this TFLM has.
+        tflm_dir: a TFLM source tree with the library that the user built in it; without it the
+            packaged sources with reference kernels are used.
+        kernels: kernel set that the library must have; None takes what it has.
+        stack_bytes: size of the stack, a multiple of 8.
+        progress: called with a line before each long step.
+
+    Raises:
+        MissingDependencyError: compiler, CMake or cargo is missing.
+        BoardError: the board's description lacks what the firmware needs.
+        UsageError: an operator that this TFLM does not have, or a wrong folder.
+        EmulationError: a build step failed.
+    """
+    target = find_board(board)
+    toolchain = find_toolchain()
+    library = _library(toolchain, target.core.name, tflm_dir, kernels, progress)
+    header = operators_header(select_operators(linkable_operators(library.root), operators))
+    variables = _runner_variables(library, stack_bytes)
+    folder = _build_cached(toolchain, target, variables, {"operators.h": header}, (), progress)
+    return _image(folder, "runner", target, library)
+
+
+def build_kernel_runner(
+    board: str | os.PathLike[str] | Board,
+    *,
+    sources: Sequence[Path] = (),
+    include_dirs: Sequence[Path] = (),
+    stack_bytes: int = DEFAULT_STACK_BYTES,
+    progress: ProgressCallback = lambda text: None,
+) -> FirmwareImage:
+    """The kernel runner for a board, with further kernels.
+
+    Args:
+        sources: C files with kernels and their REGISTER_KERNEL lines.
+        include_dirs: where these find their headers.
+
+    Raises: as :func:`build`.
+    """
+    target = find_board(board)
+    variables = {
+        "KERNEL_SOURCES": ";".join(str(path.resolve()) for path in sources),
+        "KERNEL_INCLUDE_DIRS": ";".join(str(path.resolve()) for path in include_dirs),
+        "STACK_BYTES": str(stack_bytes),
+    }
+    inputs = [*sources, *(file for folder in include_dirs for file in sorted(folder.rglob("*.h")))]
+    folder = _build_cached(find_toolchain(), target, variables, {}, inputs, progress)
+    return _image(folder, "kernel_runner", target, None)
+
+
+@dataclass(frozen=True, slots=True)
+class FirmwareFiles:
+    """A firmware with its model as files: for debuggers (elf), programmers (hex, bin), and the
+    linker's map. ``flash_bytes`` is what the board's flash holds with it."""
+
+    elf: Path
+    hex: Path
+    bin: Path
+    map: Path
+    image: FirmwareImage
+    flash_bytes: int
+
+
+def write_firmware(
+    model: bytes,
+    board: str | os.PathLike[str] | Board,
+    out_dir: str | os.PathLike[str],
+    *,
+    operators: Iterable[str] | None = None,
+    tflm_dir: str | os.PathLike[str] | None = None,
+    kernels: str | None = None,
+    arena_bytes: int = 0,
+    stack_bytes: int = DEFAULT_STACK_BYTES,
+    progress: ProgressCallback = lambda text: None,
+) -> FirmwareFiles:
+    """Writes the runner with a model linked in behind it.
+
+    Args:
+        model: content of the .tflite file.
+        out_dir: folder for ``<board>.elf``, ``.hex``, ``.bin`` and ``.map``; made if missing.
+        arena_bytes: size of the arena; 0 takes all RAM that is left.
+
+    Raises: as :func:`build`; EmulationError also where the flash is too small; OutputError if the
+        files cannot be written.
+    """
+    target = find_board(board)
+    toolchain = find_toolchain()
+    library = _library(toolchain, target.core.name, tflm_dir, kernels, progress)
+    header = operators_header(select_operators(linkable_operators(library.root), operators))
+    blob = model_blobs(model, arena_bytes=arena_bytes)
+    progress(f"linking the model for {target.name}")
+    with tempfile.TemporaryDirectory(prefix="mcu-predictor-") as name:
+        work = Path(name)
+        (work / "model.blob").write_bytes(blob)
+        variables = _runner_variables(library, stack_bytes) | {"BLOB": str(work / "model.blob")}
+        key = _key(toolchain, target, variables, {"operators.h": header}, [work / "model.blob"])
+        _compile(toolchain, work, key, target, variables, {"operators.h": header})
+        image = _image(work, "runner", target, library)
+        flash_bytes = image.flash_bytes + len(blob)
+        return _write_files(image, target, flash_bytes, Path(out_dir))
+
+
+def _write_files(
+    image: FirmwareImage, board: Board, flash_bytes: int, out_dir: Path
+) -> FirmwareFiles:
+    work = image.elf.parent
+    produced = {"elf": image.elf, "map": image.map}
+    for suffix, form in (("hex", "ihex"), ("bin", "binary")):
+        produced[suffix] = work / f"runner.{suffix}"
+        command = [f"{PREFIX}objcopy", "-O", form, str(image.elf), str(produced[suffix])]
+        subprocess.run(command, check=True)
+    try:
+        out_dir.mkdir(parents=True, exist_ok=True)
+        written = {}
+        for suffix, path in produced.items():
+            written[suffix] = out_dir / f"{board.name}.{suffix}"
+            partial = out_dir / f".{board.name}.{suffix}.partial"
+            shutil.copyfile(path, partial)
+            partial.replace(written[suffix])
+    except OSError as error:
+        raise OutputError(f"cannot write the firmware to {out_dir}: {error.strerror}") from error
+    return FirmwareFiles(
+        written["elf"], written["hex"], written["bin"], written["map"], image, flash_bytes
+    )
+
+
+def _library(
+    toolchain: Toolchain,
+    core: str,
+    tflm_dir: str | os.PathLike[str] | None,
+    kernels: str | None,
+    progress: ProgressCallback,
+) -> TflmLibrary:
+    if kernels is not None and kernels not in KERNEL_SETS:
+        raise UsageError(f"unknown kernel set {kernels!r}; known: {', '.join(KERNEL_SETS)}")
+    if tflm_dir is not None:
+        library = user_library(Path(tflm_dir), core)
+    elif kernels == "cmsis_nn":
+        raise UsageError(
+            "the packaged TFLM has reference kernels only; build TFLM with "
+            "OPTIMIZED_KERNEL_DIR=cmsis_nn and name its folder with --tflm"
+        )
+    else:
+        library = packaged_library(toolchain, firmware_dir(), core, progress)
+    if kernels is not None and library.kernels != kernels:
+        raise UsageError(f"{library.archive} was built with {library.kernels} kernels")
+    return library
+
+
+def _runner_variables(library: TflmLibrary, stack_bytes: int) -> dict[str, str]:
+    return {
+        "TFLM_LIBRARY": str(library.archive),
+        "TFLM_INCLUDE_DIRS": ";".join(map(str, library.include_dirs)),
+        "TFLM_REVISION": library.revision,
+        "TFLM_KERNELS": library.kernels,
+        "STACK_BYTES": str(stack_bytes),
+    }
+
+
+def _build_cached(
+    toolchain: Toolchain,
+    board: Board,
+    variables: dict[str, str],
+    generated: dict[str, str],
+    inputs: Iterable[Path],
+    progress: ProgressCallback,
+) -> Path:
+    key = _key(toolchain, board, variables, generated, inputs)
+    folder = cache_dir() / "firmware" / f"{board.name}-{key}"
+    if not folder.is_dir():
+        progress(f"building firmware for {board.name}")
+        with cache_entry(folder) as entry:
+            _compile(toolchain, entry, key, board, variables, generated)
+    return folder
+
+
+def _key(
+    toolchain: Toolchain,
+    board: Board,
+    variables: dict[str, str],
+    generated: dict[str, str],
+    inputs: Iterable[Path],
+) -> str:
+    """Digest of all that the image depends on."""
+    digest = hashlib.sha256()
+    for text in (toolchain.version, board_file(board), *generated.values()):
+        digest.update(text.encode() + b"\0")
+    for name in sorted(variables):
+        digest.update(f"{name}={variables[name]}\0".encode())
+    for path in (*sorted(p for p in firmware_dir().rglob("*") if p.is_file()), *inputs):
+        digest.update(path.read_bytes() + b"\0")
+    return digest.hexdigest()[:16]
+
+
+def _compile(
+    toolchain: Toolchain,
+    folder: Path,
+    key: str,
+    board: Board,
+    variables: dict[str, str],
+    generated: dict[str, str],
+) -> None:
+    """Fills a folder with the programs and their maps."""
+    build = folder / "build"
+    build.mkdir()
+    (build / "board.cmake").write_text(board_file(board), encoding="utf-8")
+    for name, text in generated.items():
+        (build / name).write_text(text, encoding="utf-8")
+    source = firmware_dir()
+    build_with_cmake(
+        toolchain,
+        source,
+        build,
+        source / "cmake" / "toolchain-arm-none-eabi.cmake",
+        BOARD_FILE=str(build / "board.cmake"),
+        OPERATORS_DIR=str(build),
+        FIRMWARE_ID=key,
+        **variables,
+    )
+    for path in (*build.glob("*.elf"), *build.glob("*.map")):
+        shutil.move(path, folder / path.name)
+    shutil.rmtree(build)
+
+
+def board_file(board: Board) -> str:
+    """The board's description as CMake variables.
+
+    Raises:
+        BoardError: it lacks what the firmware needs, or has a UART of an unknown kind.
+    """
+    uart = board.tables.get("uart", {})
+    generation = _uart_key(board, uart, "generation")
+    if generation not in _PORTS:
+        raise BoardError(
+            f"board {board.name}: uart.generation is {generation!r}; the firmware has ports for "
+            f"{', '.join(_PORTS)}"
+        )
+    pin = str(_uart_key(board, uart, "tx_pin"))
+    if len(pin) < 3 or pin[0] != "P" or not "A" <= pin[1] <= "K" or not pin[2:].isdigit():
+        raise BoardError(f"board {board.name}: uart.tx_pin is {pin!r}, not a pin such as 'PD8'")
+    flash, ram = board.spans("flash")[0], board.spans("sram")[0]
+    values = {
+        "BOARD_NAME": board.name,
+        "BOARD_CORE": board.core.name,
+        "BOARD_PORT": _PORTS[generation],
+        "BOARD_CLOCK_HZ": board.core.clock_hz,
+        "BOARD_FLASH_WAIT_STATES": board.core.flash_wait_states,
+        "BOARD_FLASH_BASE": hex(flash.regions[0].base),
+        "BOARD_FLASH_BYTES": flash.size_bytes,
+        "BOARD_RAM_BASE": hex(ram.regions[0].base),
+        "BOARD_RAM_BYTES": ram.size_bytes,
+        "BOARD_UART_NAME": _uart_key(board, uart, "name"),
+        "BOARD_UART_BASE": hex(_uart_key(board, uart, "base")),
+        "BOARD_UART_TX_PORT": ord(pin[1]) - ord("A"),
+        "BOARD_UART_TX_PIN": int(pin[2:]),
+        "BOARD_UART_ALTERNATE_FUNCTION": _uart_key(board, uart, "alternate_function"),
+    }
+    return "".join(f'set({name} "{value}")\n' for name, value in values.items())
+
+
+def _uart_key(board: Board, uart: Any, key: str) -> Any:
+    if key not in uart:
+        raise BoardError(f"board {board.name}: uart.{key} is missing; the firmware needs it")
+    return uart[key]
+
+
+def _image(folder: Path, program: str, board: Board, library: TflmLibrary | None) -> FirmwareImage:
+    elf = ElfImage(folder / f"{program}.elf")
+
+    def span(start: str, end: str) -> int:
+        return elf.symbol(end) - elf.symbol(start)
+
+    data_bytes = span("__data_start", "__data_end")
+    flash_base = board.spans("flash")[0].regions[0].base
+    return FirmwareImage(
+        elf=elf.path,
+        map=folder / f"{program}.map",
+        board=board.name,
+        text_bytes=elf.symbol("__blobs_start") - flash_base - data_bytes,
+        data_bytes=data_bytes,
+        bss_bytes=span("__bss_start", "__bss_end"),
+        stack_bytes=span("__stack_start", "__stack_end"),
+        blob_address=elf.symbol("__blobs_start"),
+        blob_room_bytes=span("__blobs_start", "__flash_end"),
+        free_ram_bytes=span("__free_ram_start", "__ram_end"),
+        tflm_revision=library.revision if library else "",
+        kernels=library.kernels if library else "",
+    )
