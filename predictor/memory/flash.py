@@ -1,0 +1,126 @@
+"""Flash that a model needs: its flatbuffer, the TFLM runtime and the code of its operators.
+
+Code sizes are measured, not modelled: a table per core and kernel set holds the bytes of the
+interpreter without operators and of *groups* of code, each with the operators whose presence
+links it. A group counts once, however many of its operators a model uses.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from predictor.errors import UsageError
+from predictor.memory.revision import Revision
+from predictor.model.graph import Graph
+from predictor.operators.sizes import align_up
+
+_FOLDER = Path(__file__).parent / "code_size"
+MODEL_ALIGNMENT_BYTES = 16
+"""TFLM wants the flatbuffer 16-byte aligned, so that its constants are aligned."""
+RESOLVERS = ("used", "all")
+
+
+@dataclass(frozen=True, slots=True)
+class FlashReport:
+    """Bytes of flash. ``unmeasured`` names operators whose code is not in the table.
+
+    ``code_bytes`` is then a lower bound; it is otherwise within ``code_error`` (a fraction) of
+    a linked image.
+    """
+
+    model_bytes: int
+    alignment_bytes: int
+    runtime_bytes: int
+    operator_bytes: int
+    static_ram_bytes: int
+    code_error: float
+    unmeasured: tuple[str, ...]
+
+    @property
+    def code_bytes(self) -> int:
+        return self.runtime_bytes + self.operator_bytes
+
+    @property
+    def total_bytes(self) -> int:
+        return self.model_bytes + self.alignment_bytes + self.code_bytes
+
+
+@dataclass(frozen=True)
+class CodeSizes:
+    """Measured code of one core, kernel set and TFLM revision.
+
+    ``static_ram_bytes`` is .data and .bss of the runtime without the arena.
+    """
+
+    base_bytes: int
+    static_ram_bytes: int
+    error: float
+    groups: tuple[tuple[int, frozenset[str]], ...]
+    operators: frozenset[str]
+
+    def operator_bytes(self, operators: frozenset[str]) -> int:
+        """Code that these operators link together."""
+        return sum(size for size, linked_by in self.groups if linked_by & operators)
+
+
+@lru_cache(maxsize=None)
+def load_code_sizes(revision_name: str, core: str, kernels: str) -> CodeSizes:
+    """The table of a revision, core ("cortex-m4", "cortex-m7") and kernel set.
+
+    Raises:
+        UsageError: nothing was measured for this combination.
+    """
+    path = _FOLDER / f"{revision_name}.json"
+    tables: dict[str, Any] = json.loads(path.read_text())["profiles"] if path.exists() else {}
+    table = tables.get(f"{core}/{kernels}")
+    if table is None:
+        known = ", ".join(sorted(tables)) or "none"
+        raise UsageError(
+            f"no code sizes for TFLM revision {revision_name} with {kernels} kernels on {core}; "
+            f"measured: {known}"
+        )
+    groups = tuple((group["bytes"], frozenset(group["linked_by"])) for group in table["groups"])
+    return CodeSizes(
+        base_bytes=table["base_bytes"],
+        static_ram_bytes=table["static_ram_bytes"],
+        error=table["error"],
+        groups=groups,
+        operators=frozenset().union(*(linked_by for _, linked_by in groups)),
+    )
+
+
+def operator_labels(graph: Graph) -> frozenset[str]:
+    """Names of the operators in all subgraphs; custom ones with ``CUSTOM:`` before them."""
+    return frozenset(op.label for subgraph in graph.subgraphs for op in subgraph.operators)
+
+
+def flash(graph: Graph, revision: Revision, core: str, resolver: str = "used") -> FlashReport:
+    """Predicts the flash of a model with the operators it uses, or with all of them.
+
+    Raises:
+        UsageError: unknown resolver, or no measured code sizes.
+    """
+    if resolver not in RESOLVERS:
+        raise UsageError(f"unknown resolver {resolver!r}; choose {' or '.join(RESOLVERS)}")
+    sizes = load_code_sizes(revision.name, core, revision.kernels)
+    used = operator_labels(graph)
+    linked = used if resolver == "used" else sizes.operators | used
+    return FlashReport(
+        model_bytes=graph.flatbuffer_bytes,
+        alignment_bytes=align_up(graph.flatbuffer_bytes, MODEL_ALIGNMENT_BYTES)
+        - graph.flatbuffer_bytes,
+        runtime_bytes=sizes.base_bytes,
+        operator_bytes=align_up(sizes.operator_bytes(linked), 4),
+        static_ram_bytes=sizes.static_ram_bytes,
+        code_error=sizes.error,
+        unmeasured=_sorted_without(used, sizes.operators),
+    )
+
+
+def _sorted_without(names: Iterable[str], known: frozenset[str]) -> tuple[str, ...]:
+    return tuple(sorted(name for name in names if name not in known))
