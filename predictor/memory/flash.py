@@ -23,6 +23,7 @@ _FOLDER = Path(__file__).parent / "code_size"
 MODEL_ALIGNMENT_BYTES = 16
 """TFLM wants the flatbuffer 16-byte aligned, so that its constants are aligned."""
 RESOLVERS = ("used", "all")
+Groups = tuple[tuple[int, frozenset[str]], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,18 +55,30 @@ class FlashReport:
 class CodeSizes:
     """Measured code of one core, kernel set and TFLM revision.
 
-    ``static_ram_bytes`` is .data and .bss of the runtime without the arena.
+    ``base_ram_bytes`` is the RAM of the interpreter without the arena: statics, the interpreter
+    object and an empty op resolver; each operator adds ``resolver_entry_bytes``.
     """
 
     base_bytes: int
-    static_ram_bytes: int
+    base_ram_bytes: int
+    resolver_entry_bytes: int
     error: float
-    groups: tuple[tuple[int, frozenset[str]], ...]
+    groups: Groups
+    ram_groups: Groups
     operators: frozenset[str]
 
     def operator_bytes(self, operators: frozenset[str]) -> int:
         """Code that these operators link together."""
-        return sum(size for size, linked_by in self.groups if linked_by & operators)
+        return _linked(self.groups, operators)
+
+    def static_ram_bytes(self, operators: frozenset[str]) -> int:
+        """RAM beside arena and stack with these operators registered."""
+        entries = self.resolver_entry_bytes * len(operators)
+        return self.base_ram_bytes + entries + _linked(self.ram_groups, operators)
+
+
+def _linked(groups: Groups, operators: frozenset[str]) -> int:
+    return sum(size for size, linked_by in groups if not linked_by.isdisjoint(operators))
 
 
 @lru_cache(maxsize=None)
@@ -84,14 +97,21 @@ def load_code_sizes(revision_name: str, core: str, kernels: str) -> CodeSizes:
             f"no code sizes for TFLM revision {revision_name} with {kernels} kernels on {core}; "
             f"measured: {known}"
         )
-    groups = tuple((group["bytes"], frozenset(group["linked_by"])) for group in table["groups"])
+    groups = _groups(table["groups"])
+    resolver = table["resolver_bytes"]
     return CodeSizes(
         base_bytes=table["base_bytes"],
-        static_ram_bytes=table["static_ram_bytes"],
+        base_ram_bytes=table["static_ram_bytes"] + table["interpreter_bytes"] + resolver["fixed"],
+        resolver_entry_bytes=resolver["per_operator"],
         error=table["error"],
         groups=groups,
+        ram_groups=_groups(table["ram_groups"]),
         operators=frozenset().union(*(linked_by for _, linked_by in groups)),
     )
+
+
+def _groups(rows: list[dict[str, Any]]) -> Groups:
+    return tuple((row["bytes"], frozenset(row["linked_by"])) for row in rows)
 
 
 def operator_labels(graph: Graph) -> frozenset[str]:
@@ -116,7 +136,7 @@ def flash(graph: Graph, revision: Revision, core: str, resolver: str = "used") -
         - graph.flatbuffer_bytes,
         runtime_bytes=sizes.base_bytes,
         operator_bytes=align_up(sizes.operator_bytes(linked), 4),
-        static_ram_bytes=sizes.static_ram_bytes,
+        static_ram_bytes=sizes.static_ram_bytes(linked),
         code_error=sizes.error,
         unmeasured=_sorted_without(used, sizes.operators),
     )
