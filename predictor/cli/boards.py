@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from predictor.boards.board import shipped_boards
+from predictor.cli.output import emit
 
 
 @click.command(name="boards", short_help="List the boards that are known.")
@@ -43,14 +44,16 @@ def command(form: str) -> int:
             }
             for board in boards
         ]
-        click.echo(dumps(rows))
+        emit(dumps(rows) + "\n", None)
         return 0
+    lines = []
     for board in boards:
         memories = ", ".join(
             f"{region.name} {region.size_bytes // 1024} KB" for region in board.regions
         )
-        click.echo(
+        lines.append(
             f"{board.name:8} {board.title:20} {board.core.name} "
-            f"{board.core.clock_hz // 10**6} MHz  {memories}"
+            f"{board.core.clock_hz // 10**6} MHz  {memories}\n"
         )
+    emit("".join(lines), None)
     return 0

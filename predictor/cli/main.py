@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -78,12 +77,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Runs the command line and exits with the documented code."""
     try:
         code = run(arguments)
-        sys.stdout.flush()
-    except BrokenPipeError:
-        # The reader has gone, as in `predict ... | head`: that is its right. Python would
-        # complain once more when it flushes standard output at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = 0
     except KeyboardInterrupt:
         click.echo("interrupted", err=True)
         code = EXIT_INTERRUPTED

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import tempfile
 from pathlib import Path
 
@@ -37,14 +38,21 @@ def write_atomically(path: Path, text: str) -> None:
 
 
 def emit(text: str, output: Path | None) -> None:
-    """Text to a file, or to standard output."""
-    if output is None:
-        click.echo(text, nl=False)
-    else:
+    """Text to a file, or to standard output.
+
+    A reader that has gone, as in ``predict ... | head``, is no error.
+    """
+    if output is not None:
         write_atomically(output, text)
+        return
+    try:
+        click.echo(text, nl=False)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Python would complain once more when it flushes standard output at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def wants_color(output: Path | None) -> bool:
     """Whether a person with a colour terminal reads the output."""
-    stream = click.get_text_stream("stdout")
-    return output is None and stream.isatty() and "NO_COLOR" not in os.environ
+    return output is None and sys.stdout.isatty() and "NO_COLOR" not in os.environ

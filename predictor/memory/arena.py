@@ -12,7 +12,6 @@ from typing import NamedTuple
 
 from predictor.memory.allocator import ArenaAllocator, PersistentAllocation
 from predictor.memory.greedy_planner import (
-    ONLINE_PLANNED,
     BufferRequest,
     lower_bound_bytes,
     plan,
@@ -22,6 +21,7 @@ from predictor.memory.lifetimes import Lifetimes, lifetimes, offline_offsets
 from predictor.memory.preparation import PreparedGraph, prepare
 from predictor.memory.revision import Revision
 from predictor.model.graph import Graph, Tensor
+from predictor.model.metadata import ONLINE_PLANNED
 from predictor.operators.context import PERSISTENT, Request
 from predictor.operators.sizes import align_up, runtime_bytes
 
@@ -119,20 +119,28 @@ class ArenaReport:
         """Persistent bytes by kind; the ``used_bytes`` sum to ``persistent_bytes``."""
         return _by_kind(self.persistent_log)
 
-    @cached_property
+    @property
     def recorded(self) -> dict[str, KindUsage]:
         """What TFLM's ``RecordingMicroAllocator`` prints for this model.
 
         The recorder's own objects are larger, which shifts the alignment of what follows: used
         bytes can differ from :attr:`breakdown` by a few bytes.
         """
+        return {kind: self._with_recorder[kind] for kind in RECORDED_KINDS}
+
+    @property
+    def recorded_persistent_bytes(self) -> int:
+        """The tail that TFLM's ``RecordingMicroAllocator`` prints, its own objects included."""
+        return sum(usage.used_bytes for usage in self._with_recorder.values())
+
+    @cached_property
+    def _with_recorder(self) -> dict[str, KindUsage]:
         structs = self.prepared.revision.structs
         first = [
             PersistentAllocation(RUNTIME_OBJECTS, *structs.layout(name))
             for name in _RECORDING_OBJECTS
         ]
-        usage = _by_kind((*first, *self.persistent_log[len(_ALLOCATOR_OBJECTS) :]))
-        return {kind: usage[kind] for kind in RECORDED_KINDS}
+        return _by_kind((*first, *self.persistent_log[len(_ALLOCATOR_OBJECTS) :]))
 
 def _by_kind(log: tuple[PersistentAllocation, ...]) -> dict[str, KindUsage]:
     sums = {kind: [0, 0, 0] for kind in ALL_KINDS}

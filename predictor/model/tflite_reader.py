@@ -8,7 +8,6 @@ read is bounded: a hostile file costs little time and memory and ends in a ``Mod
 from __future__ import annotations
 
 import os
-import re
 import stat
 import struct
 from collections.abc import Callable, Iterator, Mapping
@@ -29,9 +28,15 @@ from predictor.model.graph import (
     Tensor,
     TensorType,
 )
+from predictor.model.schema import (
+    BUILTIN_NAMES,
+    FILE_IDENTIFIER,
+    OPTIONS2_NAMES,
+    OPTIONS_NAMES,
+    SCHEMA_VERSION,
+    options_fields,
+)
 
-FILE_IDENTIFIER = b"TFL3"
-SCHEMA_VERSION = 3
 MAX_FILE_BYTES = 256 << 20
 """Larger files cannot run on any microcontroller; they are refused unread."""
 MAX_RANK = 64
@@ -106,45 +111,8 @@ def _check_identifier(content: bytes) -> None:
         )
 
 
-def _enum_names(schema_enum: type) -> dict[int, str]:
-    return {value: name for name, value in vars(schema_enum).items() if isinstance(value, int)}
-
-
-_BUILTIN_NAMES = _enum_names(tflite.BuiltinOperator)
-_OPTIONS_NAMES = _enum_names(tflite.BuiltinOptions)
-_OPTIONS2_NAMES = _enum_names(tflite.BuiltinOptions2)
 _TENSOR_TYPES = {int(member): member for member in TensorType}
 _CUSTOM = int(tflite.BuiltinOperator.CUSTOM)
-
-
-def _snake_case(name: str) -> str:
-    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).lower()
-
-
-_Fields = tuple[tuple[str, str, bool], ...]
-_options_fields: dict[str, _Fields] = {}
-
-
-def _fields_of(class_name: str) -> _Fields:
-    """Fields of an options table as (attribute, snake-case name, is a vector of numbers)."""
-    fields = _options_fields.get(class_name)
-    if fields is None:
-        accessors = [
-            name
-            for name, value in vars(getattr(tflite, class_name)).items()
-            if callable(value) and name[0].isupper()
-        ]
-        vectors = {name.removesuffix("IsNone") for name in accessors if name.endswith("IsNone")}
-        derived = {v + suffix for v in vectors for suffix in ("IsNone", "Length", "AsNumpy")}
-        fields = tuple(
-            (name, _snake_case(name), name in vectors)
-            for name in accessors
-            if name not in derived
-            and name != "Init"
-            and (name not in vectors or name + "AsNumpy" in accessors)
-        )
-        _options_fields[class_name] = fields
-    return fields
 
 
 class _Reader:
@@ -252,7 +220,7 @@ class _Reader:
             if not custom:
                 raise ModelError("an operator code is CUSTOM but has no custom name")
             return _text(custom), True, table.Version(), True
-        name = _BUILTIN_NAMES.get(code)
+        name = BUILTIN_NAMES.get(code)
         if name is None:
             raise ModelError(
                 f"operator code {code} is not in the TensorFlow Lite schema; "
@@ -374,10 +342,10 @@ class _Reader:
         )
 
     def _options(self, operator: Any, index: int) -> Mapping[str, Any]:
-        class_name = _OPTIONS_NAMES.get(operator.BuiltinOptionsType(), "NONE")
+        class_name = OPTIONS_NAMES.get(operator.BuiltinOptionsType(), "NONE")
         union = operator.BuiltinOptions()
         if class_name == "NONE" or union is None:
-            class_name = _OPTIONS2_NAMES.get(operator.BuiltinOptions2Type(), "NONE")
+            class_name = OPTIONS2_NAMES.get(operator.BuiltinOptions2Type(), "NONE")
             union = operator.BuiltinOptions2()
         if class_name == "NONE" or union is None:
             return NO_OPTIONS
@@ -385,7 +353,7 @@ class _Reader:
         table.Init(union.Bytes, union.Pos)
         self._check_table(table, f"options of operator {index}")
         values: dict[str, Any] = {"options_type": class_name}
-        for attribute, field, is_vector in _fields_of(class_name):
+        for attribute, field, is_vector in options_fields(class_name):
             if is_vector:
                 values[field] = self._numbers(table, attribute)
                 continue

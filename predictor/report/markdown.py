@@ -78,6 +78,6 @@ def boards_table(predictions: Sequence[Prediction]) -> str:
 
 def escape(text: str) -> str:
     """Text that Markdown shows as it is, on one line of a table."""
-    for character in "\\`*_|<>":
+    for character in "\\`*|<>":
         text = text.replace(character, f"\\{character}")
     return " ".join(text.split())

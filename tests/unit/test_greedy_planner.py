@@ -6,12 +6,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from predictor.memory.greedy_planner import (
-    ONLINE_PLANNED,
     BufferRequest,
     lower_bound_bytes,
     plan,
     planned_bytes,
 )
+from predictor.model.metadata import ONLINE_PLANNED
 
 
 def literal_plan(buffers: list[BufferRequest]) -> list[int]:
