@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ needs_shared = pytest.mark.skipif(
 )
 
 
-@lru_cache(maxsize=None)
+@cache
 def truth(name: str) -> dict[str, Any]:
     """A JSON file of measurements."""
     content: dict[str, Any] = json.loads((TRUTH / name).read_text())

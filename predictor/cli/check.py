@@ -89,9 +89,7 @@ def _load(config: Path) -> Mapping[str, Any]:
     return table
 
 
-def _models(
-    table: Mapping[str, Any], folder: Path
-) -> list[tuple[Path, Mapping[str, Any]]]:
+def _models(table: Mapping[str, Any], folder: Path) -> list[tuple[Path, Mapping[str, Any]]]:
     found = []
     for pattern, settings in table.items():
         paths = sorted(folder.glob(pattern)) if "*" in pattern or "?" in pattern else []

@@ -14,16 +14,14 @@ from predictor.report.budgets import BYTE_UNITS, COUNT_UNITS, parse_quantity
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
-class Quantity(click.ParamType):
+class Quantity(click.ParamType):  # type: ignore[type-arg,unused-ignore]
     """A number with a unit, such as 100KB or 20M."""
 
     def __init__(self, name: str, units: Mapping[str, int]) -> None:
         self.name = name
         self._units = units
 
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> int:
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
         try:
             return parse_quantity(value, self._units, param.name or "" if param else "")
         except UsageError as error:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -81,7 +81,7 @@ def _linked(groups: Groups, operators: frozenset[str]) -> int:
     return sum(size for size, linked_by in groups if not linked_by.isdisjoint(operators))
 
 
-@lru_cache(maxsize=None)
+@cache
 def load_code_sizes(revision_name: str, core: str, kernels: str) -> CodeSizes:
     """The table of a revision, core ("cortex-m4", "cortex-m7") and kernel set.
 

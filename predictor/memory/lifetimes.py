@@ -87,8 +87,7 @@ def offline_offsets(graph: Graph) -> tuple[int, ...] | None:
     (count,) = struct.unpack_from("<I", raw, 8)
     if count != graph.tensor_count:
         raise RefusedError(
-            f"its {OFFLINE_PLAN} metadata has {count} offsets for "
-            f"{graph.tensor_count} tensors"
+            f"its {OFFLINE_PLAN} metadata has {count} offsets for {graph.tensor_count} tensors"
         )
     if raw.nbytes < 12 + 4 * count:
         raise ModelError(f"{OFFLINE_PLAN} metadata is cut short")

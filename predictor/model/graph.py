@@ -71,7 +71,7 @@ BITS_STORED: Mapping[TensorType, int] = MappingProxyType(
         TensorType.FLOAT8_E5M2: 8,
     }
 )
-"""Bits of one element in the flatbuffer; sub-byte types are packed. STRING and VARIANT have none."""
+"""Bits of one element in the flatbuffer; sub-byte types are packed. STRING, VARIANT: none."""
 
 
 @dataclass(frozen=True, slots=True)

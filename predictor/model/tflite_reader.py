@@ -94,7 +94,9 @@ def read_graph(source: ModelSource) -> Graph:
         raise
     except (struct.error, ValueError, TypeError, IndexError, OverflowError) as error:
         # The accessors of the schema package fail in these ways on offsets outside the file.
-        raise ModelError(f"damaged flatbuffer: an offset leads outside the file ({error})") from error
+        raise ModelError(
+            f"damaged flatbuffer: an offset leads outside the file ({error})"
+        ) from error
 
 
 def _check_identifier(content: bytes) -> None:
@@ -228,9 +230,7 @@ class _Reader:
             )
         return name, False, table.Version(), newer == code
 
-    def _metadata(
-        self, model: Any, buffers: list[memoryview | None]
-    ) -> Mapping[str, memoryview]:
+    def _metadata(self, model: Any, buffers: list[memoryview | None]) -> Mapping[str, memoryview]:
         found: dict[str, memoryview] = {}
         for entry in self._tables(model, "Metadata", "metadata entry"):
             name, index = entry.Name(), entry.Buffer()
@@ -321,7 +321,9 @@ class _Reader:
         intermediates = self._numbers(table, "Intermediates")
         for tensor in inputs:
             if not OPTIONAL_TENSOR <= tensor < tensor_count:
-                raise ModelError(f"operator {index} ({name}) reads tensor {tensor}, which is absent")
+                raise ModelError(
+                    f"operator {index} ({name}) reads tensor {tensor}, which is absent"
+                )
         for tensor in outputs + intermediates:
             if not 0 <= tensor < tensor_count:
                 raise ModelError(

@@ -2,8 +2,6 @@
 SignalFftAutoScale, SignalFilterBank and its followers, SignalPCAN. Mirrors the files of these
 names in signal/micro/kernels."""
 
-# ruff: noqa: A005 (imports are absolute: the standard library's signal stays reachable)
-
 from __future__ import annotations
 
 import predictor.operators.signal_state  # noqa: F401

@@ -48,9 +48,7 @@ def prediction_json(prediction: Prediction) -> dict[str, Any]:
             "persistent_bytes": arena.persistent_bytes,
             "lower_bound_bytes": arena.lower_bound_bytes,
             "exact": arena.exact,
-            "breakdown": {
-                kind: usage._asdict() for kind, usage in arena.recorded.items()
-            },
+            "breakdown": {kind: asdict(usage) for kind, usage in arena.recorded.items()},
             "persistent_by_kind": {
                 kind: usage.used_bytes for kind, usage in arena.breakdown.items()
             },

@@ -185,9 +185,7 @@ def predict_graph(
         options=options,
         arena=memory,
         flash=code,
-        sram=place(
-            chosen, memory.required_bytes, code.static_ram_bytes, options.reserve_ram_bytes
-        ),
+        sram=place(chosen, memory.required_bytes, code.static_ram_bytes, options.reserve_ram_bytes),
         path=path,
         sha256=sha256,
     )

@@ -173,9 +173,7 @@ def _arena(prediction: Prediction) -> Table:
     rows = sorted(arena.breakdown.items(), key=lambda item: -item[1].used_bytes)
     for kind, usage in rows:
         if usage.used_bytes:
-            table.add_row(
-                f"    {_KIND_WORDS[kind]}", f"{usage.used_bytes:,} B", f"{usage.count} x"
-            )
+            table.add_row(f"    {_KIND_WORDS[kind]}", f"{usage.used_bytes:,} B", f"{usage.count} x")
     return table
 
 

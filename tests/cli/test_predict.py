@@ -90,8 +90,11 @@ def test_a_model_that_does_not_fit_exits_with_3(
 
 @pytest.mark.parametrize(
     ("option", "value", "word"),
-    [("--max-arena", "1KB", "max-arena"), ("--max-flash", "10KB", "max-flash"),
-     ("--max-macs", "0.1M", "max-macs")],
+    [
+        ("--max-arena", "1KB", "max-arena"),
+        ("--max-flash", "10KB", "max-flash"),
+        ("--max-macs", "0.1M", "max-macs"),
+    ],
 )
 def test_broken_budgets_are_named(
     model: Path, option: str, value: str, word: str, capsys: pytest.CaptureFixture[str]

@@ -61,7 +61,7 @@ def test_names_aliases_and_files_are_found(tmp_path: Path) -> None:
 def test_unknown_names_get_suggestions() -> None:
     with pytest.raises(BoardError, match="did you mean f746zg"):
         find_board("f746zh")
-    with pytest.raises(BoardError, match="no board file nothing.toml"):
+    with pytest.raises(BoardError, match=r"no board file nothing\.toml"):
         find_board("nothing.toml")
 
 
@@ -93,8 +93,10 @@ def _changed(path: tuple[Any, ...], value: Any) -> dict[str, Any]:
         (_changed(("regions", 0, "bytes"), True), "regions.flash.bytes"),
         (_changed(("regions", 0, "base"), 0xFFFFFFFF), "32-bit address space"),
         (_changed(("regions", 2, "base"), 0x20010000), "overlap"),
-        (_changed(("regions",), [{"name": "flash", "kind": "flash", "base": 0, "bytes": 1}]),
-         "no region of kind 'sram'"),
+        (
+            _changed(("regions",), [{"name": "flash", "kind": "flash", "base": 0, "bytes": 1}]),
+            "no region of kind 'sram'",
+        ),
         (_changed(("regions",), ["flash"]), "each of regions must be a table"),
     ],
 )

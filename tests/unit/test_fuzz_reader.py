@@ -18,7 +18,8 @@ MAX_EXTRA_BYTES = 500 << 20
 
 
 def _seeds() -> list[bytes]:
-    return [ds_cnn().build(), autoencoder().build(), mobilenet_v2().build(), *(random_graph(seed).build() for seed in range(5))]
+    models = [ds_cnn(), autoencoder(), mobilenet_v2(), *map(random_graph, range(5))]
+    return [model.build() for model in models]
 
 
 def _mutate(content: bytes, rng: random.Random) -> bytes:
@@ -52,17 +53,18 @@ def _fuzz(count: int, seed: int) -> None:
     rng = random.Random(seed)
     seeds = _seeds()
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    predicted = 0
+    predicted, refused = 0, 0
     for number in range(count):
         content = _mutate(rng.choice(seeds), rng)
         start = time.perf_counter()
         try:
             predictor.predict(content).to_json()
             predicted += 1
-        except ModelError as error:
-            assert str(error)
+        except ModelError:
+            refused += 1
         assert time.perf_counter() - start < MAX_SECONDS, number
     assert predicted > 0
+    assert refused > 0
     after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     assert after - before < MAX_EXTRA_BYTES
 
