@@ -131,7 +131,13 @@ class HostRuntime:
         assert child.stdin is not None
         assert child.stdout is not None
         start = os.fstat(self._log.fileno()).st_size
-        timer = threading.Timer(timeout_s, child.kill)
+        is_late = threading.Event()
+
+        def end() -> None:
+            is_late.set()
+            child.kill()
+
+        timer = threading.Timer(timeout_s, end)
         timer.start()
         try:
             pickle.dump((model, tuple(inputs), arena_bytes), child.stdin)
@@ -142,6 +148,10 @@ class HostRuntime:
             self._stop()
         finally:
             timer.cancel()
+            timer.join()
+        if is_late.is_set():
+            self._stop()
+            error, outputs = f"the runtime took more than {timeout_s} s", ()
         log = os.pread(self._log.fileno(), 1 << 20, start).decode(errors="replace")
         return HostResult(error, log, outputs, parse_allocations(log))
 

@@ -89,7 +89,7 @@ def plan(buffers: Sequence[BufferRequest]) -> list[int]:
     index = _LiveIndex(max(buffer.last_use for buffer in buffers) + shift + 1)
     offline = [i for i, buffer in enumerate(buffers) if buffer.offline_offset != ONLINE_PLANNED]
     online = [i for i, buffer in enumerate(buffers) if buffer.offline_offset == ONLINE_PLANNED]
-    online.sort(key=lambda i: (-buffers[i].size_bytes, i))
+    online.sort(key=lambda i: (-buffers[i].size_bytes, -i))
     offsets = [0] * len(buffers)
     for i in offline:
         size, first, last, offset = buffers[i]
