@@ -20,11 +20,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pytest
+
+from predictor.memory.arena import KindUsage
 
 Array = npt.NDArray[Any]
 Arrays = tuple[Array, ...]
@@ -49,14 +51,6 @@ _SECTION = re.compile(r"Arena allocation (total|head|tail) (\d+) bytes")
 _KIND = re.compile(
     r"'([^']+)' used (\d+) bytes with alignment overhead \(requested (\d+) bytes for (\d+) "
 )
-
-
-class KindUsage(NamedTuple):
-    """As in ArenaReport: bytes asked for, bytes taken with alignment, objects."""
-
-    requested_bytes: int
-    used_bytes: int
-    count: int
 
 
 @dataclass(frozen=True)

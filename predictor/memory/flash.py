@@ -8,7 +8,6 @@ links it. A group counts once, however many of its operators a model uses.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -28,7 +27,8 @@ Groups = tuple[tuple[int, frozenset[str]], ...]
 
 @dataclass(frozen=True, slots=True)
 class FlashReport:
-    """Bytes of flash. ``unmeasured`` names operators whose code is not in the table.
+    """Bytes of flash. ``avoidable_bytes`` is code of operators that no node uses;
+    ``unmeasured`` names operators whose code is not in the table.
 
     ``code_bytes`` is then a lower bound; it is otherwise within ``code_error`` (a fraction) of
     a linked image.
@@ -40,6 +40,7 @@ class FlashReport:
     operator_bytes: int
     static_ram_bytes: int
     code_error: float
+    avoidable_bytes: int
     unmeasured: tuple[str, ...]
 
     @property
@@ -114,13 +115,8 @@ def _groups(rows: list[dict[str, Any]]) -> Groups:
     return tuple((row["bytes"], frozenset(row["linked_by"])) for row in rows)
 
 
-def operator_labels(graph: Graph) -> frozenset[str]:
-    """Names of the operators in all subgraphs; custom ones with ``CUSTOM:`` before them."""
-    return frozenset(op.label for subgraph in graph.subgraphs for op in subgraph.operators)
-
-
 def flash(graph: Graph, revision: Revision, core: str, resolver: str = "used") -> FlashReport:
-    """Predicts the flash of a model with the operators it uses, or with all of them.
+    """Predicts the flash of a model with the operators it lists, or with all of TFLM.
 
     Raises:
         UsageError: unknown resolver, or no measured code sizes.
@@ -128,19 +124,20 @@ def flash(graph: Graph, revision: Revision, core: str, resolver: str = "used") -
     if resolver not in RESOLVERS:
         raise UsageError(f"unknown resolver {resolver!r}; choose {' or '.join(RESOLVERS)}")
     sizes = load_code_sizes(revision.name, core, revision.kernels)
-    used = operator_labels(graph)
-    linked = used if resolver == "used" else sizes.operators | used
+    used = graph.operator_labels
+    listed = (
+        sizes.operators if resolver == "all" else sizes.operators.intersection(graph.unused_codes)
+    )
+    linked = used | listed
+    operator_bytes = align_up(sizes.operator_bytes(linked), 4)
     return FlashReport(
         model_bytes=graph.flatbuffer_bytes,
         alignment_bytes=align_up(graph.flatbuffer_bytes, MODEL_ALIGNMENT_BYTES)
         - graph.flatbuffer_bytes,
         runtime_bytes=sizes.base_bytes,
-        operator_bytes=align_up(sizes.operator_bytes(linked), 4),
+        operator_bytes=operator_bytes,
         static_ram_bytes=sizes.static_ram_bytes(linked),
         code_error=sizes.error,
-        unmeasured=_sorted_without(used, sizes.operators),
+        avoidable_bytes=sizes.operator_bytes(linked) - sizes.operator_bytes(used),
+        unmeasured=tuple(sorted(used - sizes.operators)),
     )
-
-
-def _sorted_without(names: Iterable[str], known: frozenset[str]) -> tuple[str, ...]:
-    return tuple(sorted(name for name in names if name not in known))

@@ -11,6 +11,7 @@ import os
 import stat
 import struct
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -27,6 +28,7 @@ from predictor.model.graph import (
     Subgraph,
     Tensor,
     TensorType,
+    operator_label,
 )
 from predictor.model.schema import (
     BUILTIN_NAMES,
@@ -145,12 +147,14 @@ class _Reader:
         main = subgraphs[0]
         if not main.operators and not (main.outputs and set(main.outputs) <= set(main.inputs)):
             raise ModelError("the model has no operator: nothing computes its outputs")
-        return Graph(
+        graph = Graph(
             subgraphs=subgraphs,
             metadata=self._metadata(model, buffers),
             description=_text(model.Description()),
             flatbuffer_bytes=len(self._content),
         )
+        listed = {operator_label(name, is_custom) for name, is_custom, _, _ in codes}
+        return replace(graph, unused_codes=tuple(sorted(listed - graph.operator_labels)))
 
     # Safe access to the flatbuffer.
 

@@ -19,10 +19,7 @@ from predictor.operators.convolution import (
 )
 from predictor.operators.evaluation import allocates
 from predictor.operators.parsing import check_element_types, fused_activation, options_of
-from predictor.operators.quantized import (
-    INT16_BYTES,
-    zero_point,
-)
+from predictor.operators.quantized import INT16_BYTES, zero_point
 from predictor.operators.registry import OpCount, register
 
 _OPTIONS = "Conv2DOptions"

@@ -5,7 +5,7 @@ extension, no MVE: no buffers)."""
 from __future__ import annotations
 
 from predictor.model.graph import Tensor, TensorType
-from predictor.operators.checks import ensure_same_type
+from predictor.operators.checks import check_runtime_shape, ensure_same_type
 from predictor.operators.context import NodeContext
 from predictor.operators.convolution import (
     allocate_requantization,
@@ -87,6 +87,7 @@ def _prepare(ctx: NodeContext) -> None:
     input, filter, bias = ctx.need_input(0), ctx.need_input(1), ctx.temp_input(2)
     output = ctx.need_output(0)
     ensure_same_type(ctx, input, output)
+    check_runtime_shape(ctx, input, filter, output)
     if ctx.kernels == "cmsis_nn":
         ctx.ensure_type(input, *_WEIGHT_TYPES)
     check_hybrid(ctx, filter.type in _WEIGHT_TYPES.get(input.type, TensorType), input, filter)

@@ -99,11 +99,11 @@ def _prepare_framer(ctx: NodeContext) -> None:
         inner >= step and inner % step == 0,
         f"{inner} samples are no multiple of the frame step {step}",
     )
+    capacity = divide(size + step - 1, step) * step
     ctx.ensure(
-        size >= (step if framing.is_prefilled else 0),
+        capacity >= 0 and (size >= step or not framing.is_prefilled),
         f"TFLM crashes: its frame size is {size}, with a frame step of {step}",
     )
-    capacity = -(-size // step) * step
     _persistent_states(ctx, _outer_dims(ctx, input, inner), capacity)
 
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 import numpy as np
 
 from predictor.model.graph import Tensor, TensorType
-from predictor.operators.checks import ensure_same_type, need_counts
+from predictor.operators.checks import check_runtime_shape, ensure_same_type, need_counts
 from predictor.operators.context import NodeContext
 from predictor.operators.evaluation import allocates, runs_on
 from predictor.operators.parsing import options_of
@@ -51,6 +51,7 @@ def _prepare(ctx: NodeContext) -> None:
     input = ctx.need_input(0)
     ctx.ensure(len(ctx.shape(input)) >= 1, "the input needs a dimension")
     output = ctx.need_output(0)
+    check_runtime_shape(ctx, input, output)
     if input.type == TensorType.INT16:
         ctx.persistent(INT16_BYTES * _LUT_ENTRIES)
         ctx.persistent(INT16_BYTES * _LUT_ENTRIES)
@@ -77,6 +78,7 @@ def _prepare_log(ctx: NodeContext) -> None:
     input, output = ctx.need_input(0), ctx.need_output(0)
     ensure_same_type(ctx, input, output)
     ctx.ensure(ctx.shape(input) == ctx.shape(output), "input and output differ in shape")
+    check_runtime_shape(ctx, input)
     if input.type == TensorType.INT8:
         ctx.persistent_struct("LogSoftmaxOpData")
         ctx.ensure(scale(output) == 16 / 256, "int8 output needs the scale 16/256")

@@ -22,6 +22,12 @@ def notes(prediction: Prediction) -> tuple[str, ...]:
     if prediction.flash.unmeasured:
         names = ", ".join(prediction.flash.unmeasured)
         found.append(f"code bytes are a lower bound: the code of {names} was not measured")
+    if prediction.options.resolver == "used" and prediction.flash.avoidable_bytes > 0:
+        names = ", ".join(prediction.graph.unused_codes)
+        found.append(
+            f"the file lists operators that no node uses ({names}): a resolver without them saves "
+            f"{prediction.flash.avoidable_bytes:,} bytes of code"
+        )
     found += _shortened(prepared.notes)
     if not any(subgraph.operators for subgraph in prediction.graph.subgraphs):
         found.append("the model has no operator: its outputs are its inputs")

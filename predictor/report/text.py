@@ -15,7 +15,7 @@ from predictor.cost.op_count import Layer
 from predictor.report.budgets import Violation
 from predictor.report.prediction import Prediction, on_shipped_boards
 
-BAR_WIDTH = 30
+BAR_WIDTH = 24
 TOP_LAYERS = 8
 PLAIN_WIDTH = 100
 
@@ -94,15 +94,15 @@ def _violations(violations: Sequence[Violation]) -> RenderableType:
 
 
 def _bar(parts: Sequence[tuple[int, str]], total: int) -> Text:
-    """Parts of a whole as a bar; more than the whole fills it and runs over."""
+    """Parts of a whole as a bar; an arrow stands at the end of one that is more than the whole."""
     text = Text()
     used = 0
     for size, style in parts:
-        end = round(BAR_WIDTH * (used + size) / total)
-        start = round(BAR_WIDTH * used / total)
-        text.append("█" * min(end - start, 2 * BAR_WIDTH), style=style)
-        used += size
-    text.append("░" * max(0, BAR_WIDTH - text.cell_len), style="dim")
+        start, used = used, used + size
+        cells = [min(BAR_WIDTH, round(BAR_WIDTH * bytes_ / total)) for bytes_ in (start, used)]
+        text.append("█" * (cells[1] - cells[0]), style=style)
+    text.append("░" * (BAR_WIDTH - text.cell_len), style="dim")
+    text.append("▶" if used > total else " ", style="bold red")
     return text
 
 

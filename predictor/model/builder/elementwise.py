@@ -202,12 +202,16 @@ class ElementwiseLayers(SubgraphCore):
         quantization = quantization or range_quantization(
             a.type, *activation_range(activation, spread)
         )
+        options: dict[str, object] = {"fused_activation_function": activation}
+        if operator in ("ADD", "SUB"):
+            # As for all models with int8 weights: int16 scales are no powers of two.
+            options["pot_scale_int16"] = False
         return self._add_layer(
             label,
             operator,
             [a, b],
             (_broadcast(a, b), a.type, quantization),
-            {"fused_activation_function": activation},
+            options,
             spread=activation_spread(activation, spread),
         )
 
