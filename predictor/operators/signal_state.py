@@ -94,9 +94,8 @@ def _prepare_framer(ctx: NodeContext) -> None:
     framing: _Framing = ctx.user
     size, step = framing.frame_size, framing.frame_step
     inner = _innermost(ctx, input)
-    ctx.ensure(step > 0, f"its frame step is {step}")
     ctx.ensure(
-        inner >= step and inner % step == 0,
+        inner >= step and inner == divide(inner, step) * step,
         f"{inner} samples are no multiple of the frame step {step}",
     )
     capacity = divide(size + step - 1, step) * step
