@@ -5,18 +5,12 @@ from __future__ import annotations
 import click
 
 from predictor.boards.board import shipped_boards
+from predictor.cli.options import format_option
 from predictor.cli.output import emit
 
 
 @click.command(name="boards", short_help="List the boards that are known.")
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(["text", "json"]),
-    default="text",
-    show_default=True,
-    help="Form of the list.",
-)
+@format_option("text", "json")
 def command(form: str) -> int:
     """List the boards that are known. --board also takes the path of a TOML file like theirs."""
     boards = shipped_boards()

@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from predictor import toml
-from predictor.cli.options import OUTPUT_PATH
+from predictor.cli.options import OUTPUT_PATH, format_option
 from predictor.cli.output import emit, write_atomically
 from predictor.errors import EXIT_DOES_NOT_FIT, EXIT_FITS, PredictorError, UsageError
 from predictor.report.budgets import Budgets
@@ -30,14 +30,7 @@ _OPTION_KEYS = ("kernels", "tflm", "resolver", "reserve_ram", "reserve_flash")
     help="File with a [tool.predictor.budgets] table.",
 )
 @click.option("--junit", type=OUTPUT_PATH, help="Also write JUnit XML to this file.")
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(["text", "json"]),
-    default="text",
-    show_default=True,
-    help="Form of the report.",
-)
+@format_option("text", "json")
 def command(config: Path, junit: Path | None, form: str) -> int:
     """Hold models against budgets.
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from predictor.cli.options import BYTES, MACS, OUTPUT_PATH, prediction_options
+from predictor.cli.options import BYTES, MACS, OUTPUT_PATH, format_option, prediction_options
 from predictor.cli.output import emit, wants_color
 from predictor.errors import EXIT_DOES_NOT_FIT, EXIT_FITS, PredictorError
 from predictor.report.budgets import Budgets, Violation
@@ -30,14 +30,7 @@ ALL_BOARDS = "all"
     help="Board name, path of a board's TOML file, or 'all'.",
 )
 @prediction_options
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(["text", "json", "markdown"]),
-    default="text",
-    show_default=True,
-    help="Form of the report.",
-)
+@format_option("text", "json", "markdown")
 @click.option("--per-layer", is_flag=True, help="List every layer, not only the heaviest.")
 @click.option("--output", type=OUTPUT_PATH, help="Write the report to this file.")
 @click.option("--max-arena", type=BYTES, help="Fail with code 3 above this arena, e.g. 100KB.")

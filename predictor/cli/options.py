@@ -33,6 +33,18 @@ MACS = Quantity("count", COUNT_UNITS)
 OUTPUT_PATH = click.Path(dir_okay=False, path_type=Path)
 
 
+def format_option(*forms: str) -> Callable[[Command], Command]:
+    """``--format``, whose default is the first form."""
+    return click.option(
+        "--format",
+        "form",
+        type=click.Choice(forms),
+        default=forms[0],
+        show_default=True,
+        help="Form of the report.",
+    )
+
+
 def prediction_options(command: Command) -> Command:
     """Adds what a prediction assumes beside model and board."""
     for option in reversed(

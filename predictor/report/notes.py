@@ -84,21 +84,12 @@ def _memory_remedies(prediction: Prediction) -> list[str]:
             f"an offline memory plan at the lower bound saves {saved:,} bytes "
             f"(arena {planned:,} bytes), {outcome}"
         )
-    where = _operator_words(prediction)
     tensors = ", ".join(
         f"{buffer.name} ({buffer.size_bytes:,} bytes)" for buffer in prediction.peak_buffers[:3]
     )
     if tensors:
-        found.append(f"shrink the tensors alive at the peak ({where}): {tensors}")
+        found.append(f"shrink the tensors alive at the peak ({prediction.peak_words}): {tensors}")
     return found
-
-
-def _operator_words(prediction: Prediction) -> str:
-    position = prediction.peak_operator
-    if position is None:
-        return "start of the model"
-    op = prediction.graph.subgraphs[position[0]].operators[position[1]]
-    return f"operator {op.index}, {op.label}"
 
 
 def _flash_remedies(prediction: Prediction) -> list[str]:

@@ -94,6 +94,14 @@ class Prediction:
         """(subgraph, index) of the operator at that step, None at the start of the model."""
         return self.arena.steps.get(self.arena.peak_step)
 
+    @property
+    def peak_words(self) -> str:
+        """Where the peak is, as reports say it."""
+        if self.peak_operator is None:
+            return "the start of the model"
+        subgraph, index = self.peak_operator
+        return f"operator {index}, {self.graph.subgraphs[subgraph].operators[index].label}"
+
     @cached_property
     def notes(self) -> tuple[str, ...]:
         """What a reader must know to trust the figures, the gravest first."""

@@ -166,7 +166,7 @@ def _arena(prediction: Prediction) -> Table:
     table.add_row(
         "  planned (head)",
         f"{arena.nonpersistent_bytes:,} B",
-        f"{len(arena.buffers)} buffers, peak at {_peak_words(prediction)}"
+        f"{len(arena.buffers)} buffers, peak at {prediction.peak_words}"
         + (f"; {waste:,} B above the lower bound" if waste > 0 else "; at the lower bound"),
     )
     table.add_row("  persistent (tail)", f"{arena.persistent_bytes:,} B", "")
@@ -175,14 +175,6 @@ def _arena(prediction: Prediction) -> Table:
         if usage.used_bytes:
             table.add_row(f"    {_KIND_WORDS[kind]}", f"{usage.used_bytes:,} B", f"{usage.count} x")
     return table
-
-
-def _peak_words(prediction: Prediction) -> str:
-    position = prediction.peak_operator
-    if position is None:
-        return "the start"
-    op = prediction.graph.subgraphs[position[0]].operators[position[1]]
-    return f"operator {op.index} {op.label}"
 
 
 def _heaviest(rows: Sequence[Layer]) -> list[Layer]:
