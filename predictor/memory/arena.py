@@ -16,7 +16,7 @@ from predictor.memory.greedy_planner import (
     plan,
 )
 from predictor.memory.lifetimes import Lifetimes, lifetimes, offline_offsets
-from predictor.memory.preparation import PreparedGraph, prepare
+from predictor.memory.preparation import PreparedGraph, messages, prepare
 from predictor.memory.revision import Revision
 from predictor.model.graph import Graph, Tensor
 from predictor.model.metadata import ONLINE_PLANNED
@@ -116,6 +116,13 @@ class ArenaReport:
     @property
     def exact(self) -> bool:
         return not self.prepared.inexact_reasons
+
+    @property
+    def invoke_errors(self) -> list[str]:
+        """Operators that prepare but fail each time they run, in subgraphs that do run."""
+        called = {subgraph for subgraph, _ in self.steps.values()}
+        nodes = (node for node in self.prepared.nodes if node.context.subgraph.index in called)
+        return messages(nodes, "invoke_errors")
 
     @cached_property
     def breakdown(self) -> dict[str, KindUsage]:

@@ -136,9 +136,13 @@ class Tensor:
         return 0 if self.data is None else self.data.nbytes
 
 
+CUSTOM_PREFIX = "CUSTOM:"
+"""What stands before custom codes in labels."""
+
+
 def operator_label(name: str, is_custom: bool) -> str:
     """The name with ``CUSTOM:`` before custom codes."""
-    return f"CUSTOM:{name}" if is_custom else name
+    return CUSTOM_PREFIX + name if is_custom else name
 
 
 @dataclass(frozen=True, slots=True)

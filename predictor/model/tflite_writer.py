@@ -16,6 +16,7 @@ import tflite
 
 from predictor.errors import UsageError
 from predictor.model.graph import (
+    CUSTOM_PREFIX,
     Graph,
     Operator,
     Quantization,
@@ -71,6 +72,10 @@ class _Writer:
     def model(self) -> bytes:
         subgraphs = [self._subgraph(subgraph) for subgraph in self._graph.subgraphs]
         metadata = [self._metadata(name, raw) for name, raw in self._graph.metadata.items()]
+        for label in self._graph.unused_codes:
+            name = label.removeprefix(CUSTOM_PREFIX)
+            code = (name, label.startswith(CUSTOM_PREFIX), 1, True)
+            self._codes.setdefault(code, len(self._codes))
         # Constants come last, so that the tables in front of them lie close together.
         tables = {
             "OperatorCodes": self._tables([self._operator_code(code) for code in self._codes]),
@@ -130,7 +135,12 @@ class _Writer:
 
     def _operator_code(self, code: _Code) -> int:
         name, is_custom, version, has_newer_code = code
-        builtin = tflite.BuiltinOperator.CUSTOM if is_custom else _BUILTIN_CODES[name]
+        builtin = _BUILTIN_CODES.get("CUSTOM" if is_custom else name)
+        if builtin is None:
+            raise UsageError(
+                f"{name} is not a builtin operator of the TensorFlow Lite schema; give custom "
+                "operators as custom"
+            )
         custom = self._string(name) if is_custom else None
         tflite.OperatorCodeStart(self._builder)
         tflite.OperatorCodeAddDeprecatedBuiltinCode(
@@ -206,11 +216,6 @@ class _Writer:
     def _operator(self, op: Operator) -> int:
         builder = self._builder
         code = (op.name, op.is_custom, op.version, op.has_newer_code)
-        if not op.is_custom and op.name not in _BUILTIN_CODES:
-            raise UsageError(
-                f"operator {op.index} ({op.name}) is not a builtin operator of the TensorFlow "
-                "Lite schema; give custom operators as custom"
-            )
         inputs = self._numbers(op.inputs, "int32")
         outputs = self._numbers(op.outputs, "int32")
         intermediates = self._numbers(op.intermediates, "int32") if op.intermediates else None

@@ -6,8 +6,6 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-import predictor.operators.slicing
-import predictor.operators.space  # noqa: F401
 from predictor.model.graph import Tensor, TensorType
 from predictor.operators.checks import (
     constant_int32,

@@ -4,7 +4,6 @@ names in signal/micro/kernels."""
 
 from __future__ import annotations
 
-import predictor.operators.signal_state  # noqa: F401
 from predictor.model.graph import TensorType
 from predictor.operators.checks import Spec, check_tensors, persistent_elements
 from predictor.operators.context import NodeContext

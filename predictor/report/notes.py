@@ -15,7 +15,7 @@ def notes(prediction: Prediction) -> tuple[str, ...]:
     """Caveats, the gravest first."""
     prepared = prediction.arena.prepared
     found = [
-        *_shortened(f"Invoke will fail: {error}" for error in prepared.invoke_errors),
+        *_shortened(f"Invoke will fail: {error}" for error in prediction.arena.invoke_errors),
         *_shortened(f"arena is a bound, not exact: {why}" for why in prepared.inexact_reasons),
         *_shortened(_short_constants(prediction)),
     ]

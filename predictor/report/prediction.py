@@ -80,7 +80,7 @@ class Prediction:
     @property
     def invoke_errors(self) -> list[str]:
         """Operators that prepare but return an error each time they run."""
-        return self.arena.prepared.invoke_errors
+        return self.arena.invoke_errors
 
     @cached_property
     def peak_buffers(self) -> tuple[PlannedBuffer, ...]:

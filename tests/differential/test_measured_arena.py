@@ -73,7 +73,7 @@ def test_arena_is_exact(
     assert sum(u.used_bytes for u in report.breakdown.values()) == report.persistent_bytes
     if plan is not None:
         assert plan == [[b.size_bytes, b.first_use, b.last_use, b.offset] for b in report.buffers]
-    if report.prepared.invoke_errors:
+    if report.invoke_errors:
         assert measured["invoke_status"] != 0
     elif measured["invoke_status"] != 0:
         assert any("when it runs on a value" in note for note in report.prepared.notes)

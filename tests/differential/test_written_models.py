@@ -46,5 +46,5 @@ def test_tflm_plans_written_models_as_before(tflite_micro: HostRuntime) -> None:
     for path in _models("rnd")[::5]:
         before = tflite_micro.run(path.read_bytes())
         after = tflite_micro.run(write_model(read_graph(path)))
-        assert before.allocations is not None, path.name
-        assert after.allocations == before.allocations, path.name
+        # TFLM refuses a few of these models, which written ones must not change.
+        assert (after.error, after.allocations) == (before.error, before.allocations), path.name

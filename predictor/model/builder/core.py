@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from predictor.errors import UsageError
-from predictor.model.builder.options import options_table
+from predictor.model.builder.options import options_table, options_type
 from predictor.model.builder.tensors import (
     NUMPY_TYPES,
     TensorRef,
@@ -192,6 +192,8 @@ class SubgraphCore:
         label = label or self.next_label(name.lower())
         if is_custom and options is not None:
             raise UsageError("custom operators have custom_options, not options")
+        if not is_custom:
+            options_type(name)  # refuses names that are not in the schema
         table = NO_OPTIONS if options is None else options_table(name, options)
         read = tuple(
             OPTIONAL_TENSOR if tensor is None else self.index_of(tensor) for tensor in inputs
