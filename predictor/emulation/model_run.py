@@ -1,0 +1,331 @@
+"""Runs a model in firmware on an emulated board and holds the result against the prediction."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from predictor.boards.board import Board
+from predictor.emulation import firmware_build
+from predictor.emulation.firmware_build import FirmwareImage
+from predictor.emulation.flash_blob import model_blobs
+from predictor.emulation.host_runtime import HostRuntime, is_installed
+from predictor.emulation.machine import Machine, RunResult, StopReason
+from predictor.emulation.platforms import board_platform
+from predictor.emulation.protocol import AllocationFailed
+from predictor.emulation.runner_report import FirmwareReport, describe_failure, read_report
+from predictor.errors import EmulationError, MissingDependencyError, UsageError
+from predictor.memory.arena import ArenaReport
+from predictor.model.graph import Graph, Tensor
+
+END_SYMBOL = "runner_done"
+BACKENDS = ("auto", "unicorn", "renode")
+_NUMPY_TYPES = {
+    "FLOAT32": np.float32,
+    "INT8": np.int8,
+    "UINT8": np.uint8,
+    "INT16": np.int16,
+    "INT32": np.int32,
+    "INT64": np.int64,
+    "BOOL": np.bool_,
+}
+
+Array = npt.NDArray[np.generic]
+
+
+class HostCheck(Enum):
+    """How the outputs compare with TFLM's host runtime."""
+
+    EQUAL = "equal to the bit"
+    DIFFERENT = "different"
+    UNCHECKED = "not checked"
+
+
+@dataclass(frozen=True, slots=True)
+class OperatorRun:
+    """One operator in one inference, as the firmware counted it."""
+
+    subgraph_index: int
+    index: int
+    operator: str
+    calls: int
+    instructions: int
+    macs: int
+
+
+@dataclass(frozen=True)
+class ModelRun:
+    """One model on one emulated board.
+
+    ``failure`` is None where it ran to its end. ``used_bytes``, ``head_bytes``, ``tail_bytes`` are
+    what TFLM reported; ``invoke_instructions`` counts Invoke without the counting hooks.
+    """
+
+    board: Board
+    image: FirmwareImage
+    backend: str
+    arena: ArenaReport
+    arena_bytes: int
+    failure: str | None
+    used_bytes: int | None
+    head_bytes: int | None
+    tail_bytes: int | None
+    invoke_instructions: int | None
+    operators: tuple[OperatorRun, ...]
+    stack_used_bytes: int | None
+    outputs: tuple[bytes, ...]
+    host: HostCheck
+    host_reason: str
+    result: RunResult = field(repr=False)
+    report: FirmwareReport = field(repr=False)
+
+    @property
+    def is_arena_as_predicted(self) -> bool:
+        return self.used_bytes == self.arena.used_bytes
+
+    @property
+    def passed(self) -> bool:
+        """Whether it ran, took the predicted arena and computed what the host computes."""
+        return (
+            self.failure is None
+            and self.is_arena_as_predicted
+            and self.host is not HostCheck.DIFFERENT
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class RunOptions:
+    """How to run. ``arena_bytes`` None sets aside exactly the predicted required bytes."""
+
+    backend: str = "auto"
+    arena_bytes: int | None = None
+    max_instructions: int | None = None
+    timeout_s: float | None = None
+    profile: bool = False
+
+
+def run_model(
+    content: bytes,
+    arena: ArenaReport,
+    image: FirmwareImage,
+    board: Board,
+    inputs: Sequence[Array] = (),
+    options: RunOptions | None = None,
+    progress: Callable[[str], None] = lambda text: None,
+) -> ModelRun:
+    """Runs one inference and compares it with the prediction and with the host runtime.
+
+    Args:
+        content: bytes of the .tflite file.
+        arena: the prediction for the TFLM revision that ``image`` links.
+        inputs: one array for each input of the model; none at all takes :func:`random_inputs`.
+
+    Raises:
+        MissingDependencyError: the emulator is not installed.
+        UsageError: inputs that the model does not take.
+        EmulationError: the emulator itself failed. A failure of the firmware is a result.
+    """
+    options = options or RunOptions()
+    graph = arena.prepared.graph
+    arrays = tuple(inputs) or random_inputs(graph, seed=0)
+    check_inputs(graph, arrays)
+    arena_bytes = arena.required_bytes if options.arena_bytes is None else options.arena_bytes
+    flat = b"".join(np.ascontiguousarray(array).tobytes() for array in arrays)
+    blob = model_blobs(content, [flat], arena_bytes)
+    backend, machine = make_machine(options.backend, board, options.profile)
+    progress(f"running on {board.name} ({backend})")
+    with machine:
+        machine.load_elf(image.elf)
+        machine.load_binary(blob, image.blob_address)
+        result = machine.run(
+            until_symbol=END_SYMBOL,
+            max_instructions=options.max_instructions,
+            timeout_s=options.timeout_s,
+        )
+    report, _ = read_report(result.uart)
+    failure = _failure(result, report, arena_bytes)
+    outputs = () if failure else _outputs(graph, report)
+    host, reason = (
+        (HostCheck.UNCHECKED, "the firmware failed")
+        if failure
+        else _compare_with_host(content, arrays, outputs)
+    )
+    run = report.runs.get(0)
+    return ModelRun(
+        board=board,
+        image=image,
+        backend=backend,
+        arena=arena,
+        arena_bytes=arena_bytes,
+        failure=failure,
+        used_bytes=report.arena and report.arena.used_bytes,
+        head_bytes=report.arena and report.arena.head_bytes,
+        tail_bytes=report.arena and report.arena.tail_bytes,
+        invoke_instructions=None if run is None or run.invoke is None else run.cyccnt,
+        operators=_operators(arena, report),
+        stack_used_bytes=report.stack and report.stack.used_bytes,
+        outputs=outputs,
+        host=host,
+        host_reason=reason,
+        result=result,
+        report=report,
+    )
+
+
+def make_machine(backend: str, board: Board, profile: bool = False) -> tuple[str, Machine]:
+    """(backend's name, machine) for a board.
+
+    Raises:
+        UsageError: unknown backend; MissingDependencyError: it is not installed.
+    """
+    if backend not in BACKENDS:
+        raise UsageError(f"unknown backend {backend!r}; known: {', '.join(BACKENDS)}")
+    platform = board_platform(board)
+    if backend == "renode":
+        from predictor.emulation.renode_machine import RenodeMachine
+
+        return "renode", RenodeMachine(platform)
+    from predictor.emulation.unicorn_machine import UnicornMachine
+
+    return "unicorn", UnicornMachine(platform, profile)
+
+
+def random_inputs(graph: Graph, seed: int) -> tuple[Array, ...]:
+    """Arrays for the model's inputs: integers over their whole range, floats in [-1, 1]."""
+    generator = np.random.default_rng(seed)
+    arrays: list[Array] = []
+    for index in graph.main.inputs:
+        tensor = graph.main.tensors[index]
+        kind = np.dtype(_numpy_type(tensor))
+        if kind.kind == "f":
+            arrays.append(generator.uniform(-1.0, 1.0, tensor.shape).astype(kind))
+        elif kind.kind == "b":
+            arrays.append(generator.integers(0, 2, tensor.shape).astype(kind))
+        else:
+            bounds = np.iinfo(kind)
+            arrays.append(
+                generator.integers(bounds.min, bounds.max, tensor.shape, kind, endpoint=True)
+            )
+    return tuple(arrays)
+
+
+def load_inputs(path: str | os.PathLike[str]) -> tuple[Array, ...]:
+    """Inputs from a .npy file (one input) or a .npz file (arr_0, arr_1, ...).
+
+    Raises:
+        UsageError: the file is missing or no array file.
+    """
+    try:
+        loaded = np.load(path, allow_pickle=False)
+        if isinstance(loaded, np.ndarray):
+            return (loaded,)
+        with loaded:
+            return tuple(loaded[name] for name in sorted(loaded.files))
+    except (OSError, ValueError) as error:
+        raise UsageError(f"cannot read inputs from {os.fspath(path)}: {error}") from error
+
+
+def check_inputs(graph: Graph, arrays: Sequence[Array]) -> None:
+    """Raises UsageError unless the arrays have the number, shapes and types of the inputs."""
+    wanted = [graph.main.tensors[index] for index in graph.main.inputs]
+    if len(arrays) != len(wanted):
+        raise UsageError(f"the model has {len(wanted)} inputs, {len(arrays)} were given")
+    for position, (tensor, array) in enumerate(zip(wanted, arrays, strict=True)):
+        if array.shape != tensor.shape or array.dtype != _numpy_type(tensor):
+            raise UsageError(
+                f"input {position} ({tensor.name}) takes {tensor.type.name.lower()} of shape "
+                f"{list(tensor.shape)}, not {array.dtype} of shape {list(array.shape)}"
+            )
+
+
+def _numpy_type(tensor: Tensor) -> type[np.generic]:
+    kind = _NUMPY_TYPES.get(tensor.type.name)
+    if kind is None:
+        raise UsageError(f"no inputs of type {tensor.type.name} can be made ({tensor.name})")
+    return kind
+
+
+def _failure(result: RunResult, report: FirmwareReport, arena_bytes: int) -> str | None:
+    """What went wrong, None where the firmware ran to its end."""
+    if result.fault is not None:
+        return str(result.fault)
+    if isinstance(report.failure, AllocationFailed):
+        return f"arena of {arena_bytes} bytes: {describe_failure(report.failure)}"
+    if report.failure is not None:
+        words = describe_failure(report.failure)
+        return f"{words}: {' / '.join(report.logs)}" if report.logs else words
+    if result.stop is not StopReason.SYMBOL:
+        return f"the firmware did not come to its end: {result.stop.value}"
+    try:
+        report.require_success()
+    except EmulationError as error:
+        return str(error)
+    return None
+
+
+def _outputs(graph: Graph, report: FirmwareReport) -> tuple[bytes, ...]:
+    return tuple(report.runs[0].output_bytes(i) for i in range(len(graph.main.outputs)))
+
+
+def _compare_with_host(
+    content: bytes, inputs: tuple[Array, ...], outputs: tuple[bytes, ...]
+) -> tuple[HostCheck, str]:
+    if not is_installed("tflite_micro"):
+        return HostCheck.UNCHECKED, "pip install tflite-micro to compare with TFLM on this host"
+    try:
+        with HostRuntime("tflite_micro") as runtime:
+            answer = runtime.run(content, inputs)
+    except MissingDependencyError as error:
+        return HostCheck.UNCHECKED, str(error)
+    if answer.error:
+        return HostCheck.UNCHECKED, f"the host runtime failed: {answer.error}"
+    for position, (array, emulated) in enumerate(zip(answer.outputs, outputs, strict=True)):
+        expected = np.ascontiguousarray(array).tobytes()
+        if expected != emulated:
+            return HostCheck.DIFFERENT, f"output {position}: {_difference(expected, emulated)}"
+    return HostCheck.EQUAL, f"{len(outputs)} outputs"
+
+
+def _difference(expected: bytes, emulated: bytes) -> str:
+    if len(expected) != len(emulated):
+        return f"{len(emulated)} bytes instead of {len(expected)}"
+    first = next(i for i, pair in enumerate(zip(expected, emulated, strict=True)) if len({*pair}) > 1)
+    count = sum(a != b for a, b in zip(expected, emulated, strict=True))
+    return f"{count} of {len(expected)} bytes differ, the first at {first}"
+
+
+def _operators(arena: ArenaReport, report: FirmwareReport) -> tuple[OperatorRun, ...]:
+    run = report.runs.get(0)
+    if run is None:
+        return ()
+    macs = {
+        (node.context.subgraph.index, node.context.op.index): node.row.count(node.context).macs
+        for node in arena.prepared.nodes
+    }
+    return tuple(
+        OperatorRun(
+            item.subgraph,
+            item.index,
+            item.name,
+            item.calls,
+            item.cyccnt,
+            macs.get((item.subgraph, item.index), 0) * item.calls,
+        )
+        for item in run.operators
+    )
+
+
+def build_image(
+    board: Board,
+    tflm_dir: Path | None,
+    kernels: str | None,
+    progress: Callable[[str], None],
+) -> FirmwareImage:
+    """The firmware with all operators of its TFLM, so that one image serves any model."""
+    return firmware_build.build(board, tflm_dir=tflm_dir, kernels=kernels, progress=progress)
