@@ -12,6 +12,8 @@ from predictor.errors import EXIT_INTERRUPTED, PredictorError
 
 _COMMANDS = {
     "model": ("predictor.cli.model", "Predict one model (the default command)."),
+    "emulate": ("predictor.cli.emulate", "Run models in TFLM firmware on emulated boards."),
+    "firmware": ("predictor.cli.firmware", "Build TFLM firmware with a model in it."),
     "check": ("predictor.cli.check", "Hold the models of a predictor.toml against budgets."),
     "boards": ("predictor.cli.boards", "List the boards that are known."),
 }
@@ -69,6 +71,7 @@ def cli() -> None:
     \b
     predict MODEL.tflite --board f746zg     one model on one board
     predict MODEL.tflite --board all        one model on all boards
+    predict emulate MODEL.tflite            the same in real firmware, emulated
     predict check                           many models against budgets
     """
 

@@ -61,11 +61,7 @@ class OperatorRun:
 
 @dataclass(frozen=True)
 class ModelRun:
-    """One model on one emulated board.
-
-    ``failure`` is None where it ran to its end. ``used_bytes``, ``head_bytes``, ``tail_bytes`` are
-    what TFLM reported; ``invoke_instructions`` counts Invoke without the counting hooks.
-    """
+    """One model on one emulated board. ``failure`` is None where it ran to its end."""
 
     board: Board
     image: FirmwareImage
@@ -73,17 +69,36 @@ class ModelRun:
     arena: ArenaReport
     arena_bytes: int
     failure: str | None
-    used_bytes: int | None
-    head_bytes: int | None
-    tail_bytes: int | None
-    invoke_instructions: int | None
     operators: tuple[OperatorRun, ...]
-    stack_used_bytes: int | None
     outputs: tuple[bytes, ...]
     host: HostCheck
     host_reason: str
     result: RunResult = field(repr=False)
     report: FirmwareReport = field(repr=False)
+
+    @property
+    def used_bytes(self) -> int | None:
+        """What TFLM's ``arena_used_bytes()`` returned."""
+        return None if self.report.arena is None else self.report.arena.used_bytes
+
+    @property
+    def head_bytes(self) -> int | None:
+        return None if self.report.arena is None else self.report.arena.head_bytes
+
+    @property
+    def tail_bytes(self) -> int | None:
+        return None if self.report.arena is None else self.report.arena.tail_bytes
+
+    @property
+    def stack_used_bytes(self) -> int | None:
+        """High-water mark of the painted stack."""
+        return None if self.report.stack is None else self.report.stack.used_bytes
+
+    @property
+    def invoke_instructions(self) -> int | None:
+        """Instructions of Invoke without the hooks that count operators."""
+        run = self.report.runs.get(0)
+        return None if run is None or run.invoke is None else run.cyccnt
 
     @property
     def is_arena_as_predicted(self) -> bool:
@@ -156,7 +171,6 @@ def run_model(
         if failure
         else _compare_with_host(content, arrays, outputs)
     )
-    run = report.runs.get(0)
     return ModelRun(
         board=board,
         image=image,
@@ -164,12 +178,7 @@ def run_model(
         arena=arena,
         arena_bytes=arena_bytes,
         failure=failure,
-        used_bytes=report.arena and report.arena.used_bytes,
-        head_bytes=report.arena and report.arena.head_bytes,
-        tail_bytes=report.arena and report.arena.tail_bytes,
-        invoke_instructions=None if run is None or run.invoke is None else run.cyccnt,
         operators=_operators(arena, report),
-        stack_used_bytes=report.stack and report.stack.used_bytes,
         outputs=outputs,
         host=host,
         host_reason=reason,
@@ -295,7 +304,9 @@ def _compare_with_host(
 def _difference(expected: bytes, emulated: bytes) -> str:
     if len(expected) != len(emulated):
         return f"{len(emulated)} bytes instead of {len(expected)}"
-    first = next(i for i, pair in enumerate(zip(expected, emulated, strict=True)) if len({*pair}) > 1)
+    first = next(
+        i for i, pair in enumerate(zip(expected, emulated, strict=True)) if len({*pair}) > 1
+    )
     count = sum(a != b for a, b in zip(expected, emulated, strict=True))
     return f"{count} of {len(expected)} bytes differ, the first at {first}"
 

@@ -1,0 +1,131 @@
+"""Forms of emulated runs: one screen of text, JSON."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from predictor.report.prediction import Prediction
+
+if TYPE_CHECKING:
+    from predictor.emulation.model_run import ModelRun
+
+TOP_OPERATORS = 12
+EMULATION_SCHEMA_VERSION = "1.0"
+
+
+def text_report(prediction: Prediction, run: ModelRun, name: str) -> RenderableType:
+    """Predicted and emulated side by side, then the operators with most instructions."""
+    word, style = ("EQUAL", "bold green") if run.passed else ("DIFFERENT", "bold red")
+    if run.failure is not None:
+        word = "FAILED"
+    head = Text.assemble(
+        (word, style),
+        f"  {name} on {run.board.title}, emulated ({run.backend})\n",
+        (f"TFLM {run.image.tflm_revision}, {run.image.kernels} kernels", "dim"),
+    )
+    parts: list[RenderableType] = [head, Text()]
+    if run.failure is not None:
+        parts.append(Text(run.failure, style="red"))
+    parts.append(_figures(prediction, run))
+    if run.operators:
+        parts += [Text(), _operators(run)]
+    parts += [Text.assemble(("note  ", "dim"), notice) for notice in run.result.notices]
+    return Group(*parts)
+
+
+def _figures(prediction: Prediction, run: ModelRun) -> Table:
+    table = Table(box=None, padding=(0, 2))
+    table.add_column("")
+    for heading in ("predicted", "emulated"):
+        table.add_column(heading, justify="right")
+    table.add_column("", style="dim")
+
+    def row(label: str, predicted: int | None, emulated: int | None, remark: str = "") -> None:
+        cells = [f"{value:,}" if value is not None else "-" for value in (predicted, emulated)]
+        table.add_row(label, *cells, remark)
+
+    arena = run.arena
+    same = "equal" if run.is_arena_as_predicted else "DIFFERENT"
+    row("arena used B", arena.used_bytes, run.used_bytes, same)
+    row("  planned (head)", arena.nonpersistent_bytes, run.head_bytes)
+    row("  persistent (tail)", arena.persistent_bytes, run.tail_bytes)
+    row("arena set aside B", arena.required_bytes, run.arena_bytes)
+    row("code B, all operators", prediction.flash.code_bytes, run.image.flash_bytes)
+    row("stack B", prediction.sram.stack_bytes, run.stack_used_bytes, "reserve | high-water mark")
+    row("instructions", None, run.invoke_instructions, "of Invoke")
+    table.add_row("outputs", "", run.host.value, f"against TFLM on this host; {run.host_reason}")
+    return table
+
+
+def _operators(run: ModelRun) -> Table:
+    table = Table(box=None, padding=(0, 1), title="operators", title_justify="left")
+    table.add_column("#", justify="right", style="dim")
+    table.add_column("operator")
+    for heading in ("instructions", "share", "MACs", "per MAC"):
+        table.add_column(heading, justify="right")
+    total = sum(item.instructions for item in run.operators) or 1
+    ranked = sorted(run.operators, key=lambda item: -item.instructions)[:TOP_OPERATORS]
+    for item in sorted(ranked, key=lambda item: (item.subgraph_index, item.index)):
+        table.add_row(
+            str(item.index),
+            item.operator,
+            f"{item.instructions:,}",
+            f"{100 * item.instructions / total:.1f} %",
+            f"{item.macs:,}" if item.macs else "-",
+            f"{item.instructions / item.macs:.2f}" if item.macs else "-",
+        )
+    return table
+
+
+def run_json(prediction: Prediction, run: ModelRun) -> dict[str, Any]:
+    """One run as JSON values."""
+    return {
+        "schema_version": EMULATION_SCHEMA_VERSION,
+        "model": {"path": prediction.path, "sha256": prediction.sha256},
+        "board": run.board.name,
+        "backend": run.backend,
+        "runtime": {"revision": run.image.tflm_revision, "kernels": run.image.kernels},
+        "passed": run.passed,
+        "failure": run.failure,
+        "arena": {
+            "arena_bytes": run.arena_bytes,
+            "predicted": _arena(
+                run.arena.used_bytes, run.arena.nonpersistent_bytes, run.arena.persistent_bytes
+            ),
+            "emulated": _arena(run.used_bytes, run.head_bytes, run.tail_bytes),
+        },
+        "flash": {
+            "predicted_code_bytes": prediction.flash.code_bytes,
+            "linked_code_bytes": run.image.flash_bytes,
+        },
+        "stack_used_bytes": run.stack_used_bytes,
+        "outputs": {
+            "host": run.host.name.lower(),
+            "reason": run.host_reason,
+            "hex": [content.hex() for content in run.outputs],
+        },
+        "instructions": {
+            "invoke": run.invoke_instructions,
+            "total": run.result.instructions,
+            "operators": [
+                {
+                    "subgraph": item.subgraph_index,
+                    "index": item.index,
+                    "operator": item.operator,
+                    "calls": item.calls,
+                    "instructions": item.instructions,
+                    "macs": item.macs,
+                }
+                for item in run.operators
+            ],
+        },
+        "notices": list(run.result.notices),
+    }
+
+
+def _arena(used: int | None, head: int | None, tail: int | None) -> dict[str, int | None]:
+    return {"used_bytes": used, "nonpersistent_bytes": head, "persistent_bytes": tail}

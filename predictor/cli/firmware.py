@@ -1,0 +1,98 @@
+"""``predict firmware``: a model's firmware as files for debuggers and programmers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from predictor.boards.board import find_board
+from predictor.cli.options import BYTES, format_option
+from predictor.cli.output import emit
+from predictor.errors import EXIT_DOES_NOT_FIT, EXIT_FITS
+from predictor.report.prediction import DEFAULT_BOARD, predict
+
+
+@click.command(name="firmware", short_help="Build TFLM firmware with a model in it.")
+@click.argument("model", type=click.Path(path_type=Path))
+@click.option("--board", default=DEFAULT_BOARD, show_default=True, help="Board name or file.")
+@click.option(
+    "--out",
+    "out_dir",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("firmware-out"),
+    show_default=True,
+    help="Folder for the ELF, hex, binary and map files.",
+)
+@click.option("--kernels", help="Kernel set of the firmware; default: what the TFLM library has.")
+@click.option(
+    "--tflm",
+    "tflm_dir",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="TFLM source tree with a library built in it; default: the packaged TFLM of 2020.07.",
+)
+@click.option("--arena", "arena_bytes", type=BYTES, help="Arena size; default: as predicted.")
+@format_option("text", "json")
+def command(
+    model: Path,
+    board: str,
+    out_dir: Path,
+    kernels: str | None,
+    tflm_dir: Path | None,
+    arena_bytes: int | None,
+    form: str,
+) -> int:
+    """Build firmware that runs MODEL on a board, with only the operators that it uses.
+
+    Prints its sizes beside the prediction. Exit code 3 if the model does not fit the board.
+    """
+    from predictor.cli.emulate import PACKAGED_REVISION, UPSTREAM_REVISION
+    from predictor.emulation.firmware_build import write_firmware
+
+    target = find_board(board)
+    revision = PACKAGED_REVISION if tflm_dir is None else UPSTREAM_REVISION
+    prediction = predict(
+        model,
+        target,
+        tflm=revision,
+        kernels=kernels or ("reference" if tflm_dir is None else "cmsis_nn"),
+    )
+    if not prediction.fits:
+        click.echo(f"predict: {model} does not fit {target.name}", err=True)
+        return EXIT_DOES_NOT_FIT
+    files = write_firmware(
+        prediction.content or b"",
+        target,
+        out_dir,
+        operators=sorted(prediction.graph.operator_labels),
+        tflm_dir=tflm_dir,
+        kernels=kernels,
+        arena_bytes=prediction.arena.required_bytes if arena_bytes is None else arena_bytes,
+        progress=lambda text: click.echo(f"{text} ...", err=True),
+    )
+    sizes = {
+        "elf": str(files.elf),
+        "hex": str(files.hex),
+        "bin": str(files.bin),
+        "map": str(files.map),
+        "code_bytes": files.image.flash_bytes,
+        "predicted_code_bytes": prediction.flash.code_bytes,
+        "flash_bytes": files.flash_bytes,
+        "predicted_flash_bytes": prediction.flash.total_bytes,
+        "arena_bytes": prediction.arena.required_bytes if arena_bytes is None else arena_bytes,
+    }
+    if form == "json":
+        from predictor.report.json_report import dumps
+
+        emit(dumps(sizes) + "\n", None)
+    else:
+        emit(
+            f"{files.elf}  (and .hex, .bin, .map)\n"
+            f"code   {files.image.flash_bytes:>9,} B linked, "
+            f"{prediction.flash.code_bytes:,} predicted\n"
+            f"flash  {files.flash_bytes:>9,} B with the model, "
+            f"{prediction.flash.total_bytes:,} predicted\n"
+            f"arena  {sizes['arena_bytes']:>9,} B\n",
+            None,
+        )
+    return EXIT_FITS
