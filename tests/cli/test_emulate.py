@@ -1,0 +1,114 @@
+"""``predict emulate`` and ``predict firmware`` through their command lines."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+
+from predictor.cli.main import run
+from predictor.emulation.toolchain import find_toolchain
+from predictor.errors import MissingDependencyError
+from predictor.model.example_models import ds_cnn, mobilenet_v2
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _toolchain() -> None:
+    try:
+        find_toolchain()
+    except MissingDependencyError as error:
+        pytest.skip(str(error))
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("models") / "ds_cnn.tflite"
+    path.write_bytes(ds_cnn().build())
+    return path
+
+
+def test_one_screen_says_equal(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["emulate", str(model), "--board", "f446re"]) == 0
+    printed = capsys.readouterr().out
+    assert printed.startswith("EQUAL  ds_cnn.tflite on ST NUCLEO-F446RE")
+    assert "equal to the bit" in printed
+
+
+def test_json_trace_and_profile(
+    model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    trace, profile = tmp_path / "trace.json", tmp_path / "profile.csv"
+    files = ["--trace", str(trace), "--profile", str(profile)]
+    assert run(["emulate", str(model), "--board", "f446re", "--format", "json", *files]) == 0
+    result = json.loads(capsys.readouterr().out)
+    assert result["passed"]
+    assert result["arena"]["predicted"] == result["arena"]["emulated"]
+    operators = result["instructions"]["operators"]
+    events = [e for e in json.loads(trace.read_text())["traceEvents"] if e["ph"] == "X"]
+    assert [e["args"]["instructions"] for e in events] == [o["instructions"] for o in operators]
+    rows = profile.read_text().splitlines()
+    assert rows[0] == "function,calls,self_instructions,inclusive_instructions"
+    assert len(rows) > 50
+
+
+def test_inputs_from_a_file(model: Path, tmp_path: Path) -> None:
+    path = tmp_path / "input.npy"
+    np.save(path, np.full((1, 49, 10, 1), 7, np.int8))
+    assert run(["emulate", str(model), "--board", "f446re", "--input", str(path)]) == 0
+    np.save(path, np.zeros((1, 49, 10), np.int8))
+    assert run(["emulate", str(model), "--board", "f446re", "--input", str(path)]) == 2
+
+
+def test_a_model_that_does_not_fit_is_not_run(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "large.tflite"
+    path.write_bytes(mobilenet_v2().build())
+    assert run(["emulate", str(path), "--board", "f446re"]) == 3
+    assert "does not fit f446re" in capsys.readouterr().out
+    assert run(["emulate", str(path), "--board", "f446re", "--force"]) == 1
+    assert "FAILED" in capsys.readouterr().out
+
+
+def test_several_boards_and_junit(
+    model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    report = tmp_path / "report.xml"
+    boards = ["--board", "f446re", "--board", "f746zg", "--junit", str(report)]
+    assert run(["emulate", str(model), *boards]) == 0
+    assert "2 of 2 runs are equal" in capsys.readouterr().out
+    assert ElementTree.parse(report).getroot().attrib["tests"] == "2"
+
+
+def test_firmware_files(model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["--board", "f746zg", "--out", str(tmp_path), "--format", "json"]
+    assert run(["firmware", str(model), *arguments]) == 0
+    sizes = json.loads(capsys.readouterr().out)
+    for kind in ("elf", "hex", "bin", "map"):
+        assert Path(sizes[kind]).stat().st_size > 0
+    assert abs(sizes["code_bytes"] / sizes["predicted_code_bytes"] - 1) < 0.01
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["{model}", "--backend", "qemu"], 2, "--backend"),
+        (["{model}", "--board", "f4"], 2, "unknown board"),
+        (["{model}", "--input", "none.npy"], 2, "cannot read inputs"),
+        (["missing.tflite"], 1, ""),
+    ],
+)
+def test_errors(
+    arguments: list[str],
+    code: int,
+    message: str,
+    model: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert run(["emulate", *(item.format(model=model) for item in arguments)]) == code
+    printed = capsys.readouterr()
+    assert message in printed.err
+    assert "Traceback" not in printed.err + printed.out

@@ -1,0 +1,129 @@
+"""Whole models in firmware on the three emulated boards: outputs, arena, instruction counts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from predictor.boards.board import Board, find_board, shipped_boards
+from predictor.emulation.firmware_build import FirmwareImage
+from predictor.emulation.model_run import HostCheck, RunOptions, build_image, run_model
+from predictor.emulation.toolchain import find_toolchain
+from predictor.errors import MissingDependencyError, RefusedError
+from predictor.model.example_models import EXAMPLE_MODELS, ds_cnn
+from predictor.model.graph import TensorType
+from predictor.model.random_graphs import random_graph
+from predictor.model.tflite_reader import read_graph
+from predictor.report.prediction import Options, Prediction, predict_graph
+from tests.shared_data import MODELS, needs_shared
+
+REVISION = "2020.07"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _toolchain() -> None:
+    try:
+        find_toolchain()
+    except MissingDependencyError as error:
+        pytest.skip(str(error))
+
+
+@cache
+def image(board_name: str) -> FirmwareImage:
+    return build_image(find_board(board_name), None, None, lambda text: None)
+
+
+def prediction(content: bytes, board: Board) -> Prediction:
+    options = Options(kernels="reference", tflm=REVISION, resolver="all")
+    return predict_graph(read_graph(content), board, options, content=content)
+
+
+def check_on_board(content: bytes, board: Board) -> bool:
+    """Runs a model where it fits; False where it does not."""
+    predicted = prediction(content, board)
+    if not predicted.fits:
+        return False
+    run = run_model(content, predicted.arena, image(board.name), board)
+    assert run.failure is None
+    assert run.used_bytes == predicted.arena.used_bytes
+    assert run.host is HostCheck.EQUAL, run.host_reason
+    counted = sum(item.instructions for item in run.operators)
+    assert run.invoke_instructions is not None
+    assert counted <= run.invoke_instructions
+    # What Invoke spends beside its operators: a few instructions for each.
+    assert run.invoke_instructions - counted <= max(
+        100 * len(run.operators), run.invoke_instructions // 1000
+    )
+    return True
+
+
+def _supported_int8_models() -> Iterator[Path]:
+    if not MODELS.is_dir():
+        return
+    for path in sorted(MODELS.rglob("*.tflite")):
+        graph = read_graph(path)
+        types = {t.type for s in graph.subgraphs for t in s.tensors if not t.is_constant}
+        if not types <= {TensorType.INT8, TensorType.INT32, TensorType.BOOL}:
+            continue
+        try:
+            predict_graph(graph, "f767zi", Options(kernels="reference", tflm=REVISION))
+        except RefusedError:
+            continue
+        yield path
+
+
+@needs_shared
+@pytest.mark.parametrize(
+    "path", _supported_int8_models(), ids=lambda path: str(path.relative_to(MODELS))
+)
+def test_shared_models(path: Path) -> None:
+    content = path.read_bytes()
+    ran = [check_on_board(content, board) for board in shipped_boards()]
+    assert any(ran)
+
+
+@pytest.mark.parametrize("name", EXAMPLE_MODELS)
+@pytest.mark.parametrize("board", shipped_boards(), ids=lambda board: board.name)
+def test_example_models(name: str, board: Board) -> None:
+    check_on_board(EXAMPLE_MODELS[name]().build(), board)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_random_graphs(seed: int) -> None:
+    content = random_graph(seed, max_operators=20).build()
+    try:
+        predict_graph(read_graph(content), "f767zi", Options(kernels="reference", tflm=REVISION))
+    except RefusedError:
+        pytest.skip("TFLM of 2020 does not have all operators of this graph")
+    assert check_on_board(content, find_board("f767zi"))
+
+
+def test_required_arena_is_the_smallest() -> None:
+    """Allocation succeeds at the predicted size and fails 16 bytes below it."""
+    content, board = ds_cnn().build(), find_board("f446re")
+    predicted = prediction(content, board)
+    required = predicted.arena.required_bytes
+    fits = run_model(
+        content, predicted.arena, image("f446re"), board, options=RunOptions(arena_bytes=required)
+    )
+    assert fits.passed
+    short = run_model(
+        content,
+        predicted.arena,
+        image("f446re"),
+        board,
+        options=RunOptions(arena_bytes=required - 16),
+    )
+    assert short.failure is not None
+    assert "short" in short.failure
+
+
+def test_counts_are_the_same_from_run_to_run() -> None:
+    content, board = ds_cnn().build(), find_board("f446re")
+    predicted = prediction(content, board)
+    first, second = (run_model(content, predicted.arena, image("f446re"), board) for _ in range(2))
+    assert first.operators == second.operators
+    assert first.result.instructions == second.result.instructions
