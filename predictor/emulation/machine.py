@@ -249,8 +249,11 @@ class Machine(ABC):
         self.close()
 
 
-def require_memory(platform: Platform, address: int, size_bytes: int) -> None:
+def require_memory(platform: Platform, address: int, size_bytes: int, what: str) -> None:
     """Checks that a span lies within the platform's memories, neighbours taken together.
+
+    Args:
+        what: whose bytes these are, for the message.
 
     Raises:
         EmulationError: it does not; names the first address that no memory holds.
@@ -260,7 +263,7 @@ def require_memory(platform: Platform, address: int, size_bytes: int) -> None:
         holder = next((m for m in platform.memories if m.base <= position < m.end), None)
         if holder is None:
             raise EmulationError(
-                f"{size_bytes} bytes at {address:#010x} do not fit: no memory holds "
-                f"{position:#010x}"
+                f"{what} does not fit {platform.path.stem}: of {size_bytes} bytes at "
+                f"{address:#010x} those from {position:#010x} on lie in no memory"
             )
         position = holder.end

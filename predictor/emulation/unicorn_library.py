@@ -86,3 +86,10 @@ def make_engine(platform: Platform) -> Uc:
         )
     mode = unicorn_const.UC_MODE_THUMB | unicorn_const.UC_MODE_MCLASS
     return Uc(unicorn_const.UC_ARCH_ARM, mode, models[str(cpu_type)])
+
+
+def raise_callback_error(engine: Uc) -> None:
+    """Raises what a Python callback raised; Unicorn's own error would hide it."""
+    error: BaseException | None = engine._hook_exception
+    if error is not None:
+        raise error
