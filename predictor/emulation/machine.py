@@ -10,6 +10,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
+from itertools import groupby
 from types import MappingProxyType, TracebackType
 
 from predictor.emulation.function_call import Argument, CallResult
@@ -75,8 +76,11 @@ class Fault:
     backtrace: tuple[CodeLocation, ...] = ()
 
     def __str__(self) -> str:
-        callers = "".join(f"\n  called from {frame}" for frame in self.backtrace[1:])
-        return f"{self.kind.value}: {self.message}\n  in {self.location}{callers}"
+        lines = [f"{self.kind.value}: {self.message}", f"  in {self.location}"]
+        for frame, repeated in groupby(self.backtrace[1:]):
+            times = len(list(repeated))
+            lines.append(f"  called from {frame}" + (f", {times} times" if times > 1 else ""))
+        return "\n".join(lines)
 
 
 @dataclass(frozen=True, slots=True)

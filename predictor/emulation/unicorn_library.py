@@ -68,6 +68,13 @@ def add_native_hook(
     return handle.value
 
 
+def remove_native_hook(engine: Uc, handle: int) -> None:
+    """Removes a hook that ``add_native_hook`` added."""
+    status = _library().uc_hook_del(engine._uch, ctypes.c_size_t(handle))
+    if status:
+        raise EmulationError(f"Unicorn does not remove a hook (error {status})")
+
+
 def make_engine(platform: Platform) -> Uc:
     """A Unicorn instance for a platform's core, with nothing mapped.
 

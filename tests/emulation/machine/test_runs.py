@@ -191,9 +191,9 @@ def test_clock_tree_answers_as_on_the_board(make_machine):
 
 def test_stack_use_is_that_of_the_deepest_call(make_machine, either_counter):
     text = HEAD + (
-        "__attribute__((noipa)) int leaf(void) { volatile char room[300]; return room[0]; }\n"
+        "__attribute__((noipa)) int leaf(void) { volatile char room[300]; return room[0] = 1; }\n"
         "__attribute__((noipa)) int middle(void) {\n"
-        "  volatile char room[100]; return leaf() + room[0]; }\n"
+        "  volatile char room[100]; room[0] = 1; return leaf() + room[0]; }\n"
         "int main(void) { middle(); }\n"
     )
     machine = make_machine(text)
