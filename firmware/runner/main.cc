@@ -45,11 +45,13 @@ const tflite::Model* LoadModel(const BlobHeader* blob) {
   const tflite::Model* model = tflite::GetModel(blob_payload(blob));
   constexpr uint32_t kSchemaVersion = 3;
   if (model->version() != kSchemaVersion) fail("schema_version", model->version());
+  if (model->subgraphs() == nullptr || model->subgraphs()->size() == 0) fail("no_subgraph", 0);
+  if (model->operator_codes() == nullptr) fail("no_operator_codes", 0);
   message_begin("model");
   message_u32("bytes", blob->payload_bytes);
   message_hex("crc", crc32_update(0, blob_payload(blob), blob->payload_bytes));
   message_u32("subgraphs", model->subgraphs()->size());
-  message_u32("operators", model->subgraphs()->Get(0)->operators()->size());
+  message_u32("operators", tflm::OperatorsIn(*model->subgraphs()->Get(0)));
   message_end();
   return model;
 }
@@ -147,12 +149,12 @@ void FillInputs(tflm::Interpreter* interpreter, const BlobHeader* blob) {
 
 void SendCounts(const tflite::Model& model, uint32_t run) {
   for (uint32_t i = 0; i < model.subgraphs()->size(); ++i) {
-    const auto& operators = *model.subgraphs()->Get(i)->operators();
-    for (uint32_t k = 0; k < operators.size(); ++k) {
+    const tflite::SubGraph& subgraph = *model.subgraphs()->Get(i);
+    for (uint32_t k = 0; k < tflm::OperatorsIn(subgraph); ++k) {
       const OperatorCount& count = operator_counter.Count(i, k);
-      const tflite::OperatorCode& table =
-          *model.operator_codes()->Get(operators.Get(k)->opcode_index());
-      const tflm::OperatorCode code = tflm::ReadOperatorCode(table);
+      const uint32_t code_index = subgraph.operators()->Get(k)->opcode_index();
+      const tflm::OperatorCode code =
+          tflm::ReadOperatorCode(*model.operator_codes()->Get(code_index));
       message_begin("operator");
       message_u32("run", run);
       message_u32("subgraph", i);

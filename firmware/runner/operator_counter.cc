@@ -39,6 +39,16 @@ T* TakeArray(RamSpan* ram, size_t count) {
   return new (array) T[count]();
 }
 
+// Models may list codes that no operator has; TFLM does not look those up.
+bool IsUsed(const tflite::Model& model, uint32_t code_index) {
+  for (const tflite::SubGraph* subgraph : *model.subgraphs()) {
+    for (uint32_t i = 0; i < tflm::OperatorsIn(*subgraph); ++i) {
+      if (subgraph->operators()->Get(i)->opcode_index() == code_index) return true;
+    }
+  }
+  return false;
+}
+
 void SendOperatorCode(const char* type, const tflm::OperatorCode& code, int32_t highest_version) {
   message_begin(type);
   message_i32("code", code.builtin);
@@ -55,12 +65,13 @@ void OperatorCounter::Prepare(const tflite::Model& model, RamSpan* ram) {
   const size_t kinds = model.operator_codes()->size();
   if (kinds > kMaxKinds) fail("operator_kinds", kinds);
   kinds_ = TakeArray<OperatorKind>(ram, kinds);
-  for (const tflite::OperatorCode* table : *model.operator_codes()) AddKind(*table);
+  for (size_t i = 0; i < kinds; ++i) {
+    if (IsUsed(model, i)) AddKind(*model.operator_codes()->Get(i));
+  }
   first_count_ = TakeArray<int32_t>(ram, model.subgraphs()->size());
   for (size_t i = 0; i < model.subgraphs()->size(); ++i) {
-    const auto* operators = model.subgraphs()->Get(i)->operators();
     first_count_[i] = count_total_;
-    count_total_ += operators == nullptr ? 0 : static_cast<int32_t>(operators->size());
+    count_total_ += static_cast<int32_t>(tflm::OperatorsIn(*model.subgraphs()->Get(i)));
   }
   counts_ = TakeArray<OperatorCount>(ram, count_total_);
 }

@@ -39,6 +39,11 @@ inline OperatorCode ReadOperatorCode(const tflite::OperatorCode& code) {
   return {builtin, is_custom ? code.custom_code()->c_str() : nullptr, code.version()};
 }
 
+// A subgraph without operators has no vector of them.
+inline uint32_t OperatorsIn(const tflite::SubGraph& subgraph) {
+  return subgraph.operators() == nullptr ? 0 : subgraph.operators()->size();
+}
+
 // Empty if this TFLM does not know the code; the host knows more names.
 inline const char* OperatorName(const OperatorCode& code) {
   if (code.custom_name != nullptr) return code.custom_name;

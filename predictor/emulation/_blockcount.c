@@ -58,6 +58,8 @@ typedef struct {
   uint64_t deadline;     /* stop before a block once so many were executed */
   uint32_t block_address;
   uint32_t block_bytes;
+  uint32_t previous_address;
+  uint32_t previous_bytes;
   uint32_t stop;
   uint32_t stop_address; /* stop before the block there, except the very first block */
   uint32_t is_first_block;
@@ -259,6 +261,8 @@ static inline const Block* count_block(void* engine, uint32_t address, uint32_t 
   if (block->stack_words && leaves_stack(counter, engine, block)) {
     return stop(counter, engine, STOP_STACK);
   }
+  counter->previous_address = counter->block_address;
+  counter->previous_bytes = counter->block_bytes;
   counter->block_address = address;
   counter->block_bytes = bytes;
   counter->is_first_block = 0;

@@ -9,13 +9,18 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from predictor.emulation.block_counter import STOP_OFFSET, BlockCounter, Stop, native_library
-from predictor.emulation.unicorn_library import add_native_hook, function_address
+from predictor.emulation.unicorn_library import (
+    add_native_hook,
+    function_address,
+    remove_native_hook,
+)
 
 if TYPE_CHECKING:
     from unicorn import Uc
@@ -83,20 +88,22 @@ class _MemoryHook:
         from unicorn.unicorn_const import UC_HOOK_MEM_READ, UC_HOOK_MEM_WRITE
 
         self._engine = engine
+        self._remove: Callable[[], None]
         kind = UC_HOOK_MEM_READ | UC_HOOK_MEM_WRITE
         library = native_library()
         if library is None:
-            self._handle = engine.hook_add(kind, self._on_access, None, begin, end - 1)
+            handle = engine.hook_add(kind, self._on_access, None, begin, end - 1)
+            self._remove = partial(engine.hook_del, handle)
         else:
             function = ctypes.cast(getattr(library, name), ctypes.c_void_p).value or 0
-            self._handle = add_native_hook(
-                engine, kind, function, ctypes.addressof(state), begin, end - 1
-            )
+            address = ctypes.addressof(state)
+            handle = add_native_hook(engine, kind, function, address, begin, end - 1)
+            self._remove = partial(remove_native_hook, engine, handle)
         engine.ctl_flush_tb()  # what is translated already takes the fast path
 
     def remove(self) -> None:
         """Takes the hook out; the program runs at full speed again."""
-        self._engine.hook_del(self._handle)
+        self._remove()
         self._engine.ctl_flush_tb()
 
     def _on_access(

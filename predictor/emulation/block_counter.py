@@ -111,7 +111,7 @@ class CounterState(ctypes.Structure):
 
     ``instructions`` holds the current block whole; the emulation stops before a block once
     ``deadline`` were executed, or before the block at ``stop_address`` (unless it is the first
-    one, marked by ``is_first_block``: so a run goes on from where the last one stopped). Set
+    one, if ``is_first_block`` says so: a run goes on from where the last one stopped). Set
     ``stop`` before any ``emu_stop``, or the block at which Unicorn then stops is counted without
     being executed.
     """
@@ -120,6 +120,8 @@ class CounterState(ctypes.Structure):
     deadline: int
     block_address: int
     block_bytes: int
+    previous_address: int
+    previous_bytes: int
     stop: int
     stop_address: int
     is_first_block: int
@@ -138,6 +140,8 @@ class CounterState(ctypes.Structure):
         ("deadline", ctypes.c_uint64),
         ("block_address", ctypes.c_uint32),
         ("block_bytes", ctypes.c_uint32),
+        ("previous_address", ctypes.c_uint32),
+        ("previous_bytes", ctypes.c_uint32),
         ("stop", ctypes.c_uint32),
         ("stop_address", ctypes.c_uint32),
         ("is_first_block", ctypes.c_uint32),
@@ -215,6 +219,7 @@ class BlockCounter:
         """Back to the state before the first instruction."""
         state = self.state
         state.instructions = state.block_address = state.block_bytes = 0
+        state.previous_address = state.previous_bytes = 0
         state.deadline = NO_DEADLINE
         state.stop = Stop.NONE
         state.stop_address = NO_ADDRESS

@@ -46,6 +46,8 @@ class PythonHook:
             return None
         block = self._block(address, size_bytes)
         reason = self._reason_to_stop(engine, block, address)
+        if reason == Stop.NONE:
+            state.previous_address, state.previous_bytes = state.block_address, state.block_bytes
         if reason in (Stop.NONE, Stop.REFUSED):
             state.block_address, state.block_bytes = address, size_bytes
         if reason != Stop.NONE:

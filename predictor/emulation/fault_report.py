@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 NULL_SPAN_BYTES = 0x4000
 """Accesses below are taken for a null pointer plus an offset."""
 _STACK_NEIGHBOURHOOD_BYTES = 0x10000
+_PERIPHERAL_SPANS = ((0x40000000, 0x60000000), (0xE0000000, 1 << 32))
+"""Armv7-M memory map: peripherals, and the system space."""
 _NAMES = (*(f"r{number}" for number in range(13)), "sp", "lr", "pc")
 
 
@@ -55,9 +57,12 @@ class FaultReporter:
             return RawFault(FaultKind.STACK_OVERFLOW, message, address)
         if address < NULL_SPAN_BYTES:
             names = [m.name for m in self.platform.memories if m.base <= address < m.end]
-            unused = f"; the board has {names[0]} there, which the program does not use"
-            message = what + (unused if names else ", where no memory is")
+            where = f"; the board has {''.join(names)} there, which the program does not use"
+            message = what + (where if names else ", where no memory is")
             return RawFault(FaultKind.NULL_ACCESS, message, address)
+        if any(first <= address < end for first, end in _PERIPHERAL_SPANS):
+            message = f"{what}, where the platform has no peripheral"
+            return RawFault(FaultKind.PERIPHERAL_ACCESS, message, address)
         return RawFault(FaultKind.UNMAPPED_ACCESS, f"{what}, {self._neighbour(address)}", address)
 
     def fetch_fault(self, address: int) -> RawFault:

@@ -17,11 +17,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import predictor
 from predictor.boards.board import Board, find_board
 from predictor.emulation.elf_image import ElfImage
 from predictor.emulation.flash_blob import model_blobs
 from predictor.emulation.op_resolver import linkable_operators, operators_header, select_operators
+from predictor.emulation.shipped import shipped_folder
 from predictor.emulation.tflm_library import TflmLibrary, packaged_library, user_library
 from predictor.emulation.toolchain import (
     PREFIX,
@@ -32,7 +32,7 @@ from predictor.emulation.toolchain import (
     cache_entry,
     find_toolchain,
 )
-from predictor.errors import BoardError, EmulationError, OutputError, UsageError
+from predictor.errors import BoardError, OutputError, UsageError
 
 DEFAULT_STACK_BYTES = 4096
 KERNEL_SETS = ("reference", "cmsis_nn")
@@ -76,14 +76,8 @@ class FirmwareImage:
 
 
 def firmware_dir() -> Path:
-    """The firmware's sources: in the installed package, or beside it in a checkout."""
-    package = Path(predictor.__file__).parent
-    for folder in (package / "_firmware", package.parent / "firmware"):
-        if (folder / "CMakeLists.txt").is_file():
-            return folder
-    raise EmulationError(
-        "the firmware's sources are not installed: pip install --force-reinstall mcu-predictor"
-    )
+    """The firmware's sources."""
+    return shipped_folder("firmware")
 
 
 def build(
@@ -287,7 +281,8 @@ def _key(
         digest.update(text.encode() + b"\0")
     for name in sorted(variables):
         digest.update(f"{name}={variables[name]}\0".encode())
-    for path in (*sorted(p for p in firmware_dir().rglob("*") if p.is_file()), *inputs):
+    sources = sorted(path for path in firmware_dir().rglob("*.*") if path.suffix != ".md")
+    for path in (*sources, *inputs):
         digest.update(path.read_bytes() + b"\0")
     return digest.hexdigest()[:16]
 

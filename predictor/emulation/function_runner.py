@@ -24,7 +24,6 @@ from predictor.emulation.function_call import (
     place_buffers,
 )
 from predictor.emulation.machine import Fault, FaultKind
-from predictor.emulation.memory_map import MappedMemory
 from predictor.errors import EmulationError
 
 if TYPE_CHECKING:
@@ -52,10 +51,7 @@ class FunctionRunner:
         self._core = core
         core.engine.mem_map(RETURN_ADDRESS, PAGE_BYTES, UC_PROT_READ | UC_PROT_EXEC)
         core.engine.mem_write(RETURN_ADDRESS, _BREAKPOINT)
-        self._stack_memory = max(
-            (item for item in core.memory.mapped if not item.is_executable),
-            key=lambda item: item.memory.end,
-        )
+        self._stack = _stack_span(core)
         if not core.has_booted:
             self._set_up_data()
 
@@ -79,23 +75,13 @@ class FunctionRunner:
         addresses = {item.buffer: item.address for item in placed}
         values = marshal(arguments, addresses, core.image.is_hard_float)
         call = PreparedCall(core, name, placed, addresses, checks_bounds)
-        top = self._stack_memory.memory.end - 64
-        stack_pointer = (top - len(values.stack)) & ~7
+        stack_pointer = (self._stack.stop - len(values.stack)) & ~7
         core.memory.write(stack_pointer, values.stack)
         core.start_at(address, stack_pointer)
-        core.counter.state.stack_limit = self._stack_end(self._stack_memory)
+        core.counter.state.stack_limit = self._stack.start
         self._set_registers(values.core, values.floats)
         core.counter.state.stop_address = RETURN_ADDRESS
         return call
-
-    def _stack_end(self, memory: MappedMemory) -> int:
-        """The stack may grow down to the program's data in the same memory."""
-        ends = [
-            segment.run_address + segment.memory_bytes
-            for segment in self._core.image.segments
-            if memory.memory.base <= segment.run_address < memory.memory.end
-        ]
-        return max(ends, default=memory.memory.base)
 
     def _set_registers(self, core_values: Sequence[int], float_values: Sequence[int]) -> None:
         from unicorn import arm_const as arm
@@ -108,6 +94,17 @@ class FunctionRunner:
             value = float_values[number] if number < len(float_values) else _marker(number)
             engine.reg_write(arm.UC_ARM_REG_S0 + number, value)
         engine.reg_write(arm.UC_ARM_REG_LR, RETURN_ADDRESS | 1)
+
+
+def _stack_span(core: UnicornCore) -> range:
+    """The end of RAM, from behind the program's data on."""
+    memories = [item.memory for item in core.memory.mapped if not item.is_executable]
+    begin = end = max(memory.end for memory in memories)
+    for memory in sorted(memories, key=lambda memory: -memory.end):
+        if memory.end == begin:
+            begin = memory.base
+    ends = [segment.run_address + segment.memory_bytes for segment in core.image.segments]
+    return range(max((used for used in ends if begin <= used <= end), default=begin), end)
 
 
 def _marker(number: int) -> int:

@@ -10,6 +10,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
+from itertools import groupby
 from types import MappingProxyType, TracebackType
 
 from predictor.emulation.function_call import Argument, CallResult
@@ -75,8 +76,11 @@ class Fault:
     backtrace: tuple[CodeLocation, ...] = ()
 
     def __str__(self) -> str:
-        callers = "".join(f"\n  called from {frame}" for frame in self.backtrace[1:])
-        return f"{self.kind.value}: {self.message}\n  in {self.location}{callers}"
+        lines = [f"{self.kind.value}: {self.message}", f"  in {self.location}"]
+        for frame, repeated in groupby(self.backtrace[1:]):
+            times = len(list(repeated))
+            lines.append(f"  called from {frame}" + (f", {times} times" if times > 1 else ""))
+        return "\n".join(lines)
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,8 +253,11 @@ class Machine(ABC):
         self.close()
 
 
-def require_memory(platform: Platform, address: int, size_bytes: int) -> None:
+def require_memory(platform: Platform, address: int, size_bytes: int, what: str) -> None:
     """Checks that a span lies within the platform's memories, neighbours taken together.
+
+    Args:
+        what: whose bytes these are, for the message.
 
     Raises:
         EmulationError: it does not; names the first address that no memory holds.
@@ -260,7 +267,7 @@ def require_memory(platform: Platform, address: int, size_bytes: int) -> None:
         holder = next((m for m in platform.memories if m.base <= position < m.end), None)
         if holder is None:
             raise EmulationError(
-                f"{size_bytes} bytes at {address:#010x} do not fit: no memory holds "
-                f"{position:#010x}"
+                f"{what} does not fit {platform.path.stem}: of {size_bytes} bytes at "
+                f"{address:#010x} those from {position:#010x} on lie in no memory"
             )
         position = holder.end

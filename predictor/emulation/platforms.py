@@ -8,7 +8,6 @@ builds its machine from.
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -29,6 +28,7 @@ from predictor.emulation.repl_syntax import (
     RegistrationPoint,
     Value,
 )
+from predictor.emulation.shipped import shipped_folder
 from predictor.errors import PlatformError
 
 SYSTEM_BUS = "sysbus"
@@ -103,21 +103,8 @@ class Platform:
 
 
 def platforms_folder() -> Path:
-    """The folder of the shipped platform files, in a checkout or an installation.
-
-    Raises:
-        PlatformError: neither holds it.
-    """
-    candidates = (
-        Path(__file__).resolve().parents[2] / "renode_platforms",
-        Path(sys.prefix) / "share" / "mcu-predictor" / "renode_platforms",
-    )
-    for folder in candidates:
-        if folder.is_dir():
-            return folder
-    raise PlatformError(
-        "the platform files are missing; looked in " + ", ".join(map(str, candidates))
-    )
+    """The folder of the shipped platform files, in a checkout or an installation."""
+    return shipped_folder("renode_platforms")
 
 
 def board_platform(board: Board) -> Platform:

@@ -24,7 +24,9 @@ def braced(text: str, source: str) -> str:
     lines = _logical_lines(_without_comments(text.replace("\r", ""), source))
     output = [line for _, line in lines]
     filled = [index for index, line in enumerate(output) if line.strip()]
-    if filled and _indentation(*lines[filled[0]], source):
+    if not filled:
+        return "\n".join(output)
+    if _indentation(*lines[filled[0]], source):
         fail(source, lines[filled[0]][0], 1, "the first line with text is indented")
     level = depth = 0
     for index, following in zip(filled, [*filled[1:], None], strict=True):

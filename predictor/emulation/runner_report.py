@@ -127,7 +127,8 @@ class FirmwareReport:
             EmulationError: what failed, in words.
         """
         if self.failure is not None:
-            raise EmulationError(describe_failure(self.failure))
+            log = f"; TFLM's log: {' / '.join(self.logs[-3:])}" if self.logs else ""
+            raise EmulationError(describe_failure(self.failure) + log)
         if self.hello is None:
             raise EmulationError("the firmware sent no message: is it the image for this board?")
         if self.end is None:
@@ -206,8 +207,8 @@ _REASONS = {
     "schema_version": "the model has schema version {value}; TFLM reads version 3",
     "arena_exceeds_ram": "the arena asked for exceeds RAM; {value} bytes are left for it",
     "ram_full": "RAM is full before the arena: {value} bytes more were wanted",
-    "allocate_tensors": "TFLM refuses the model: AllocateTensors returned {value}; see its log",
-    "invoke": "Invoke returned {value}; see TFLM's log",
+    "allocate_tensors": "TFLM refuses the model: AllocateTensors returned {value}",
+    "invoke": "Invoke returned {value}",
     "input_size": "an input of {value} bytes does not fit the model's inputs",
     "input_type": "the model's input has type {value}, for which no input can be made; give one",
 }

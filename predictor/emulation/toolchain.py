@@ -109,14 +109,20 @@ def build_with_cmake(
 
 
 def cache_dir() -> Path:
-    """Where built libraries and firmware are kept; the environment variable
-    ``MCU_PREDICTOR_CACHE`` names another place."""
+    """Where built libraries and firmware are kept.
+
+    The environment variable ``MCU_PREDICTOR_CACHE`` names another place than the user's cache.
+    """
     override = os.environ.get(CACHE_VARIABLE)
     if override:
         return Path(override).expanduser().resolve()
-    import platformdirs
-
-    return Path(platformdirs.user_cache_path("mcu-predictor"))
+    try:
+        import platformdirs
+    except ImportError:
+        raise MissingDependencyError(
+            "building firmware needs platformdirs: pip install 'mcu-predictor[emulate]'"
+        ) from None
+    return platformdirs.user_cache_path("mcu-predictor")
 
 
 @contextmanager

@@ -24,11 +24,11 @@ from predictor.emulation.devices import DeviceContext, build_devices
 from predictor.emulation.division_trap import watch_divisions
 from predictor.emulation.elf_image import ElfImage
 from predictor.emulation.fault_report import FaultReporter, RawFault
-from predictor.emulation.machine import Fault, FaultKind, StopReason
+from predictor.emulation.machine import Fault, FaultKind, StopReason, require_memory
 from predictor.emulation.memory_map import MemoryMap
 from predictor.emulation.platforms import Platform
 from predictor.emulation.thumb import Trait, count_instructions, first_with_trait, instructions
-from predictor.emulation.unicorn_library import make_engine
+from predictor.emulation.unicorn_library import make_engine, raise_callback_error
 from predictor.errors import EmulationError, PlatformError
 
 if TYPE_CHECKING:
@@ -42,8 +42,8 @@ MASKED_POLL_INSTRUCTIONS = 32
 """How soon a masked exception is looked at again."""
 STACK_LIMIT_SYMBOLS = ("__stack_start", "__StackLimit", "__stack_limit")
 _NEVER_REACHED = 0xFFFFFFFE
-_SUPERVISOR_CALL, _BREAKPOINT, _EXCEPTION_RETURN, _INVALID_STATE = 2, 7, 8, 18
-"""QEMU's EXCP_SWI, EXCP_BKPT, EXCP_EXCEPTION_EXIT and EXCP_INVSTATE."""
+_SUPERVISOR_CALL, _BREAKPOINT, _EXCEPTION_RETURN = 2, 7, 8
+"""QEMU's EXCP_SWI, EXCP_BKPT and EXCP_EXCEPTION_EXIT."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +76,7 @@ class UnicornCore:
         self._watches_divisions = False
         self.memory = MemoryMap(platform, image)
         for segment in image.segments:
+            require_memory(platform, segment.load_address, len(segment.data), str(image.path))
             self.memory.write(segment.load_address, segment.data)
         self.engine = make_engine(platform)
         self.memory.map_into(self.engine)
@@ -210,20 +211,21 @@ class UnicornCore:
 
     def _failed(self, error: UcError) -> Outcome:
         """A slice that Unicorn broke off inside a block."""
-        from unicorn.arm_const import UC_ARM_REG_PC
+        from unicorn.arm_const import UC_ARM_REG_PC, UC_ARM_REG_XPSR
         from unicorn.unicorn_const import UC_ERR_EXCEPTION, UC_ERR_INSN_INVALID
 
+        raise_callback_error(self.engine)
         address = self.engine.reg_read(UC_ARM_REG_PC) & ~1
         self._uncount_from(address)
         raw = self._raw_fault
-        if raw is None and error.errno == UC_ERR_INSN_INVALID:
-            raw = self.reporter.undefined_fault(address)
-        elif raw is None and error.errno == UC_ERR_EXCEPTION:
+        is_thumb = self.engine.reg_read(UC_ARM_REG_XPSR) & 1 << 24
+        if raw is None and not is_thumb and error.errno in (UC_ERR_EXCEPTION, UC_ERR_INSN_INVALID):
             raw = RawFault(FaultKind.INVALID_STATE, f"jump to {address:#010x}, an even address")
+        elif raw is None and error.errno == UC_ERR_INSN_INVALID:
+            raw = self.reporter.undefined_fault(address)
         elif raw is None:
             raise EmulationError(f"Unicorn stopped at {address:#010x}: {error}")
-        is_jump = raw.kind in (FaultKind.EXECUTE_DATA, FaultKind.INVALID_STATE)
-        return self._fault(raw, self._last_instruction() if is_jump else address)
+        return self._fault(raw, self._culprit(raw, address))
 
     def _fault(self, raw: RawFault, address: int) -> Outcome:
         return Outcome(StopReason.FAULT, fault=self.reporter.fault(raw, address))
@@ -246,9 +248,6 @@ class UnicornCore:
         if self._event == _BREAKPOINT:
             self._uncount_from(address)
             return Outcome(StopReason.BREAKPOINT, breakpoint=self.memory.read(address, 1)[0])
-        if self._event == _INVALID_STATE:
-            message = f"jump to {address:#010x}, an even address"
-            return self._fault(RawFault(FaultKind.INVALID_STATE, message), self._last_instruction())
         raise EmulationError(f"Unicorn raised interrupt {self._event} at {address:#010x}")
 
     def _stopped(self, limit: int) -> Outcome | None:
@@ -393,9 +392,14 @@ class UnicornCore:
         if state.last_function < len(self.counter.functions) and self.counter.is_profile:
             self.counter.functions[state.last_function].self_instructions -= left
 
-    def _last_instruction(self) -> int:
-        """Address of the last instruction of the last block: the one that jumped."""
+    def _culprit(self, raw: RawFault, address: int) -> int:
+        """Address of the instruction to blame: for a jump to a bad place, that of the jump."""
         state = self.counter.state
-        code = self.memory.read(state.block_address, state.block_bytes)
-        offsets = [offset for offset, _, _ in instructions(code)]
-        return state.block_address + (offsets[-1] if offsets else 0)
+        if raw.kind is FaultKind.EXECUTE_DATA:
+            begin, size = state.block_address, state.block_bytes
+        elif raw.kind is FaultKind.INVALID_STATE:  # its target counts as a block already
+            begin, size = state.previous_address, state.previous_bytes
+        else:
+            return address
+        offsets = [offset for offset, _, _ in instructions(self.memory.read(begin, size))]
+        return begin + (offsets[-1] if offsets else 0)

@@ -68,6 +68,13 @@ def add_native_hook(
     return handle.value
 
 
+def remove_native_hook(engine: Uc, handle: int) -> None:
+    """Removes a hook that ``add_native_hook`` added."""
+    status = _library().uc_hook_del(engine._uch, ctypes.c_size_t(handle))
+    if status:
+        raise EmulationError(f"Unicorn does not remove a hook (error {status})")
+
+
 def make_engine(platform: Platform) -> Uc:
     """A Unicorn instance for a platform's core, with nothing mapped.
 
@@ -86,3 +93,10 @@ def make_engine(platform: Platform) -> Uc:
         )
     mode = unicorn_const.UC_MODE_THUMB | unicorn_const.UC_MODE_MCLASS
     return Uc(unicorn_const.UC_ARCH_ARM, mode, models[str(cpu_type)])
+
+
+def raise_callback_error(engine: Uc) -> None:
+    """Raises what a Python callback raised; Unicorn's own error would hide it."""
+    error: BaseException | None = engine._hook_exception
+    if error is not None:
+        raise error

@@ -22,6 +22,7 @@ from predictor.emulation.machine import (
     ProgressCallback,
     RunResult,
     StopReason,
+    require_memory,
 )
 from predictor.emulation.platforms import Platform
 from predictor.emulation.profile import build_profile
@@ -47,6 +48,7 @@ class UnicornMachine(Machine):
         self._is_profile = profile
         self._loaded_core: UnicornCore | None = None
         self._runner: FunctionRunner | None = None
+        self._stopped_at: int | None = None
 
     @property
     def _core(self) -> UnicornCore:
@@ -60,11 +62,13 @@ class UnicornMachine(Machine):
         self._loaded_core = UnicornCore(self.platform, ElfImage(path), self._is_profile)
 
     def load_binary(self, data: bytes, address: int) -> None:
+        require_memory(self.platform, address, len(data), "the binary")
         self._core.memory.write(address, data)
 
     def reset(self) -> None:
         """Back to power-on: RAM, registers, peripherals, counts. Flash keeps its data."""
         self._core.reset()
+        self._stopped_at = None
 
     def run(
         self,
@@ -89,7 +93,8 @@ class UnicornMachine(Machine):
     ) -> RunResult:
         core = self._core
         start = time.monotonic()
-        core.counter.state.is_first_block = core.instructions > 0
+        state = core.counter.state
+        state.is_first_block = self._stopped_at == state.stop_address
         with InterruptGuard(core.request_attention) as guard:
             while (outcome := core.slice(limit)) is None:
                 guard.check()
@@ -99,6 +104,7 @@ class UnicornMachine(Machine):
                     break
                 if progress is not None:
                     progress(Progress(core.instructions, len(core.uart), host_s))
+        self._stopped_at = state.stop_address if outcome.stop is StopReason.SYMBOL else None
         return self._result(outcome, time.monotonic() - start)
 
     def _result(self, outcome: Outcome, host_s: float) -> RunResult:
@@ -128,6 +134,7 @@ class UnicornMachine(Machine):
             self._runner = FunctionRunner(core)
         call = self._runner.prepare(function, arguments, checks_bounds)
         limit = NO_DEADLINE if max_instructions is None else core.instructions + max_instructions
+        self._stopped_at = None
         try:
             run = self._run_slices(limit, timeout_s, None)
             fault = call.fault(run.fault)

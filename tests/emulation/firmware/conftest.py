@@ -1,0 +1,98 @@
+"""Built firmware, and runs of it on emulated boards."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from functools import cache
+from typing import Any
+
+import pytest
+
+from predictor.boards.board import find_board
+from predictor.emulation.firmware_build import FirmwareImage, build, build_kernel_runner
+from predictor.emulation.flash_blob import cases_blob, model_blobs
+from predictor.emulation.kernel_cases import KernelCase, pack_case
+from predictor.emulation.machine import RunResult, StopReason
+from predictor.emulation.platforms import board_platform
+from predictor.emulation.runner_report import FirmwareReport, read_report
+from predictor.errors import MissingDependencyError
+
+BOARDS = ("f446re", "f746zg", "f767zi")
+BuildRunner = Callable[..., FirmwareImage]
+RunModel = Callable[..., FirmwareReport]
+RunCases = Callable[[str, Iterable[KernelCase]], FirmwareReport]
+
+
+@cache
+def _built(board: str, operators: tuple[str, ...] | None, stack_bytes: int) -> FirmwareImage:
+    return build(board, operators=operators, stack_bytes=stack_bytes)
+
+
+@pytest.fixture(scope="session")
+def build_runner() -> BuildRunner:
+    """The runner of a board; skips where the toolchain is missing."""
+
+    def built(
+        board: str, operators: tuple[str, ...] | None = None, stack_bytes: int = 4096
+    ) -> FirmwareImage:
+        try:
+            return _built(board, operators, stack_bytes)
+        except MissingDependencyError as error:
+            pytest.skip(str(error))
+
+    return built
+
+
+def emulate(image: FirmwareImage, blob: bytes) -> RunResult:
+    """Runs an image with a blob behind its code until it is done or faults."""
+    pytest.importorskip("unicorn", reason="pip install 'mcu-predictor[emulate]'")
+    from predictor.emulation.unicorn_machine import UnicornMachine
+
+    with UnicornMachine(board_platform(find_board(image.board))) as machine:
+        machine.load_elf(image.elf)
+        machine.load_binary(blob, image.blob_address)
+        return machine.run(until_symbol="runner_done", timeout_s=240)
+
+
+def report_of(result: RunResult) -> FirmwareReport:
+    """The report of a run that went to its end without noise."""
+    assert result.fault is None, result.fault
+    assert result.stop is StopReason.SYMBOL
+    report, parser = read_report(result.uart)
+    assert (parser.dropped_lines, parser.lost_messages, parser.repeated_lines) == (0, 0, 0)
+    assert parser.unknown_lines == 0
+    assert report.end is not None
+    assert report.hello is not None
+    return report
+
+
+@pytest.fixture(scope="session")
+def run_model(build_runner: BuildRunner) -> RunModel:
+    """Runs a model under the runner of a board."""
+
+    def run(
+        board: str,
+        model: bytes,
+        inputs: Iterable[bytes] = (),
+        *,
+        arena_bytes: int = 0,
+        **options: Any,
+    ) -> FirmwareReport:
+        blob = model_blobs(model, inputs, arena_bytes)
+        return report_of(emulate(build_runner(board, **options), blob))
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def run_cases() -> RunCases:
+    """Runs kernel cases under the kernel runner of a board."""
+
+    def run(board: str, cases: Iterable[KernelCase]) -> FirmwareReport:
+        try:
+            image = build_kernel_runner(board)
+        except MissingDependencyError as error:
+            pytest.skip(str(error))
+        return report_of(emulate(image, cases_blob(pack_case(case) for case in cases)))
+
+    return run

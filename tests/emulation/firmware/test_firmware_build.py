@@ -1,0 +1,282 @@
+"""Builds of the firmware: layout, cache, files, errors."""
+
+from __future__ import annotations
+
+import fnmatch
+import os
+from dataclasses import replace
+from pathlib import Path
+from types import MappingProxyType
+
+import pytest
+
+from predictor import toml
+from predictor.boards.board import find_board
+from predictor.emulation import toolchain
+from predictor.emulation.elf_image import ElfImage
+from predictor.emulation.firmware_build import (
+    FirmwareFiles,
+    board_file,
+    build,
+    build_kernel_runner,
+    firmware_dir,
+    write_firmware,
+)
+from predictor.emulation.flash_blob import model_blobs
+from predictor.emulation.machine import StopReason
+from predictor.emulation.runner_report import read_report
+from predictor.errors import (
+    BoardError,
+    EmulationError,
+    MissingDependencyError,
+    OutputError,
+    UsageError,
+)
+from predictor.model.example_models import EXAMPLE_MODELS
+from tests.emulation.firmware.conftest import BOARDS, BuildRunner, emulate, report_of
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+@pytest.mark.toolchain
+@pytest.mark.timeout(1200)
+@pytest.mark.parametrize("board", BOARDS)
+def test_layout(board: str, build_runner: BuildRunner) -> None:
+    image = build_runner(board)
+    elf = ElfImage(image.elf)
+    flash, ram = (find_board(board).spans(kind)[0] for kind in ("flash", "sram"))
+    flash_base, ram_base = flash.regions[0].base, ram.regions[0].base
+    for segment in elf.segments:
+        if segment.data:  # lies in flash, ends before the blobs
+            assert flash_base <= segment.load_address
+            assert segment.load_address + segment.memory_bytes <= image.blob_address
+        else:
+            assert ram_base <= segment.load_address
+            assert segment.load_address + segment.memory_bytes <= ram_base + ram.size_bytes
+    assert image.blob_address % 16 == 0
+    assert image.blob_address == flash_base + image.flash_bytes
+    assert image.blob_address + image.blob_room_bytes == flash_base + flash.size_bytes
+    # The stack lies lowest: an overflow leaves RAM.
+    assert elf.symbol("__stack_start") == ram_base
+    used = image.stack_bytes + image.data_bytes + image.bss_bytes
+    assert used <= ram.size_bytes - image.free_ram_bytes < used + 32
+    assert elf.is_hard_float
+    assert image.map.is_file()
+
+
+@pytest.mark.toolchain
+def test_a_second_build_comes_from_the_cache(build_runner: BuildRunner) -> None:
+    steps: list[str] = []
+    assert build("f446re", progress=steps.append) == build_runner("f446re")
+    assert steps == []
+
+
+@pytest.mark.toolchain
+@pytest.mark.timeout(600)
+def test_operators_of_one_model_take_less_flash(build_runner: BuildRunner) -> None:
+    one = build_runner("f446re", operators=("FULLY_CONNECTED",))
+    assert one.flash_bytes < build_runner("f446re").flash_bytes / 3
+    assert one.elf != build_runner("f446re").elf
+
+
+@pytest.mark.toolchain
+def test_an_operator_that_this_tflm_lacks(build_runner: BuildRunner) -> None:
+    build_runner("f446re")
+    with pytest.raises(UsageError, match="no operator LEAKY_RELU"):
+        build("f446re", operators=["LEAKY_RELU"])
+
+
+@pytest.fixture(scope="module")
+def kws_files(
+    tmp_path_factory: pytest.TempPathFactory, build_runner: BuildRunner
+) -> tuple[bytes, FirmwareFiles]:
+    """A model and the files of a firmware that holds it."""
+    build_runner("f446re")
+    model = EXAMPLE_MODELS["ds_cnn"]().build()
+    return model, write_firmware(model, "f446re", tmp_path_factory.mktemp("firmware") / "new")
+
+
+@pytest.mark.toolchain
+@pytest.mark.timeout(600)
+def test_files_hold_code_and_model(kws_files: tuple[bytes, FirmwareFiles]) -> None:
+    model, files = kws_files
+    binary = files.bin.read_bytes()
+    assert len(binary) == files.flash_bytes
+    assert binary.endswith(model_blobs(model))
+    assert files.hex.read_text().startswith(":02000004")
+    names = sorted(path.name for path in files.elf.parent.iterdir())
+    assert names == ["f446re.bin", "f446re.elf", "f446re.hex", "f446re.map"]
+
+
+@pytest.mark.toolchain
+@pytest.mark.timeout(600)
+def test_written_firmware_runs_by_itself(
+    kws_files: tuple[bytes, FirmwareFiles], build_runner: BuildRunner
+) -> None:
+    model, files = kws_files
+    alone = report_of(emulate(replace(files.image, elf=files.elf), b""))
+    beside = report_of(emulate(build_runner("f446re"), model_blobs(model)))
+    alone.require_success()
+    assert alone.arena == beside.arena
+    assert alone.runs[0].output_bytes(0) == beside.runs[0].output_bytes(0)
+    assert [op.cyccnt for op in alone.runs[0].operators] == [
+        op.cyccnt for op in beside.runs[0].operators
+    ]
+
+
+@pytest.mark.toolchain
+def test_a_model_beyond_the_flash(build_runner: BuildRunner, tmp_path: Path) -> None:
+    image = build_runner("f446re")
+    with pytest.raises(EmulationError, match=r"FLASH' overflowed by \d+ bytes"):
+        write_firmware(bytes(image.blob_room_bytes), "f446re", tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.toolchain
+@pytest.mark.timeout(600)
+def test_files_that_cannot_be_written(build_runner: BuildRunner, tmp_path: Path) -> None:
+    build_runner("f446re")
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OutputError, match="cannot write the firmware"):
+        write_firmware(b"model", "f446re", tmp_path / "file")
+
+
+@pytest.mark.toolchain
+def test_a_failing_build_tells_why_and_leaves_nothing(
+    tmp_path: Path, build_runner: BuildRunner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    build_runner("f446re")
+    monkeypatch.setenv(toolchain.CACHE_VARIABLE, str(tmp_path / "cache"))
+    broken = tmp_path / "broken.c"
+    broken.write_text("int kernel(void) { return undeclared; }\n")
+    with pytest.raises(EmulationError, match="'undeclared' undeclared"):
+        build_kernel_runner("f446re", sources=[broken])
+    assert list((tmp_path / "cache" / "firmware").iterdir()) == []
+
+
+@pytest.mark.toolchain
+@pytest.mark.timeout(600)
+def test_kernels_of_other_files_join(tmp_path: Path, build_runner: BuildRunner) -> None:
+    build_runner("f446re")
+    source = tmp_path / "twice.c"
+    text = '#include "kernel_runner/kernel_table.h"\n'
+    text += "static int32_t twice(const uint32_t* a) { return 2 * (int32_t)a[0]; }\n"
+    source.write_text(text + "REGISTER_KERNEL(twice, twice);\n")
+    result = emulate(build_kernel_runner("f446re", sources=[source]), b"")
+    assert result.stop is StopReason.SYMBOL
+    report, _ = read_report(result.uart)
+    assert report.hello is not None
+    assert report.hello.kernel_count == 3
+
+
+@pytest.mark.parametrize(
+    ("present", "command"),
+    [
+        ((), "apt install gcc-arm-none-eabi"),
+        (("arm-none-eabi-g++",), "apt install cmake"),
+    ],
+)
+def test_missing_programs_are_named_with_their_package(
+    present: tuple[str, ...], command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in present:
+        program = tmp_path / name
+        program.write_text("#!/bin/sh\n")
+        program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    toolchain.find_toolchain.cache_clear()
+    try:
+        with pytest.raises(MissingDependencyError, match=command):
+            build("f446re")
+    finally:
+        toolchain.find_toolchain.cache_clear()
+
+
+@pytest.mark.toolchain
+def test_missing_cargo_is_named(
+    build_runner: BuildRunner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    build_runner("f446re")
+    monkeypatch.setenv(toolchain.CACHE_VARIABLE, str(tmp_path / "cache"))
+    found = toolchain.find_toolchain()
+    monkeypatch.setattr("predictor.emulation.firmware_build.find_toolchain", lambda: found)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(MissingDependencyError, match="cargo: apt install cargo"):
+        build("f446re")
+
+
+@pytest.mark.toolchain
+def test_wrong_tflm_folders(build_runner: BuildRunner, tmp_path: Path) -> None:
+    build_runner("f446re")
+    with pytest.raises(UsageError, match="no folder"):
+        build("f446re", tflm_dir=tmp_path / "absent")
+    with pytest.raises(UsageError, match="name TFLM's source tree"):
+        build("f446re", tflm_dir=tmp_path)
+    header = tmp_path / "tensorflow" / "lite" / "micro" / "micro_interpreter.h"
+    header.parent.mkdir(parents=True)
+    header.write_text("")
+    with pytest.raises(UsageError, match="build TFLM first"):
+        build("f446re", tflm_dir=tmp_path)
+    for folder in ("one", "two"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "libtflm.a").write_bytes(b"")
+    with pytest.raises(UsageError, match="several libraries"):
+        build("f446re", tflm_dir=tmp_path)
+
+
+@pytest.mark.toolchain
+def test_kernel_sets(build_runner: BuildRunner) -> None:
+    build_runner("f446re")
+    with pytest.raises(UsageError, match="reference kernels only"):
+        build("f446re", kernels="cmsis_nn")
+    with pytest.raises(UsageError, match="unknown kernel set 'fast'"):
+        build("f446re", kernels="fast")
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"tx_pin": None}, "uart.tx_pin is missing"),
+        ({"tx_pin": "D8"}, "not a pin"),
+        ({"generation": "h7"}, "the firmware has ports for f4, f7"),
+        ({"base": None}, "uart.base is missing"),
+    ],
+)
+def test_boards_that_the_firmware_cannot_serve(change: dict[str, object], words: str) -> None:
+    board = find_board("f746zg")
+    uart = {**board.tables["uart"], **change}
+    uart = {key: value for key, value in uart.items() if value is not None}
+    with pytest.raises(BoardError, match=words):
+        board_file(replace(board, tables=MappingProxyType({"uart": uart})))
+
+
+def test_the_cache_can_be_moved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(toolchain.CACHE_VARIABLE, str(tmp_path))
+    assert toolchain.cache_dir() == tmp_path
+
+
+def test_a_cache_entry_appears_whole_or_not_at_all(tmp_path: Path) -> None:
+    def fill(text: str, error: Exception | None) -> None:
+        with toolchain.cache_entry(tmp_path / "entry") as folder:
+            (folder / "file").write_text(text)
+            if error is not None:
+                raise error
+
+    with pytest.raises(EmulationError):
+        fill("half", EmulationError("broken"))
+    assert list(tmp_path.iterdir()) == []
+    fill("first", None)
+    fill("second", None)
+    assert (tmp_path / "entry" / "file").read_text() == "first"
+    assert os.listdir(tmp_path) == ["entry"]
+
+
+def test_all_sources_are_installed() -> None:
+    with (ROOT / "pyproject.toml").open("rb") as file:
+        entries = toml.load(file)["tool"]["setuptools"]["data-files"]
+    patterns = [pattern for group in entries.values() for pattern in group]
+    for path in firmware_dir().rglob("*"):
+        name = path.relative_to(ROOT).as_posix()
+        here = [p for p in patterns if p.count("/") == name.count("/")]
+        matching = [p for p in here if fnmatch.fnmatch(name, p)]
+        assert path.is_dir() or matching, f"{name} is in no entry of data-files"

@@ -1,0 +1,53 @@
+"""The runner on a TFLM that its user built: the current API, against upstream's measurements.
+
+Set MCU_PREDICTOR_TFLM to a tflite-micro tree in which `make ... TARGET=cortex_m_generic
+TARGET_ARCH=cortex-m4+fp BUILD_TYPE=release_with_logs microlite` has run, or to one of its `gen`
+folders; `OPTIMIZED_KERNEL_DIR=cmsis_nn` for the measurements with CMSIS-NN.
+"""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from predictor.emulation.firmware_build import build
+from predictor.emulation.flash_blob import model_blobs
+from predictor.model.tflite_reader import read_graph
+from tests.emulation.firmware.conftest import emulate, report_of
+from tests.shared_data import MODELS, needs_shared, truth
+
+TFLM_DIR = os.environ.get("MCU_PREDICTOR_TFLM", "")
+pytestmark = [
+    pytest.mark.toolchain,
+    pytest.mark.timeout(600),
+    needs_shared,
+    pytest.mark.skipif(not TFLM_DIR, reason="MCU_PREDICTOR_TFLM names no TFLM build"),
+]
+TRUTH = {"cmsis_nn": "arena_m4.json", "reference": "arena_m4_reference.json"}
+# What upstream's profiler adds to each operator's count.
+PROFILER_INSTRUCTIONS = range(28, 36)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["tflm_hello_world_int8", "mlperf_kws_int8", "mlperf_ic_int8", "tflm_person_detect"],
+)
+def test_figures_of_upstream(name: str) -> None:
+    model = (MODELS / f"{name}.tflite").read_bytes()
+    operators = {op.name for op in read_graph(model).main.operators}
+    image = build("f446re", operators=operators, tflm_dir=TFLM_DIR)
+    expected = truth(TRUTH[image.kernels])[f"{name}.tflite"]
+    report = report_of(emulate(image, model_blobs(model)))
+    report.require_success()
+    assert report.arena is not None
+    assert report.arena.used_bytes == expected["arena_used_bytes"]
+    assert report.arena.head_bytes == expected["non_persistent"]
+    assert report.arena.tail_bytes == expected["persistent"]
+    checksums = [item["crc32"] for item in expected["outputs"]]
+    assert [f"{output.crc:08x}" for output in report.runs[0].outputs] == checksums
+    for operator, (name, instructions) in zip(
+        report.runs[0].operators, expected["ops"], strict=True
+    ):
+        assert operator.name == name
+        assert instructions - operator.cyccnt in PROFILER_INSTRUCTIONS

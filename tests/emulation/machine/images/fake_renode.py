@@ -1,0 +1,71 @@
+"""Answers like the monitor of Renode on pipes, as far as the driver asks.
+
+One slice of 0.02 s executes a million instructions. What happens is told by environment variables:
+FAKE_UART (text sent in the third slice), FAKE_PC, FAKE_READS, FAKE_HALTED, FAKE_STUCK, FAKE_DIES,
+FAKE_LOG (file that gets every command).
+"""
+
+import os
+import re
+import sys
+import time
+
+seed = 0
+slices = 0
+uart_file = None
+idle_after = int(os.environ.get("FAKE_IDLE_AFTER", "1000000"))
+
+
+def answer(command):
+    global seed, slices, uart_file
+    if match := re.fullmatch(r"emulation SetSeed (\d+)", command):
+        seed = int(match[1])
+        return ""
+    if command == "emulation GetSeed":
+        return f"0x{seed:X}"
+    if match := re.search(r"CreateFileBackend @(\S+) true", command):
+        uart_file = match[1]
+        assert not os.path.exists(uart_file)
+        open(uart_file, "wb").close()
+        return ""
+    if command.startswith("emulation RunFor"):
+        slices += 1
+        if os.environ.get("FAKE_DIES"):
+            print("the emulator dies", flush=True)
+            sys.exit(1)
+        if os.environ.get("FAKE_STUCK"):
+            time.sleep(1000)
+        if slices == 3:
+            with open(uart_file, "ab") as file:
+                file.write(os.environ.get("FAKE_UART", "").encode())
+        return ""
+    answers = {
+        "sysbus UnexpectedReads": "0x" + os.environ.get("FAKE_READS", "0"),
+        "sysbus UnexpectedWrites": "0x0",
+        "sysbus.cpu PC": os.environ.get("FAKE_PC", "0x8000100"),
+        "sysbus.cpu ExecutedInstructions": f"0x{min(slices, idle_after) * 1_000_000:016X}",
+        "sysbus.cpu IsHalted": os.environ.get("FAKE_HALTED", "False"),
+        "sysbus ReadDoubleWord 0x20000000": "0x44332211",
+        "sysbus ReadDoubleWord 0x20000004": "0x88776655",
+    }
+    if command in answers:
+        return answers[command]
+    known = ("mach create", "machine LoadPlatformDescription", "emulation SetGlobal")
+    known += ("sysbus LoadELF", "sysbus LoadBinary", "sysbus.cpu VectorTableOffset")
+    if command.startswith(known):
+        return ""
+    return f"There was an error executing command '{command}'\nno such thing"
+
+
+print("Renode, version 0.0 (fake)", flush=True)
+for line in sys.stdin:
+    command = line.rstrip("\n")
+    if os.environ.get("FAKE_LOG"):
+        with open(os.environ["FAKE_LOG"], "a") as log:
+            log.write(command + "\n")
+    print(f"(board) {command}", flush=True)
+    if command == "quit":
+        break
+    text = answer(command)
+    if text:
+        print(text + "\r", flush=True)

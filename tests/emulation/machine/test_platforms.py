@@ -1,0 +1,359 @@
+"""Platform files: their language, how entries add up, and that they are the boards."""
+
+from __future__ import annotations
+
+import random
+import re
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from predictor.boards.board import find_board, shipped_boards
+from predictor.emulation.platforms import (
+    board_platform,
+    check_against_board,
+    platforms_folder,
+    read_platform,
+)
+from predictor.emulation.repl import parse_description
+from predictor.emulation.repl_syntax import (
+    Assignment,
+    Commands,
+    Dictionary,
+    EnumValue,
+    Interrupt,
+    NewObject,
+    Range,
+    Reference,
+)
+from predictor.errors import PlatformError
+
+BOARDS = [board.name for board in shipped_boards()]
+CPU = 'cpu: CPU.CortexM @ sysbus\n    cpuType: "cortex-m4"\n'
+
+
+@pytest.fixture
+def read(tmp_path):
+    """Reads a platform from text."""
+
+    def read(text):
+        path = tmp_path / "platform.repl"
+        path.write_text(text)
+        return read_platform(path)
+
+    return read
+
+
+def attributes(text):
+    """The attributes of the one entry of a description."""
+    (entry,) = parse_description(text, "x.repl").entries
+    return entry.attributes
+
+
+VALUES = {
+    "12": 12,
+    "-3": -3,
+    "0x1F": 31,
+    "0xE000_1000": 0xE0001000,
+    "1_000_000": 1_000_000,
+    "2.5": 2.5,
+    '"text"': "text",
+    r'"a \"b\" \\"': 'a "b" \\',
+    "'''long'''": "long",
+    "'''two\nlines'''": "two\nlines",
+    "true": True,
+    "False": False,
+    "name": Reference("name"),
+    "STM32Series.F7": EnumValue("STM32Series.F7"),
+    ".F7": EnumValue(".F7"),
+    "<0x10, 0x30>": Range(0x10, 0x30),
+    "<0x10, +0x30>": Range(0x10, 0x40),
+    "[]": (),
+    "[1, [2, 3], name]": (1, (2, 3), Reference("name")),
+    "[1, empty]": (1, None),
+    "new Point": NewObject("Point", ()),
+    "new A.Point { x: 1; y: 2 }": NewObject(
+        "A.Point", (Assignment("x", 1, 2), Assignment("y", 2, 2))
+    ),
+    "{ 1: 2; key: [3] }": Dictionary(((1, 2), (Reference("key"), (3,)))),
+    "none": None,
+    "empty": None,
+}
+
+
+@pytest.mark.parametrize("text", VALUES)
+def test_values(text):
+    assert attributes(f"a: T\n    value: {text}\n") == (Assignment("value", VALUES[text], 2),)
+
+
+WIRES = {
+    "-> nvic@37": [(None, "nvic", None, 37)],
+    "IRQ->nvic@0x25": [("IRQ", "nvic", None, 37)],
+    "3 -> nvic@4": [(3, "nvic", None, 4)],
+    "0-2 -> nvic@7-9": [(0, "nvic", None, 7), (1, "nvic", None, 8), (2, "nvic", None, 9)],
+    "[0-3] -> nvic@[19-22]": [(n, "nvic", None, 19 + n) for n in range(4)],
+    "[2-0] -> nvic@[5, 7-8]": [
+        (2, "nvic", None, 5),
+        (1, "nvic", None, 7),
+        (0, "nvic", None, 8),
+    ],
+    "[A, B] -> nvic@[1, 1]": [("A", "nvic", None, 1), ("B", "nvic", None, 1)],
+    "-> a@1 | b@2": [(None, "a", None, 1), (None, "b", None, 2)],
+    "1 -> syscfg#3@4": [(1, "syscfg", 3, 4)],
+    "IRQ -> none": [("IRQ", None, None, 0)],
+}
+
+
+@pytest.mark.parametrize("text", WIRES)
+def test_interrupts(text):
+    expected = tuple(Interrupt(*wire, 2) for wire in WIRES[text])
+    assert attributes(f"a: T\n    {text}\n") == expected
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'a: T\n    init:\n        Tag <1, 2> "N; {" 3\n        ApplySVD @https://x.y/z\n    b: 1\n',
+        'a: T { init: { Tag <1, 2> "N; {" 3; ApplySVD @https://x.y/z }; b: 1 }\n',
+        'a: T // why\n    init: // what\n        Tag <1, 2> "N; {" 3\n\n'
+        "        ApplySVD @https://x.y/z\n    /* more */\n    b: 1",
+    ],
+    ids=["indented", "braces", "comments"],
+)
+def test_command_blocks(text):
+    commands, assignment = attributes(text)
+    assert isinstance(commands, Commands)
+    assert commands.statements == ('Tag <1, 2> "N; {" 3', "ApplySVD @https://x.y/z")
+    assert (commands.section, commands.adds) == ("init", False)
+    assert (assignment.name, assignment.value) == ("b", 1)
+
+
+def test_entries():
+    text = (
+        'using "other.repl"\n'
+        "\n"
+        "/* a\n   comment */\n"
+        'local first: Name.Space.Type @ sysbus 0x10 as "alias"\n'
+        "    size: 1\n"
+        "second: Type @ none { size: 2; }\n"
+        "third: Type @ {\n"
+        "        sysbus 0x20;\n"
+        '        sysbus new Bus.BusMultiRegistration { address: 0x30; size: 4; region: "r" }\n'
+        "    }\n"
+        "    size: 3\n"
+        "fourth:\n"
+        "    size: 4\n"
+        "fifth: Type @ cpu\n"
+    )
+    description = parse_description(text, "x.repl")
+    assert description.usings == (("other.repl", 1),)
+    first, second, third, fourth, fifth = description.entries
+    assert (first.name, first.type, first.alias, first.is_local) == (
+        "first",
+        "Name.Space.Type",
+        "alias",
+        True,
+    )
+    assert [entry.line for entry in description.entries] == [5, 7, 8, 13, 15]
+    assert second.registrations == ()
+    assert len(third.registrations) == 2
+    assert (fourth.type, fourth.registrations) == (None, None)
+    assert (fifth.registrations[0].register, fifth.registrations[0].point) == ("cpu", None)
+    assert [entry.attributes[0].value for entry in description.entries[:4]] == [1, 2, 3, 4]
+
+
+ERRORS = {
+    "  a: T\n": r"x:1:1: the first line with text is indented|x:1:2: indentation",
+    "a: T\n   b: 1\n": r"x:2:3: indentation of 3 spaces is not a multiple of 4",
+    "a: T\n\tb: 1\n": r"x:2:1: indentation holds a tab",
+    "a: T\n    b 1\n": r"x:2:7: expected ':', found '1",
+    "a: T\n    b:\n": r"x:2:\d+: expected a value",
+    "a: T\n    b: 0xG\n": r"x:2:9: '0' runs into other text",
+    "a: T\n    b: 12ab\n": r"x:2:10: '12' runs into other text",
+    'a: T\n    b: "open\n': r"x:2:8: a string without an end",
+    "a: T /* open\n": r"x:1:6: a comment without an end",
+    "a: T\n    b: <4, 2>\n": r"x:2:\d+: the range ends at 0x2, before its begin 0x4",
+    "a: T\n    b: [1, 2\n": r"x:2:\d+: expected '\]'",
+    "a: T\n    [0-3] -> nvic@[1-2]\n": r"x:2:\d+: 4 interrupt sources but 2 destinations",
+    "a: T\n    1-1 -> nvic@2-2\n": r"x:2:\d+: the range 1-1 holds one number",
+    "a: T @ sysbus 0x10 0x20\n": r"x:1:20: expected the end of the entry, found '0x20",
+    "a: T { b: 1\n": r"x:\d+:\d+: expected '}'",
+    "a\n": r"x:2:1: expected ':'",
+    "1: T\n": r"x:1:1: expected the name of an entry",
+    "new: T\n": r"x:1:1: expected the name of an entry",
+    "using other\n": r"x:1:7: expected a string",
+    "a: T\n    b: 1 c: 2\n": r"x:2:10: expected '}'",
+    "a: T\n    b: 1\n        c: 2\n": r"x:2:\d+: expected '}'",
+    "a: T @ {\n    }\n": r"x:2:5: expected the name of a register",
+    "a: T\n    b: 1//c\n": r"x:2:\d+: expected '}', found '//c",
+}
+
+
+@pytest.mark.parametrize("text", ERRORS, ids=range(len(ERRORS)))
+def test_errors_name_line_and_column(text):
+    with pytest.raises(PlatformError, match=ERRORS[text]):
+        parse_description(text, "x")
+
+
+@given(st.text(alphabet="ab:@<>{}[]\"/*\n ;0x1,+->.'newusing#|", max_size=60))
+@settings(deadline=None, max_examples=300)
+def test_any_text_parses_or_is_refused(text):
+    message = _refusal(lambda: parse_description(text, "x"))
+    assert message is None or re.match(r"x:\d+:\d+: ", message)
+
+
+def _refusal(action):
+    """The message with which an action is refused."""
+    try:
+        action()
+    except PlatformError as error:
+        return str(error)
+    return None
+
+
+def test_updates_count_after_what_they_update(tmp_path, read):
+    (tmp_path / "base.repl").write_text(
+        CPU + "ram: Memory.MappedMemory @ sysbus 0x20000000\n    size: 0x1000\n"
+        "nvic: N @ sysbus 0xE000E000\n"
+        "dev: D @ sysbus 0x40000000\n    a: 1\n    b: 2\n    0 -> nvic@5\n    1 -> nvic@6\n"
+        "    init:\n        First\n"
+    )
+    platform = read(
+        'using "base.repl"\n'
+        "ram: @ sysbus 0x20001000\n    size: 0x2000\n"
+        "dev:\n    b: 3\n    1 -> nvic@7\n    init add:\n        Second\n"
+    )
+    (ram,) = platform.memories
+    assert (ram.base, ram.size_bytes) == (0x20001000, 0x2000)
+    device = platform.peripherals["dev"]
+    assert dict(device.attributes) == {"a": 1, "b": 3}
+    assert [(wire.source, wire.input) for wire in device.interrupts] == [(0, 5), (1, 7)]
+    assert [block.statements for block in device.commands] == [("First",), ("Second",)]
+
+
+def test_system_bus_may_be_updated(read):
+    platform = read(CPU + 'sysbus:\n    init:\n        Tag <1, 2> "N"\n')
+    assert platform.peripherals["sysbus"].commands[0].statements == ('Tag <1, 2> "N"',)
+
+
+def test_prefix_of_types_may_be_left_out(read):
+    platform = read(
+        CPU + "ram: Antmicro.Renode.Peripherals.Memory.MappedMemory @ sysbus 0\n    size: 4096\n"
+    )
+    assert [memory.name for memory in platform.memories] == ["ram"]
+
+
+STRUCTURE_ERRORS = {
+    "exists already": CPU + "cpu: T @ sysbus\n",
+    "no entry before created it": CPU + "ram:\n    size: 1\n",
+    "size of a is already given in line": CPU + "a: T\n    size: 1\n    size: 2\n",
+    "refers to nvic, which does not exist": CPU + "a: T\n    -> nvic@1\n",
+    "refers to bus, which does not exist": CPU + "a: T @ bus 1\n",
+    "refers to other, which does not exist": CPU + "a: T\n    b: other\n",
+    "size of ram is missing": CPU + "ram: Memory.MappedMemory @ sysbus 0\n",
+    "not a whole number": CPU + 'ram: Memory.MappedMemory @ sysbus 0\n    size: "1"\n',
+    "needs an address and its own size": CPU + "ram: Memory.MappedMemory @ sysbus <0, +4>\n"
+    "    size: 8\n",
+    "high overlaps low": CPU + "low: Memory.MappedMemory @ sysbus 0\n    size: 8\n"
+    "high: Memory.MappedMemory @ sysbus 4\n    size: 8\n",
+    "0 CPUs; one is needed": "a: T\n",
+    "2 CPUs; one is needed": CPU + "second: CPU.CortexM @ sysbus\n",
+    "does not exist": 'using "missing.repl"\n' + CPU,
+    "uses itself": 'using "platform.repl"\n' + CPU,
+    "is not a registration point": CPU + 'a: T @ sysbus "x"\n',
+    "holds unknown keys": CPU + "a: T @ sysbus new P { adress: 1 }\n",
+}
+
+
+@pytest.mark.parametrize("message", STRUCTURE_ERRORS)
+def test_entries_that_do_not_fit_together(message, read):
+    with pytest.raises(PlatformError, match=message):
+        read(STRUCTURE_ERRORS[message])
+
+
+def test_unreadable_files(tmp_path):
+    with pytest.raises(PlatformError, match="cannot read platform file"):
+        read_platform(tmp_path / "missing.repl")
+    (tmp_path / "binary.repl").write_bytes(b"\xff\xfe")
+    with pytest.raises(PlatformError, match="cannot read platform file"):
+        read_platform(tmp_path / "binary.repl")
+
+
+@pytest.mark.parametrize("name", BOARDS)
+def test_shipped_platform_is_the_board(name):
+    board = find_board(name)
+    platform = board_platform(board)
+    ram = [memory for memory in platform.memories if memory.base >= 0x20000000]
+    assert sum(memory.size_bytes for memory in ram) == board.sram_bytes
+    text = platform.path.read_text()
+    assert "ApplySVD" not in text
+    assert "PythonPeripheral" not in text
+
+
+@pytest.mark.parametrize("name", BOARDS)
+@pytest.mark.parametrize("other", BOARDS)
+def test_platform_of_another_board_is_refused(name, other):
+    platform = board_platform(find_board(name))
+    if name == other:
+        return
+    with pytest.raises(PlatformError, match=f"contradicts board {other}"):
+        check_against_board(platform, find_board(other))
+
+
+def test_differences_are_listed():
+    board = find_board("f746zg")
+    faster = replace(board, core=replace(board.core, clock_hz=200_000_000, name="cortex-m4"))
+    with pytest.raises(PlatformError) as caught:
+        check_against_board(board_platform(board), faster)
+    for part in ("cpuType is 'cortex-m7'", "PerformanceInMips", "frequency", "systickFrequency"):
+        assert part in str(caught.value)
+    with pytest.raises(PlatformError, match="no platform file for board mine"):
+        board_platform(replace(board, name="mine"))
+
+
+@pytest.mark.parametrize("name", BOARDS)
+def test_no_edit_changes_the_memory_map_unnoticed(name, tmp_path):
+    """200 random edits: the same map, or an error of the reader, or one of the board check."""
+    board = find_board(name)
+    text = (platforms_folder() / f"{name}.repl").read_text()
+    original = _map(board_platform(board))
+    path = tmp_path / "edited.repl"
+    seed = random.Random(name)
+    outcomes = {"same": 0, "refused": 0}
+    for _ in range(200):
+        path.write_text(_edited(text, seed))
+        message = _refusal(lambda: check_against_board(read_platform(path), board))
+        if message is None:
+            assert _map(read_platform(path)) == original
+            outcomes["same"] += 1
+        else:
+            assert str(path) in message
+            outcomes["refused"] += 1
+    assert min(outcomes.values()) > 20, outcomes
+
+
+def _map(platform):
+    return [(memory.base, memory.size_bytes) for memory in platform.memories]
+
+
+def _edited(text, seed):
+    """One edit: a character changed, removed or put in, or a line removed, doubled or moved."""
+    position = seed.randrange(len(text))
+    kind = seed.randrange(6)
+    if kind == 0:
+        return text[:position] + text[position + 1 :]
+    if kind == 1:
+        return text[:position] + seed.choice('0a:@;{}"<> /\n') + text[position:]
+    if kind == 2:
+        return text[:position] + seed.choice("01789AFx_") + text[position + 1 :]
+    lines = text.splitlines(keepends=True)
+    line = seed.randrange(len(lines))
+    if kind == 3:
+        del lines[line]
+    elif kind == 4:
+        lines.insert(line, lines[line])
+    else:
+        lines.insert(seed.randrange(len(lines)), lines.pop(line))
+    return "".join(lines)
