@@ -18,7 +18,7 @@ from predictor.model.example_models import EXAMPLE_MODELS
 from predictor.model.graph import Graph
 from predictor.model.tflite_reader import read_graph
 from tests.emulation.firmware.conftest import BOARDS, BuildRunner, RunModel, emulate
-from tests.host_runtime import Arrays, HostRuntime, random_inputs
+from predictor.emulation.host_runtime import Arrays, HostRuntime, random_inputs
 from tests.shared_data import MODELS, needs_shared, truth
 
 pytestmark = [pytest.mark.toolchain, pytest.mark.timeout(1200)]
