@@ -1,22 +1,27 @@
-# Everything a new machine needs: make predict, make test.
+# Everything a new machine needs: make predict, make emulate, make test.
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: predict test test-all lint bench clean
+.PHONY: predict emulate test test-all lint bench firmware-tools clean
 
 # The main job on a model that the project generates.
 predict: $(STAMP)
 	$(BIN)/python -m benchmarks.example_model build/ds_cnn.tflite
 	$(BIN)/predict build/ds_cnn.tflite --board f746zg
 
+# The same model in real TFLM firmware on an emulated board.
+emulate: $(STAMP) firmware-tools
+	$(BIN)/python -m benchmarks.example_model build/ds_cnn.tflite
+	$(BIN)/predict emulate build/ds_cnn.tflite --board f746zg
+
 # The suite as CI runs it; test-all adds the tests that take minutes.
-test: $(STAMP)
+test: $(STAMP) firmware-tools
 	$(BIN)/python -m pytest -m "not slow"
 
-test-all: $(STAMP)
+test-all: $(STAMP) firmware-tools
 	$(BIN)/python -m pytest
 
 lint: $(STAMP)
@@ -26,11 +31,19 @@ lint: $(STAMP)
 
 bench: $(STAMP)
 	$(BIN)/python -m benchmarks.predictor
+	$(BIN)/python -m benchmarks.emulation
 
-$(STAMP): pyproject.toml
+# The compiler of the firmware, where it is missing.
+firmware-tools:
+	@command -v arm-none-eabi-g++ >/dev/null && command -v cmake >/dev/null && command -v cargo >/dev/null \
+	  && test -e "$$(arm-none-eabi-g++ -print-file-name=libstdc++.a)" \
+	  || ./tools/install_debian.sh gcc gcc-arm-none-eabi libnewlib-arm-none-eabi \
+	       libstdc++-arm-none-eabi-newlib cmake ninja-build cargo
+
+$(STAMP): pyproject.toml predictor/emulation/_blockcount.c predictor/emulation/_accesses.c
 	$(PYTHON) -m venv $(VENV) || (rm -rf $(VENV) && ./tools/install_debian.sh python3-venv && $(PYTHON) -m venv $(VENV))
 	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet -e ".[dev]"
+	$(BIN)/python -m pip install --quiet -e ".[dev,emulate]"
 	touch $@
 
 clean:
