@@ -22,19 +22,11 @@ from predictor.emulation.protocol import AllocationFailed
 from predictor.emulation.runner_report import FirmwareReport, describe_failure, read_report
 from predictor.errors import EmulationError, MissingDependencyError, UsageError
 from predictor.memory.arena import ArenaReport
+from predictor.model.builder.tensors import NUMPY_TYPES
 from predictor.model.graph import Graph, Tensor
 
 END_SYMBOL = "runner_done"
 BACKENDS = ("auto", "unicorn", "renode")
-_NUMPY_TYPES = {
-    "FLOAT32": np.float32,
-    "INT8": np.int8,
-    "UINT8": np.uint8,
-    "INT16": np.int16,
-    "INT32": np.int32,
-    "INT64": np.int64,
-    "BOOL": np.bool_,
-}
 
 Array = npt.NDArray[np.generic]
 
@@ -254,7 +246,7 @@ def check_inputs(graph: Graph, arrays: Sequence[Array]) -> None:
 
 
 def _numpy_type(tensor: Tensor) -> type[np.generic]:
-    kind = _NUMPY_TYPES.get(tensor.type.name)
+    kind = NUMPY_TYPES.get(tensor.type)
     if kind is None:
         raise UsageError(f"no inputs of type {tensor.type.name} can be made ({tensor.name})")
     return kind

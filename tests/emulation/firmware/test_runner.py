@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from predictor.emulation.flash_blob import model_blobs
+from predictor.emulation.host_runtime import Arrays, HostRuntime, random_inputs
 from predictor.emulation.machine import FaultKind
 from predictor.emulation.protocol import AllocationFailed, BlobDamaged, Failed, UnsupportedOperator
 from predictor.emulation.runner_report import FirmwareReport, read_report
@@ -18,7 +19,6 @@ from predictor.model.example_models import EXAMPLE_MODELS
 from predictor.model.graph import Graph
 from predictor.model.tflite_reader import read_graph
 from tests.emulation.firmware.conftest import BOARDS, BuildRunner, RunModel, emulate
-from predictor.emulation.host_runtime import Arrays, HostRuntime, random_inputs
 from tests.shared_data import MODELS, needs_shared, truth
 
 pytestmark = [pytest.mark.toolchain, pytest.mark.timeout(1200)]
