@@ -31,10 +31,13 @@ from predictor.memory.preparation import PreparedGraph
 from predictor.memory.revision import Rules
 from predictor.model.graph import Graph
 from predictor.model.metadata import ONLINE_PLANNED
+from predictor.operators import registry
 from predictor.operators.context import NodeContext
 from predictor.operators.families import FAMILY_OF
-from predictor.operators.registry import OPERATORS as OPERATORS
 from predictor.operators.sizes import runtime_bytes
+
+OPERATORS = registry.OPERATORS
+NODE_CONTEXT = NodeContext
 
 _ALLOCATOR_OBJECTS = ("SingleArenaBufferAllocator", "GreedyMemoryPlanner", "MicroAllocator")
 _RECORDING_OBJECTS = (

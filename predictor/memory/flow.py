@@ -26,6 +26,10 @@ class Flow(Protocol):
     def OPERATORS(self) -> OperatorTable:  # noqa: N802
         """The operators that it has."""
 
+    @property
+    def NODE_CONTEXT(self) -> type[NodeContext]:  # noqa: N802
+        """What its kernels see in Init and Prepare."""
+
     def check_graph(self, graph: Graph) -> None:
         """What TFLM refuses before it looks at operators.
 

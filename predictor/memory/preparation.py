@@ -67,9 +67,9 @@ def prepare(graph: Graph, revision: Revision) -> PreparedGraph:
     for subgraph in graph.subgraphs:
         for op in subgraph.operators:
             row = _row(flow.OPERATORS, op, subgraph)
-            contexts.append(
-                (row, NodeContext(graph, subgraph, op, revision.kernels, sizeof, state))
-            )
+            context = flow.NODE_CONTEXT(graph, subgraph, op, revision.kernels, sizeof, state)
+            _note_version(row, context)
+            contexts.append((row, context))
     nodes: list[PreparedNode] = []
     for row, context in contexts:
         if row.init is not None:
@@ -104,3 +104,12 @@ def _row(operators: OperatorTable, op: Operator, subgraph: Subgraph) -> Operator
             subgraph_index=subgraph.index,
         )
     return row
+
+
+def _note_version(row: OperatorRow, context: NodeContext) -> None:
+    newest, version = row.highest_version, context.op.version
+    if newest is not None and version > newest:
+        context.note(
+            f"its version {version} is newer than {newest}, the newest that this TFLM lists: its "
+            "resolver of all operators refuses it, and where one takes it, results may differ"
+        )
