@@ -51,9 +51,8 @@ def prediction_options(command: Command) -> Command:
         (
             click.option(
                 "--kernels",
-                default="cmsis_nn",
-                show_default=True,
-                help="Kernel set that TFLM is built with: cmsis_nn or reference.",
+                help="Kernel set that TFLM is built with: cmsis_nn or reference. Default: "
+                "cmsis_nn where the revision has it.",
             ),
             click.option(
                 "--tflm",

@@ -69,3 +69,7 @@ class ArenaAllocator:
         """The planner takes all memory that is left and must find its workspace in it."""
         start, end = align_up(self.temp, self.alignment), align_up(self.tail, self.alignment)
         self.required_bytes = max(self.required_bytes, start + workspace_bytes + end)
+
+    def need(self, size_bytes: int) -> None:
+        """The next step takes an arena of so many bytes at least."""
+        self.required_bytes = max(self.required_bytes, size_bytes)

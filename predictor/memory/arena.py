@@ -9,20 +9,12 @@ from dataclasses import dataclass
 from functools import cached_property
 from types import MappingProxyType
 
-from predictor.memory.allocator import ArenaAllocator, PersistentAllocation
-from predictor.memory.greedy_planner import (
-    BufferRequest,
-    lower_bound_bytes,
-    plan,
-)
-from predictor.memory.lifetimes import Lifetimes, lifetimes, offline_offsets
+from predictor.memory.allocator import PersistentAllocation
+from predictor.memory.flow import load_flow
 from predictor.memory.preparation import PreparedGraph, messages, prepare
 from predictor.memory.revision import Revision
 from predictor.model.graph import Graph, Tensor
-from predictor.model.metadata import ONLINE_PLANNED
-from predictor.operators.context import PERSISTENT, Request
-from predictor.operators.families import FAMILY_OF
-from predictor.operators.sizes import align_up, runtime_bytes
+from predictor.operators.sizes import align_up
 
 # Kinds of persistent allocations. The first six are TFLM's RecordedAllocationType.
 EVAL_TENSORS = "kTfLiteEvalTensorData"
@@ -47,13 +39,6 @@ BUILTIN_DATA = "builtinData"
 SCRATCH_HANDLES = "scratchBufferHandles"
 ALL_KINDS = (*RECORDED_KINDS, RUNTIME_OBJECTS, BUILTIN_DATA, SCRATCH_HANDLES)
 
-_ALLOCATOR_OBJECTS = ("SingleArenaBufferAllocator", "GreedyMemoryPlanner", "MicroAllocator")
-_RECORDING_OBJECTS = (
-    "RecordingSingleArenaBufferAllocator",
-    "GreedyMemoryPlanner",
-    "RecordingMicroAllocator",
-)
-
 
 @dataclass(frozen=True, slots=True)
 class KindUsage:
@@ -68,8 +53,9 @@ class KindUsage:
 class PlannedBuffer:
     """One buffer of the plan. ``tensor`` is None for scratch buffers.
 
-    ``first_use`` and ``last_use`` are steps: 0 is the start of the model, step k runs the k-th
-    operator (operators of called subgraphs and one step per call count too).
+    ``first_use`` and ``last_use`` are steps as this TFLM counts them. In current TFLM 0 is the
+    start of the model and step k runs the k-th operator (operators of called subgraphs and one
+    step per call count too); in that of 2020 step 0 runs the first operator.
     """
 
     offset: int
@@ -96,7 +82,9 @@ class ArenaReport:
     ``used_bytes`` is their sum, which ``arena_used_bytes()`` returns. ``required_bytes`` is the
     smallest arena, in steps of 16 bytes, in which ``AllocateTensors`` succeeds.
     ``lower_bound_bytes`` is the largest sum of planned buffers alive at one step, reached first
-    at step ``peak_step``.
+    at step ``peak_step``. ``steps`` tells the operator (subgraph, index) that runs at a step.
+    ``recorder_objects`` are the structs that stand in the place of the first persistent objects
+    where TFLM records its allocations; none where this TFLM has no recorder.
     """
 
     prepared: PreparedGraph
@@ -108,6 +96,7 @@ class ArenaReport:
     buffers: tuple[PlannedBuffer, ...]
     steps: MappingProxyType[int, tuple[int, int]]
     persistent_log: tuple[PersistentAllocation, ...]
+    recorder_objects: tuple[str, ...]
 
     @property
     def used_bytes(self) -> int:
@@ -134,7 +123,8 @@ class ArenaReport:
         """What TFLM's ``RecordingMicroAllocator`` prints for this model.
 
         The recorder's own objects are larger, which shifts the alignment of what follows: used
-        bytes can differ from :attr:`breakdown` by a few bytes.
+        bytes can differ from :attr:`breakdown` by a few bytes. Where this TFLM has no recorder,
+        the same kinds without the recorder's objects.
         """
         return {kind: self._with_recorder[kind] for kind in RECORDED_KINDS}
 
@@ -148,9 +138,9 @@ class ArenaReport:
         structs = self.prepared.revision.structs
         first = [
             PersistentAllocation(RUNTIME_OBJECTS, *structs.layout(name))
-            for name in _RECORDING_OBJECTS
+            for name in self.recorder_objects
         ]
-        return _by_kind((*first, *self.persistent_log[len(_ALLOCATOR_OBJECTS) :]))
+        return _by_kind((*first, *self.persistent_log[len(first) :]))
 
 
 def _by_kind(log: tuple[PersistentAllocation, ...]) -> dict[str, KindUsage]:
@@ -175,151 +165,9 @@ def arena(graph: Graph, revision: Revision) -> ArenaReport:
 
 
 def replay(prepared: PreparedGraph) -> ArenaReport:
-    """Replays the allocations of ``MicroInterpreter::AllocateTensors`` in their order."""
-    graph, revision = prepared.graph, prepared.revision
-    structs, alignment = revision.structs, revision.rules.arena_alignment
-    allocator = ArenaAllocator(alignment)
+    """Replays the allocations of ``MicroInterpreter::AllocateTensors`` in their order.
 
-    def persistent(kind: str, struct: str, count: int = 1) -> None:
-        size, struct_alignment = structs.layout(struct)
-        allocator.persistent(kind, size * count, struct_alignment, count)
-
-    for name in _ALLOCATOR_OBJECTS:
-        persistent(RUNTIME_OBJECTS, name)
-    _create_resource_variables(prepared, allocator)
-    persistent(RUNTIME_OBJECTS, "MicroBuiltinDataAllocator")
-    request_bytes = structs.size_of("ScratchBufferRequest")
-    reserve = revision.rules.max_scratch_buffers_per_operator
-    allocator.resize_head(request_bytes * reserve)
-    persistent(RUNTIME_OBJECTS, "SubgraphAllocations", len(graph.subgraphs))
-    for subgraph in graph.subgraphs:
-        persistent(EVAL_TENSORS, "TfLiteEvalTensor", len(subgraph.tensors))
-    for subgraph in graph.subgraphs:
-        persistent(NODES, "NodeAndRegistration", len(subgraph.operators))
-    for node in prepared.nodes:
-        if node.row.params is not None:
-            persistent(BUILTIN_DATA, node.row.params)
-    for node in prepared.nodes:
-        _replay_requests(allocator, node.init_requests)
-    scratch_count = 0
-    for node in prepared.nodes:
-        _replay_requests(allocator, node.prepare_requests)
-        scratch_count += len(node.context.scratch_bytes)
-        allocator.reset_temporary()
-        allocator.resize_head(request_bytes * (scratch_count + reserve))
-    if scratch_count:
-        persistent(SCRATCH_HANDLES, "ScratchBufferHandle", scratch_count)
-    lives, offsets = _commit_plan(prepared, allocator)
-    buffers = _planned_buffers(prepared, lives, offsets)
-    height = max((buffer.offset + buffer.size_bytes for buffer in buffers), default=0)
-    allocator.resize_head(height)
-    for tensors in (graph.main.inputs, graph.main.outputs):
-        size = structs.size_of("ptr") * len(tensors)
-        allocator.persistent(PERSISTENT_BUFFERS, size, alignment)
-        for index in tensors:
-            persistent(PERSISTENT_TENSORS, "TfLiteTensor")
-            quantization = graph.main.tensors[index].quantization
-            if quantization is not None:
-                persistent(QUANTIZATION, "TfLiteAffineQuantization")
-                allocator.persistent(QUANTIZATION, 4 + 4 * len(quantization.scales), 4)
-    bound, peak_step = lower_bound_bytes(
-        [BufferRequest(b.size_bytes, b.first_use, b.last_use) for b in buffers]
-    )
-    return ArenaReport(
-        prepared=prepared,
-        nonpersistent_bytes=height,
-        persistent_bytes=allocator.tail,
-        required_bytes=align_up(allocator.required_bytes, alignment),
-        lower_bound_bytes=bound,
-        peak_step=peak_step,
-        buffers=buffers,
-        steps=MappingProxyType(lives.steps),
-        persistent_log=tuple(allocator.persistent_log),
-    )
-
-
-def _create_resource_variables(prepared: PreparedGraph, allocator: ArenaAllocator) -> None:
-    """What an application does before it creates an interpreter for a model with variables."""
-    if all(FAMILY_OF.get(node.row.name) != "variables" for node in prepared.nodes):
-        return
-    from predictor.operators.variables import resource_variable_requests
-
-    sizeof = prepared.revision.structs.size_of
-    for size in resource_variable_requests(prepared.graph, sizeof):
-        allocator.persistent(PERSISTENT_BUFFERS, size, allocator.alignment)
-
-
-def _replay_requests(allocator: ArenaAllocator, requests: list[Request]) -> None:
-    for kind, size, alignment in requests:
-        if kind == PERSISTENT:
-            allocator.persistent(PERSISTENT_BUFFERS, size, alignment)
-        else:
-            allocator.temporary(size, alignment)
-
-
-def _commit_plan(prepared: PreparedGraph, allocator: ArenaAllocator) -> tuple[Lifetimes, list[int]]:
-    """Mirrors ``CommitStaticMemoryPlan``; returns an offset for each planned allocation."""
-    graph, revision = prepared.graph, prepared.revision
-    structs, alignment = revision.structs, revision.rules.arena_alignment
-    offline = offline_offsets(graph)
-    pointer_bytes = structs.size_of("size")
-    allocator.temporary(pointer_bytes * len(graph.subgraphs), pointer_bytes)
-    info_bytes, info_alignment = structs.layout("AllocationInfo")
-    info_count = graph.tensor_count + len(prepared.scratch)
-    allocator.temporary(info_bytes * info_count, info_alignment)
-    lives = lifetimes(graph, prepared.state, prepared.scratch, offline)
-    _allocate_variables(prepared, allocator, offline)
-    requests = [
-        BufferRequest(
-            align_up(item.size_bytes, alignment), item.first_use, item.last_use, item.offline_offset
-        )
-        for item in lives.allocations
-        if item.needs_allocating
-    ]
-    allocator.plan_with(structs.size_of("GreedyPerBuffer") * len(requests))
-    allocator.reset_temporary()
-    allocator.resize_head(0)
-    return lives, plan(requests)
-
-
-def _allocate_variables(
-    prepared: PreparedGraph, allocator: ArenaAllocator, offline: tuple[int, ...] | None
-) -> None:
-    """Mirrors ``AllocateVariables``, which indexes the offline plan per subgraph."""
-    for subgraph in prepared.graph.subgraphs:
-        for tensor in subgraph.tensors:
-            if not tensor.is_variable:
-                continue
-            if offline is None or offline[tensor.index] == ONLINE_PLANNED:
-                key = (subgraph.index, tensor.index)
-                size = runtime_bytes(tensor, prepared.state.shapes.get(key, tensor.shape))
-                allocator.persistent(VARIABLES, size, allocator.alignment)
-
-
-def _planned_buffers(
-    prepared: PreparedGraph, lives: Lifetimes, offsets: list[int]
-) -> tuple[PlannedBuffer, ...]:
-    alignment = prepared.revision.rules.arena_alignment
-    owners: list[tuple[int, Tensor | None, int | None]] = [
-        (subgraph.index, tensor, None)
-        for subgraph in prepared.graph.subgraphs
-        for tensor in subgraph.tensors
-    ]
-    owners += [(item.subgraph_index, None, item.operator_index) for item in prepared.scratch]
-    remaining = iter(offsets)
-    return tuple(
-        PlannedBuffer(
-            offset=next(remaining),
-            size_bytes=align_up(item.size_bytes, alignment),
-            first_use=item.first_use,
-            last_use=item.last_use,
-            subgraph_index=subgraph_index,
-            tensor=tensor,
-            operator_index=operator_index,
-            is_offline_planned=item.offline_offset != ONLINE_PLANNED,
-        )
-        for item, (subgraph_index, tensor, operator_index) in zip(
-            lives.allocations, owners, strict=True
-        )
-        if item.needs_allocating
-    )
+    Raises:
+        RefusedError: TFLM refuses the model for what it has to plan.
+    """
+    return load_flow(prepared.revision.flow).replay(prepared)

@@ -81,15 +81,21 @@ class _LiveIndex:
         return found
 
 
-def plan(buffers: Sequence[BufferRequest]) -> list[int]:
-    """Offsets in bytes of the buffers, in their order, as TFLM's greedy planner places them."""
+def plan(buffers: Sequence[BufferRequest], first_added_first: bool = False) -> list[int]:
+    """Offsets in bytes of the buffers, in their order, as TFLM's greedy planner places them.
+
+    Args:
+        first_added_first: among equal sizes the lowest index comes first, as it did in 2020.
+    """
     if not buffers:
         return []
     shift = -min(buffer.first_use for buffer in buffers)
     index = _LiveIndex(max(buffer.last_use for buffer in buffers) + shift + 1)
     offline = [i for i, buffer in enumerate(buffers) if buffer.offline_offset != ONLINE_PLANNED]
     online = [i for i, buffer in enumerate(buffers) if buffer.offline_offset == ONLINE_PLANNED]
-    online.sort(key=lambda i: (-buffers[i].size_bytes, -i))
+    if not first_added_first:
+        online.reverse()
+    online.sort(key=lambda i: -buffers[i].size_bytes)
     offsets = [0] * len(buffers)
     for i in offline:
         size, first, last, offset = buffers[i]

@@ -18,7 +18,7 @@ from predictor.operators.sizes import runtime_bytes
 MAX_VISITED_OPERATORS = 1_000_000
 """Control flow may visit a subgraph many times; beyond this the file is taken for hostile."""
 
-_UNSET = -1
+UNSET = -1
 
 _CALLED_SUBGRAPHS = {
     "IF": ("then_subgraph_index", "else_subgraph_index"),
@@ -42,14 +42,14 @@ class Allocation:
     size_bytes: int
     needs_allocating: bool
     offline_offset: int = ONLINE_PLANNED
-    first_use: int = _UNSET
-    last_use: int = _UNSET
+    first_use: int = UNSET
+    last_use: int = UNSET
 
     def use(self, step: int) -> None:
         self.last_use = step
 
     def create(self, step: int) -> None:
-        if self.first_use == _UNSET:
+        if self.first_use == UNSET:
             self.first_use = step
 
 

@@ -6,11 +6,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from predictor.errors import RefusedError
+from predictor.memory.flow import load_flow
 from predictor.memory.lifetimes import ScratchRequest
 from predictor.memory.revision import Revision
 from predictor.model.graph import Graph, Operator, Subgraph
 from predictor.operators.context import GraphState, NodeContext, Request
-from predictor.operators.registry import OperatorRow, find
+from predictor.operators.registry import OperatorRow, OperatorTable
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,15 +59,17 @@ def prepare(graph: Graph, revision: Revision) -> PreparedGraph:
     Raises:
         RefusedError: TFLM has no such operator, or its Prepare fails.
     """
+    flow = load_flow(revision.flow)
+    flow.check_graph(graph)
     state = GraphState()
     sizeof = revision.structs.size_of
     contexts: list[tuple[OperatorRow, NodeContext]] = []
     for subgraph in graph.subgraphs:
         for op in subgraph.operators:
-            row = _row(op, subgraph)
-            contexts.append(
-                (row, NodeContext(graph, subgraph, op, revision.kernels, sizeof, state))
-            )
+            row = _row(flow.OPERATORS, op, subgraph)
+            context = flow.NODE_CONTEXT(graph, subgraph, op, revision.kernels, sizeof, state)
+            _note_version(row, context)
+            contexts.append((row, context))
     nodes: list[PreparedNode] = []
     for row, context in contexts:
         if row.init is not None:
@@ -74,14 +77,11 @@ def prepare(graph: Graph, revision: Revision) -> PreparedGraph:
         init_requests, context.requests = context.requests, []
         nodes.append(PreparedNode(row, context, init_requests, context.requests))
     scratch: list[ScratchRequest] = []
-    limit = revision.rules.max_scratch_buffers_per_operator
     for node in nodes:
         context = node.context
         if node.row.prepare is not None:
             node.row.prepare(context)
-        if len(context.scratch_bytes) > limit:
-            context.refuse(f"it asks for more than {limit} scratch buffers")
-        _check_static_shapes(context)
+        flow.check_prepared(context, revision.rules)
         scratch += [
             ScratchRequest(size, context.subgraph.index, context.op.index)
             for size in context.scratch_bytes
@@ -89,8 +89,8 @@ def prepare(graph: Graph, revision: Revision) -> PreparedGraph:
     return PreparedGraph(graph, revision, nodes, state, scratch)
 
 
-def _row(op: Operator, subgraph: Subgraph) -> OperatorRow:
-    row = find(op.name)
+def _row(operators: OperatorTable, op: Operator, subgraph: Subgraph) -> OperatorRow:
+    row = operators.find(op.name)
     if row is None:
         kind = "custom operator" if op.is_custom else "operator"
         raise RefusedError(
@@ -106,15 +106,10 @@ def _row(op: Operator, subgraph: Subgraph) -> OperatorRow:
     return row
 
 
-def _check_static_shapes(context: NodeContext) -> None:
-    """Mirrors ``CheckDynamicTensors``: outputs must have positive dims after Prepare."""
-    for position in range(len(context.op.outputs)):
-        tensor = context.output(position)
-        if tensor is None:
-            continue
-        shape = context.shape(tensor)
-        if shape != (0,) and any(dim <= 0 for dim in shape):
-            context.refuse(
-                f"output tensor {tensor.index} ({tensor.name}) has the shape {list(shape)}; "
-                "dynamic tensors are not supported"
-            )
+def _note_version(row: OperatorRow, context: NodeContext) -> None:
+    newest, version = row.highest_version, context.op.version
+    if newest is not None and version > newest:
+        context.note(
+            f"its version {version} is newer than {newest}, the newest that this TFLM lists: its "
+            "resolver of all operators refuses it, and where one takes it, results may differ"
+        )

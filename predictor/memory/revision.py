@@ -16,25 +16,31 @@ from predictor.errors import RevisionError
 from predictor.memory.abi import ABIS, StructLayouts
 
 DEFAULT_REVISION = "2026.08"
-KERNEL_SETS = ("cmsis_nn", "reference")
 _FOLDER = Path(__file__).parent / "revisions"
 
 
 @dataclass(frozen=True)
 class Rules:
-    """Constants of the allocator. Units are bytes unless the name says otherwise."""
+    """Constants of the allocator. Units are bytes unless the name says otherwise.
+
+    ``max_scratch_buffers_per_operator`` is 0 where there is no limit.
+    """
 
     arena_alignment: int
-    max_scratch_buffers_per_operator: int
+    max_scratch_buffers_per_operator: int = 0
 
 
 @dataclass(frozen=True, eq=False)
 class Revision:
-    """One TFLM revision on one target with one kernel set."""
+    """One TFLM revision on one target with one kernel set.
+
+    ``flow`` names the generation of the allocator and of the kernels (:mod:`~.flow`).
+    """
 
     name: str
     commit: str
     title: str
+    flow: str
     kernels: str
     rules: Rules
     structs: StructLayouts
@@ -50,17 +56,29 @@ def _load_toml(path: Path) -> dict[str, Any]:
         return toml.load(file)
 
 
-@cache
-def load_revision(name: str = DEFAULT_REVISION, kernels: str = "cmsis_nn") -> Revision:
-    """Loads a revision with a kernel set.
+def load_revision(name: str = DEFAULT_REVISION, kernels: str | None = None) -> Revision:
+    """Loads a revision with a kernel set, by default the first that it has.
 
     Raises:
         RevisionError: no such revision, or it lacks the kernel set.
     """
+    header = _header(name)
+    if kernels is None:
+        kernels = str(header["kernel_sets"][0])
+    return _load(name, kernels)
+
+
+@cache
+def _header(name: str) -> dict[str, Any]:
     if name not in revision_names():
         known = ", ".join(revision_names())
         raise RevisionError(f"unknown TFLM revision {name!r}; known: {known}")
-    header = _load_toml(_FOLDER / name / "revision.toml")
+    return _load_toml(_FOLDER / name / "revision.toml")
+
+
+@cache
+def _load(name: str, kernels: str) -> Revision:
+    header = _header(name)
     if kernels not in header["kernel_sets"]:
         known = ", ".join(header["kernel_sets"])
         raise RevisionError(f"TFLM revision {name} has no kernel set {kernels!r}; known: {known}")
@@ -74,6 +92,7 @@ def load_revision(name: str = DEFAULT_REVISION, kernels: str = "cmsis_nn") -> Re
         name=name,
         commit=header["commit"],
         title=header["title"],
+        flow=header["flow"],
         kernels=kernels,
         rules=Rules(**header["rules"]),
         structs=StructLayouts(ABIS[header["abi"]], common, specific),

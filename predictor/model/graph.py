@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from math import prod
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple
 
 NO_OPTIONS: Mapping[str, Any] = MappingProxyType({})
 
@@ -145,6 +145,20 @@ def operator_label(name: str, is_custom: bool) -> str:
     return CUSTOM_PREFIX + name if is_custom else name
 
 
+MAX_OLDER_CODE = 127
+"""What the old 8-bit field of an operator code holds for codes that do not fit it."""
+
+
+class OperatorCode(NamedTuple):
+    """What the file's table of operator codes says of an operator; fields as in ``Operator``."""
+
+    name: str
+    is_custom: bool
+    version: int
+    has_newer_code: bool
+    has_older_code: bool
+
+
 @dataclass(frozen=True, slots=True)
 class Operator:
     """One node. ``name`` is the schema's builtin name, or the custom code for custom operators.
@@ -152,7 +166,8 @@ class Operator:
     ``options`` holds the fields of the builtin options table in snake case, vectors as tuples;
     it is empty where the file has no options table; ``options_type`` is the table's name.
     ``has_newer_code`` is False where the file has only the old 8-bit operator code, at which
-    TFLM's lifetime marking of control flow does not look.
+    TFLM's lifetime marking of control flow does not look; ``has_older_code`` is False where it
+    has only the newer one, which TFLM before 2021 does not read.
     """
 
     index: int
@@ -165,6 +180,14 @@ class Operator:
     is_custom: bool = False
     version: int = 1
     has_newer_code: bool = True
+    has_older_code: bool = True
+
+    @property
+    def code(self) -> OperatorCode:
+        """Its entry in the table of operator codes."""
+        return OperatorCode(
+            self.name, self.is_custom, self.version, self.has_newer_code, self.has_older_code
+        )
 
     @property
     def label(self) -> str:

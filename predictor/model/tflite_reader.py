@@ -20,10 +20,12 @@ import tflite
 
 from predictor.errors import ModelError
 from predictor.model.graph import (
+    MAX_OLDER_CODE,
     NO_OPTIONS,
     OPTIONAL_TENSOR,
     Graph,
     Operator,
+    OperatorCode,
     Quantization,
     Subgraph,
     Tensor,
@@ -153,7 +155,7 @@ class _Reader:
             description=_text(model.Description()),
             flatbuffer_bytes=len(self._content),
         )
-        listed = {operator_label(name, is_custom) for name, is_custom, _, _ in codes}
+        listed = {operator_label(name, is_custom) for name, is_custom, *_ in codes}
         return replace(graph, unused_codes=tuple(sorted(listed - graph.operator_labels)))
 
     # Safe access to the flatbuffer.
@@ -217,22 +219,22 @@ class _Reader:
 
     # The parts of a model.
 
-    def _code(self, table: Any) -> tuple[str, bool, int, bool]:
-        """An operator code as (name, is custom, version, has the newer 32-bit code field)."""
-        newer, deprecated = table.BuiltinCode(), table.DeprecatedBuiltinCode()
-        code = max(newer, deprecated)
+    def _code(self, table: Any) -> OperatorCode:
+        newer, older = table.BuiltinCode(), table.DeprecatedBuiltinCode()
+        code = max(newer, older)
+        fields = newer == code, older == min(code, MAX_OLDER_CODE)
         if code == _CUSTOM:
             custom = table.CustomCode()
             if not custom:
                 raise ModelError("an operator code is CUSTOM but has no custom name")
-            return _text(custom), True, table.Version(), True
+            return OperatorCode(_text(custom), True, table.Version(), *fields)
         name = BUILTIN_NAMES.get(code)
         if name is None:
             raise ModelError(
                 f"operator code {code} is not in the TensorFlow Lite schema; "
                 "the file is damaged or newer than this tool"
             )
-        return name, False, table.Version(), newer == code
+        return OperatorCode(name, False, table.Version(), *fields)
 
     def _metadata(self, model: Any, buffers: list[memoryview | None]) -> Mapping[str, memoryview]:
         found: dict[str, memoryview] = {}
@@ -249,7 +251,7 @@ class _Reader:
         self,
         index: int,
         table: Any,
-        codes: list[tuple[str, bool, int, bool]],
+        codes: list[OperatorCode],
         buffers: list[memoryview | None],
     ) -> Subgraph:
         tensors = tuple(
@@ -314,12 +316,12 @@ class _Reader:
         return Quantization(scales, zero_points, table.QuantizedDimension())
 
     def _operator(
-        self, index: int, table: Any, codes: list[tuple[str, bool, int, bool]], tensor_count: int
+        self, index: int, table: Any, codes: list[OperatorCode], tensor_count: int
     ) -> Operator:
         code = table.OpcodeIndex()
         if code >= len(codes):
             raise ModelError(f"operator {index} names operator code {code}, which is absent")
-        name, is_custom, version, has_newer_code = codes[code]
+        name, is_custom, version, has_newer_code, has_older_code = codes[code]
         inputs = self._numbers(table, "Inputs")
         outputs = self._numbers(table, "Outputs")
         intermediates = self._numbers(table, "Intermediates")
@@ -345,6 +347,7 @@ class _Reader:
             is_custom=is_custom,
             version=version,
             has_newer_code=has_newer_code,
+            has_older_code=has_older_code,
         )
 
     def _options(self, operator: Any, index: int) -> Mapping[str, Any]:

@@ -17,8 +17,10 @@ import tflite
 from predictor.errors import UsageError
 from predictor.model.graph import (
     CUSTOM_PREFIX,
+    MAX_OLDER_CODE,
     Graph,
     Operator,
+    OperatorCode,
     Quantization,
     Subgraph,
     Tensor,
@@ -36,12 +38,9 @@ from predictor.model.schema import (
 BUFFER_ALIGNMENT = 16
 """Bytes; the schema's ``force_align`` of ``Buffer.data``, on which kernels rely."""
 
-_MAX_DEPRECATED_CODE = 127
 _BUILTIN_CODES = {name: code for code, name in BUILTIN_NAMES.items()}
 _OPTIONS_CODES = {name: code for code, name in OPTIONS_NAMES.items()}
 _OPTIONS2_CODES = {name: code for code, name in OPTIONS2_NAMES.items()}
-
-_Code = tuple[str, bool, int, bool]
 
 
 def write_model(graph: Graph) -> bytes:
@@ -66,7 +65,7 @@ class _Writer:
         self._builder = flatbuffers.Builder(4096)
         self._buffers: list[memoryview | bytes] = [b""]
         self._buffer_of: dict[int, int] = {}
-        self._codes: dict[_Code, int] = {}
+        self._codes: dict[OperatorCode, int] = {}
         self._written: dict[Any, int] = {}
 
     def model(self) -> bytes:
@@ -74,7 +73,7 @@ class _Writer:
         metadata = [self._metadata(name, raw) for name, raw in self._graph.metadata.items()]
         for label in self._graph.unused_codes:
             name = label.removeprefix(CUSTOM_PREFIX)
-            code = (name, label.startswith(CUSTOM_PREFIX), 1, True)
+            code = OperatorCode(name, label.startswith(CUSTOM_PREFIX), 1, True, True)
             self._codes.setdefault(code, len(self._codes))
         # Constants come last, so that the tables in front of them lie close together.
         tables = {
@@ -133,23 +132,23 @@ class _Writer:
         tflite.MetadataAddBuffer(self._builder, len(self._buffers) - 1)
         return int(tflite.MetadataEnd(self._builder))
 
-    def _operator_code(self, code: _Code) -> int:
-        name, is_custom, version, has_newer_code = code
-        builtin = _BUILTIN_CODES.get("CUSTOM" if is_custom else name)
+    def _operator_code(self, code: OperatorCode) -> int:
+        name = code.name
+        builtin = _BUILTIN_CODES.get("CUSTOM" if code.is_custom else name)
         if builtin is None:
             raise UsageError(
                 f"{name} is not a builtin operator of the TensorFlow Lite schema; give custom "
                 "operators as custom"
             )
-        custom = self._string(name) if is_custom else None
+        custom = self._string(name) if code.is_custom else None
         tflite.OperatorCodeStart(self._builder)
-        tflite.OperatorCodeAddDeprecatedBuiltinCode(
-            self._builder, min(builtin, _MAX_DEPRECATED_CODE)
-        )
+        if code.has_older_code:
+            older = min(builtin, MAX_OLDER_CODE)
+            tflite.OperatorCodeAddDeprecatedBuiltinCode(self._builder, older)
         if custom is not None:
             tflite.OperatorCodeAddCustomCode(self._builder, custom)
-        tflite.OperatorCodeAddVersion(self._builder, version)
-        if has_newer_code:
+        tflite.OperatorCodeAddVersion(self._builder, code.version)
+        if code.has_newer_code:
             tflite.OperatorCodeAddBuiltinCode(self._builder, builtin)
         return int(tflite.OperatorCodeEnd(self._builder))
 
@@ -215,14 +214,13 @@ class _Writer:
 
     def _operator(self, op: Operator) -> int:
         builder = self._builder
-        code = (op.name, op.is_custom, op.version, op.has_newer_code)
         inputs = self._numbers(op.inputs, "int32")
         outputs = self._numbers(op.outputs, "int32")
         intermediates = self._numbers(op.intermediates, "int32") if op.intermediates else None
         custom = None if op.custom_options is None else self._bytes(op.custom_options, 1)
         options = self._options(op)
         tflite.OperatorStart(builder)
-        tflite.OperatorAddOpcodeIndex(builder, self._codes.setdefault(code, len(self._codes)))
+        tflite.OperatorAddOpcodeIndex(builder, self._codes.setdefault(op.code, len(self._codes)))
         tflite.OperatorAddInputs(builder, inputs)
         tflite.OperatorAddOutputs(builder, outputs)
         if intermediates is not None:

@@ -69,7 +69,7 @@ def _ensure_unquantized(ctx: NodeContext, *tensors: Tensor) -> None:
         )
 
 
-def _check_sum_multipliers(
+def check_sum_multipliers(
     ctx: NodeContext, input1: Tensor, input2: Tensor, output: Tensor, number: type[np.floating]
 ) -> None:
     """Mirrors how ADD (in double) and SUB (in float) rescale both inputs to one scale."""
@@ -102,7 +102,7 @@ def _prepare_add(ctx: NodeContext) -> None:
     elif output.type in _FIXED_POINT_TYPES:
         ctx.ensure(output.quantization is not None, "TFLM aborts: the output is not quantised")
     if output.type in _FIXED_POINT_TYPES:
-        _check_sum_multipliers(ctx, input1, input2, output, np.float64)
+        check_sum_multipliers(ctx, input1, input2, output, np.float64)
         check_activation_range(ctx, fused_activation(ctx, "AddOptions"), output)
     elif output.type == _INT32:
         _ensure_unquantized(ctx, input1, input2)
@@ -112,7 +112,7 @@ def _prepare_add(ctx: NodeContext) -> None:
 def _prepare_sub(ctx: NodeContext) -> None:
     input1, input2, output = _tensors(ctx)
     if output.type in _FIXED_POINT_TYPES:
-        _check_sum_multipliers(ctx, input1, input2, output, np.float32)
+        check_sum_multipliers(ctx, input1, input2, output, np.float32)
         check_activation_range(ctx, fused_activation(ctx, "SubOptions"), output)
     elif output.type == _INT32:
         _ensure_unquantized(ctx, input1, input2, output)

@@ -1,14 +1,14 @@
-"""The table of operators: one row each, gathered from the modules of this package."""
+"""Tables of operators: one row each, gathered from the modules of this package."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from typing import NamedTuple
 
 from predictor.operators.context import NodeContext
-from predictor.operators.families import FAMILY_OF
+from predictor.operators.families import FAMILIES
 
 
 class OpCount(NamedTuple):
@@ -33,6 +33,8 @@ class OperatorRow:
 
     ``params``: C struct that TFLM's parser allocates for the builtin options (None: none).
     ``init`` and ``prepare`` mirror the kernel's steps; None where TFLM registers none.
+    ``highest_version``: newest operator version that TFLM's own list registers, None where it
+    does not ask for the version.
     """
 
     name: str
@@ -40,43 +42,59 @@ class OperatorRow:
     count: Counter
     init: Step | None = None
     params: str | None = None
+    highest_version: int | None = None
 
 
-_rows: dict[str, OperatorRow] = {}
+class OperatorTable:
+    """The operators of one generation of TFLM's kernels.
+
+    Args:
+        package: where the modules lie that register the rows.
+        families: names of the operators that each module registers when it is imported.
+    """
+
+    def __init__(self, package: str, families: Mapping[str, tuple[str, ...]]) -> None:
+        self._package = package
+        self._family_of = {name: family for family in families for name in families[family]}
+        self._rows: dict[str, OperatorRow] = {}
+
+    def register(
+        self,
+        *names: str,
+        prepare: Step | None,
+        count: Counter,
+        init: Step | None = None,
+        params: str | None = None,
+        highest_version: int | None = None,
+    ) -> None:
+        """Adds a row for each name (a builtin operator, or the code of a custom operator)."""
+        for name in names:
+            if name in self._rows or name not in self._family_of:
+                raise ValueError(f"operator {name} is registered twice or has no family")
+            self._rows[name] = OperatorRow(name, prepare, count, init, params, highest_version)
+
+    def find(self, name: str) -> OperatorRow | None:
+        """The row of an operator, None if this TFLM has no such operator."""
+        row = self._rows.get(name)
+        if row is None and name in self._family_of:
+            import_module(f"{self._package}.{self._family_of[name]}")
+            row = self._rows[name]
+        return row
+
+    def names(self) -> tuple[str, ...]:
+        """Names of all operators in the table, sorted."""
+        return tuple(sorted(self._family_of))
+
+    def rows_of(self, family: str) -> tuple[str, ...]:
+        """Names of the operators that a module has registered, sorted."""
+        import_module(f"{self._package}.{family}")
+        return tuple(sorted(name for name in self._rows if self._family_of[name] == family))
 
 
-def register(
-    *names: str,
-    prepare: Step | None,
-    count: Counter,
-    init: Step | None = None,
-    params: str | None = None,
-) -> None:
-    """Adds a row for each name (a builtin operator, or the custom code of a custom operator)."""
-    for name in names:
-        if name in _rows or name not in FAMILY_OF:
-            raise ValueError(f"operator {name} is registered twice or has no family")
-        _rows[name] = OperatorRow(name, prepare, count, init, params)
+OPERATORS = OperatorTable("predictor.operators", FAMILIES)
+"""The operators of current TFLM."""
 
-
-def find(name: str) -> OperatorRow | None:
-    """The row of an operator, None if TFLM has no such operator."""
-    row = _rows.get(name)
-    if row is None and name in FAMILY_OF:
-        import_module(f"predictor.operators.{FAMILY_OF[name]}")
-        row = _rows[name]
-    return row
-
-
-def names() -> tuple[str, ...]:
-    """Names of all operators in the registry, sorted."""
-    return tuple(sorted(FAMILY_OF))
-
-
-def rows_of(family: str) -> tuple[str, ...]:
-    """Names of the operators that a module has registered, sorted."""
-    import_module(f"predictor.operators.{family}")
-    return tuple(sorted(name for name in _rows if FAMILY_OF.get(name) == family))
+register = OPERATORS.register
 
 
 def count_nothing(_: NodeContext) -> OpCount:

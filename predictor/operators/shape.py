@@ -23,7 +23,7 @@ _MAX_OPTION_DIMS = 8
 _MAX_SQUEEZE_RANK = 8
 
 
-def _check_option_dims(ctx: NodeContext, table: str, name: str) -> tuple[int, ...]:
+def check_option_dims(ctx: NodeContext, table: str, name: str) -> tuple[int, ...]:
     """Mirrors ``FlatBufferIntVectorToArray`` of the parser."""
     dims: tuple[int, ...] = options_of(ctx, table).get(name) or ()
     ctx.ensure(
@@ -35,7 +35,7 @@ def _check_option_dims(ctx: NodeContext, table: str, name: str) -> tuple[int, ..
 
 def _prepare_reshape(ctx: NodeContext) -> None:
     """Mirrors ``PrepareReshapeReference``."""
-    _check_option_dims(ctx, "ReshapeOptions", "new_shape")
+    check_option_dims(ctx, "ReshapeOptions", "new_shape")
     need_counts(ctx, (1, 2), 1)
     input, output = ctx.need_input(0), ctx.need_output(0)
     in_elements, shape = ctx.element_count(input), ctx.shape(output)
@@ -71,7 +71,7 @@ def _stretch(ctx: NodeContext, output: Tensor, in_elements: int) -> tuple[int, .
 
 
 def _prepare_squeeze(ctx: NodeContext) -> None:
-    dims = _check_option_dims(ctx, "SqueezeOptions", "squeeze_dims")
+    dims = check_option_dims(ctx, "SqueezeOptions", "squeeze_dims")
     need_counts(ctx, 1, 1)
     input, output = ctx.need_input(0), ctx.need_output(0)
     in_shape, out_shape = ctx.shape(input), ctx.shape(output)

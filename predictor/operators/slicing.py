@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from predictor.model.graph import TensorType
+from predictor.model.graph import Tensor, TensorType
 from predictor.operators.checks import (
     INT32_MAX,
     constant_int32,
@@ -38,7 +38,50 @@ def _prepare_slice(ctx: NodeContext) -> None:
     runs_on(ctx, input, _FLOAT32, _INT32, _INT8, _INT16, _BOOL)
 
 
-def _prepare_strided_slice(ctx: NodeContext) -> None:
+class SliceAxis(NamedTuple):
+    """One axis of a strided slice. Mirrors ``StartForAxis`` and ``StopForAxis``."""
+
+    size: int
+    begin: int
+    end: int
+    stride: int
+    is_begin_masked: bool
+    is_end_masked: bool
+    is_shrunk: bool
+
+    @property
+    def start(self) -> int:
+        return self._clamped(self.begin, self.is_begin_masked, is_stop=False)
+
+    @property
+    def length(self) -> int:
+        """Elements of the output along this axis."""
+        start = self.start
+        if self.is_shrunk:
+            stop = start + 1
+        else:
+            stop = self._clamped(self.end, self.is_end_masked, is_stop=True)
+        # TFLM divides in single precision.
+        length = math.ceil(np.float32(stop - start) / np.float32(self.stride))
+        return max(0, length)
+
+    def _clamped(self, value: int, is_masked: bool, is_stop: bool) -> int:
+        if self.size == 0:
+            return 0
+        if is_masked:
+            is_high = is_stop == (self.stride > 0)
+            value = INT32_MAX if is_high else -INT32_MAX - 1
+        if value < 0:
+            value += self.size
+        if self.stride > 0:
+            return min(max(value, 0), self.size)
+        return min(max(value, -1), self.size - 1)
+
+
+def check_strided_slice(
+    ctx: NodeContext, axis_type: type[SliceAxis] = SliceAxis
+) -> tuple[Tensor, Tensor]:
+    """Mirrors ``StridedSlicePrepare``; returns input and output."""
     need_counts(ctx, 4, 1)
     input, begin, end, strides = (ctx.need_input(position) for position in range(4))
     output = ctx.need_output(0)
@@ -49,7 +92,7 @@ def _prepare_strided_slice(ctx: NodeContext) -> None:
     ensure_constant(ctx, end, "end")
     ensure_constant(ctx, strides, "strides")
     axes = [
-        _Axis(*values)
+        axis_type(*values)
         for values in zip(
             in_shape,
             constant_int32(ctx, begin, rank),
@@ -67,7 +110,7 @@ def _prepare_strided_slice(ctx: NodeContext) -> None:
     ctx.ensure(
         out_shape == expected, f"the output is {list(out_shape)} instead of {list(expected)}"
     )
-    runs_on(ctx, output, _FLOAT32, _INT8, _INT16, _INT32, _BOOL)
+    return input, output
 
 
 def _mask_bits(ctx: NodeContext, name: str, rank: int) -> list[bool]:
@@ -75,39 +118,9 @@ def _mask_bits(ctx: NodeContext, name: str, rank: int) -> list[bool]:
     return [bool(mask & 1 << axis) for axis in range(rank)]
 
 
-class _Axis(NamedTuple):
-    """One axis of a strided slice. Mirrors ``StartForAxis`` and ``StopForAxis``."""
-
-    size: int
-    begin: int
-    end: int
-    stride: int
-    is_begin_masked: bool
-    is_end_masked: bool
-    is_shrunk: bool
-
-    @property
-    def length(self) -> int:
-        start = self._bound(self.begin, self.is_begin_masked, is_stop=False)
-        if self.is_shrunk:
-            stop = start + 1
-        else:
-            stop = self._bound(self.end, self.is_end_masked, is_stop=True)
-        # TFLM divides in single precision.
-        length = math.ceil(np.float32(stop - start) / np.float32(self.stride))
-        return max(0, length)
-
-    def _bound(self, value: int, is_masked: bool, is_stop: bool) -> int:
-        if self.size == 0:
-            return 0
-        if is_masked:
-            is_high = is_stop == (self.stride > 0)
-            value = INT32_MAX if is_high else -INT32_MAX - 1
-        if value < 0:
-            value += self.size
-        if self.stride > 0:
-            return min(max(value, 0), self.size)
-        return min(max(value, -1), self.size - 1)
+def _prepare_strided_slice(ctx: NodeContext) -> None:
+    _, output = check_strided_slice(ctx)
+    runs_on(ctx, output, _FLOAT32, _INT8, _INT16, _INT32, _BOOL)
 
 
 def _prepare_dynamic_update_slice(ctx: NodeContext) -> None:

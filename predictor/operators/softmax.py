@@ -35,7 +35,7 @@ def _check_near(ctx: NodeContext, output: Tensor, wanted: float) -> None:
     )
 
 
-def _check_scaling(ctx: NodeContext, input: Tensor, beta: float) -> None:
+def check_scaling(ctx: NodeContext, input: Tensor, beta: float) -> None:
     """Mirrors ``PreprocessSoftmaxScaling``."""
     multiplier = beta * scale(input) * (1 << _MULTIPLIER_BITS)
     ctx.ensure(
@@ -69,7 +69,7 @@ def _prepare(ctx: NodeContext) -> None:
         else:
             ctx.ensure(zero_point(output) == -128, "int8 output needs zero point -128")
             ctx.ensure(scale(output) == 1 / 256, "int8 output needs the scale 1/256")
-        _check_scaling(ctx, input, options_of(ctx, "SoftmaxOptions").get("beta", 0.0))
+        check_scaling(ctx, input, options_of(ctx, "SoftmaxOptions").get("beta", 0.0))
 
 
 def _prepare_log(ctx: NodeContext) -> None:
@@ -83,7 +83,7 @@ def _prepare_log(ctx: NodeContext) -> None:
         ctx.persistent_struct("LogSoftmaxOpData")
         ctx.ensure(scale(output) == 16 / 256, "int8 output needs the scale 16/256")
         ctx.ensure(zero_point(output) == 127, "int8 output needs zero point 127")
-        _check_scaling(ctx, input, beta=1.0)
+        check_scaling(ctx, input, beta=1.0)
     runs_on(ctx, input, TensorType.FLOAT32, TensorType.INT8)
 
 

@@ -31,7 +31,7 @@ def prediction_json(prediction: Prediction) -> dict[str, Any]:
             "name": "TensorFlow Lite for Microcontrollers",
             "revision": prediction.revision.name,
             "commit": prediction.revision.commit,
-            "kernels": prediction.options.kernels,
+            "kernels": prediction.revision.kernels,
         },
         "board": {
             "name": board.name,

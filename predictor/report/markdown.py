@@ -38,7 +38,7 @@ def report(
         "",
         f"Flash: model {flash.model_bytes:,} + code {flash.code_bytes:,} bytes. "
         f"{prediction.ops.total_macs:,} MACs in {len(prediction.layers)} operators. "
-        f"TFLM {prediction.revision.name}, {prediction.options.kernels} kernels.",
+        f"TFLM {prediction.revision.name}, {prediction.revision.kernels} kernels.",
     ]
     if per_layer:
         lines += ["", *_layers(prediction.layers)]

@@ -17,14 +17,16 @@ from predictor.model.graph import Graph
 from predictor.model.tflite_reader import ModelSource, load_bytes, read_graph
 
 DEFAULT_BOARD = "f746zg"
-DEFAULT_KERNELS = "cmsis_nn"
 
 
 @dataclass(frozen=True)
 class Options:
-    """What a prediction assumes beside the model and the board. Reserves are in bytes."""
+    """What a prediction assumes beside the model and the board. Reserves are in bytes.
 
-    kernels: str = DEFAULT_KERNELS
+    ``kernels`` None takes the kernel set that the revision of TFLM lists first.
+    """
+
+    kernels: str | None = None
     tflm: str = DEFAULT_REVISION
     resolver: str = "used"
     reserve_ram_bytes: int = 0

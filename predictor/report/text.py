@@ -81,7 +81,7 @@ def _verdict(prediction: Prediction) -> Text:
         (word, style),
         f"  {name} on {board.title} ({board.core.name}, {board.core.clock_hz // 10**6} MHz)\n",
         (
-            f"TFLM {prediction.revision.name}, {prediction.options.kernels} kernels, "
+            f"TFLM {prediction.revision.name}, {prediction.revision.kernels} kernels, "
             f"{len(prediction.layers)} operators, {prediction.ops.total_macs:,} MACs",
             "dim",
         ),

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from predictor.operators.families import FAMILIES
-from predictor.operators.registry import rows_of
+from predictor.operators.registry import OPERATORS
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "predictor"
@@ -62,7 +62,7 @@ def test_modules_stay_small(path: Path) -> None:
 
 @pytest.mark.parametrize("family", sorted(FAMILIES))
 def test_each_family_registers_the_operators_it_is_said_to(family: str) -> None:
-    assert rows_of(family) == tuple(sorted(FAMILIES[family]))
+    assert OPERATORS.rows_of(family) == tuple(sorted(FAMILIES[family]))
 
 
 def test_importing_the_package_loads_nothing_heavy() -> None:

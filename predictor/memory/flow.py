@@ -1,0 +1,58 @@
+"""What differs between generations of TFLM when a model is allocated.
+
+A revision names its flow in ``revision.toml``; the module ``arena_<flow>`` of this folder holds it.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib import import_module
+from typing import TYPE_CHECKING, Protocol, cast
+
+from predictor.memory.revision import Rules
+from predictor.model.graph import Graph
+from predictor.operators.context import NodeContext
+from predictor.operators.registry import OperatorTable
+
+if TYPE_CHECKING:
+    from predictor.memory.arena import ArenaReport
+    from predictor.memory.preparation import PreparedGraph
+
+
+class Flow(Protocol):
+    """One generation's way from a model to its arena; modules implement it."""
+
+    @property
+    def OPERATORS(self) -> OperatorTable:  # noqa: N802
+        """The operators that it has."""
+
+    @property
+    def NODE_CONTEXT(self) -> type[NodeContext]:  # noqa: N802
+        """What its kernels see in Init and Prepare."""
+
+    def check_graph(self, graph: Graph) -> None:
+        """What TFLM refuses before it looks at operators.
+
+        Raises:
+            RefusedError: TFLM refuses the model.
+        """
+
+    def check_prepared(self, context: NodeContext, rules: Rules) -> None:
+        """What TFLM checks after an operator's Prepare.
+
+        Raises:
+            RefusedError: TFLM refuses the model.
+        """
+
+    def replay(self, prepared: PreparedGraph) -> ArenaReport:
+        """Replays the allocations of ``MicroInterpreter::AllocateTensors`` in their order.
+
+        Raises:
+            RefusedError: TFLM refuses the model.
+        """
+
+
+@cache
+def load_flow(name: str) -> Flow:
+    """The flow that a revision names."""
+    return cast(Flow, import_module(f"predictor.memory.arena_{name}"))
