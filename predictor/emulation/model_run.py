@@ -203,13 +203,13 @@ def random_inputs(graph: Graph, seed: int) -> tuple[Array, ...]:
     arrays: list[Array] = []
     for index in graph.main.inputs:
         tensor = graph.main.tensors[index]
-        kind = np.dtype(_numpy_type(tensor))
+        kind = _numpy_type(tensor)
         if kind.kind == "f":
             arrays.append(generator.uniform(-1.0, 1.0, tensor.shape).astype(kind))
         elif kind.kind == "b":
             arrays.append(generator.integers(0, 2, tensor.shape).astype(kind))
         else:
-            bounds = np.iinfo(kind)
+            bounds = np.iinfo(kind.name)
             arrays.append(
                 generator.integers(bounds.min, bounds.max, tensor.shape, kind, endpoint=True)
             )
@@ -245,11 +245,11 @@ def check_inputs(graph: Graph, arrays: Sequence[Array]) -> None:
             )
 
 
-def _numpy_type(tensor: Tensor) -> type[np.generic]:
+def _numpy_type(tensor: Tensor) -> np.dtype[np.generic]:
     kind = NUMPY_TYPES.get(tensor.type)
     if kind is None:
         raise UsageError(f"no inputs of type {tensor.type.name} can be made ({tensor.name})")
-    return kind
+    return np.dtype(kind)
 
 
 def _failure(result: RunResult, report: FirmwareReport, arena_bytes: int) -> str | None:
