@@ -1,4 +1,4 @@
-"""Counting must stay cheap beside Unicorn alone; figures: ``python -m benchmarks.emulation_speed``."""
+"""Counting stays cheap beside Unicorn alone; figures: ``benchmarks/emulation_speed.py``."""
 
 from __future__ import annotations
 
