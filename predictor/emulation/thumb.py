@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import IntFlag
 
-
 MAX_STACK_BYTES = 0x3FFFC
 """More is no stack frame."""
 
