@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from predictor.emulation import block_counter, unicorn_core
@@ -25,13 +27,18 @@ def test_counting_costs_less_than_unicorn_itself(make_machine, monkeypatch):
     """The worst case: a loop of five instructions, so one hook for each five."""
     if block_counter.native_library() is None:
         pytest.skip("the extension module is not built: pip install -e .")
-    best = {"plain": 0.0, "counted": 0.0}
+    instructions = make_machine(TEXT).run().instructions
+    counted_s, plain_s = [], []
     for _ in range(3):
-        counted = make_machine(TEXT).run()
-        best["counted"] = max(best["counted"], counted.instructions / counted.host_s)
+        counted_s.append(_cpu_seconds(make_machine(TEXT)))
         with monkeypatch.context() as patch:
             patch.setattr(unicorn_core, "BlockCounter", _Uncounted)
-            plain = make_machine(TEXT).run()
-        best["plain"] = max(best["plain"], counted.instructions / plain.host_s)
-    assert best["counted"] > 0.4 * best["plain"]
-    assert best["counted"] > 120e6
+            plain_s.append(_cpu_seconds(make_machine(TEXT)))
+    assert min(counted_s) < 2.5 * min(plain_s)
+    assert instructions / min(counted_s) > 120e6
+
+
+def _cpu_seconds(machine):
+    start = time.process_time()
+    machine.run()
+    return time.process_time() - start
