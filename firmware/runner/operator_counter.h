@@ -22,7 +22,7 @@ struct OperatorKind {
 
 struct OperatorCount {
   uint32_t calls;
-  uint32_t cyccnt;  // summed over the calls; of control flow with what it runs
+  uint32_t cyccnt;  // summed over the calls; of control flow with what it runs, without hooks
 };
 
 class OperatorCounter {
@@ -34,7 +34,7 @@ class OperatorCounter {
   void ResetCounts();
   const OperatorCount& Count(int32_t subgraph, int32_t index) const;
 
-  // What the hooks themselves took since ResetCounts, all but a few instructions.
+  // What the hooks themselves took since ResetCounts.
   uint32_t hook_cyccnt() const { return hook_cyccnt_; }
 
   const tflm::Registration* ByCode(int32_t builtin) const;
@@ -46,6 +46,7 @@ class OperatorCounter {
  private:
   void AddKind(const tflite::OperatorCode& table);
   void CountInvoke(TfLiteContext* context, uint32_t cyccnt);
+  void MeasureHookEdges();
 
   OperatorKind* kinds_ = nullptr;
   int kind_count_ = 0;
@@ -53,6 +54,8 @@ class OperatorCounter {
   int32_t count_total_ = 0;
   int32_t* first_count_ = nullptr;  // of each subgraph
   uint32_t hook_cyccnt_ = 0;
+  // A hook cannot time its own entry and return; each call takes this much there.
+  uint32_t hook_edges_cyccnt_ = 0;
 };
 
 // The one counter: the hooks are plain functions and have no other way to find it.

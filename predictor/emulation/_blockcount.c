@@ -13,6 +13,7 @@
 #define MAX_REGIONS 16
 #define UNKNOWN_FUNCTION 0xFFFFu
 #define EDGE_SLOTS 16384u
+#define MAX_STACK_BYTES 0x3FFFC /* more is no stack frame */
 
 enum { TRAIT_CALL = 1, TRAIT_JUMP = 2, TRAIT_FPU = 4, TRAIT_FPV5 = 8 };
 enum { STOP_NONE, STOP_REQUESTED, STOP_DEADLINE, STOP_STACK, STOP_REFUSED, STOP_ADDRESS };
@@ -128,7 +129,8 @@ static int32_t stack_bytes_32(uint32_t first, uint32_t second) {
   if ((first & 0xFFBF) == 0xED2D) return 4 * (int32_t)(second & 0xFF);
   if ((first & 0xFFBF) == 0xECBD) return -4 * (int32_t)(second & 0xFF);
   if ((first & 0xFBEF) == 0xF1AD && to_stack_pointer) {
-    return (int32_t)expanded_immediate(first, second);
+    uint32_t bytes = expanded_immediate(first, second);
+    return (int32_t)(bytes < MAX_STACK_BYTES ? bytes : MAX_STACK_BYTES);
   }
   if ((first & 0xFBFF) == 0xF2AD && to_stack_pointer) {
     return (int32_t)((first >> 10 & 1) << 11 | (second >> 12 & 7) << 8 | (second & 0xFF));
@@ -197,7 +199,7 @@ static void decode(const Counter* counter, const Region* region, uint32_t addres
   block->bytes = (uint16_t)bytes;
   block->instructions = (uint16_t)instructions;
   block->traits = last | coprocessor;
-  block->stack_words = (uint16_t)(deepest / 4 > 0xFFFF ? 0xFFFF : deepest / 4);
+  block->stack_words = (uint16_t)((deepest < MAX_STACK_BYTES ? deepest : MAX_STACK_BYTES) / 4);
   block->function = (uint16_t)function_at(counter, address);
 }
 

@@ -229,6 +229,11 @@ class BlockCounter:
         for table in (self.functions, self.edges):
             ctypes.memset(table, 0, ctypes.sizeof(table))
 
+    @property
+    def block_end(self) -> int:
+        """Address behind the current block."""
+        return self.state.block_address + self.state.block_bytes
+
     def _fill_state(self) -> None:
         from unicorn.arm_const import UC_ARM_REG_SP
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-import subprocess
 import tempfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -31,6 +30,7 @@ from predictor.emulation.toolchain import (
     cache_dir,
     cache_entry,
     find_toolchain,
+    run_logged,
 )
 from predictor.errors import BoardError, OutputError, UsageError
 
@@ -202,7 +202,7 @@ def _write_files(
     for suffix, form in (("hex", "ihex"), ("bin", "binary")):
         produced[suffix] = work / f"runner.{suffix}"
         command = [f"{PREFIX}objcopy", "-O", form, str(image.elf), str(produced[suffix])]
-        subprocess.run(command, check=True)
+        run_logged(command, work / "objcopy.log", f"converting the firmware to {form}")
     try:
         out_dir.mkdir(parents=True, exist_ok=True)
         written = {}
@@ -295,7 +295,7 @@ def _compile(
     variables: dict[str, str],
     generated: dict[str, str],
 ) -> None:
-    """Fills a folder with the programs and their maps."""
+    """Fills a folder with the programs, their maps and the log of the build."""
     build = folder / "build"
     build.mkdir()
     (build / "board.cmake").write_text(board_file(board), encoding="utf-8")
@@ -312,7 +312,7 @@ def _compile(
         FIRMWARE_ID=key,
         **variables,
     )
-    for path in (*build.glob("*.elf"), *build.glob("*.map")):
+    for path in (*build.glob("*.elf"), *build.glob("*.map"), build / "build.log"):
         shutil.move(path, folder / path.name)
     shutil.rmtree(build)
 

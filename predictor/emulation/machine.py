@@ -15,6 +15,7 @@ from types import MappingProxyType, TracebackType
 
 from predictor.emulation.function_call import Argument, CallResult
 from predictor.emulation.platforms import Platform
+from predictor.emulation.symbols import readable_symbol
 from predictor.errors import EmulationError, FirmwareFaultError
 
 
@@ -59,7 +60,8 @@ class CodeLocation:
     line: int | None = None
 
     def __str__(self) -> str:
-        where = f"{self.symbol}+{self.offset:#x}" if self.symbol else "unknown code"
+        name = readable_symbol(self.symbol) if self.symbol else ""
+        where = f"{name}+{self.offset:#x}" if name else "unknown code"
         source = f" ({self.file}:{self.line})" if self.file else ""
         return f"{where}{source} at {self.address:#010x}"
 

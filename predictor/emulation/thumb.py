@@ -10,6 +10,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import IntFlag
 
+MAX_STACK_BYTES = 0x3FFFC
+"""More is no stack frame."""
+
 
 class Trait(IntFlag):
     """What a block does; CALL and JUMP speak of its last instruction."""
@@ -69,7 +72,7 @@ def decode_block(code: bytes) -> Block:
         deepest = max(deepest, depth)
         traits |= last & (Trait.FPU | Trait.FPV5)
         count += 1
-    return Block(count, deepest // 4 * 4, traits | last)
+    return Block(count, min(deepest, MAX_STACK_BYTES) // 4 * 4, traits | last)
 
 
 def first_with_trait(code: bytes, wanted: Trait) -> int:
@@ -108,7 +111,7 @@ def _stack_bytes_32(first: int, second: int) -> int:
     if first & 0xFFBF == 0xECBD:
         return -4 * (second & 0xFF)
     if first & 0xFBEF == 0xF1AD and to_stack_pointer:
-        return _expanded_immediate(first, second)
+        return min(_expanded_immediate(first, second), MAX_STACK_BYTES)
     if first & 0xFBFF == 0xF2AD and to_stack_pointer:
         return _immediate_12(first, second)
     return 0

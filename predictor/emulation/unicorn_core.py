@@ -176,8 +176,6 @@ class UnicornCore:
         """Ends the slice before the next block."""
         self.counter.state.deadline = 0
 
-    # One slice ------------------------------------------------------------------------------
-
     def slice(self, limit: int) -> Outcome | None:
         """Executes up to a slice's instructions; None means: go on.
 
@@ -185,7 +183,6 @@ class UnicornCore:
             limit: instructions since reset after which the run ends.
         """
         from unicorn import UcError
-        from unicorn.arm_const import UC_ARM_REG_PC
 
         self._enter_exception()
         state = self.counter.state
@@ -193,7 +190,7 @@ class UnicornCore:
         state.stop = Stop.NONE
         self._raw_fault = self._event = None
         try:
-            self.engine.emu_start(self.engine.reg_read(UC_ARM_REG_PC) | 1, _NEVER_REACHED)
+            self.engine.emu_start(self._program_counter | 1, _NEVER_REACHED)
         except UcError as error:
             return self._failed(error)
         return self._event_outcome() if self._event is not None else self._stopped(limit)
@@ -209,13 +206,15 @@ class UnicornCore:
             ends.append(now + MASKED_POLL_INSTRUCTIONS)
         return min(ends)
 
-    def _failed(self, error: UcError) -> Outcome:
-        """A slice that Unicorn broke off inside a block."""
-        from unicorn.arm_const import UC_ARM_REG_PC, UC_ARM_REG_XPSR
+    def _failed(self, error: UcError) -> Outcome | None:
+        """A slice that Unicorn broke off, inside a block or at WFE or YIELD, which do nothing."""
+        from unicorn.arm_const import UC_ARM_REG_XPSR
         from unicorn.unicorn_const import UC_ERR_EXCEPTION, UC_ERR_INSN_INVALID
 
         raise_callback_error(self.engine)
-        address = self.engine.reg_read(UC_ARM_REG_PC) & ~1
+        address = self._program_counter
+        if error.errno == UC_ERR_INSN_INVALID and address == self.counter.block_end:
+            return None  # behind a hint; at an undefined instruction it would lie inside
         self._uncount_from(address)
         raw = self._raw_fault
         is_thumb = self.engine.reg_read(UC_ARM_REG_XPSR) & 1 << 24
@@ -232,9 +231,7 @@ class UnicornCore:
 
     def _event_outcome(self) -> Outcome | None:
         """What an interrupt hook has noted."""
-        from unicorn.arm_const import UC_ARM_REG_PC
-
-        address = self.engine.reg_read(UC_ARM_REG_PC) & ~1
+        address = self._program_counter
         if self._raw_fault is not None:
             self._uncount_from(address)
             return self._fault(self._raw_fault, address)
@@ -252,10 +249,8 @@ class UnicornCore:
 
     def _stopped(self, limit: int) -> Outcome | None:
         """A slice that ended between two blocks."""
-        from unicorn.arm_const import UC_ARM_REG_PC
-
         stop = self.counter.state.stop
-        address = self.engine.reg_read(UC_ARM_REG_PC) & ~1
+        address = self._program_counter
         if stop == Stop.STACK:
             limit_address = self.counter.state.stack_limit
             message = f"the stack pointer passes the stack's end at {limit_address:#010x}"
@@ -296,8 +291,6 @@ class UnicornCore:
         self._slept_cycles += systick.next_zero(self._cycles()) - self._cycles()
         return None
 
-    # Exceptions -----------------------------------------------------------------------------
-
     def _enter_exception(self) -> None:
         system = self.system
         if system.systick.raises_exception and system.systick.take_expiry(self._cycles()):
@@ -308,16 +301,12 @@ class UnicornCore:
         number = exceptions.next_exception(self.engine, system)
         if number is None:
             return
-        from unicorn.arm_const import UC_ARM_REG_PC
-
         table = system.words.get(SystemControl.VTOR, 0)
         handler = int.from_bytes(self.memory.read(table + 4 * number, 4), "little")
         state = self.counter.state
-        state.last_end = self.engine.reg_read(UC_ARM_REG_PC) & ~1
+        state.last_end = self._program_counter
         state.last_traits = Trait.CALL
         exceptions.enter(self.engine, system, number, handler)
-
-    # Hooks ----------------------------------------------------------------------------------
 
     def _on_interrupt(self, engine: Uc, number: int, _: Any) -> None:
         self._event = number
@@ -364,7 +353,13 @@ class UnicornCore:
         if self.until_uart is not None and self.uart.endswith(self.until_uart):
             self._stop()
 
-    # Time -----------------------------------------------------------------------------------
+    @property
+    def _program_counter(self) -> int:
+        """Address of the current instruction, current also inside hooks on memory."""
+        from unicorn.arm_const import UC_ARM_REG_PC
+
+        address: int = self.engine.reg_read(UC_ARM_REG_PC) & ~1
+        return address
 
     def _cycles(self) -> int:
         """Clock cycles since reset, between slices: one an instruction, and those slept."""
@@ -372,15 +367,12 @@ class UnicornCore:
 
     def _cycles_at_access(self) -> int:
         """The same inside an access to a device, without the accessing instruction."""
-        from unicorn.arm_const import UC_ARM_REG_PC
-
-        return self._cycles() - self._left_in_block(self.engine.reg_read(UC_ARM_REG_PC) & ~1)
+        return self._cycles() - self._left_in_block(self._program_counter)
 
     def _left_in_block(self, address: int) -> int:
         """Instructions of the current block from an address on; 0 outside of it."""
-        state = self.counter.state
-        end = state.block_address + state.block_bytes
-        if not state.block_address <= address < end:
+        end = self.counter.block_end
+        if not self.counter.state.block_address <= address < end:
             return 0
         return count_instructions(self.memory.read(address, end - address))
 

@@ -65,6 +65,14 @@ def test_layout(board: str, build_runner: BuildRunner) -> None:
 
 
 @pytest.mark.toolchain
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("board", BOARDS)
+def test_the_build_has_no_warnings(board: str, build_runner: BuildRunner) -> None:
+    log = (build_runner(board).elf.parent / "build.log").read_text()
+    assert "warning:" not in log
+
+
+@pytest.mark.toolchain
 def test_a_second_build_comes_from_the_cache(build_runner: BuildRunner) -> None:
     steps: list[str] = []
     assert build("f446re", progress=steps.append) == build_runner("f446re")

@@ -73,6 +73,15 @@ def test_sleep_without_an_alarm_is_the_end(make_machine):
     assert result.stop is StopReason.IDLE
 
 
+def test_hints_do_nothing(make_machine):
+    text = HEAD + (
+        'int main(void) { __asm volatile("wfe\\n\\tsev\\n\\tyield\\n\\tdmb\\n\\tclrex");\n'
+        "  uart_write('x'); }\n"
+    )
+    result = make_machine(text).run(until_symbol="finished")
+    assert (result.stop, result.uart) == (StopReason.SYMBOL, b"x")
+
+
 def test_sleep_until_systick(make_machine):
     text = HEAD + (
         "volatile int ticks;\n"

@@ -1,0 +1,101 @@
+"""Speed of the emulator: emulated instructions per second of processor time, on one core.
+
+    python -m benchmarks.emulation_speed model.tflite [--board f746zg] [--rounds 3]
+
+Runs the firmware with the model as ``predict emulate`` does, in four ways in turn: Unicorn without
+any hook on code, with instruction counting, with a profile, and with counting in Python. Each
+figure is the best of the rounds; instructions are those that the counting run reports.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+
+from predictor.boards.board import find_board
+from predictor.emulation import block_counter, unicorn_core
+from predictor.emulation.firmware_build import FirmwareImage, build
+from predictor.emulation.flash_blob import model_blobs
+from predictor.emulation.machine import RunResult
+from predictor.emulation.platforms import board_platform
+from predictor.emulation.unicorn_machine import UnicornMachine
+
+
+class _Uncounted(block_counter.BlockCounter):
+    """A counter that installs no hook: what Unicorn does alone."""
+
+    def _attach(self) -> bool:
+        return True
+
+
+@contextmanager
+def _without_hook() -> Iterator[None]:
+    kept = unicorn_core.BlockCounter
+    unicorn_core.BlockCounter = _Uncounted  # type: ignore[misc]
+    try:
+        yield
+    finally:
+        unicorn_core.BlockCounter = kept  # type: ignore[misc]
+
+
+@contextmanager
+def _counting_in_python() -> Iterator[None]:
+    kept = block_counter.native_library
+    block_counter.native_library = lambda: None
+    try:
+        yield
+    finally:
+        block_counter.native_library = kept
+
+
+@contextmanager
+def _as_it_is() -> Iterator[None]:
+    yield
+
+
+WAYS: dict[str, tuple[Callable[[], object], bool]] = {
+    "no hook": (_without_hook, False),
+    "counting": (_as_it_is, False),
+    "profile": (_as_it_is, True),
+    "counting in Python": (_counting_in_python, False),
+}
+
+
+def _run(image: FirmwareImage, blob: bytes, profile: bool) -> tuple[RunResult, float]:
+    """The run, and the processor seconds that it took without loading."""
+    with UnicornMachine(board_platform(find_board(image.board)), profile) as machine:
+        machine.load_elf(image.elf)
+        machine.load_binary(blob, image.blob_address)
+        start = time.process_time()
+        result = machine.run()  # up to the sleep at the end, which needs no hook to be seen
+        return result, time.process_time() - start
+
+
+@click.command()
+@click.argument("model", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--board", default="f746zg", show_default=True)
+@click.option("--rounds", default=3, show_default=True)
+def main(model: Path, board: str, rounds: int) -> None:
+    """Prints millions of instructions per second for each way of running MODEL."""
+    image = build(board, progress=click.echo)
+    blob = model_blobs(model.read_bytes(), ())
+    instructions = _run(image, blob, False)[0].instructions
+    click.echo(f"{model.name} on {board}: {instructions:,} instructions")
+    best: dict[str, float] = {}
+    for number in range(rounds):
+        for name, (way, profile) in WAYS.items():
+            if "Python" in name and number:
+                continue  # slow; once is enough
+            with way():  # type: ignore[attr-defined]
+                cpu_s = _run(image, blob, profile)[1]
+            best[name] = min(best.get(name, cpu_s), cpu_s)
+    for name, cpu_s in best.items():
+        click.echo(f"{name:20} {instructions / cpu_s / 1e6:8.1f} MIPS  {cpu_s:8.3f} s")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,88 @@
+"""Board file, platform file and firmware agree; the firmware's instructions are counted exactly."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from predictor.boards.board import find_board, shipped_boards
+from predictor.emulation.elf_image import ElfImage
+from predictor.emulation.firmware_build import board_file, build, firmware_dir
+from predictor.emulation.flash_blob import model_blobs
+from predictor.emulation.machine import StopReason
+from predictor.emulation.platforms import board_platform
+from predictor.emulation.unicorn_machine import UnicornMachine
+from predictor.errors import MissingDependencyError
+from predictor.model.example_models import EXAMPLE_MODELS
+from tests.emulation.machine.test_instruction_counts import SingleSteps
+
+BOARDS = [board.name for board in shipped_boards()]
+
+
+def _spans(platform):
+    """Runs of neighbouring memories as (base, end)."""
+    spans = []
+    for memory in platform.memories:
+        if spans and spans[-1][1] == memory.base:
+            spans[-1] = (spans[-1][0], memory.end)
+        else:
+            spans.append((memory.base, memory.end))
+    return spans
+
+
+@pytest.mark.parametrize("name", BOARDS)
+def test_linker_script_has_the_memories_of_the_platform_file(name):
+    board = find_board(name)
+    platform = board_platform(board)
+    values = dict(re.findall(r'set\((\w+) "([^"]*)"\)', board_file(board)))
+    script = (firmware_dir() / "linker.ld.in").read_text()
+    script = re.sub(r"@(BOARD_\w+)@", lambda match: values[match[1]], script)
+    memories = {
+        found[0]: (int(found[1], 0), int(found[1], 0) + int(found[2], 0))
+        for found in re.findall(r"(\w+) +\(\w+\) +: ORIGIN = (\w+), LENGTH = (\w+)", script)
+    }
+    assert set(memories) == {"FLASH", "RAM"}
+    assert memories["FLASH"] in _spans(platform)
+    assert memories["RAM"] in _spans(platform)
+    uart = platform.peripherals[values["BOARD_UART_NAME"]]
+    assert uart.registrations[0].address == int(values["BOARD_UART_BASE"], 0)
+    port = f"gpioPort{chr(ord('A') + int(values['BOARD_UART_TX_PORT']))}"
+    assert platform.peripherals[port].type == "GPIOPort.STM32_GPIOPort"
+
+
+@pytest.fixture(scope="session", params=BOARDS)
+def firmware(request):
+    """The runner with all operators."""
+    pytest.importorskip("unicorn", reason="pip install 'mcu-predictor[emulate]'")
+    try:
+        return build(request.param)
+    except MissingDependencyError as error:
+        pytest.skip(str(error))
+
+
+@pytest.mark.toolchain
+def test_built_firmware_lies_in_the_memories_of_the_platform_file(firmware):
+    platform = board_platform(find_board(firmware.board))
+    image = ElfImage(firmware.elf)
+    spans = _spans(platform)
+    for segment in image.segments:
+        for address in (segment.load_address, segment.run_address):
+            assert any(base <= address < end for base, end in spans)
+    ram = (image.symbol("__ram_start"), image.symbol("__ram_end"))
+    assert ram in spans
+    flash_end = image.symbol("__flash_end")
+    assert any(memory.end == flash_end for memory in platform.memories)
+
+
+@pytest.mark.toolchain
+def test_instructions_of_the_firmware_equal_single_steps(firmware):
+    """The first two million: start-up, AllocateTensors and a part of Invoke."""
+    machine = UnicornMachine(board_platform(find_board(firmware.board)))
+    machine.load_elf(firmware.elf)
+    machine.load_binary(model_blobs(EXAMPLE_MODELS["ds_cnn"]().build(), ()), firmware.blob_address)
+    steps = SingleSteps(machine)
+    result = machine.run(until_symbol="runner_done", max_instructions=2_000_000)
+    assert result.stop is StopReason.MAX_INSTRUCTIONS
+    assert result.instructions == steps.count
+    assert not [notice for notice in result.notices if "counted in Python" not in notice]
