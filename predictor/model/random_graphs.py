@@ -15,26 +15,34 @@ _RECENT = 4
 _MAX_CONCATENATED = 4
 
 
-def random_graph(seed: int, *, min_operators: int = 5, max_operators: int = 60) -> ModelBuilder:
+def random_graph(
+    seed: int, *, min_operators: int = 5, max_operators: int = 60, mid_2020: bool = False
+) -> ModelBuilder:
     """A random int8 model whose operators TFLM's kernels and TensorFlow Lite's both accept.
 
     It has branches, residual additions, concatenations, operators with several outputs, several
     inputs and outputs, tensors that live long, many of equal size, and now and then a tensor
     that nothing reads.
 
+    Args:
+        mid_2020: leave out what TFLM of mid-2020 lacks or does not run: newer operators, int4
+            weights, MEAN and requantisation of int8, tensors that nothing reads.
+
     Raises:
         UsageError: the bounds are not 1 <= min_operators <= max_operators.
     """
     if not 1 <= min_operators <= max_operators:
         raise UsageError(f"no graph has from {min_operators} to {max_operators} operators")
-    return _RandomGraph(seed, min_operators, max_operators).build()
+    return _RandomGraph(seed, min_operators, max_operators, mid_2020).build()
 
 
 class _RandomGraph:
-    def __init__(self, seed: int, min_operators: int, max_operators: int) -> None:
+    def __init__(self, seed: int, min_operators: int, max_operators: int, mid_2020: bool) -> None:
         self._random = random.Random(seed)
         self._builder = ModelBuilder(f"random_{seed}", seed=seed)
         self._operators = self._random.randint(min_operators, max_operators)
+        self._mid_2020 = mid_2020
+        self._weights = ("int8",) if mid_2020 else ("int8", "int8", "int4")
         self._tensors: list[TensorRef] = []
         self._unread: dict[int, TensorRef] = {}
         self._steps: tuple[tuple[Callable[[TensorRef], list[TensorRef]], int], ...] = (
@@ -49,7 +57,7 @@ class _RandomGraph:
             (self._pad, 1),
             (self._slice, 1),
             (self._resize, 1),
-            (self._transpose_conv, 1),
+            (self._transpose_conv, 0 if mid_2020 else 1),
             (self._mean, 1),
             (self._classifier, 1),
         )
@@ -76,7 +84,8 @@ class _RandomGraph:
         chance = self._random
         last = self._tensors[-1]
         inner = [tensor for tensor in self._tensors if tensor.index not in self._unread]
-        chosen = [t for t in self._unread.values() if t is last or chance.random() < 0.8]
+        unread = self._unread.values()
+        chosen = [t for t in unread if t is last or self._mid_2020 or chance.random() < 0.8]
         if inner and chance.random() < 0.3:
             chosen.append(chance.choice(inner))
         chance.shuffle(chosen)
@@ -115,7 +124,7 @@ class _RandomGraph:
                 kernel=chance.choice((1, 1, 3, (3, 1))),
                 stride=chance.choice((1, 1, 1, 2)),
                 activation=chance.choice(("none", "relu", "relu6")),
-                weights=chance.choice(("int8", "int8", "int4")),
+                weights=chance.choice(self._weights),
             )
         ]
 
@@ -128,7 +137,7 @@ class _RandomGraph:
                 multiplier=2 if x.shape[3] <= 8 and chance.random() < 0.2 else 1,
                 stride=chance.choice((1, 1, 1, 2)),
                 activation=chance.choice(("none", "relu", "relu6")),
-                weights=chance.choice(("int8", "int8", "int4")),
+                weights=chance.choice(self._weights),
             )
         ]
 
@@ -149,6 +158,8 @@ class _RandomGraph:
     def _concatenation(self, x: TensorRef) -> list[TensorRef]:
         chance, builder = self._random, self._builder
         others = self._others(x, axis=3)
+        if self._mid_2020:
+            others = [other for other in others if other.quantization == x.quantization]
         chance.shuffle(others)
         parts = [x]
         for other in others[: chance.randint(1, _MAX_CONCATENATED - 1)]:
@@ -177,11 +188,14 @@ class _RandomGraph:
             builder.quantize,
             builder.softmax,
         )
+        if self._mid_2020:
+            newer = (builder.leaky_relu, builder.hard_swish, builder.quantize)
+            methods = tuple(method for method in methods if method not in newer)
         return [self._random.choice(methods)(x)]
 
     def _reshaped(self, x: TensorRef) -> list[TensorRef]:
         batch, height, width, depth = x.shape
-        if self._random.random() < 0.5:
+        if self._random.random() < 0.5 and not self._mid_2020:
             return [self._builder.transpose(x, (0, 2, 1, 3))]
         return [self._builder.reshape(x, (batch, width, height, depth))]
 
@@ -203,7 +217,8 @@ class _RandomGraph:
         if 4 * x.tensor.elements > _MAX_ELEMENTS:
             return []
         builder = self._builder
-        method = self._random.choice((builder.resize_nearest_neighbor, builder.resize_bilinear))
+        methods = (builder.resize_nearest_neighbor, builder.resize_bilinear)
+        method = methods[0] if self._mid_2020 else self._random.choice(methods)
         return [method(x, (2 * height, 2 * width))]
 
     def _transpose_conv(self, x: TensorRef) -> list[TensorRef]:
@@ -213,7 +228,7 @@ class _RandomGraph:
 
     def _mean(self, x: TensorRef) -> list[TensorRef]:
         """Squeeze and excitation: a mean, small layers, and a multiplication by the result."""
-        if self._random.random() < 0.5:
+        if self._random.random() < 0.5 and not self._mid_2020:
             return [self._builder.mean(x, (1, 2), keep_dims=True)]
         squeezed = self._builder.average_pool_2d(x)
         excited = self._builder.logistic(self._builder.conv_2d(squeezed, x.shape[3]))
@@ -222,12 +237,13 @@ class _RandomGraph:
     def _classifier(self, x: TensorRef) -> list[TensorRef]:
         """A fully connected layer, whose output becomes an image of one pixel again."""
         chance, builder = self._random, self._builder
-        features = builder.mean(x, (1, 2)) if chance.random() < 0.5 else builder.reshape(x, (1, -1))
+        is_pooled = chance.random() < 0.5 and not self._mid_2020
+        features = builder.mean(x, (1, 2)) if is_pooled else builder.reshape(x, (1, -1))
         hidden = builder.fully_connected(
             features,
             chance.choice(_CHANNELS),
             activation=chance.choice(("none", "relu")),
-            weights=chance.choice(("int8", "int8", "int4")),
+            weights=chance.choice(self._weights),
         )
         return [builder.reshape(hidden, (1, 1, 1, -1))]
 

@@ -18,11 +18,12 @@ from predictor.operators.parsing import (
 )
 from predictor.operators.quantized import QUANTIZED_TYPES, scale
 
-_BOUNDS = {
+ACTIVATION_BOUNDS = {
     ACTIVATION_RELU: (0.0,),
     ACTIVATION_RELU_N1_TO_1: (-1.0, 1.0),
     ACTIVATION_RELU6: (0.0, 6.0),
 }
+"""Real values at which a fused activation clamps."""
 _INT32_LIMIT = 2.0**31
 _ROUNDS_TO_ONE = 1.0 - 2.0**-32
 """Multipliers from here on round up to 1.0 in 31 bits."""
@@ -37,7 +38,7 @@ def check_activation_range(ctx: NodeContext, activation: int, output: Tensor) ->
         output.type in QUANTIZED_TYPES,
         f"its activation range is not defined for {output.type.name} outputs",
     )
-    for bound in _BOUNDS.get(activation, ()):
+    for bound in ACTIVATION_BOUNDS.get(activation, ()):
         with np.errstate(all="ignore"):
             steps = float(np.float32(bound) / np.float32(scale(output)))
         ctx.ensure(

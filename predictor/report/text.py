@@ -21,8 +21,8 @@ PLAIN_WIDTH = 100
 
 _KIND_WORDS = {
     "kTfLiteEvalTensorData": "eval tensors",
-    "kPersistentTfLiteTensorData": "input and output tensors",
-    "kPersistentTfLiteTensorQuantizationData": "their quantisation",
+    "kPersistentTfLiteTensorData": "TfLiteTensors",
+    "kPersistentTfLiteTensorQuantizationData": "quantisation of TfLiteTensors",
     "kPersistentBufferData": "kernel data",
     "kTfLiteTensorVariableBufferData": "variable tensors",
     "kNodeAndRegistrationArray": "nodes and registrations",

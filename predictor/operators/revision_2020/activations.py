@@ -21,7 +21,7 @@ def _evaluate_relu(ctx: NodeContext) -> None:
     limit_rank(ctx, MAX_RANK, input, output)
     same = scale(input) == scale(output) and zero_point(input) == zero_point(output)
     if input.type != _FLOAT32 and not same:
-        ctx.note("this TFLM does not rescale here: the results are wrong")
+        ctx.note("this TFLM does not rescale here: results can be wrong")
 
 
 def _evaluate_sigmoid(ctx: NodeContext) -> None:

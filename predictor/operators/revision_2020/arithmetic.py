@@ -12,7 +12,12 @@ from predictor.operators.broadcast import check_sum_multipliers
 from predictor.operators.context import NodeContext
 from predictor.operators.fixed_point import check_below_one
 from predictor.operators.quantized import scale
-from predictor.operators.revision_2020.evaluation import MAX_RANK, limit_broadcast, limit_rank
+from predictor.operators.revision_2020.evaluation import (
+    MAX_RANK,
+    check_sizes,
+    limit_broadcast,
+    limit_rank,
+)
 from predictor.operators.revision_2020.table import register
 
 _FLOAT32, _INT8, _UINT8 = TensorType.FLOAT32, TensorType.INT8, TensorType.UINT8
@@ -31,6 +36,7 @@ def _evaluate_add(ctx: NodeContext) -> None:
     if output.type in _BYTES:
         check_sum_multipliers(ctx, input1, input2, output, np.float64)
     limit_broadcast(ctx, (input1, input2), output)
+    check_sizes(ctx, (input1, input2), output)
 
 
 def _evaluate_sub(ctx: NodeContext) -> None:
@@ -39,6 +45,7 @@ def _evaluate_sub(ctx: NodeContext) -> None:
     if output.type in _BYTES:
         check_sum_multipliers(ctx, input1, input2, output, np.float32)
     limit_rank(ctx, MAX_RANK, input1, input2, output)
+    check_sizes(ctx, (input1, input2), output)
 
 
 def _evaluate_mul(ctx: NodeContext) -> None:

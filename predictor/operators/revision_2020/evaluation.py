@@ -17,13 +17,21 @@ def limit_rank(ctx: NodeContext, limit: int, *tensors: Tensor) -> None:
     ctx.ensure(rank <= limit, f"TFLM aborts on {rank} dimensions; it takes {limit} at most")
 
 
-def limit_broadcast(
-    ctx: NodeContext, inputs: tuple[Tensor, Tensor], output: Tensor, limit: int = BROADCAST_RANK
-) -> None:
+def limit_broadcast(ctx: NodeContext, inputs: tuple[Tensor, Tensor], output: Tensor) -> None:
     """Inputs of equal shapes are taken element by element, others broadcast in few dimensions."""
     first, second = inputs
     is_broadcast = ctx.shape(first) != ctx.shape(second)
-    limit_rank(ctx, limit if is_broadcast else MAX_RANK, first, second, output)
+    limit_rank(ctx, BROADCAST_RANK if is_broadcast else MAX_RANK, first, second, output)
+
+
+def check_sizes(ctx: NodeContext, inputs: tuple[Tensor, Tensor], output: Tensor) -> None:
+    """Mirrors ``MatchingElementsSize``, which aborts where nothing broadcasts and sizes differ."""
+    first, second = inputs
+    ctx.ensure(
+        ctx.shape(first) != ctx.shape(second)
+        or ctx.element_count(first) == ctx.element_count(output),
+        "TFLM aborts: inputs and output differ in size",
+    )
 
 
 def expect_4d(ctx: NodeContext, *tensors: Tensor) -> None:
@@ -32,6 +40,6 @@ def expect_4d(ctx: NodeContext, *tensors: Tensor) -> None:
         rank = len(ctx.shape(tensor))
         if rank < 4:
             ctx.note(
-                f"tensor {tensor.name!r} has {rank} dimensions, of which this TFLM reads 4: the "
-                "results are wrong"
+                f"tensor {tensor.name!r} has {rank} dimensions, of which this TFLM reads 4: "
+                "results can be wrong"
             )

@@ -163,7 +163,7 @@ def _evaluate_resize(ctx: NodeContext) -> None:
     limit_rank(ctx, BROADCAST_RANK, input, output)
     limit_rank(ctx, MAX_RANK, size)
     if int_option(ctx, "ResizeNearestNeighborOptions", "half_pixel_centers"):
-        ctx.note("this TFLM ignores half_pixel_centers: the results are wrong")
+        ctx.note("this TFLM ignores half_pixel_centers: results can be wrong")
 
 
 register(

@@ -12,8 +12,15 @@ from predictor.operators.convolution import (
     check_multiplier,
 )
 from predictor.operators.evaluation import allocates
+from predictor.operators.fixed_point import ACTIVATION_BOUNDS
 from predictor.operators.fully_connected import is_per_channel
-from predictor.operators.quantized import QUANTIZED_TYPES, check_convolution_quantization
+from predictor.operators.parsing import fused_activation
+from predictor.operators.quantized import (
+    QUANTIZED_TYPES,
+    check_convolution_quantization,
+    scale,
+    zero_point,
+)
 from predictor.operators.revision_2020.evaluation import MAX_RANK, expect_4d, limit_rank
 from predictor.operators.revision_2020.table import register
 
@@ -60,7 +67,7 @@ def _prepare_conv(ctx: NodeContext) -> None:
     _prepare_convolution(ctx, _CONV_CHANNELS)
     input, filter = ctx.need_input(0), ctx.need_input(1)
     if ctx.shape(input)[3:4] != ctx.shape(filter)[3:4]:
-        ctx.note("this TFLM has no grouped convolutions: the results are wrong")
+        ctx.note("this TFLM has no grouped convolutions: results can be wrong")
 
 
 def _prepare_depthwise_conv(ctx: NodeContext) -> None:
@@ -68,7 +75,19 @@ def _prepare_depthwise_conv(ctx: NodeContext) -> None:
     options = "DepthwiseConv2DOptions"
     dilations = [int_option(ctx, options, f"dilation_{axis}_factor") for axis in "hw"]
     if max(dilations) > 1 and int_option(ctx, options, "padding") == 0:
-        ctx.note("this TFLM pads as if there were no dilation: the results are wrong")
+        ctx.note("this TFLM pads as if there were no dilation: results can be wrong")
+
+    output = ctx.need_output(0)
+    if output.type == _INT8 and _clamps(fused_activation(ctx, options), output):
+        ctx.note("this TFLM leaves out its fused activation: results can be wrong")
+
+
+def _clamps(activation: int, output: Tensor) -> bool:
+    """Whether a fused activation clamps within the range of an INT8 output."""
+    if not scale(output):
+        return False
+    bounds = ACTIVATION_BOUNDS.get(activation, ())
+    return any(-128 < zero_point(output) + round(bound / scale(output)) < 127 for bound in bounds)
 
 
 def _evaluate_convolution(ctx: NodeContext) -> None:
@@ -77,8 +96,8 @@ def _evaluate_convolution(ctx: NodeContext) -> None:
     limit_rank(ctx, MAX_RANK, input, filter, output)
     if filter.type != input.type:
         ctx.note(
-            f"this TFLM takes the {filter.type.name} weights for {input.type.name}: the results "
-            "are wrong"
+            f"this TFLM takes the {filter.type.name} weights for {input.type.name}: results "
+            "can be wrong"
         )
 
 
@@ -102,7 +121,7 @@ def _evaluate_fully_connected(ctx: NodeContext) -> None:
     ctx.ensure_type(input, _FLOAT32, _INT8, _UINT8)
     limit_rank(ctx, MAX_RANK, input, filter, output)
     if is_per_channel(filter):
-        ctx.note("this TFLM takes the first scale for all channels: the results are wrong")
+        ctx.note("this TFLM takes the first scale for all channels: results can be wrong")
 
 
 register(
