@@ -31,7 +31,8 @@ lint: $(STAMP)
 
 bench: $(STAMP)
 	$(BIN)/python -m benchmarks.predictor
-	$(BIN)/python -m benchmarks.emulation
+	$(BIN)/python -m benchmarks.example_model build/ds_cnn.tflite
+	$(BIN)/python -m benchmarks.emulation_speed build/ds_cnn.tflite
 
 # The compiler of the firmware, where it is missing.
 firmware-tools:

