@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
+from predictor.report.printable import printable
+
 
 @dataclass(frozen=True, slots=True)
 class CheckResult:
@@ -40,18 +42,13 @@ def junit_xml(results: Sequence[CheckResult]) -> str:
         case = SubElement(
             suite,
             "testcase",
-            classname=_printable(result.board),
-            name=_printable(result.model),
+            classname=printable(result.board),
+            name=printable(result.model),
             time=f"{result.seconds:.3f}",
         )
         for failure in result.failures:
-            SubElement(case, "failure", message=_printable(failure)).text = _printable(failure)
+            SubElement(case, "failure", message=printable(failure)).text = printable(failure)
         if result.error is not None:
-            SubElement(case, "error", message=_printable(result.error))
+            SubElement(case, "error", message=printable(result.error))
     indent(suite)
     return '<?xml version="1.0" encoding="utf-8"?>\n' + tostring(suite, encoding="unicode") + "\n"
-
-
-def _printable(text: str) -> str:
-    """XML forbids control characters even when escaped."""
-    return "".join(c if c >= " " or c in "\t\n" else "\N{REPLACEMENT CHARACTER}" for c in text)
