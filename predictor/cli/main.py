@@ -13,6 +13,7 @@ from predictor.errors import EXIT_INTERRUPTED, PredictorError
 _COMMANDS = {
     "model": ("predictor.cli.model", "Predict one model (the default command)."),
     "report": ("predictor.cli.report", "Write a page with verdicts, memory plans and layers."),
+    "compare": ("predictor.cli.compare", "Show what differs between models, boards or kernels."),
     "check": ("predictor.cli.check", "Hold the models of a predictor.toml against budgets."),
     "boards": ("predictor.cli.boards", "List the boards that are known."),
 }
@@ -71,6 +72,7 @@ def cli() -> None:
     predict MODEL.tflite --board f746zg     one model on one board
     predict MODEL.tflite --board all        one model on all boards
     predict report MODEL.tflite -o a.html   a page to look at and to share
+    predict compare OLD.tflite NEW.tflite   what differs
     predict check                           many models against budgets
     """
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -68,9 +67,10 @@ def command(
     chosen = _boards(boards)
     reports = [_predict(path, chosen, options) for path in models]
     if form == "html":
+        from predictor.cli.command_line import command_line
         from predictor.report.html.page import render
 
-        emit(render(reports, _command_line()), output)
+        emit(render(reports, command_line()), output)
     else:
         _draw(reports[0], form, output)
     for report in reports:
@@ -121,22 +121,3 @@ def _draw(report: ModelReport, form: str, output: Path | None) -> None:
             f"--format svg needs neither ({error})"
         ) from error
     write_atomically(output, svg2png(bytestring=svg.encode(), scale=2))
-
-
-def _command_line() -> str:
-    """The command line that makes the page again; where it is written does not matter."""
-    context = click.get_current_context()
-    words = ["predict", "report"]
-    for parameter in context.command.params:
-        name = parameter.name or ""
-        source = context.get_parameter_source(name)
-        if source != click.core.ParameterSource.COMMANDLINE or name == "output":
-            continue
-        value = context.params[name]
-        for item in value if isinstance(value, tuple) else (value,):
-            words += (
-                [str(item)]
-                if parameter.param_type_name == "argument"
-                else [parameter.opts[0], str(item)]
-            )
-    return shlex.join(words)
