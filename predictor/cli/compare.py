@@ -9,7 +9,12 @@ from typing import Any
 
 import click
 
-from predictor.cli.options import OUTPUT_PATH, format_option, prediction_options
+from predictor.cli.options import (
+    OUTPUT_PATH,
+    format_option,
+    max_regression_option,
+    prediction_options,
+)
 from predictor.cli.output import emit
 from predictor.errors import EXIT_DOES_NOT_FIT, EXIT_FITS, ModelError, UsageError
 from predictor.report.comparison import (
@@ -28,13 +33,7 @@ from predictor.report.prediction import DEFAULT_BOARD, DEFAULT_KERNELS, predict
 @prediction_options
 @format_option("text", "markdown", "json", "html")
 @click.option("-o", "--output", type=OUTPUT_PATH, help="Write to this file.")
-@click.option(
-    "--max-regression",
-    "regressions",
-    multiple=True,
-    metavar="NAME=PERCENT%",
-    help="Fail with code 3 if arena, required, flash or macs grows by more; may be repeated.",
-)
+@max_regression_option
 def command(
     subjects: tuple[str, ...],
     boards: tuple[str, ...],

@@ -89,3 +89,14 @@ def prediction_options(command: Command) -> Command:
     ):
         command = option(command)
     return command
+
+
+def max_regression_option(command: Command) -> Command:
+    """``--max-regression``, the budgets of comparisons."""
+    return click.option(
+        "--max-regression",
+        "regressions",
+        multiple=True,
+        metavar="NAME=PERCENT%",
+        help="Fail with code 3 if arena, required, flash or macs grows by more; may be repeated.",
+    )(command)

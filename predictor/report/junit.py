@@ -3,29 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
+from predictor.report.check_result import CheckResult
 from predictor.report.printable import printable
-
-
-@dataclass(frozen=True, slots=True)
-class CheckResult:
-    """One model held against its budgets.
-
-    ``failures`` are broken budgets or a model that does not fit; ``error`` says why there is no
-    prediction at all.
-    """
-
-    model: str
-    board: str
-    failures: tuple[str, ...] = ()
-    error: str | None = None
-    seconds: float = 0.0
-
-    @property
-    def passed(self) -> bool:
-        return not self.failures and self.error is None
 
 
 def junit_xml(results: Sequence[CheckResult]) -> str:
@@ -47,7 +28,8 @@ def junit_xml(results: Sequence[CheckResult]) -> str:
             time=f"{result.seconds:.3f}",
         )
         for failure in result.failures:
-            SubElement(case, "failure", message=printable(failure)).text = printable(failure)
+            message = printable(failure.message)
+            SubElement(case, "failure", message=message).text = message
         if result.error is not None:
             SubElement(case, "error", message=printable(result.error))
     indent(suite)

@@ -40,9 +40,21 @@ def several(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return page
 
 
+@pytest.fixture(scope="module")
+def comparison(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two models and a budget that is exceeded."""
+    folder = tmp_path_factory.mktemp("comparison")
+    models = [folder / "before.tflite", folder / "after.tflite"]
+    models[0].write_bytes(ds_cnn().build())
+    models[1].write_bytes(ds_cnn(channels=72).build())
+    arguments = [*map(str, models), "--format", "html", "-o", str(folder / "page.html")]
+    assert run(["compare", *arguments, "--max-regression", "arena=0%"]) == 3
+    return folder / "page.html"
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("size", SIZES)
-@pytest.mark.parametrize("page_name", ["report", "several"])
+@pytest.mark.parametrize("page_name", ["report", "several", "comparison"])
 def test_accessible_by_axe(
     page_name: str, size: str, scheme: str, open_page: Any, request: pytest.FixtureRequest
 ) -> None:
