@@ -14,6 +14,8 @@ _COMMANDS = {
     "model": ("predictor.cli.model", "Predict one model (the default command)."),
     "emulate": ("predictor.cli.emulate", "Run models in TFLM firmware on emulated boards."),
     "firmware": ("predictor.cli.firmware", "Build TFLM firmware with a model in it."),
+    "report": ("predictor.cli.report", "Write a page with verdicts, memory plans and layers."),
+    "compare": ("predictor.cli.compare", "Show what differs between models, boards or kernels."),
     "check": ("predictor.cli.check", "Hold the models of a predictor.toml against budgets."),
     "boards": ("predictor.cli.boards", "List the boards that are known."),
 }
@@ -72,6 +74,8 @@ def cli() -> None:
     predict MODEL.tflite --board f746zg     one model on one board
     predict MODEL.tflite --board all        one model on all boards
     predict emulate MODEL.tflite            the same in real firmware, emulated
+    predict report MODEL.tflite -o a.html   a page to look at and to share
+    predict compare OLD.tflite NEW.tflite   what differs
     predict check                           many models against budgets
     """
 

@@ -7,7 +7,14 @@ from typing import Any
 
 import click
 
-from predictor.cli.options import BYTES, MACS, OUTPUT_PATH, format_option, prediction_options
+from predictor.cli.options import (
+    ALL_BOARDS,
+    BYTES,
+    MACS,
+    OUTPUT_PATH,
+    format_option,
+    prediction_options,
+)
 from predictor.cli.output import emit, wants_color
 from predictor.errors import EXIT_DOES_NOT_FIT, EXIT_FITS, PredictorError
 from predictor.report.budgets import Budgets, Violation
@@ -17,8 +24,6 @@ from predictor.report.prediction import (
     on_shipped_boards,
     predict,
 )
-
-ALL_BOARDS = "all"
 
 
 @click.command(name="model", short_help="Predict one model (the default command).")

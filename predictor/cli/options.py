@@ -29,6 +29,8 @@ class Quantity(click.ParamType):  # type: ignore[type-arg,unused-ignore]
 
 
 BYTES = Quantity("bytes", BYTE_UNITS)
+ALL_BOARDS = "all"
+"""What stands for all shipped boards where a board is asked for."""
 MACS = Quantity("count", COUNT_UNITS)
 OUTPUT_PATH = click.Path(dir_okay=False, path_type=Path)
 
@@ -86,3 +88,14 @@ def prediction_options(command: Command) -> Command:
     ):
         command = option(command)
     return command
+
+
+def max_regression_option(command: Command) -> Command:
+    """``--max-regression``, the budgets of comparisons."""
+    return click.option(
+        "--max-regression",
+        "regressions",
+        multiple=True,
+        metavar="NAME=PERCENT%",
+        help="Fail with code 3 if arena, required, flash or macs grows by more; may be repeated.",
+    )(command)

@@ -3,27 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
-
-@dataclass(frozen=True, slots=True)
-class CheckResult:
-    """One model held against its budgets.
-
-    ``failures`` are broken budgets or a model that does not fit; ``error`` says why there is no
-    prediction at all.
-    """
-
-    model: str
-    board: str
-    failures: tuple[str, ...] = ()
-    error: str | None = None
-    seconds: float = 0.0
-
-    @property
-    def passed(self) -> bool:
-        return not self.failures and self.error is None
+from predictor.report.check_result import CheckResult
+from predictor.report.printable import printable
 
 
 def junit_xml(results: Sequence[CheckResult]) -> str:
@@ -40,18 +23,14 @@ def junit_xml(results: Sequence[CheckResult]) -> str:
         case = SubElement(
             suite,
             "testcase",
-            classname=_printable(result.board),
-            name=_printable(result.model),
+            classname=printable(result.board),
+            name=printable(result.model),
             time=f"{result.seconds:.3f}",
         )
         for failure in result.failures:
-            SubElement(case, "failure", message=_printable(failure)).text = _printable(failure)
+            message = printable(failure.message)
+            SubElement(case, "failure", message=message).text = message
         if result.error is not None:
-            SubElement(case, "error", message=_printable(result.error))
+            SubElement(case, "error", message=printable(result.error))
     indent(suite)
     return '<?xml version="1.0" encoding="utf-8"?>\n' + tostring(suite, encoding="unicode") + "\n"
-
-
-def _printable(text: str) -> str:
-    """XML forbids control characters even when escaped."""
-    return "".join(c if c >= " " or c in "\t\n" else "\N{REPLACEMENT CHARACTER}" for c in text)

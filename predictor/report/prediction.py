@@ -134,7 +134,7 @@ class Prediction:
         return prediction_json(self)
 
     def _repr_html_(self) -> str:
-        from predictor.report.html import notebook_html
+        from predictor.report.html.notebook import notebook_html
 
         return notebook_html(self)
 

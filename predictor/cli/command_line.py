@@ -1,0 +1,23 @@
+"""The command line that makes a result again, for the result to say it."""
+
+from __future__ import annotations
+
+import shlex
+
+import click
+
+
+def command_line() -> str:
+    """The running command as it was given, without where it writes to."""
+    context = click.get_current_context()
+    words = ["predict", context.command.name or ""]
+    for parameter in context.command.params:
+        name = parameter.name or ""
+        source = context.get_parameter_source(name)
+        if source != click.core.ParameterSource.COMMANDLINE or name == "output":
+            continue
+        value = context.params[name]
+        for item in value if isinstance(value, tuple) else (value,):
+            is_argument = parameter.param_type_name == "argument"
+            words += [str(item)] if is_argument else [parameter.opts[0], str(item)]
+    return shlex.join(words)

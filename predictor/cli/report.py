@@ -1,0 +1,123 @@
+"""``predict report``: a page, or a picture of the memory plan, to look at and to share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from predictor.boards.board import Board, find_board, shipped_boards
+from predictor.cli.options import ALL_BOARDS, OUTPUT_PATH, format_option, prediction_options
+from predictor.cli.output import emit, write_atomically
+from predictor.errors import (
+    EXIT_DOES_NOT_FIT,
+    EXIT_FITS,
+    MissingDependencyError,
+    ModelError,
+    PredictorError,
+    UsageError,
+)
+from predictor.report.prediction import on_board, predict
+
+if TYPE_CHECKING:
+    from predictor.report.html.page import ModelReport
+
+
+@click.command(name="report", short_help="Write a page with verdicts, memory plans and layers.")
+@click.argument(
+    "models", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="MODEL..."
+)
+@click.option(
+    "--board",
+    "boards",
+    multiple=True,
+    default=[ALL_BOARDS],
+    show_default=True,
+    help="Board name, path of a board's TOML file, or 'all'; may be repeated.",
+)
+@prediction_options
+@format_option("html", "svg", "png")
+@click.option(
+    "-o",
+    "--output",
+    type=OUTPUT_PATH,
+    help="Write to this file, not to standard output.",
+)
+def command(
+    models: tuple[Path, ...],
+    boards: tuple[str, ...],
+    form: str,
+    output: Path | None,
+    **options: Any,
+) -> int:
+    """Write a self-contained HTML page about MODELs on boards.
+
+    \b
+    predict report model.tflite -o report.html
+    predict report model.tflite --format svg -o plan.svg     the memory plan alone
+    predict report a.tflite b.tflite --board f446re -o report.html
+
+    Exit code 1 if a model cannot be predicted (the page says why), 3 if one fits no board.
+    """
+    if form != "html" and len(models) > 1:
+        raise UsageError(f"--format {form} draws one model; name one, or use --format html")
+    if form == "png" and output is None:
+        raise UsageError("--format png needs a file to write to: add -o plan.png")
+    chosen = _boards(boards)
+    reports = [_predict(path, chosen, options) for path in models]
+    if form == "html":
+        from predictor.cli.command_line import command_line
+        from predictor.report.html.page import render
+
+        emit(render(reports, command_line()), output)
+    else:
+        _draw(reports[0], form, output)
+    for report in reports:
+        if report.error is not None:
+            click.echo(f"predict: {report.name}: {report.error}", err=True)
+    if any(report.error for report in reports):
+        return PredictorError.exit_code
+    return EXIT_FITS if all(report.fits_somewhere for report in reports) else EXIT_DOES_NOT_FIT
+
+
+def _boards(names: tuple[str, ...]) -> list[Board]:
+    """The boards in the order given, each once."""
+    found: list[Board] = []
+    for name in names:
+        named = shipped_boards() if name == ALL_BOARDS else (find_board(name),)
+        found += [board for board in named if board not in found]
+    return found
+
+
+def _predict(path: Path, boards: list[Board], options: dict[str, Any]) -> ModelReport:
+    from predictor.report.html.page import ModelReport
+
+    try:
+        first = predict(path, boards[0], **options)
+    except ModelError as error:
+        return ModelReport(str(path), error=error)
+    rest = (on_board(first, board) for board in boards[1:])
+    return ModelReport(str(path), (first, *rest))
+
+
+def _draw(report: ModelReport, form: str, output: Path | None) -> None:
+    from predictor.report.html.plan import plan_of
+    from predictor.report.html.plan_picture import standalone_svg
+
+    if report.error is not None:
+        return
+    heading = f"{Path(report.name).name}: memory plan under TFLM"
+    svg = standalone_svg(plan_of(report.predictions[0]), heading)
+    if form == "svg" or output is None:
+        emit(svg, output)
+        return
+    try:
+        from cairosvg import svg2png
+    except (ImportError, OSError) as error:
+        raise MissingDependencyError(
+            "PNG pictures need CairoSVG and the cairo library: "
+            'pip install "mcu-predictor[png]", on Debian also apt-get install libcairo2; '
+            f"--format svg needs neither ({error})"
+        ) from error
+    write_atomically(output, svg2png(bytestring=svg.encode(), scale=2))

@@ -1,0 +1,107 @@
+"""The outcome of a model held against its budgets, and its plain forms."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from predictor.report.markdown import escape
+
+if TYPE_CHECKING:
+    from predictor.report.prediction import Prediction
+
+RULES = {
+    "error": "The model can be predicted and runs",
+    "does-not-fit": "The model fits its board",
+    "max-arena": "The arena is within its budget",
+    "max-flash": "The flash is within its budget",
+    "max-macs": "The multiply-accumulate operations are within their budget",
+}
+"""What is checked, by the name of the rule."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something that makes a check fail; ``rule`` is one of ``RULES``."""
+
+    rule: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class CheckResult:
+    """One model held against its budgets.
+
+    ``failures`` are broken budgets or a model that does not fit; ``error`` says why there is no
+    prediction at all, or why it cannot run. ``prediction`` is None where there is none.
+    """
+
+    model: str
+    board: str
+    failures: tuple[Finding, ...] = ()
+    error: str | None = None
+    seconds: float = 0.0
+    prediction: Prediction | None = None
+
+    @property
+    def passed(self) -> bool:
+        return not self.failures and self.error is None
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """Failures and the error, if any."""
+        return (*self.failures, *([Finding("error", self.error)] if self.error else []))
+
+
+def text(results: Sequence[CheckResult]) -> str:
+    """For terminals."""
+    lines = []
+    for result in results:
+        lines.append(f"{'ok  ' if result.passed else 'FAIL'} {result.model} on {result.board}")
+        lines += [f"     {finding.message}" for finding in result.findings]
+    return "\n".join([*lines, _sum(results)]) + "\n"
+
+
+def _sum(results: Sequence[CheckResult]) -> str:
+    passed = sum(result.passed for result in results)
+    return f"{passed} of {len(results)} models pass"
+
+
+def markdown(results: Sequence[CheckResult]) -> str:
+    """A table for job summaries."""
+    lines = [
+        f"## {_sum(results)}",
+        "",
+        "| model | board | verdict | arena | flash | MACs |",
+        "| --- | --- | --- | ---: | ---: | ---: |",
+    ]
+    for result in results:
+        findings = "<br>".join(escape(finding.message) for finding in result.findings)
+        verdict = "pass" if result.passed else f"**fail**: {findings}"
+        figures = "| | |"
+        if result.prediction is not None:
+            found = result.prediction
+            figures = (
+                f"{found.arena.required_bytes:,} | {found.flash_total_bytes:,} | "
+                f"{found.ops.total_macs:,} |"
+            )
+        lines.append(f"| {escape(result.model)} | {escape(result.board)} | {verdict} | {figures}")
+    return "\n".join(lines) + "\n"
+
+
+def to_json(results: Sequence[CheckResult]) -> str:
+    """All results as JSON."""
+    from predictor.report.json_report import SCHEMA_VERSION, dumps
+
+    rows = [
+        {
+            "model": result.model,
+            "board": result.board,
+            "passed": result.passed,
+            "failures": [finding.message for finding in result.failures],
+            "error": result.error,
+        }
+        for result in results
+    ]
+    return dumps({"schema_version": SCHEMA_VERSION, "results": rows}) + "\n"

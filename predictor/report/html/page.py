@@ -1,0 +1,226 @@
+"""The report page: one self-contained HTML file for models on boards."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from predictor.cost.op_count import Layer
+from predictor.errors import PredictorError
+from predictor.memory.sram import occupancy
+from predictor.report.html import environment
+from predictor.report.html.plan import TIMES, plan_of
+from predictor.report.html.plan_picture import inline_svg
+from predictor.report.prediction import Prediction
+from predictor.report.printable import printable
+
+_SEGMENT_KINDS = {
+    "arena": "tensor",
+    "statics": "scratch",
+    "stack": "io",
+    "model": "tensor",
+    "runtime": "scratch",
+    "operators": "io",
+    "reserve": "other",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ModelReport:
+    """A model on its boards, or the error that keeps it from being predicted."""
+
+    name: str
+    predictions: tuple[Prediction, ...] = ()
+    error: PredictorError | None = None
+
+    @property
+    def fits_somewhere(self) -> bool:
+        return any(prediction.fits for prediction in self.predictions)
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column of the layers table. Bars in the cells, if any, are full at ``largest``."""
+
+    title: str
+    value: Callable[[Layer], int | str]
+    is_number: bool = True
+    largest: int = 0
+    is_long: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A part of a bar. ``percent`` is of the bar's width, which is at least the capacity."""
+
+    name: str
+    kind: str
+    size_bytes: int
+    percent: float
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """A memory and what it holds. ``capacity_percent`` is below 100 where it is overfull."""
+
+    title: str
+    capacity_bytes: int
+    segments: tuple[Segment, ...]
+    capacity_percent: float
+    marks: tuple[float, ...] = ()
+
+    @property
+    def used_bytes(self) -> int:
+        return sum(segment.size_bytes for segment in self.segments)
+
+    @property
+    def words(self) -> str:
+        parts = ", ".join(f"{part.name} {part.size_bytes:,}" for part in self.segments)
+        return f"{self.title}: {self.used_bytes:,} of {self.capacity_bytes:,} bytes: {parts}"
+
+
+def render(reports: Sequence[ModelReport], command: str) -> str:
+    """The page. ``command`` is the command line that makes it again."""
+    from importlib.metadata import version
+
+    names = [os.path.basename(report.name) or "model" for report in reports]
+    if len(set(names)) < len(names):
+        names = [report.name for report in reports]
+    boards = next((report.predictions for report in reports if report.predictions), ())
+    return environment.render(
+        "report.html",
+        reports=[
+            _section(report, printable(name), index)
+            for index, (report, name) in enumerate(zip(reports, names, strict=True))
+        ],
+        boards=[prediction.board for prediction in boards],
+        command=printable(command),
+        version=version("mcu-predictor"),
+    )
+
+
+def _section(report: ModelReport, name: str, index: int) -> dict[str, Any]:
+    section: dict[str, Any] = {
+        "id": f"model-{index}",
+        "name": name,
+        "error": printable(str(report.error)) if report.error else "",
+        "predictions": report.predictions,
+    }
+    if report.predictions:
+        first = report.predictions[0]
+        section |= {
+            "first": first,
+            "boards": [(prediction, bars(prediction)) for prediction in report.predictions],
+            "plan": plan_of(first),
+            "picture": environment.markup(inline_svg(plan_of(first), f"plan-{index}")),
+            "columns": columns(first),
+            "notes": _union(report, "notes"),
+            "remedies": _union(report, "remedies"),
+            "certainty": certainty(first),
+        }
+    return section
+
+
+def _union(report: ModelReport, attribute: str) -> list[tuple[str, str]]:
+    """(boards, message) of each different message, boards empty where it holds for all."""
+    boards: dict[str, list[str]] = {}
+    for prediction in report.predictions:
+        for message in getattr(prediction, attribute):
+            boards.setdefault(printable(message), []).append(prediction.board.title)
+    count = len(report.predictions)
+    return [
+        ("" if len(names) == count else ", ".join(names), message)
+        for message, names in boards.items()
+    ]
+
+
+def columns(prediction: Prediction) -> list[Column]:
+    """The columns of the layers table, from left to right, after the operator's number."""
+    rows = prediction.layers
+    if not rows:
+        return []
+    found = [
+        Column("operator", lambda row: row.operator, is_number=False),
+        Column("output", lambda row: printable(row.output_name), is_number=False, is_long=True),
+        Column("shape", _shape, is_number=False),
+        Column("MACs", lambda row: row.macs, largest=max(row.macs for row in rows)),
+        Column(
+            "other ops",
+            lambda row: row.other_ops,
+            largest=max((row.other_ops for row in rows), default=0),
+        ),
+        Column("weights, bytes", lambda row: row.weight_bytes),
+        Column("kernel data, bytes", lambda row: row.persistent_bytes),
+        Column("scratch, bytes", lambda row: row.scratch_bytes),
+    ]
+    if len(prediction.graph.subgraphs) > 1:
+        found.insert(0, Column("subgraph", lambda row: row.subgraph_index))
+    return found
+
+
+def _shape(row: Layer) -> str:
+    return f"{TIMES.join(map(str, row.output_shape)) or 'scalar'} {row.output_type}".strip()
+
+
+def bars(prediction: Prediction) -> list[Bar]:
+    """Each contiguous RAM of a board with what stands in it, then the flash."""
+    found = []
+    for use in occupancy(prediction.board, prediction.sram):
+        regions = use.span.regions
+        title = " + ".join(f"{region.name} {region.size_bytes // 1024} KB" for region in regions)
+        ends = [
+            sum(region.size_bytes for region in regions[:count]) for count in range(1, len(regions))
+        ]
+        found.append(_bar(f"SRAM ({title})", use.span.size_bytes, use.items, ends))
+    flash = prediction.flash
+    parts = (
+        ("model", flash.model_bytes + flash.alignment_bytes),
+        ("runtime", flash.runtime_bytes),
+        ("operators", flash.operator_bytes),
+        ("reserve", prediction.options.reserve_flash_bytes),
+    )
+    capacity = prediction.board.flash_bytes
+    return [*found, _bar(f"flash ({capacity // 1024} KB)", capacity, parts)]
+
+
+def _bar(
+    title: str, capacity: int, items: Sequence[tuple[str, int]], ends: Sequence[int] = ()
+) -> Bar:
+    whole = max(capacity, sum(size for _, size in items))
+    return Bar(
+        title=title,
+        capacity_bytes=capacity,
+        segments=tuple(
+            Segment(name, _SEGMENT_KINDS[name], size, 100 * size / whole)
+            for name, size in items
+            if size
+        ),
+        capacity_percent=100 * capacity / whole,
+        marks=tuple(100 * end / whole for end in ends),
+    )
+
+
+def certainty(prediction: Prediction) -> list[tuple[str, str, str]]:
+    """(figure, "exact" | "bound" | "estimate" | "assumed", why) of each figure of the page."""
+    revision = prediction.revision
+    flash = prediction.flash
+    reasons = prediction.arena.prepared.inexact_reasons
+    arena_why = f"replay of TFLM {revision.name}'s allocator and planner, byte by byte"
+    return [
+        (
+            "arena, memory plan",
+            "bound" if reasons else "exact",
+            printable("; ".join(reasons)) if reasons else arena_why,
+        ),
+        ("MACs, other ops, weights", "exact", "counted from the shapes and constants of the file"),
+        ("flash of the model", "exact", "size of the file, aligned to 16 bytes"),
+        (
+            "flash of the code, static RAM",
+            "bound" if flash.unmeasured else "estimate",
+            f"measured section sizes; within {flash.code_error:.1%} of linked images"
+            + (f"; not measured: {', '.join(flash.unmeasured)}" if flash.unmeasured else ""),
+        ),
+        ("stack", "assumed", f"{prediction.sram.stack_bytes:,} bytes for interpreter and kernels"),
+    ]

@@ -1,0 +1,110 @@
+"""A memory plan as a picture describes it: rectangles over time and address."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from predictor.memory.arena import PlannedBuffer
+from predictor.report.prediction import Prediction
+from predictor.report.printable import printable
+
+TIMES = "\N{MULTIPLICATION SIGN}"
+"""What stands between the dimensions of a shape."""
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """One rectangle: bytes ``offset`` to ``offset + size_bytes`` in steps ``first_use`` to
+    ``last_use``. ``kind`` is "tensor", "io" (input or output of the model) or "scratch"."""
+
+    kind: str
+    name: str
+    label: str
+    details: str
+    offset: int
+    size_bytes: int
+    first_use: int
+    last_use: int
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A plan of a model's non-persistent memory.
+
+    Steps are those of ``PlannedBuffer``: 0 is the start of the model, step k the k-th operator
+    that runs. ``height_bytes`` is the plan's peak; ``lower_bound_bytes`` the largest sum of
+    buffers alive at one step, reached at ``peak_step``.
+    """
+
+    title: str
+    blocks: tuple[Block, ...]
+    step_count: int
+    height_bytes: int
+    lower_bound_bytes: int
+    peak_step: int
+    peak_words: str
+
+    def is_at_peak(self, block: Block) -> bool:
+        return block.first_use <= self.peak_step <= block.last_use
+
+
+def plan_of(prediction: Prediction) -> Plan:
+    """The plan that TFLM's greedy planner makes for a model."""
+    arena = prediction.arena
+    last = max((buffer.last_use for buffer in arena.buffers), default=0)
+    has_offline = any(buffer.is_offline_planned for buffer in arena.buffers)
+    return Plan(
+        title="Memory plan" + (" (offline plan of the file)" if has_offline else ""),
+        blocks=tuple(_block(prediction, buffer) for buffer in arena.buffers),
+        step_count=max(last, *arena.steps, 0) + 1 if arena.steps else last + 1,
+        height_bytes=arena.nonpersistent_bytes,
+        lower_bound_bytes=arena.lower_bound_bytes,
+        peak_step=arena.peak_step,
+        peak_words=prediction.peak_words,
+    )
+
+
+def _block(prediction: Prediction, buffer: PlannedBuffer) -> Block:
+    graph, tensor = prediction.graph, buffer.tensor
+    end = buffer.offset + buffer.size_bytes - 1
+    details = [f"address {buffer.offset:,} to {end:,}"]
+    if buffer.is_offline_planned:
+        details[0] += " (offline plan)"
+    kind, label = "scratch", "scratch"
+    if tensor is not None:
+        subgraph = graph.subgraphs[buffer.subgraph_index]
+        is_io = tensor.index in subgraph.inputs or tensor.index in subgraph.outputs
+        kind = "io" if is_io and subgraph.index == 0 else "tensor"
+        shapes = prediction.arena.prepared.state.shapes
+        shape = shapes.get((buffer.subgraph_index, tensor.index), tensor.shape)
+        label = TIMES.join(map(str, shape)) or "scalar"
+        details.insert(0, f"{label} {tensor.type.name.lower()}")
+    details += _life(prediction, buffer)
+    return Block(
+        kind=kind,
+        name=printable(buffer.name) or "(unnamed tensor)",
+        label=label,
+        details="; ".join(details),
+        offset=buffer.offset,
+        size_bytes=buffer.size_bytes,
+        first_use=buffer.first_use,
+        last_use=buffer.last_use,
+    )
+
+
+def _life(prediction: Prediction, buffer: PlannedBuffer) -> list[str]:
+    first, last = buffer.first_use, buffer.last_use
+    start, end = _step_words(prediction, first), _step_words(prediction, last)
+    if first == last:
+        return [f"lives at step {first}, {start}"]
+    return [f"lives from step {first}, {start}, to step {last}, {end}"]
+
+
+def _step_words(prediction: Prediction, step: int) -> str:
+    position = prediction.arena.steps.get(step)
+    if position is None:
+        return "the start of the model" if step == 0 else "a call"
+    subgraph, index = position
+    label = printable(prediction.graph.subgraphs[subgraph].operators[index].label)
+    where = f" of subgraph {subgraph}" if subgraph else ""
+    return f"operator {index}{where} ({label})"

@@ -1,0 +1,227 @@
+"""What ``predict check`` gives to code hosts, and the steps of the CI files that call it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import jsonschema
+import pytest
+
+from predictor.cli.main import run
+from predictor.model.example_models import autoencoder, ds_cnn
+
+ROOT = Path(__file__).parents[2]
+SCHEMA = json.loads((ROOT / "tests" / "data" / "sarif_subset.schema.json").read_text())
+CONFIG = """
+[tool.predictor.budgets."models/kws, 50%.tflite"]
+board = "f446re"
+max_arena = "1KB"
+max_macs = "1K"
+[tool.predictor.budgets."models/ad.tflite"]
+reserve_ram = "1MB"
+[tool.predictor.budgets."models/bad.tflite"]
+"""
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    models = tmp_path / "models"
+    models.mkdir()
+    (models / "kws, 50%.tflite").write_bytes(ds_cnn().build())
+    (models / "ad.tflite").write_bytes(autoencoder().build())
+    (models / "bad.tflite").write_bytes(b"none")
+    Path("predictor.toml").write_text(CONFIG)
+    return tmp_path
+
+
+def test_sarif_has_one_result_per_finding(project: Path) -> None:
+    assert run(["check", "--sarif", "out.sarif"]) == 1
+    log = json.loads(Path("out.sarif").read_text())
+    jsonschema.validate(log, SCHEMA)
+    (found,) = log["runs"]
+    rules = [rule["id"] for rule in found["tool"]["driver"]["rules"]]
+    results = found["results"]
+    assert [result["ruleId"] for result in results] == [
+        "max-arena", "max-macs", "does-not-fit", "error",
+    ]  # fmt: skip
+    for result in results:
+        assert rules[result["ruleIndex"]] == result["ruleId"]
+    uris = [
+        result["locations"][0]["physicalLocation"]["artifactLocation"]["uri"] for result in results
+    ]
+    assert uris[0] == "models/kws%2C%2050%25.tflite"
+    assert uris[2:] == ["models/ad.tflite", "models/bad.tflite"]
+
+
+def test_sarif_of_passing_models_has_no_result(project: Path) -> None:
+    Path("predictor.toml").write_text('[tool.predictor.budgets."models/ad.tflite"]\n')
+    assert run(["check", "--sarif", "out.sarif"]) == 0
+    log = json.loads(Path("out.sarif").read_text())
+    jsonschema.validate(log, SCHEMA)
+    assert log["runs"][0]["results"] == []
+
+
+def test_annotations_escape_what_ends_a_property(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(["check", "--annotations", "github", "--format", "json"])
+    printed = capsys.readouterr()
+    json.loads(printed.out)
+    lines = printed.err.splitlines()
+    assert len(lines) == 4
+    assert lines[0].startswith(
+        "::error file=models/kws%2C 50%25.tflite,title=max-arena on f446re::max-arena: "
+    )
+
+
+def test_markdown_has_a_row_per_model(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run(["check", "--format", "markdown"])
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "## 0 of 3 models pass"
+    rows = [line for line in lines if line.startswith("| models")]
+    assert len(rows) == 3
+    assert all(line.count(" | ") + line.count("| |") >= 5 for line in rows)
+
+
+def test_base_compares_models_at_the_same_paths(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (project / "base" / "models").mkdir(parents=True)
+    (project / "base" / "models" / "ad.tflite").write_bytes(autoencoder(units=64).build())
+    Path("predictor.toml").write_text('[tool.predictor.budgets."models/*d.tflite"]\n')
+    (project / "models" / "bad.tflite").unlink()
+    assert run(["check", "--base", "base", "--max-regression", "arena=1000%"]) == 0
+    assert "column 1: base (baseline)" in capsys.readouterr().out
+    assert run(["check", "--base", "base", "--max-regression", "flash=1%"]) == 3
+    assert "over budget  flash of ad.tflite" in capsys.readouterr().out
+    assert run(["check", "--max-regression", "flash=1%"]) == 2
+    assert run(["check", "--base", "base", "--format", "json"]) == 2
+
+
+def _yaml(path: str) -> Any:
+    yaml = pytest.importorskip("yaml", reason="PyYAML is not installed: pip install pyyaml")
+    return yaml.safe_load((ROOT / path).read_text())
+
+
+@pytest.fixture
+def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """What a runner sets, with the ``predict`` of this checkout on the path."""
+    folder = tmp_path_factory.mktemp("runner")
+    (folder / "bin").mkdir()
+    predict = folder / "bin" / "predict"
+    predict.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m predictor.cli.main "$@"\n')
+    predict.chmod(0o755)
+    files = {name: str(folder / name) for name in ("GITHUB_STEP_SUMMARY", "GITHUB_OUTPUT")}
+    return {
+        **os.environ,
+        **files,
+        "PATH": f"{folder / 'bin'}:{os.environ['PATH']}",
+        "PYTHONPATH": str(ROOT),
+        "RUNNER_TEMP": str(folder),
+        "GITHUB_ACTION_PATH": str(ROOT),
+        "GIT_CONFIG_GLOBAL": "/dev/null",
+    }
+
+
+def _bash(script: str, environment: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
+    """Runs a step as GitHub does."""
+    return subprocess.run(
+        ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", script],
+        env=environment, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+
+def _git(*arguments: str) -> None:
+    identity = ["-c", "user.name=test", "-c", "user.email=test@example.com"]
+    subprocess.run(["git", *identity, *arguments], check=True, capture_output=True)
+
+
+def _action_steps(inputs: Mapping[str, str]) -> dict[str, tuple[str, dict[str, str]]]:
+    """Script and environment of each step of the action that runs one."""
+    action = _yaml("action.yml")
+    values = {name: entry["default"] for name, entry in action["inputs"].items()} | inputs
+    steps = {}
+    for step in action["runs"]["steps"]:
+        if "run" not in step:
+            continue
+        assert "${{" not in step["run"], "expressions in scripts allow injection"
+        assert step["shell"] == "bash"
+        variables = {
+            name: values[text.removeprefix("${{ inputs.").removesuffix(" }}")]
+            for name, text in step.get("env", {}).items()
+        }
+        steps[step["name"]] = (step["run"], variables)
+    return steps
+
+
+def test_steps_of_the_action(project: Path, environment: dict[str, str]) -> None:
+    Path("predictor.toml").write_text('[tool.predictor.budgets."models/ad.tflite"]\n')
+    _git("init", "--quiet", "--initial-branch=main")
+    _git("add", ".")
+    _git("commit", "--quiet", "--message", "models")
+    _git("remote", "add", "origin", str(project))
+    Path("models/ad.tflite").write_bytes(autoencoder(units=160).build())
+    steps = _action_steps({"max-regression": "arena=50% flash=2%"})
+    assert list(steps) == ["Install", "Fetch the base branch", "Check"]
+    script, _ = steps["Fetch the base branch"]
+    fetched = _bash(script, environment | {"GITHUB_BASE_REF": "main"})
+    assert fetched.returncode == 0, fetched.stderr
+    script, variables = steps["Check"]
+    checked = _bash(script, environment | variables)
+    assert checked.returncode == 3, checked.stderr
+    summary = Path(environment["GITHUB_STEP_SUMMARY"]).read_text()
+    assert summary == checked.stdout
+    assert summary.startswith("## 1 of 1 models pass\n")
+    assert "- over budget: flash of ad.tflite" in summary
+    outputs = dict(
+        line.split("=", 1) for line in Path(environment["GITHUB_OUTPUT"]).read_text().splitlines()
+    )
+    jsonschema.validate(json.loads(Path(outputs["sarif"]).read_text()), SCHEMA)
+    ElementTree.parse(outputs["junit"])
+    declared = _yaml("action.yml")["outputs"]
+    assert {entry["value"] for entry in declared.values()} == {
+        f"${{{{ steps.check.outputs.{name} }}}}" for name in outputs
+    }
+
+
+def test_the_action_without_a_base_branch(project: Path, environment: dict[str, str]) -> None:
+    script, variables = _action_steps({})["Check"]
+    checked = _bash(script, environment | variables)
+    assert checked.returncode == 1
+    assert checked.stdout.startswith("## 0 of 3 models pass\n")
+    assert checked.stderr.count("::error file=models/") == 4
+
+
+def test_steps_of_the_gitlab_example(project: Path, environment: dict[str, str]) -> None:
+    job = _yaml("docs/ci/gitlab.yml")["predict"]
+    assert job["before_script"] == ["pip install --quiet mcu-predictor"]
+    done = _bash("\n".join(job["script"]), environment)
+    assert done.returncode == 1, done.stderr
+    assert ElementTree.parse(job["artifacts"]["reports"]["junit"]).getroot().get("tests") == "3"
+
+
+def test_the_pre_commit_hook(project: Path, environment: dict[str, str]) -> None:
+    (hook,) = _yaml(".pre-commit-hooks.yaml")
+    (repository,) = _yaml("docs/ci/pre-commit-config.yaml")["repos"]
+    assert [entry["id"] for entry in repository["hooks"]] == [hook["id"]]
+    assert hook["pass_filenames"] is False
+    assert _bash(hook["entry"], environment).returncode == 1
+    Path("predictor.toml").write_text('[tool.predictor.budgets."models/ad.tflite"]\n')
+    assert _bash(hook["entry"], environment).returncode == 0
+
+
+def test_the_github_example_uses_inputs_that_exist() -> None:
+    action = _yaml("action.yml")
+    steps = _yaml("docs/ci/github.yml")["jobs"]["predict"]["steps"]
+    (step,) = [step for step in steps if "mcu-predictor" in step["uses"]]
+    assert set(step["with"]) <= set(action["inputs"])
+    used = [word for other in steps for word in str(other).split() if "outputs." in word]
+    assert {word.rpartition(".")[2] for word in used} <= set(action["outputs"])
