@@ -24,7 +24,7 @@ from predictor.report.comparison import (
     parse_regressions,
     subject,
 )
-from predictor.report.prediction import DEFAULT_BOARD, DEFAULT_KERNELS, predict
+from predictor.report.prediction import DEFAULT_BOARD, predict
 
 
 @click.command(name="compare", short_help="Show what differs between models, boards or kernels.")
@@ -52,7 +52,7 @@ def command(
     predict compare saved.json model.tflite
     """
     limits = parse_regressions(regressions)
-    options["kernels"] = options["kernels"].split(",")
+    options["kernels"] = (options["kernels"] or "").split(",")
     found = [item for text in subjects for item in _subjects(text, boards, options)]
     comparison = compare(_with_places(found), limits)
     emit(_form(comparison, form), output)
@@ -96,9 +96,9 @@ def _subjects(text: str, boards: tuple[str, ...], options: Mapping[str, Any]) ->
     found = []
     for chosen in wanted or (DEFAULT_BOARD,):
         for kernels in options["kernels"]:
-            prediction = predict(path, chosen, **{**options, "kernels": kernels})
+            prediction = predict(path, chosen, **{**options, "kernels": kernels or None})
             words = f"on {prediction.board.name}"
-            if kernels != DEFAULT_KERNELS or len(options["kernels"]) > 1:
+            if kernels:
                 words += f" with {kernels} kernels"
             found.append((path, words, prediction.to_json()))
     return found

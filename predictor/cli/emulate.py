@@ -15,7 +15,8 @@ from predictor.boards.board import find_board
 from predictor.cli.options import OUTPUT_PATH, format_option
 from predictor.cli.output import emit, wants_color, write_atomically
 from predictor.errors import EXIT_DOES_NOT_FIT, EXIT_FITS, PredictorError, UsageError
-from predictor.report.junit import CheckResult, junit_xml
+from predictor.report.check_result import CheckResult, Finding
+from predictor.report.junit import junit_xml
 from predictor.report.prediction import DEFAULT_BOARD, Prediction, predict
 
 PACKAGED_REVISION = "2020.07"
@@ -247,12 +248,12 @@ def _report(outcomes: Sequence[Outcome], form: str) -> str:
 
 
 def _check_result(outcome: Outcome) -> CheckResult:
-    failures: tuple[str, ...] = ()
+    failures: tuple[Finding, ...] = ()
     error = None
     if outcome.exit_code == EXIT_DOES_NOT_FIT:
-        failures = (outcome.problem or "does not fit",)
+        failures = (Finding("does-not-fit", outcome.problem or "does not fit"),)
     elif outcome.problem is not None:
         error = outcome.problem
     elif outcome.exit_code != EXIT_FITS:
-        failures = ("differs from the prediction or the host",)
+        error = "differs from the prediction or the host"
     return CheckResult(str(outcome.job.model), outcome.job.board, failures, error, outcome.seconds)
