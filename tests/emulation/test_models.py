@@ -111,9 +111,9 @@ def test_random_convolution_networks(seed: int) -> None:
         elif kind == 1:
             x = builder.depthwise_conv_2d(x, kernel=3)
         elif kind == 2:
-            x = builder.max_pool_2d(x, 2, stride=1)
+            x = builder.max_pool_2d(x, kernel=2, stride=1)
         else:
-            x = builder.average_pool_2d(x, 2, stride=1)
+            x = builder.average_pool_2d(x, kernel=2, stride=1)
     builder.output(x)
     assert check_on_board(builder.build(), find_board("f446re"))
 
