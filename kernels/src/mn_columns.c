@@ -1,0 +1,209 @@
+#include "mn_columns.h"
+#include "mn_matmul.h"
+
+/* The zero point in every byte: minus the offset, which widening adds back. */
+MN_INLINE uint32_t mn_zero_bytes(int32_t offset)
+{
+    return ((uint32_t)-offset & 0xFFu) * 0x01010101u;
+}
+
+/* Up to 3 bytes, the rest filled with `fill`. */
+MN_INLINE uint32_t mn_read_partial(const int8_t *input, int32_t count, uint32_t fill)
+{
+    for (int32_t i = 0; i < count; ++i)
+    {
+        fill = (fill & ~(0xFFu << (8 * i))) | ((uint32_t)(uint8_t)input[i] << (8 * i));
+    }
+    return fill;
+}
+
+/* The first `bytes` bytes of word replaced by those of fill; bytes 0 .. 4. */
+MN_INLINE uint32_t mn_replace_low(uint32_t word, uint32_t fill, int32_t bytes)
+{
+    const uint32_t keep = bytes < 4 ? ~0u << (8 * bytes) : 0u;
+    return (word & keep) | (fill & ~keep);
+}
+
+MN_INLINE uint32_t *mn_put_w8(uint32_t *column, const int32_t step, uint32_t word, uint32_t pair)
+{
+    column[0] = mn_sxtab16(pair, word);
+    column[step] = mn_sxtab16_ror8(pair, word);
+    return column + 2 * step;
+}
+
+MN_INLINE uint32_t *mn_put_w4(uint32_t *column, const int32_t step, uint32_t low, uint32_t high,
+                              uint32_t pair)
+{
+    const uint32_t low02 = mn_sxtab16(pair, low);
+    const uint32_t low13 = mn_sxtab16_ror8(pair, low);
+    const uint32_t high46 = mn_sxtab16(pair, high);
+    const uint32_t high57 = mn_sxtab16_ror8(pair, high);
+    column[0] = mn_pkhbt(low02, high46);
+    column[step] = mn_pkhtb(high46, low02);
+    column[2 * step] = mn_pkhbt(low13, high57);
+    column[3 * step] = mn_pkhtb(high57, low13);
+    return column + 4 * step;
+}
+
+/* pair already holds the offset minus 8: nibbles become unsigned by flipping their sign bits. */
+MN_INLINE uint32_t *mn_put_nibbles(uint32_t *column, const int32_t step, uint32_t word,
+                                   uint32_t pair)
+{
+    word ^= 0x88888888u;
+    const uint32_t even = word & 0x0F0F0F0Fu;
+    const uint32_t odd = (word >> 4) & 0x0F0F0F0Fu;
+    column[0] = mn_uxtab16(pair, even);
+    column[step] = mn_uxtab16_ror8(pair, even);
+    column[2 * step] = mn_uxtab16(pair, odd);
+    column[3 * step] = mn_uxtab16_ror8(pair, odd);
+    return column + 4 * step;
+}
+
+MN_INLINE uint32_t *mn_widen_s8_w8(uint32_t *column, const int32_t step, const int8_t *input,
+                                   int32_t count, int32_t offset)
+{
+    const uint32_t pair = mn_offset_pair(offset);
+#pragma GCC unroll 4
+    for (int32_t group = count / MN_GROUP_W8; group > 0; --group)
+    {
+        column = mn_put_w8(column, step, mn_read_u32(input), pair);
+        input += MN_GROUP_W8;
+    }
+    const int32_t rest = count % MN_GROUP_W8;
+    if (rest)
+    {
+        const uint32_t fill = mn_zero_bytes(offset);
+        const uint32_t word =
+            count < MN_GROUP_W8
+                ? mn_read_partial(input, rest, fill)
+                : mn_replace_low(mn_read_u32(input + rest - MN_GROUP_W8), fill, MN_GROUP_W8 - rest);
+        column = mn_put_w8(column, step, word, pair);
+    }
+    return column;
+}
+
+MN_INLINE uint32_t *mn_widen_s8_w4(uint32_t *column, const int32_t step, const int8_t *input,
+                                   int32_t count, int32_t offset)
+{
+    const uint32_t pair = mn_offset_pair(offset);
+#pragma GCC unroll 2
+    for (int32_t group = count / MN_GROUP_W4; group > 0; --group)
+    {
+        column = mn_put_w4(column, step, mn_read_u32(input), mn_read_u32(input + 4), pair);
+        input += MN_GROUP_W4;
+    }
+    const int32_t rest = count % MN_GROUP_W4;
+    if (rest)
+    {
+        const uint32_t fill = mn_zero_bytes(offset);
+        uint32_t low;
+        uint32_t high = fill;
+        if (count < MN_GROUP_W4)
+        {
+            low = mn_read_partial(input, rest < 4 ? rest : 4, fill);
+            high = rest > 4 ? mn_read_partial(input + 4, rest - 4, fill) : fill;
+        }
+        else
+        {
+            const int32_t done = MN_GROUP_W4 - rest;
+            input -= done;
+            low = mn_replace_low(mn_read_u32(input), fill, done < 4 ? done : 4);
+            high = mn_replace_low(mn_read_u32(input + 4), fill, done > 4 ? done - 4 : 0);
+        }
+        column = mn_put_w4(column, step, low, high, pair);
+    }
+    return column;
+}
+
+/* Eight nibbles from nibble `first` on. */
+MN_INLINE uint32_t mn_read_nibbles(const uint8_t *input, int32_t first)
+{
+    const uint32_t word = mn_read_u32(input + (first >> 1));
+    return first & 1 ? (word >> 4) | ((uint32_t)input[(first >> 1) + 4] << 28) : word;
+}
+
+MN_INLINE uint32_t mn_read_few_nibbles(const uint8_t *input, int32_t first, int32_t count,
+                                       uint32_t fill)
+{
+    for (int32_t i = 0; i < count; ++i, ++first)
+    {
+        const uint32_t nibble = ((uint32_t)input[first >> 1] >> (4 * (first & 1))) & 0xFu;
+        fill = (fill & ~(0xFu << (4 * i))) | (nibble << (4 * i));
+    }
+    return fill;
+}
+
+MN_INLINE uint32_t *mn_widen_s4_w4(uint32_t *column, const int32_t step, const uint8_t *input,
+                                   int32_t first, int32_t count, int32_t offset)
+{
+    const uint32_t pair = mn_offset_pair(offset - 8);
+    int32_t groups = count / MN_GROUP_W4;
+    input += first >> 1;
+    first &= 1;
+    if (first)
+    {
+        for (; groups > 0; --groups, input += 4)
+        {
+            column = mn_put_nibbles(column, step, mn_read_nibbles(input, 1), pair);
+        }
+    }
+    else
+    {
+#pragma GCC unroll 2
+        for (; groups > 0; --groups, input += 4)
+        {
+            column = mn_put_nibbles(column, step, mn_read_u32(input), pair);
+        }
+    }
+    const int32_t rest = count % MN_GROUP_W4;
+    if (rest)
+    {
+        const uint32_t fill = ((uint32_t)-offset & 0xFu) * 0x11111111u;
+        uint32_t word;
+        if (count < MN_GROUP_W4)
+        {
+            word = mn_read_few_nibbles(input, first, rest, fill);
+        }
+        else
+        {
+            const uint32_t keep = ~0u << (4 * (MN_GROUP_W4 - rest));
+            word = mn_read_nibbles(input - 4, first + rest);
+            word = (word & keep) | (fill & ~keep);
+        }
+        column = mn_put_nibbles(column, step, word, pair);
+    }
+    return column;
+}
+
+uint32_t *mn_column_s8_w8(uint32_t *column, int32_t step, const void *input, int32_t first,
+                          int32_t count, int32_t offset)
+{
+    const int8_t *const values = (const int8_t *)input + first;
+    return step == 1 ? mn_widen_s8_w8(column, 1, values, count, offset)
+                     : mn_widen_s8_w8(column, 4, values, count, offset);
+}
+
+uint32_t *mn_column_s8_w4(uint32_t *column, int32_t step, const void *input, int32_t first,
+                          int32_t count, int32_t offset)
+{
+    const int8_t *const values = (const int8_t *)input + first;
+    return step == 1 ? mn_widen_s8_w4(column, 1, values, count, offset)
+                     : mn_widen_s8_w4(column, 4, values, count, offset);
+}
+
+uint32_t *mn_column_s4_w4(uint32_t *column, int32_t step, const void *input, int32_t first,
+                          int32_t count, int32_t offset)
+{
+    return step == 1 ? mn_widen_s4_w4(column, 1, input, first, count, offset)
+                     : mn_widen_s4_w4(column, 4, input, first, count, offset);
+}
+
+uint32_t *mn_column_zero(uint32_t *column, int32_t step, int32_t words)
+{
+    for (; words > 0; --words)
+    {
+        *column = 0;
+        column += step;
+    }
+    return column;
+}
