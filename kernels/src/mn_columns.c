@@ -93,35 +93,38 @@ MN_INLINE uint32_t *mn_widen_s8_w4(uint32_t *column, const int32_t step, const i
         input += MN_GROUP_W4;
     }
     const int32_t rest = count % MN_GROUP_W4;
-    if (rest)
+    const uint32_t fill = mn_zero_bytes(offset);
+    if (count < MN_GROUP_W4)
     {
-        const uint32_t fill = mn_zero_bytes(offset);
-        uint32_t low;
-        uint32_t high = fill;
-        if (count < MN_GROUP_W4)
-        {
-            low = mn_read_partial(input, rest < 4 ? rest : 4, fill);
-            high = rest > 4 ? mn_read_partial(input + 4, rest - 4, fill) : fill;
-        }
-        else
-        {
-            const int32_t done = MN_GROUP_W4 - rest;
-            input -= done;
-            low = mn_replace_low(mn_read_u32(input), fill, done < 4 ? done : 4);
-            high = mn_replace_low(mn_read_u32(input + 4), fill, done > 4 ? done - 4 : 0);
-        }
+        const uint32_t low = mn_read_partial(input, rest < 4 ? rest : 4, fill);
+        const uint32_t high = rest > 4 ? mn_read_partial(input + 4, rest - 4, fill) : fill;
         column = mn_put_w4(column, step, low, high, pair);
+    }
+    else if (rest > 4)
+    {
+        const uint32_t low = mn_replace_low(mn_read_u32(input + rest - 8), fill, 8 - rest);
+        column = mn_put_w4(column, step, low, mn_read_u32(input + rest - 4), pair);
+    }
+    else if (rest > 0)
+    {
+        const uint32_t word = mn_replace_low(mn_read_u32(input + rest - 4), fill, 4 - rest);
+        column = mn_put_w8(column, step, word, pair);
     }
     return column;
 }
 
-/* Eight nibbles from nibble `first` on. */
-MN_INLINE uint32_t mn_read_nibbles(const uint8_t *input, int32_t first)
+/* Four nibbles as a half group. */
+MN_INLINE uint32_t *mn_put_half_nibbles(uint32_t *column, const int32_t step, uint32_t word,
+                                        uint32_t pair)
 {
-    const uint32_t word = mn_read_u32(input + (first >> 1));
-    return first & 1 ? (word >> 4) | ((uint32_t)input[(first >> 1) + 4] << 28) : word;
+    word ^= 0x8888u;
+    word = (word | (word << 8)) & 0x00FF00FFu;
+    column[0] = mn_uxtab16(pair, word & 0x000F000Fu);
+    column[step] = mn_uxtab16(pair, (word >> 4) & 0x000F000Fu);
+    return column + 2 * step;
 }
 
+/* `count` nibbles from nibble `first` on in the low end of a word, the rest from `fill`. */
 MN_INLINE uint32_t mn_read_few_nibbles(const uint8_t *input, int32_t first, int32_t count,
                                        uint32_t fill)
 {
@@ -144,7 +147,8 @@ MN_INLINE uint32_t *mn_widen_s4_w4(uint32_t *column, const int32_t step, const u
     {
         for (; groups > 0; --groups, input += 4)
         {
-            column = mn_put_nibbles(column, step, mn_read_nibbles(input, 1), pair);
+            const uint32_t word = (mn_read_u32(input) >> 4) | ((uint32_t)input[4] << 28);
+            column = mn_put_nibbles(column, step, word, pair);
         }
     }
     else
@@ -156,21 +160,21 @@ MN_INLINE uint32_t *mn_widen_s4_w4(uint32_t *column, const int32_t step, const u
         }
     }
     const int32_t rest = count % MN_GROUP_W4;
-    if (rest)
+    const uint32_t fill = ((uint32_t)-offset & 0xFu) * 0x11111111u;
+    if (count < MN_GROUP_W4)
     {
-        const uint32_t fill = ((uint32_t)-offset & 0xFu) * 0x11111111u;
-        uint32_t word;
-        if (count < MN_GROUP_W4)
-        {
-            word = mn_read_few_nibbles(input, first, rest, fill);
-        }
-        else
-        {
-            const uint32_t keep = ~0u << (4 * (MN_GROUP_W4 - rest));
-            word = mn_read_nibbles(input - 4, first + rest);
-            word = (word & keep) | (fill & ~keep);
-        }
-        column = mn_put_nibbles(column, step, word, pair);
+        column = mn_put_nibbles(column, step, mn_read_few_nibbles(input, first, rest, fill), pair);
+    }
+    else if (rest > 0)
+    {
+        const int32_t size = rest > 4 ? 8 : 4;
+        const int32_t from = first + rest - size;
+        /* input + (from >> 1) may lie before input: from is at least -8 + 1. */
+        const uint32_t word = mn_read_few_nibbles(input - 4, from + 8, size, 0);
+        const uint32_t keep = ~0u << (4 * (size - rest));
+        const uint32_t nibbles = (word & keep) | (fill & ~keep);
+        column = size == 8 ? mn_put_nibbles(column, step, nibbles, pair)
+                           : mn_put_half_nibbles(column, step, nibbles, pair);
     }
     return column;
 }

@@ -38,13 +38,14 @@ static int mn_is_pointwise(const mn_conv_params *params, const mn_dims *input_di
 /* Whether columns are built straight from the input, without gathering a patch. */
 static int mn_is_direct(const mn_conv_kind *kind, int pointwise, const mn_dims *filter_dims)
 {
-    return kind->patch_bits == kind->input_bits &&
+    return kind->column != NULL &&
            (pointwise || filter_dims->c % mn_group_of(kind) == 0);
 }
 
+/* multiple is a power of two */
 static int64_t mn_round_up(int64_t value, int64_t multiple)
 {
-    return (value + multiple - 1) / multiple * multiple;
+    return (value + multiple - 1) & -multiple;
 }
 
 static mn_layout mn_lay_out(const mn_conv_kind *kind, const mn_conv_params *params,
@@ -55,8 +56,8 @@ static mn_layout mn_lay_out(const mn_conv_kind *kind, const mn_conv_params *para
     const int32_t depth = filter_dims->h * filter_dims->w * filter_dims->c;
     const int pointwise = mn_is_pointwise(params, input_dims, filter_dims, output_dims);
     const int direct = mn_is_direct(kind, pointwise, filter_dims);
-    const int64_t columns = mn_round_up(depth, group) * 2 * MN_BLOCK;
-    const int64_t patch = direct ? 0 : mn_round_up((int64_t)depth * kind->patch_bits, 32) / 8;
+    const int64_t columns = (int64_t)mn_column_words(depth, group) * 4 * MN_BLOCK;
+    const int64_t patch = direct ? 0 : mn_round_up(depth, 4);
     const int64_t weights = depth < group ? (int64_t)output_dims->c * 4 : 0;
     const int64_t outputs = kind->input_bits == 4 ? (int64_t)output_dims->c * MN_BLOCK : 0;
     const int64_t total = columns + patch + weights + outputs;
@@ -134,7 +135,7 @@ static void mn_append_padding(const mn_gatherer *gatherer, mn_cursor *cursor, in
         cursor->column = mn_column_zero(cursor->column, gatherer->step, count / 2);
         return;
     }
-    conv->kind->fill(gatherer->patch, cursor->filled, -conv->params->input_offset, count);
+    mn_fill_s8(gatherer->patch, cursor->filled, -conv->params->input_offset, count);
     cursor->filled += count;
 }
 
@@ -213,7 +214,7 @@ static void mn_gather(const mn_gatherer *gatherer, uint32_t *column, const mn_po
     }
     if (!gatherer->direct)
     {
-        conv->kind->column(column, gatherer->step, gatherer->patch, 0, filter->h * filter->w *
+        conv->kind->patch_column(column, gatherer->step, gatherer->patch, 0, filter->h * filter->w *
                            filter->c, conv->params->input_offset);
     }
 }

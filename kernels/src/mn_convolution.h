@@ -11,16 +11,16 @@
 #include "mn_columns.h"
 #include "mn_matmul.h"
 #include "mn_packing.h"
+#include <stddef.h>
 #include "mn_types.h"
 
 typedef struct
 {
     int32_t input_bits;
     int32_t weight_bits;
-    int32_t patch_bits;   /* of the gathered patch; equal to input_bits: columns without a patch */
-    mn_column *column;    /* from elements of patch_bits */
-    mn_copy *gather;      /* input to patch */
-    mn_fill *fill;        /* zero point to patch */
+    mn_column *column;       /* from the input; null: always by way of a patch */
+    mn_column *patch_column; /* from a patch of int8 values */
+    mn_copy *gather;         /* input to patch */
     mn_copy *pad_weights; /* weights to rows of one group, when a row is shorter than a group */
     mn_fill *fill_weights;
     mn_matmul_x4 *matmul_x4;

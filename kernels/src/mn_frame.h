@@ -20,8 +20,8 @@ typedef struct
     int32_t blocks;            /*  4: passes of the unrolled loop */
     const int32_t *bias;       /*  8 */
     int32_t bias_step;         /* 12: bytes */
-    int32_t singles;           /* 16: groups after the unrolled loop */
-    int32_t overlap;           /* 20: weights the last group reads again; 0: no such group */
+    int32_t singles;           /* 16: whole groups after the unrolled loop */
+    int32_t overlap;           /* 20: how far the last group reaches back, 0: there is none */
     const int32_t *multiplier; /* 24 */
     const int32_t *shift;      /* 28 */
     int32_t quant_step;        /* 32: bytes */
@@ -30,23 +30,26 @@ typedef struct
     int32_t output_step;       /* 44 */
     const int8_t *output_end;  /* 48 */
     const void *weight;        /* 52 */
-    int32_t depth;             /* 56 */
-    int32_t first;             /* 60: nibble index of the next row */
-    mn_sums sums;              /* 64 */
+    int32_t stride;            /* 56: bytes from a row to the next */
+    int32_t odd;               /* 60: int4: the next row starts at an odd nibble */
+    int32_t tail;              /* 64: int4: how rows that start at a byte end */
+    int32_t odd_tail;          /* 68: int4: how the other rows end */
+    int32_t sums[4];           /* 72 */
+    int32_t odd_overlap;       /* 88: int4: overlap of rows that start at an odd nibble */
 } mn_frame;
 
 #if MN_DSP
 _Static_assert(offsetof(mn_frame, singles) == 16, "offset in the assembler");
 _Static_assert(offsetof(mn_frame, multiplier) == 24, "offset in the assembler");
 _Static_assert(offsetof(mn_frame, output_end) == 48, "offset in the assembler");
-_Static_assert(offsetof(mn_frame, sums) == 64, "offset in the assembler");
+_Static_assert(offsetof(mn_frame, sums) == 72, "offset in the assembler");
 
-/* sum -> int8: r7 multiplier, lr right shift, r9 output offset */
-#define MN_REQUANTIZE(sum)                                                                         \
+/* sum -> int8; r9 output offset */
+#define MN_REQUANTIZE(sum, multiplier, shift)                                                      \
     "qadd " sum ", " sum ", " sum "\n\t"                                                           \
-    "smmulr " sum ", " sum ", r7\n\t"                                                              \
+    "smmulr " sum ", " sum ", " multiplier "\n\t"                                                  \
     "add " sum ", " sum ", " sum ", asr #31\n\t"                                                   \
-    "asrs " sum ", " sum ", lr\n\t"                                                                \
+    "asrs " sum ", " sum ", " shift "\n\t"                                                         \
     "adc " sum ", " sum ", r9\n\t"                                                                 \
     "ssat " sum ", #8, " sum "\n\t"
 
@@ -69,10 +72,10 @@ _Static_assert(offsetof(mn_frame, sums) == 64, "offset in the assembler");
 
 /* r3 .. r6 to one output channel of four positions; then 2 (the next row) or 9 (the end). */
 #define MN_STORE_X4                                                                                \
-    MN_REQUANTIZE("r3")                                                                            \
-    MN_REQUANTIZE("r4")                                                                            \
-    MN_REQUANTIZE("r5")                                                                            \
-    MN_REQUANTIZE("r6")                                                                            \
+    MN_REQUANTIZE("r3", "r7", "lr")                                                                            \
+    MN_REQUANTIZE("r4", "r7", "lr")                                                                            \
+    MN_REQUANTIZE("r5", "r7", "lr")                                                                            \
+    MN_REQUANTIZE("r6", "r7", "lr")                                                                            \
     "strb r3, [r10]\n\t"                                                                           \
     "strb r4, [r10, r11]\n\t"                                                                      \
     "add r12, r10, r11, lsl #1\n\t"                                                                \
@@ -85,24 +88,60 @@ _Static_assert(offsetof(mn_frame, sums) == 64, "offset in the assembler");
     "bne 2b\n\t"                                                                                   \
     "b 9f\n\t"
 
+/*
+ * r3 and r4 to two output channels of one position, r6 the stride again; then 2 (the next rows) or
+ * 9 (the end), or 8 with the frame unchanged when a shift is not short.
+ */
+#define MN_STORE_X1                                                                                \
+    "add r12, r0, #24\n\t"                                                                         \
+    "ldmia r12, {r1, r7, r8, r9, r10}\n\t"                                                         \
+    "ldr lr, [r7]\n\t"                                                                             \
+    "cmn lr, #21\n\t"                                                                              \
+    "bls 8f\n\t"                                                                                   \
+    "ldr r12, [r7, r8]\n\t"                                                                        \
+    "cmn r12, #21\n\t"                                                                             \
+    "bls 8f\n\t"                                                                                   \
+    "rsb lr, lr, #0\n\t"                                                                           \
+    "rsb r12, r12, #0\n\t"                                                                         \
+    "ldr r11, [r1]\n\t"                                                                            \
+    "ldr r6, [r1, r8]\n\t"                                                                         \
+    "add r1, r1, r8, lsl #1\n\t"                                                                   \
+    "add r7, r7, r8, lsl #1\n\t"                                                                   \
+    "strd r1, r7, [r0, #24]\n\t" MN_REQUANTIZE("r3", "r11", "lr")                                  \
+        MN_REQUANTIZE("r4", "r6", "r12")                                                           \
+    "strb r3, [r10], #1\n\t"                                                                       \
+    "strb r4, [r10], #1\n\t"                                                                       \
+    "ldr r12, [r0, #48]\n\t"                                                                       \
+    "str r10, [r0, #40]\n\t"                                                                       \
+    "cmp r10, r12\n\t"                                                                             \
+    "bne 2b\n\t"                                                                                   \
+    "b 9f\n\t"
+
 #endif
 
-MN_INLINE mn_frame mn_make_frame(const uint32_t *columns, const mn_rows *rows, int8_t *output,
-                                 int32_t output_step)
+/* Field by field: a compound literal becomes calls of memset and memcpy. */
+MN_INLINE void mn_set_frame(mn_frame *frame, const uint32_t *columns, const mn_rows *rows,
+                            int8_t *output, int32_t output_step)
 {
-    return (mn_frame){
-        .columns = columns,
-        .bias = rows->bias,
-        .bias_step = 4 * rows->bias_step,
-        .multiplier = rows->multiplier,
-        .shift = rows->shift,
-        .quant_step = 4 * rows->quant_step,
-        .offset = rows->output_offset,
-        .output = output,
-        .output_step = output_step,
-        .output_end = output + rows->rows,
-        .depth = rows->depth,
-    };
+    frame->columns = columns;
+    frame->bias = rows->bias;
+    frame->bias_step = 4 * rows->bias_step;
+    frame->multiplier = rows->multiplier;
+    frame->shift = rows->shift;
+    frame->quant_step = 4 * rows->quant_step;
+    frame->offset = rows->output_offset;
+    frame->output = output;
+    frame->output_step = output_step;
+    frame->output_end = output + rows->rows;
+}
+
+MN_INLINE void mn_set_groups_w8(mn_frame *frame, int32_t depth)
+{
+    const int32_t groups = depth / MN_GROUP_W8;
+    frame->blocks = groups / 4;
+    frame->singles = groups % 4;
+    frame->overlap = -depth & (MN_GROUP_W8 - 1);
+    frame->stride = depth;
 }
 
 /* Whether the assembler has stopped before the last row, at one with another shift. */
@@ -111,14 +150,13 @@ MN_INLINE int mn_is_stopped(const mn_frame *frame)
     return frame->output != frame->output_end;
 }
 
-/* Finishes one row of four positions, any shift. */
-MN_INLINE void mn_finish_row_x4(mn_frame *frame)
+/* Finishes one row at `positions` positions, any shift. */
+MN_INLINE void mn_finish_row(mn_frame *frame, const int32_t *sums, int32_t positions)
 {
-    const int32_t sums[4] = {frame->sums.s0, frame->sums.s1, frame->sums.s2, frame->sums.s3};
     int8_t *output = frame->output++;
-    for (int32_t position = 0; position < 4; ++position, output += frame->output_step)
+    for (int32_t i = 0; i < positions; ++i, output += frame->output_step)
     {
-        *output = (int8_t)mn_requantize_s8_any(sums[position], *frame->multiplier, *frame->shift,
+        *output = (int8_t)mn_requantize_s8_any(sums[i], *frame->multiplier, *frame->shift,
                                                frame->offset);
     }
     frame->multiplier += frame->quant_step / 4;

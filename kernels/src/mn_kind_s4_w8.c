@@ -4,10 +4,9 @@
 const mn_conv_kind mn_kind_s4_w8 = {
     .input_bits = 4,
     .weight_bits = 8,
-    .patch_bits = 8,
-    .column = mn_column_s8_w8,
+    .column = NULL,
+    .patch_column = mn_column_s8_w8,
     .gather = mn_unpack_s4,
-    .fill = mn_fill_s8,
     .pad_weights = mn_copy_s8,
     .fill_weights = mn_fill_s8,
     .matmul_x4 = mn_matmul_x4_w8,

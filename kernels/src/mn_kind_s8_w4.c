@@ -4,10 +4,9 @@
 const mn_conv_kind mn_kind_s8_w4 = {
     .input_bits = 8,
     .weight_bits = 4,
-    .patch_bits = 8,
     .column = mn_column_s8_w4,
+    .patch_column = mn_column_s8_w4,
     .gather = mn_copy_s8,
-    .fill = mn_fill_s8,
     .pad_weights = mn_copy_s4,
     .fill_weights = mn_fill_s4,
     .matmul_x4 = mn_matmul_x4_w4,

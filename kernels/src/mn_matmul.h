@@ -6,9 +6,10 @@
  *   int8 weights, groups of 4 inputs: pairs (0, 2), (1, 3);
  *   int4 weights, groups of 8 inputs: pairs (0, 4), (2, 6), (1, 5), (3, 7).
  * Four columns are interleaved pair by pair (x4), so that one LDM reads the same pair of all four;
- * a single column (x1) is contiguous. When depth is not a multiple of the group, the last group
- * covers the last 4 (8) inputs again, with zeros in the lanes already counted: every weight is read
- * as a whole word inside its own row, whatever the depth. Rows are at least one group deep.
+ * a single column (x1) is contiguous. When depth is not a multiple of the group, a last group covers
+ * the last inputs again, with zeros in the lanes already counted: every weight is read as a whole
+ * word inside its own row, whatever the depth. With int4 weights, 1 to 4 remaining inputs take a
+ * half group of 4 inputs: pairs (0, 2), (1, 3). Rows are at least one group deep.
  */
 #ifndef MN_MATMUL_H
 #define MN_MATMUL_H
@@ -34,7 +35,8 @@ typedef struct
 /* Words of one column. */
 MN_INLINE int32_t mn_column_words(int32_t depth, int32_t group)
 {
-    return (depth + group - 1) / group * (group / 2);
+    const int32_t unit = depth < group || depth % group > 4 ? group : 4;
+    return (depth / unit + (depth % unit != 0)) * unit / 2;
 }
 
 /*

@@ -1,180 +1,164 @@
 /*
- * int4 weights times one column: two rows at a time where both start at a byte, else one. Per
- * 8 inputs 1 LDM of the column, and per row 1 load, 2 masks, 4 unpacks and 4 SMLAD.
+ * int4 weights times one column, two rows at a time: per 8 inputs 1 LDM of the column, and per row
+ * 1 load, 2 masks, 4 unpacks and 4 SMLAD. With an odd depth the second row of a pair starts at an
+ * odd nibble.
  */
-#include "mn_matmul.h"
 #include "mn_nibbles.h"
-#include "mn_requantize.h"
 
 #if MN_DSP
-#define MN_MAC4(sum)                                                                               \
-    "sxtb16 %[pair], %[first]\n\t"                                                                 \
-    "sxtb16 %[first], %[first], ror #8\n\t"                                                        \
-    "smlad " sum ", %[pair], r8, " sum "\n\t"                                                      \
-    "smlad " sum ", %[first], r9, " sum "\n\t"                                                     \
-    "sxtb16 %[pair], %[second]\n\t"                                                                \
-    "sxtb16 %[second], %[second], ror #8\n\t"                                                      \
-    "smlad " sum ", %[pair], r10, " sum "\n\t"                                                     \
-    "smlad " sum ", %[second], r11, " sum "\n\t"
+/* r0 mask, r1 column, r2 and r5 weights, r3 and r4 sums, r6 count, r7 pair, r8 .. r11 inputs */
+#define MN_MAC(unpack, sum, weight)                                                                \
+    unpack(weight)                                                                                 \
+    "sxtb16 r7, r12\n\t"                                                                           \
+    "sxtb16 r12, r12, ror #8\n\t"                                                                  \
+    "smlad " sum ", r7, r8, " sum "\n\t"                                                           \
+    "smlad " sum ", r12, r9, " sum "\n\t"                                                          \
+    "sxtb16 r7, lr\n\t"                                                                            \
+    "sxtb16 lr, lr, ror #8\n\t"                                                                    \
+    "smlad " sum ", r7, r10, " sum "\n\t"                                                          \
+    "smlad " sum ", lr, r11, " sum "\n\t"
 
-#define MN_LOAD_COLUMN "ldmia %[column]!, {r8, r9, r10, r11}\n\t"
+#define MN_GROUP(unpack0, unpack1)                                                                 \
+    "ldmia r1!, {r8, r9, r10, r11}\n\t" MN_MAC(unpack0, "r3", "r2") MN_MAC(unpack1, "r4", "r5")
 
-#define MN_GROUP(unpack)                                                                           \
-    MN_LOAD_COLUMN unpack("%[first]", "%[second]", "%[weight]", "%[mask]") MN_MAC4("%[sum]")
+#define MN_HALF_MAC(unpack, sum, weight)                                                           \
+    unpack(weight)                                                                                 \
+    "sxtb16 r12, r12\n\t"                                                                          \
+    "sxtb16 lr, lr\n\t"                                                                            \
+    "smlad " sum ", r12, r8, " sum "\n\t"                                                          \
+    "smlad " sum ", lr, r9, " sum "\n\t"
 
-#define MN_GROUP_OF_TWO                                                                            \
-    MN_LOAD_COLUMN MN_UNPACK_EVEN("%[first]", "%[second]", "%[weight0]", "%[mask]") MN_MAC4("%[sum0]")        \
-        MN_UNPACK_EVEN("%[first]", "%[second]", "%[weight1]", "%[mask]") MN_MAC4("%[sum1]")
+#define MN_HALF_GROUP(unpack0, unpack1)                                                            \
+    "ldmia r1!, {r8, r9}\n\t" MN_HALF_MAC(unpack0, "r3", "r2") MN_HALF_MAC(unpack1, "r4", "r5")
 
-#define MN_OPERANDS                                                                                \
-    [column] "+r"(column), [weight] "+r"(weight), [sum] "+r"(sum), [first] "=&r"(first),           \
-        [second] "=&r"(second), [pair] "=&r"(pair)
+/*
+ * Pairs of rows from the frame's output on, up to the end or the first pair with another shift;
+ * the second row starts where `unpack1` says. 61 .. 64 are the tails of the first row.
+ */
+#define MN_RUN_ROWS(unpack1, tails)                                                                \
+    /* r7 may be the frame pointer, which a clobber list must not name. */                         \
+    __asm__ volatile("push {r7}\n\t"                                                               \
+                     "push {r0}\n\t"                                                               \
+                     "ldr r2, [r0, #52]\n"                                                         \
+                     "2:\n\t"                                                                      \
+                     "ldr r12, [r0, #56]\n\t"                                                      \
+                     "ldr r1, [r0]\n\t"                                                            \
+                     "ldr r6, [r0, #4]\n\t"                                                        \
+                     "add r5, r2, r12\n\t"                                                         \
+                     "mov r0, #0xF0F0F0F0\n\t"                                                     \
+                     "mov r3, #0\n\t"                                                              \
+                     "mov r4, #0\n\t"                                                              \
+                     "cmp r6, #0\n\t"                                                              \
+                     "beq 4f\n"                                                                    \
+                     "3:\n\t" MN_GROUP(MN_UNPACK_EVEN, unpack1) MN_GROUP(MN_UNPACK_EVEN, unpack1)  \
+                     "subs r6, r6, #1\n\t"                                                         \
+                     "bne 3b\n"                                                                    \
+                     "4:\n\t"                                                                      \
+                     "ldr r6, [sp]\n\t"                                                            \
+                     "ldr r12, [r6, #16]\n\t"                                                      \
+                     "cmp r12, #0\n\t"                                                             \
+                     "beq 5f\n\t" MN_GROUP(MN_UNPACK_EVEN, unpack1)                                \
+                     "5:\n\t"                                                                      \
+                     "ldr r12, [r6, #64]\n\t"                                                      \
+                     "ldr r8, [r6, #20]\n\t"                                                       \
+                     "ldr r9, [r6, #88]\n\t"                                                       \
+                     "sub r2, r2, r8\n\t"                                                          \
+                     "sub r5, r5, r9\n\t" MN_BRANCH_TO_TAIL tails                                  \
+                     "7:\n\t"                                                                      \
+                     "ldr r0, [sp]\n\t"                                                            \
+                     "mov r2, r5\n\t"                                                              \
+                     "ldrd r8, r9, [r0, #8]\n\t"                                                   \
+                     "ldr r12, [r8]\n\t"                                                           \
+                     "ldr lr, [r8, r9]\n\t"                                                        \
+                     "add r8, r8, r9, lsl #1\n\t"                                                  \
+                     "str r8, [r0, #8]\n\t"                                                        \
+                     "add r3, r12, r3, asr #4\n\t"                                                 \
+                     "add r4, lr, r4, asr #4\n\t" MN_STORE_X1                                      \
+                     "8:\n\t"                                                                      \
+                     "strd r3, r4, [r0, #72]\n"                                                    \
+                     "9:\n\t"                                                                      \
+                     "str r2, [r0, #52]\n\t"                                                       \
+                     "add sp, sp, #4\n\t"                                                          \
+                     "pop {r7}\n\t"                                                                \
+                     : "+r"(r0)                                                                    \
+                     :                                                                             \
+                     : "r1", "r2", "r3", "r4", "r5", "r6", "r8", "r9", "r10", "r11", "r12", "lr",  \
+                       "cc", "memory")
 
-#define MN_OPERANDS_OF_TWO                                                                         \
-    [column] "+r"(column), [weight0] "+r"(weight0), [weight1] "+r"(weight1), [sum0] "+r"(sum0),    \
-        [sum1] "+r"(sum1), [first] "=&r"(first), [second] "=&r"(second), [pair] "=&r"(pair)
-
-#define MN_CLOBBERS "r8", "r9", "r10", "r11", "cc", "memory"
-
-#define MN_LOOP(unpack)                                                                            \
-    __asm__ volatile("1:\n\t" MN_GROUP(unpack) "subs %[count], %[count], #1\n\t"                   \
-                     "bne 1b\n\t"                                                                  \
-                     : MN_OPERANDS, [count] "+r"(count)                                            \
-                     : [mask] "r"(MN_NIBBLE_MASK)                                                  \
-                     : MN_CLOBBERS)
-
-#define MN_LAST(unpack)                                                                            \
-    __asm__ volatile(MN_GROUP(unpack)                                                              \
-                     : MN_OPERANDS                                                                 \
-                     : [mask] "r"(MN_NIBBLE_MASK)                                                  \
-                     : MN_CLOBBERS)
-
-/* Two rows of an even depth that start at a byte. */
-MN_INLINE void mn_two_rows(const uint32_t *column, const uint8_t *weight0, int32_t depth,
-                           int32_t sums[2])
+static void mn_run_even_rows(mn_frame *frame)
 {
-    const uint8_t *weight1 = weight0 + (depth >> 1);
-    const int32_t groups = (depth - 1) / MN_GROUP_W4;
-    const int32_t overlap = (groups + 1) * MN_GROUP_W4 - depth;
-    int32_t pairs = groups >> 1;
-    int32_t sum0 = 0;
-    int32_t sum1 = 0;
-    uint32_t first, second, pair;
-    if (pairs)
-    {
-        __asm__ volatile("1:\n\t" MN_GROUP_OF_TWO MN_GROUP_OF_TWO "subs %[count], %[count], #1\n\t"
-                         "bne 1b\n\t"
-                         : MN_OPERANDS_OF_TWO, [count] "+r"(pairs)
-                         : [mask] "r"(MN_NIBBLE_MASK)
-                         : MN_CLOBBERS);
-    }
-    if (groups & 1)
-    {
-        __asm__ volatile(MN_GROUP_OF_TWO
-                         : MN_OPERANDS_OF_TWO
-                         : [mask] "r"(MN_NIBBLE_MASK)
-                         : MN_CLOBBERS);
-    }
-    weight0 -= overlap >> 1;
-    weight1 -= overlap >> 1;
-    __asm__ volatile(MN_GROUP_OF_TWO
-                     : MN_OPERANDS_OF_TWO
-                     : [mask] "r"(MN_NIBBLE_MASK)
-                     : MN_CLOBBERS);
-    sums[0] = sum0;
-    sums[1] = sum1;
+    register mn_frame *r0 __asm__("r0") = frame;
+    MN_RUN_ROWS(MN_UNPACK_EVEN,
+                "61:\n62:\n\t" MN_HALF_GROUP(MN_UNPACK_HALF_EVEN, MN_UNPACK_HALF_EVEN)
+                "b 7f\n"
+                "63:\n64:\n\t" MN_GROUP(MN_UNPACK_EVEN, MN_UNPACK_EVEN));
 }
 
-/* 16 times the sum of the row that starts at nibble `start`. */
-MN_INLINE int32_t mn_one_row(const uint32_t *column, const uint8_t *weights, int32_t start,
-                             int32_t depth)
+static void mn_run_odd_rows(mn_frame *frame)
 {
-    const uint8_t *weight = weights + (start >> 1);
-    int32_t count = (depth - 1) / MN_GROUP_W4;
-    int32_t sum = 0;
-    uint32_t first, second, pair;
-    if (count)
+    register mn_frame *r0 __asm__("r0") = frame;
+    MN_RUN_ROWS(MN_UNPACK_ODD,
+                "61:\n62:\n\t" MN_HALF_GROUP(MN_UNPACK_HALF_ODD, MN_UNPACK_HALF_EVEN)
+                "b 7f\n"
+                "63:\n64:\n\t" MN_GROUP(MN_UNPACK_ODD, MN_UNPACK_EVEN));
+}
+#endif
+
+/* One row in C, wherever it starts: the last of an odd number, or an odd first one. */
+static void mn_run_single(mn_frame *frame, const uint8_t *weights, int32_t start, int32_t depth)
+{
+    const int32_t sum = mn_row_w4(frame->columns, 1, weights, start, depth);
+    const int32_t biased = mn_add_wrapping(sum, *frame->bias);
+    frame->bias += frame->bias_step / 4;
+    mn_finish_row(frame, &biased, 1);
+}
+
+/* Pairs of rows, the first of each starting at a byte. */
+static void mn_run_pairs(mn_frame *frame, int32_t depth)
+{
+    while (mn_is_stopped(frame))
     {
-        if (start & 1)
+#if MN_DSP
+        if (depth & 1)
         {
-            MN_LOOP(MN_UNPACK_ODD);
+            mn_run_odd_rows(frame);
         }
         else
         {
-            MN_LOOP(MN_UNPACK_EVEN);
+            mn_run_even_rows(frame);
         }
-    }
-    const int32_t last = start + depth - MN_GROUP_W4;
-    weight = weights + (last >> 1);
-    if (last & 1)
-    {
-        MN_LAST(MN_UNPACK_ODD);
-    }
-    else
-    {
-        MN_LAST(MN_UNPACK_EVEN);
-    }
-    return sum;
-}
+        if (mn_is_stopped(frame))
+        {
+            mn_finish_row(frame, &frame->sums[0], 1);
+            mn_finish_row(frame, &frame->sums[1], 1);
+        }
 #else
-MN_INLINE int32_t mn_one_row(const uint32_t *column, const uint8_t *weights, int32_t start,
-                             int32_t depth)
-{
-    int32_t sum = 0;
-    for (int32_t done = 0; done < depth; done += MN_GROUP_W4, column += 4)
-    {
-        const int32_t last = depth - MN_GROUP_W4;
-        const int32_t at = start + (done < last ? done : last);
-        const uint8_t *weight = weights + (at >> 1);
-        const uint32_t word = mn_read_u32(weight);
-        const uint32_t even = (at & 1 ? word : word << 4) & MN_NIBBLE_MASK;
-        const uint32_t odd = (at & 1 ? mn_read_u32(weight + 1) << 4 : word) & MN_NIBBLE_MASK;
-        sum = mn_smlad(mn_sxtb16(even), column[0], sum);
-        sum = mn_smlad(mn_sxtb16_ror8(even), column[1], sum);
-        sum = mn_smlad(mn_sxtb16(odd), column[2], sum);
-        sum = mn_smlad(mn_sxtb16_ror8(odd), column[3], sum);
-    }
-    return sum;
-}
-
-MN_INLINE void mn_two_rows(const uint32_t *column, const uint8_t *weight0, int32_t depth,
-                           int32_t sums[2])
-{
-    sums[0] = mn_one_row(column, weight0, 0, depth);
-    sums[1] = mn_one_row(column, weight0, depth, depth);
-}
+        mn_run_single(frame, frame->weight, 0, depth);
+        mn_run_single(frame, frame->weight, depth, depth);
+        frame->weight = (const uint8_t *)frame->weight + depth;
 #endif
+    }
+}
 
 void mn_matmul_x1_w4(const uint32_t *column, const void *weights, int32_t first,
                      const mn_rows *rows, int8_t *output)
 {
     const int32_t depth = rows->depth;
-    const int32_t *bias = rows->bias;
-    const int32_t *multiplier = rows->multiplier;
-    const int32_t *shift = rows->shift;
+    mn_frame frame;
+    mn_set_frame(&frame, column, rows, output, 0);
+    mn_set_groups_w4(&frame, depth, 2);
     int32_t left = rows->rows;
-    while (left > 0)
+    if (first & 1)
     {
-        int32_t sums[2];
-        int32_t count = 1;
-        if (left > 1 && ((first | depth) & 1) == 0)
-        {
-            mn_two_rows(column, (const uint8_t *)weights + (first >> 1), depth, sums);
-            count = 2;
-        }
-        else
-        {
-            sums[0] = mn_one_row(column, weights, first, depth);
-        }
-        for (int32_t row = 0; row < count; ++row)
-        {
-            const int32_t sum = mn_add_wrapping(mn_asr(sums[row], MN_NIBBLE_SCALE_BITS), *bias);
-            *output++ = mn_output_s8(sum, *multiplier, *shift, rows->output_offset);
-            bias += rows->bias_step;
-            multiplier += rows->quant_step;
-            shift += rows->quant_step;
-        }
-        first += count * depth;
-        left -= count;
+        mn_run_single(&frame, weights, first, depth);
+        first += depth;
+        --left;
+    }
+    frame.weight = (const uint8_t *)weights + (first >> 1);
+    frame.output_end -= left & 1;
+    mn_run_pairs(&frame, depth);
+    if (left & 1)
+    {
+        mn_run_single(&frame, weights, first + (left - 1) * depth, depth);
     }
 }

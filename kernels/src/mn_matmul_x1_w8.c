@@ -2,102 +2,124 @@
  * int8 weights times one column, two rows at a time: per 8 inputs 1 LDM of the column, and per row
  * 2 loads, 4 unpacks and 4 SMLAD.
  */
-#include "mn_matmul.h"
-#include "mn_requantize.h"
+#include "mn_frame.h"
 
 #if MN_DSP
+/* r1 column, r2 and r5 weights, r3 and r4 sums, r7 count, r8 .. r11 inputs, r12 word, lr pair */
 #define MN_MAC2(sum, weight, even, odd)                                                            \
-    "ldr %[word], [" weight "], #4\n\t"                                                            \
-    "sxtb16 %[pair], %[word]\n\t"                                                                  \
-    "sxtb16 %[word], %[word], ror #8\n\t"                                                          \
-    "smlad " sum ", %[pair], " even ", " sum "\n\t"                                                \
-    "smlad " sum ", %[word], " odd ", " sum "\n\t"
+    "ldr r12, [" weight "], #4\n\t"                                                                \
+    "sxtb16 lr, r12\n\t"                                                                           \
+    "sxtb16 r12, r12, ror #8\n\t"                                                                  \
+    "smlad " sum ", lr, " even ", " sum "\n\t"                                                     \
+    "smlad " sum ", r12, " odd ", " sum "\n\t"
 
 #define MN_TWO_GROUPS                                                                              \
-    "ldmia %[column]!, {r8, r9, r10, r11}\n\t" MN_MAC2("%[sum0]", "%[weight0]", "r8", "r9")        \
-        MN_MAC2("%[sum1]", "%[weight1]", "r8", "r9")                                               \
-            MN_MAC2("%[sum0]", "%[weight0]", "r10", "r11")                                         \
-                MN_MAC2("%[sum1]", "%[weight1]", "r10", "r11")
+    "ldmia r1!, {r8, r9, r10, r11}\n\t" MN_MAC2("r3", "r2", "r8", "r9")                            \
+        MN_MAC2("r4", "r5", "r8", "r9") MN_MAC2("r3", "r2", "r10", "r11")                          \
+            MN_MAC2("r4", "r5", "r10", "r11")
 
 #define MN_GROUP                                                                                   \
-    "ldmia %[column]!, {r8, r9}\n\t" MN_MAC2("%[sum0]", "%[weight0]", "r8", "r9")                  \
-        MN_MAC2("%[sum1]", "%[weight1]", "r8", "r9")
+    "ldmia r1!, {r8, r9}\n\t" MN_MAC2("r3", "r2", "r8", "r9") MN_MAC2("r4", "r5", "r8", "r9")
 
-#define MN_OPERANDS                                                                                \
-    [column] "+r"(column), [weight0] "+r"(weight0), [weight1] "+r"(weight1), [sum0] "+r"(sum0),    \
-        [sum1] "+r"(sum1), [word] "=&r"(word), [pair] "=&r"(pair)
-
-#define MN_CLOBBERS "r8", "r9", "r10", "r11", "cc", "memory"
-#endif
-
-/* Adds two rows of `depth` weights each. */
-MN_INLINE void mn_rows_x1_w8(const uint32_t *column, const int8_t *weight0, const int8_t *weight1,
-                             int32_t depth, int32_t sums[2])
+/* Pairs of rows from the frame's output on, up to the end or the first pair with another shift. */
+static void mn_run_rows(mn_frame *frame)
 {
-    const int32_t groups = (depth - 1) / MN_GROUP_W8;
-    const int32_t overlap = (groups + 1) * MN_GROUP_W8 - depth;
-    int32_t sum0 = sums[0];
-    int32_t sum1 = sums[1];
-#if MN_DSP
-    uint32_t word, pair;
-    int32_t blocks = groups >> 2;
-    if (blocks)
-    {
-        __asm__ volatile("1:\n\t" MN_TWO_GROUPS MN_TWO_GROUPS "subs %[count], %[count], #1\n\t"
-                         "bne 1b\n\t"
-                         : MN_OPERANDS, [count] "+r"(blocks)
-                         :
-                         : MN_CLOBBERS);
-    }
-    int32_t singles = groups & 3;
-    if (singles)
-    {
-        __asm__ volatile("1:\n\t" MN_GROUP "subs %[count], %[count], #1\n\t"
-                         "bne 1b\n\t"
-                         : MN_OPERANDS, [count] "+r"(singles)
-                         :
-                         : MN_CLOBBERS);
-    }
-    weight0 -= overlap;
-    weight1 -= overlap;
-    __asm__ volatile(MN_GROUP : MN_OPERANDS : : MN_CLOBBERS);
+    register mn_frame *r0 __asm__("r0") = frame;
+    /* r7 may be the frame pointer, which a clobber list must not name. */
+    __asm__ volatile("push {r7}\n\t"
+                     "ldr r2, [r0, #52]\n"
+                     "2:\n\t"
+                     "ldr r6, [r0, #56]\n\t"
+                     "ldmia r0, {r1, r7, r8, r9}\n\t"
+                     "add r5, r2, r6\n\t"
+                     "ldr r3, [r8]\n\t"
+                     "ldr r4, [r8, r9]\n\t"
+                     "add r8, r8, r9, lsl #1\n\t"
+                     "str r8, [r0, #8]\n\t"
+                     "cmp r7, #0\n\t"
+                     "beq 4f\n"
+                     "3:\n\t" MN_TWO_GROUPS MN_TWO_GROUPS
+                     "subs r7, r7, #1\n\t"
+                     "bne 3b\n"
+                     "4:\n\t"
+                     "ldr r7, [r0, #16]\n\t"
+                     "cbz r7, 6f\n"
+                     "5:\n\t" MN_GROUP
+                     "subs r7, r7, #1\n\t"
+                     "bne 5b\n"
+                     "6:\n\t"
+                     "ldr r7, [r0, #20]\n\t"
+                     "cbz r7, 7f\n\t"
+                     "sub r2, r2, r7\n\t"
+                     "sub r5, r5, r7\n\t" MN_GROUP
+                     "7:\n\t"
+                     "mov r2, r5\n\t" MN_STORE_X1
+                     "8:\n\t"
+                     "strd r3, r4, [r0, #72]\n"
+                     "9:\n\t"
+                     "str r2, [r0, #52]\n\t"
+                     "pop {r7}\n\t"
+                     : "+r"(r0)
+                     :
+                     : "r1", "r2", "r3", "r4", "r5", "r6", "r8", "r9", "r10", "r11", "r12", "lr",
+                       "cc", "memory");
+}
 #else
-    for (int32_t group = 0; group <= groups; ++group, column += 2)
+static void mn_run_rows(mn_frame *frame)
+{
+    const int32_t groups = 4 * frame->blocks + frame->singles;
+    for (int32_t row = 0; row < 2; ++row)
     {
-        const int32_t at = group * MN_GROUP_W8 - (group == groups ? overlap : 0);
-        const uint32_t word0 = mn_read_u32(weight0 + at);
-        const uint32_t word1 = mn_read_u32(weight1 + at);
-        sum0 = mn_smlad(mn_sxtb16(word0), column[0], sum0);
-        sum0 = mn_smlad(mn_sxtb16_ror8(word0), column[1], sum0);
-        sum1 = mn_smlad(mn_sxtb16(word1), column[0], sum1);
-        sum1 = mn_smlad(mn_sxtb16_ror8(word1), column[1], sum1);
+        const uint32_t *column = frame->columns;
+        const int8_t *weight = (const int8_t *)frame->weight + row * frame->stride;
+        int32_t sum = *frame->bias;
+        for (int32_t group = 0; group < groups + (frame->overlap > 0); ++group, column += 2)
+        {
+            const uint32_t word =
+                mn_read_u32(weight + 4 * group - (group == groups ? frame->overlap : 0));
+            sum = mn_smlad(mn_sxtb16(word), column[0], sum);
+            sum = mn_smlad(mn_sxtb16_ror8(word), column[1], sum);
+        }
+        frame->sums[row] = sum;
+        frame->bias += frame->bias_step / 4;
     }
+    frame->weight = (const int8_t *)frame->weight + 2 * frame->stride;
+}
 #endif
-    sums[0] = sum0;
-    sums[1] = sum1;
+
+static void mn_run_pairs(mn_frame *frame)
+{
+    while (mn_is_stopped(frame))
+    {
+        mn_run_rows(frame);
+        if (mn_is_stopped(frame))
+        {
+            mn_finish_row(frame, &frame->sums[0], 1);
+            mn_finish_row(frame, &frame->sums[1], 1);
+        }
+    }
 }
 
 void mn_matmul_x1_w8(const uint32_t *column, const void *weights, int32_t first,
                      const mn_rows *rows, int8_t *output)
 {
-    const int8_t *weight = (const int8_t *)weights + first;
-    const int32_t depth = rows->depth;
-    const int32_t *bias = rows->bias;
-    const int32_t *multiplier = rows->multiplier;
-    const int32_t *shift = rows->shift;
-    for (int32_t left = rows->rows; left > 0; left -= 2)
+    mn_frame frame;
+    mn_set_frame(&frame, column, rows, output, 0);
+    mn_set_groups_w8(&frame, rows->depth);
+    frame.weight = (const int8_t *)weights + first;
+    frame.output_end -= rows->rows & 1;
+    mn_run_pairs(&frame);
+    if (rows->rows & 1)
     {
-        /* An odd last row is computed twice and stored once. */
-        const int32_t second = left > 1;
-        int32_t sums[2] = {bias[0], bias[second * rows->bias_step]};
-        mn_rows_x1_w8(column, weight, weight + second * depth, depth, sums);
-        for (int32_t row = 0; row <= second; ++row)
-        {
-            *output++ = mn_output_s8(sums[row], *multiplier, *shift, rows->output_offset);
-            multiplier += rows->quant_step;
-            shift += rows->quant_step;
-        }
-        weight += 2 * depth;
-        bias += 2 * rows->bias_step;
+        /* The last row of an odd number: a pair of the same row twice. */
+        int8_t pair[2];
+        int8_t *const last = frame.output;
+        frame.stride = 0;
+        frame.bias_step = 0;
+        frame.quant_step = 0;
+        frame.output = pair;
+        frame.output_end = pair + 2;
+        mn_run_pairs(&frame);
+        *last = pair[0];
     }
 }

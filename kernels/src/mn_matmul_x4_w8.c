@@ -49,7 +49,7 @@ static void mn_run_rows(mn_frame *frame)
                      "sub r2, r2, r7\n\t" MN_GROUP
                      "7:\n\t" MN_LOAD_QUANTIZATION MN_STORE_X4
                      "8:\n\t"
-                     "add r12, r0, #64\n\t"
+                     "add r12, r0, #72\n\t"
                      "stmia r12, {r3, r4, r5, r6}\n"
                      "9:\n\t"
                      "str r2, [r0, #52]\n\t"
@@ -64,21 +64,23 @@ static void mn_run_rows(mn_frame *frame)
 {
     const uint32_t *column = frame->columns;
     const int8_t *weight = frame->weight;
-    const int32_t bias = *frame->bias;
-    const int32_t groups = 4 * frame->blocks + frame->singles + (frame->overlap > 0);
-    mn_sums sums = {bias, bias, bias, bias};
-    for (int32_t group = 0; group < groups; ++group, column += 8, weight += 4)
+    const int32_t groups = 4 * frame->blocks + frame->singles;
+    for (int32_t i = 0; i < 4; ++i)
     {
-        weight -= group == groups - 1 ? frame->overlap : 0;
-        const uint32_t word = mn_read_u32(weight);
-        const uint32_t even = mn_sxtb16(word);
-        const uint32_t odd = mn_sxtb16_ror8(word);
-        sums.s0 = mn_smlad(odd, column[4], mn_smlad(even, column[0], sums.s0));
-        sums.s1 = mn_smlad(odd, column[5], mn_smlad(even, column[1], sums.s1));
-        sums.s2 = mn_smlad(odd, column[6], mn_smlad(even, column[2], sums.s2));
-        sums.s3 = mn_smlad(odd, column[7], mn_smlad(even, column[3], sums.s3));
+        frame->sums[i] = *frame->bias;
     }
-    frame->sums = sums;
+    for (int32_t group = 0; group < groups + (frame->overlap > 0); ++group)
+    {
+        weight -= group == groups ? frame->overlap : 0;
+        const uint32_t word = mn_read_u32(weight);
+        for (int32_t i = 0; i < 4; ++i)
+        {
+            frame->sums[i] = mn_smlad(mn_sxtb16(word), column[i], frame->sums[i]);
+            frame->sums[i] = mn_smlad(mn_sxtb16_ror8(word), column[4 + i], frame->sums[i]);
+        }
+        column += 8;
+        weight += 4;
+    }
     frame->weight = weight;
     frame->bias += frame->bias_step / 4;
 }
@@ -87,18 +89,16 @@ static void mn_run_rows(mn_frame *frame)
 void mn_matmul_x4_w8(const uint32_t *columns, const void *weights, int32_t first,
                      const mn_rows *rows, int8_t *output, int32_t output_step)
 {
-    mn_frame frame = mn_make_frame(columns, rows, output, output_step);
-    const int32_t groups = rows->depth / MN_GROUP_W8;
-    frame.blocks = groups / 4;
-    frame.singles = groups % 4;
-    frame.overlap = rows->depth % MN_GROUP_W8 ? MN_GROUP_W8 - rows->depth % MN_GROUP_W8 : 0;
+    mn_frame frame;
+    mn_set_frame(&frame, columns, rows, output, output_step);
+    mn_set_groups_w8(&frame, rows->depth);
     frame.weight = (const int8_t *)weights + first;
     while (mn_is_stopped(&frame))
     {
         mn_run_rows(&frame);
         if (mn_is_stopped(&frame))
         {
-            mn_finish_row_x4(&frame);
+            mn_finish_row(&frame, frame.sums, 4);
         }
     }
 }

@@ -1,45 +1,105 @@
 /*
- * Unpacking eight int4 weights from one word, as assembler text for the inner loops.
+ * Unpacking int4 weights, eight from a word or four from a half word, for the inner loops.
  *
  * Each nibble is left in the upper half of its byte, so that SXTB16 sign-extends it for free and
- * every sum comes out 16 times too large (shifted back, exactly, before requantisation). A row that
+ * every sum comes out 16 times too large (shifted back, exactly, before requantisation). A group that
  * starts at an odd nibble reads its words at both byte boundaries instead of shifting: one load
- * more, no carry between groups. Afterwards `first` holds elements 0, 2, 4, 6 and `second` elements
- * 1, 3, 5, 7, `weight` has advanced by 4; `mask` holds MN_NIBBLE_MASK.
+ * more, no carry between groups.
  */
 #ifndef MN_NIBBLES_H
 #define MN_NIBBLES_H
 
-#include "mn_intrinsics.h"
+#include "mn_frame.h"
+#include "mn_packing.h"
 
-#define MN_NIBBLE_MASK 0xF0F0F0F0u
-#define MN_NIBBLE_SCALE_BITS 4
+/* How a row ends: values of mn_frame.tail, indices of the assembler's branch tables. */
+enum
+{
+    MN_TAIL_NONE = 0,
+    MN_TAIL_HALF_EVEN = 1,
+    MN_TAIL_HALF_ODD = 2,
+    MN_TAIL_FULL_EVEN = 3,
+    MN_TAIL_FULL_ODD = 4,
+};
 
 #if MN_DSP
-#define MN_UNPACK_EVEN(first, second, weight, mask)                                                \
-    "ldr " second ", [" weight "], #4\n\t"                                                         \
-    "and " first ", " mask ", " second ", lsl #4\n\t"                                              \
-    "and " second ", " second ", " mask "\n\t"
+/* r12 = elements 0, 2, 4, 6 and lr = elements 1, 3, 5, 7; the weight register advances; r0 mask */
+#define MN_UNPACK_EVEN(weight)                                                                     \
+    "ldr lr, [" weight "], #4\n\t"                                                                 \
+    "and r12, r0, lr, lsl #4\n\t"                                                                  \
+    "and lr, lr, r0\n\t"
 
-#define MN_UNPACK_ODD(first, second, weight, mask)                                                 \
-    "ldr " second ", [" weight ", #1]\n\t"                                                         \
-    "ldr " first ", [" weight "], #4\n\t"                                                          \
-    "and " second ", " mask ", " second ", lsl #4\n\t"                                             \
-    "and " first ", " first ", " mask "\n\t"
+#define MN_UNPACK_ODD(weight)                                                                      \
+    "ldr lr, [" weight ", #1]\n\t"                                                                 \
+    "ldr r12, [" weight "], #4\n\t"                                                                \
+    "and lr, r0, lr, lsl #4\n\t"                                                                   \
+    "and r12, r12, r0\n\t"
 
-#else
-/* The four pairs of a group that starts at nibble `first`, in the order of mn_matmul.h. */
-static inline void mn_unpack_nibbles(uint32_t pairs[4], const uint8_t *weights, int32_t first)
-{
-    const uint8_t *const weight = weights + (first >> 1);
-    const uint32_t word = mn_read_u32(weight);
-    const uint32_t even = (first & 1 ? word : word << 4) & MN_NIBBLE_MASK;
-    const uint32_t odd = (first & 1 ? mn_read_u32(weight + 1) << 4 : word) & MN_NIBBLE_MASK;
-    pairs[0] = mn_sxtb16(even);
-    pairs[1] = mn_sxtb16_ror8(even);
-    pairs[2] = mn_sxtb16(odd);
-    pairs[3] = mn_sxtb16_ror8(odd);
-}
+/* The same for a half group: elements 0, 2 and 1, 3 in bytes 0 and 2. */
+#define MN_UNPACK_HALF_EVEN(weight)                                                                \
+    "ldrh lr, [" weight "], #2\n\t"                                                                \
+    "orr lr, lr, lr, lsl #8\n\t"                                                                   \
+    "and r12, r0, lr, lsl #4\n\t"                                                                  \
+    "and lr, lr, r0\n\t"
+
+#define MN_UNPACK_HALF_ODD(weight)                                                                 \
+    "ldrh lr, [" weight ", #1]\n\t"                                                                \
+    "ldrh r12, [" weight "], #2\n\t"                                                               \
+    "orr lr, lr, lr, lsl #8\n\t"                                                                   \
+    "orr r12, r12, r12, lsl #8\n\t"                                                                \
+    "and lr, r0, lr, lsl #4\n\t"                                                                   \
+    "and r12, r12, r0\n\t"
+
+/* Continues at 7 (none) or at the label of the tail that r12 names. */
+#define MN_BRANCH_TO_TAIL                                                                          \
+    "tbb [pc, r12]\n"                                                                              \
+    "60:\n\t"                                                                                      \
+    ".byte (7f-60b)/2, (61f-60b)/2, (62f-60b)/2, (63f-60b)/2, (64f-60b)/2\n\t"                     \
+    ".p2align 1\n\t"
 #endif
+
+/* The parts of a frame that tell how rows of `depth` nibbles end. */
+static inline void mn_set_groups_w4(mn_frame *frame, int32_t depth, int32_t groups_a_block)
+{
+    const int32_t groups = depth / MN_GROUP_W4;
+    const int32_t rest = depth % MN_GROUP_W4;
+    const int32_t unit = rest > 4 ? 8 : 4;
+    const int32_t overlap = rest ? unit - rest : 0;
+    const int32_t tail = rest == 0 ? MN_TAIL_NONE : rest > 4 ? MN_TAIL_FULL_EVEN : MN_TAIL_HALF_EVEN;
+    const int32_t odd = depth & 1;
+    frame->blocks = groups / groups_a_block;
+    frame->singles = groups % groups_a_block;
+    frame->stride = depth >> 1;
+    frame->overlap = (overlap + 1) >> 1;
+    frame->odd_overlap = overlap >> 1;
+    frame->tail = tail + odd;
+    frame->odd_tail = tail;
+}
+
+/* The sum of the row at nibble `start`, in C. `step` is the distance of column words. */
+static inline int32_t mn_row_w4(const uint32_t *column, int32_t step, const uint8_t *weights,
+                                int32_t start, int32_t depth)
+{
+    const int32_t rest = depth % MN_GROUP_W4;
+    const int32_t half = rest > 0 && rest <= 4;
+    int32_t sum = 0;
+    for (int32_t done = 0; done < depth; done += MN_GROUP_W4)
+    {
+        const int32_t is_half = half && depth - done < MN_GROUP_W4;
+        const int32_t size = is_half ? 4 : MN_GROUP_W4;
+        const int32_t last = depth - size;
+        const int32_t at = start + (done < last ? done : last);
+        /* Elements (0, 4), (2, 6), (1, 5), (3, 7), or (0, 2), (1, 3). */
+        for (int32_t pair = 0; pair < size / 2; ++pair, column += step)
+        {
+            const int32_t low = is_half ? pair : (pair % 2) * 2 + pair / 2;
+            const int32_t high = low + size / 2;
+            const uint32_t values = ((uint32_t)mn_get_s4(weights, at + low) & 0xFFFFu) |
+                                    ((uint32_t)mn_get_s4(weights, at + high) << 16);
+            sum = mn_smlad(values, *column, sum);
+        }
+    }
+    return sum;
+}
 
 #endif

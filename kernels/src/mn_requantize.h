@@ -86,18 +86,4 @@ MN_INLINE int32_t mn_requantize_s8(int32_t value, int32_t multiplier, int32_t ri
 /* Any shift; the rare form is kept out of line so that it costs no registers in the short one. */
 int32_t mn_requantize_s8_any(int32_t value, int32_t multiplier, int32_t shift, int32_t offset);
 
-/* One output from its sum. */
-MN_INLINE int8_t mn_output_s8(int32_t sum, int32_t multiplier, int32_t shift, int32_t offset)
-{
-    return (int8_t)(mn_is_short_shift(shift)
-                        ? mn_requantize_s8(sum, multiplier, -shift, offset)
-                        : mn_requantize_s8_any(sum, multiplier, shift, offset));
-}
-
-/* The sums of one output channel at four positions. */
-typedef struct
-{
-    int32_t s0, s1, s2, s3;
-} mn_sums;
-
 #endif
