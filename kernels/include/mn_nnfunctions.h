@@ -20,6 +20,16 @@ mn_status mn_fully_connected_s8(const mn_context *ctx, const mn_fc_params *fc_pa
                                  const int8_t *filter, const mn_dims *bias_dims,
                                  const int32_t *bias, const mn_dims *output_dims,
                                  int8_t *output);
+int32_t mn_depthwise_conv_s8_get_buffer_size(const mn_dw_conv_params *dw_conv_params,
+                                              const mn_dims *input_dims,
+                                              const mn_dims *filter_dims,
+                                              const mn_dims *output_dims);
+mn_status mn_depthwise_conv_s8(const mn_context *ctx, const mn_dw_conv_params *dw_conv_params,
+                                const mn_per_channel_quant_params *quant_params,
+                                const mn_dims *input_dims, const int8_t *input,
+                                const mn_dims *filter_dims, const int8_t *filter,
+                                const mn_dims *bias_dims, const int32_t *bias,
+                                const mn_dims *output_dims, int8_t *output);
 int32_t mn_convolve_s8_w4_get_buffer_size(const mn_conv_params *conv_params,
                                         const mn_dims *input_dims, const mn_dims *filter_dims,
                                         const mn_dims *output_dims);
@@ -38,6 +48,16 @@ mn_status mn_fully_connected_s8_w4(const mn_context *ctx, const mn_fc_params *fc
                                  const uint8_t *filter, const mn_dims *bias_dims,
                                  const int32_t *bias, const mn_dims *output_dims,
                                  int8_t *output);
+int32_t mn_depthwise_conv_s8_w4_get_buffer_size(const mn_dw_conv_params *dw_conv_params,
+                                              const mn_dims *input_dims,
+                                              const mn_dims *filter_dims,
+                                              const mn_dims *output_dims);
+mn_status mn_depthwise_conv_s8_w4(const mn_context *ctx, const mn_dw_conv_params *dw_conv_params,
+                                const mn_per_channel_quant_params *quant_params,
+                                const mn_dims *input_dims, const int8_t *input,
+                                const mn_dims *filter_dims, const uint8_t *filter,
+                                const mn_dims *bias_dims, const int32_t *bias,
+                                const mn_dims *output_dims, int8_t *output);
 int32_t mn_convolve_s4_get_buffer_size(const mn_conv_params *conv_params,
                                         const mn_dims *input_dims, const mn_dims *filter_dims,
                                         const mn_dims *output_dims);
@@ -56,6 +76,16 @@ mn_status mn_fully_connected_s4(const mn_context *ctx, const mn_fc_params *fc_pa
                                  const uint8_t *filter, const mn_dims *bias_dims,
                                  const int32_t *bias, const mn_dims *output_dims,
                                  uint8_t *output);
+int32_t mn_depthwise_conv_s4_get_buffer_size(const mn_dw_conv_params *dw_conv_params,
+                                              const mn_dims *input_dims,
+                                              const mn_dims *filter_dims,
+                                              const mn_dims *output_dims);
+mn_status mn_depthwise_conv_s4(const mn_context *ctx, const mn_dw_conv_params *dw_conv_params,
+                                const mn_per_channel_quant_params *quant_params,
+                                const mn_dims *input_dims, const uint8_t *input,
+                                const mn_dims *filter_dims, const uint8_t *filter,
+                                const mn_dims *bias_dims, const int32_t *bias,
+                                const mn_dims *output_dims, uint8_t *output);
 int32_t mn_convolve_s4_w8_get_buffer_size(const mn_conv_params *conv_params,
                                         const mn_dims *input_dims, const mn_dims *filter_dims,
                                         const mn_dims *output_dims);
@@ -74,4 +104,14 @@ mn_status mn_fully_connected_s4_w8(const mn_context *ctx, const mn_fc_params *fc
                                  const int8_t *filter, const mn_dims *bias_dims,
                                  const int32_t *bias, const mn_dims *output_dims,
                                  uint8_t *output);
+int32_t mn_depthwise_conv_s4_w8_get_buffer_size(const mn_dw_conv_params *dw_conv_params,
+                                              const mn_dims *input_dims,
+                                              const mn_dims *filter_dims,
+                                              const mn_dims *output_dims);
+mn_status mn_depthwise_conv_s4_w8(const mn_context *ctx, const mn_dw_conv_params *dw_conv_params,
+                                const mn_per_channel_quant_params *quant_params,
+                                const mn_dims *input_dims, const uint8_t *input,
+                                const mn_dims *filter_dims, const int8_t *filter,
+                                const mn_dims *bias_dims, const int32_t *bias,
+                                const mn_dims *output_dims, uint8_t *output);
 #endif
