@@ -99,6 +99,11 @@ typedef struct
     int32_t slots;      /* input row y is row y % slots of rows */
     const int8_t *rows; /* int8 input rows of the current image */
     int32_t next_row;   /* int4 inputs: the image's first row not unpacked yet */
+    int32_t inner_begin;
+    int32_t inner_end;
+    int32_t whole_taps;
+    int32_t whole_channels;
+    mn_quads quads;
 } mn_run;
 
 /* The first channel of a quad: the last quad of the fast path ends with the last channel. */
@@ -120,7 +125,6 @@ static void mn_prepare(const mn_run *run)
 {
     const mn_depthwise *const layer = run->layer;
     const int32_t channels = layer->output_dims->c;
-    const uint32_t offset = (uint32_t)layer->params->input_offset;
     uint32_t *weights = (uint32_t *)(void *)run->scratch;
     int32_t *bias = (int32_t *)(void *)(run->scratch + run->layout.bias);
     for (int32_t quad = 0; quad < mn_quads_of(channels); ++quad, bias += MN_LANES)
@@ -131,14 +135,8 @@ static void mn_prepare(const mn_run *run)
         {
             bias[lane] = layer->bias != NULL && lane < lanes ? layer->bias[channel + lane] : 0;
         }
-        for (int32_t tap = 0; tap < run->tap_count; ++tap, weights += 2)
-        {
-            layer->kind->quad_weights(weights, layer->filter, tap * channels + channel, lanes);
-            bias[0] = mn_smlabb(weights[0], offset, bias[0]);
-            bias[1] = mn_smlabb(weights[1], offset, bias[1]);
-            bias[2] = mn_smlatb(weights[0], offset, bias[2]);
-            bias[3] = mn_smlatb(weights[1], offset, bias[3]);
-        }
+        weights = layer->kind->prepare_quad(weights, bias, layer->filter, channel, channels,
+                                            run->tap_count, lanes, layer->params->input_offset);
     }
 }
 
@@ -154,21 +152,27 @@ static int32_t mn_zero_tap(const mn_run *run, const int8_t *input)
 #endif
 }
 
-/* Tap distances from `input`, the first pixel of row 0, for the first tap at (y, x). */
-static void mn_set_taps(const mn_run *run, int32_t *taps, const int8_t *input, int32_t y, int32_t x)
+/* Tap distances from `rows` for the first tap at (y, x). */
+static void mn_set_taps(const mn_run *run, int32_t *taps, int32_t y, int32_t x)
 {
     const mn_depthwise *const layer = run->layer;
     const mn_dims *const dims = layer->input_dims;
-    const mn_tile dilation = layer->params->dilation;
-    const int32_t zero_tap = mn_zero_tap(run, input);
-    for (int32_t row = 0; row < layer->filter_dims->h; ++row, y += dilation.h)
+    const int32_t dilation_h = layer->params->dilation.h;
+    const int32_t dilation_w = layer->params->dilation.w;
+    const int32_t step = dilation_w * dims->c;
+    const int32_t zero_tap = mn_zero_tap(run, run->rows);
+    const int32_t *const end = taps + run->tap_count;
+    const int32_t width = layer->filter_dims->w;
+    for (; taps != end; y += dilation_h)
     {
-        const int inside = y >= 0 && y < dims->h;
-        const int32_t pixel = inside ? y % run->slots * dims->w : 0;
+        /* Outside of the image every x is outside too. */
+        const uint32_t limit = y >= 0 && y < dims->h ? (uint32_t)dims->w : 0;
+        int32_t distance = limit ? (y % run->slots * dims->w + x) * dims->c : 0;
         int32_t tap_x = x;
-        for (int32_t tap = 0; tap < layer->filter_dims->w; ++tap, tap_x += dilation.w)
+        for (const int32_t *const row_end = taps + width; taps != row_end; tap_x += dilation_w)
         {
-            *taps++ = inside && tap_x >= 0 && tap_x < dims->w ? (pixel + tap_x) * dims->c : zero_tap;
+            *taps++ = (uint32_t)tap_x < limit ? distance : zero_tap;
+            distance = mn_add_wrapping(distance, step);
         }
     }
 }
@@ -208,44 +212,76 @@ static void mn_run_any_quads(const mn_run *run, const mn_quads *quads)
     }
 }
 
-/* All channels of one position. */
-static void mn_run_position(const mn_run *run, const int8_t *input, const int32_t *taps,
-                            int8_t *output)
+/* What stays the same from position to position. */
+static void mn_set_quads(mn_run *run)
 {
     const mn_depthwise *const layer = run->layer;
     const int32_t channels = layer->output_dims->c;
-    mn_quads quads;
-    quads.taps = taps;
-    quads.weights = (const uint32_t *)(const void *)run->scratch;
-    quads.input = input;
-    quads.bias = (const int32_t *)(const void *)(run->scratch + run->layout.bias);
-    quads.multiplier = layer->quant_params->multiplier;
-    quads.shift = layer->quant_params->shift;
-    quads.offset = layer->params->output_offset;
-    quads.output = output;
+    const int32_t rest = channels & (MN_LANES - 1);
+    mn_quads *const quads = &run->quads;
+    quads->bias = (const int32_t *)(const void *)(run->scratch + run->layout.bias);
+    quads->multiplier = layer->quant_params->multiplier;
+    quads->shift = layer->quant_params->shift;
+    quads->offset = layer->params->output_offset;
+    quads->singles = run->tap_count & 7;
+    quads->back = rest ? MN_LANES - rest : 0;
+    quads->weights = (const uint32_t *)(const void *)run->scratch;
+    quads->zeros = (const int8_t *)run->scratch + run->layout.zeros;
+}
+
+/* All channels of one position. */
+static void mn_run_position(mn_run *run, const int8_t *input, const int32_t *taps, int8_t *output)
+{
+    mn_quads *const quads = &run->quads;
+    quads->taps = taps;
+    quads->input = input;
+    quads->output = output;
     if (!run->fast)
     {
-        mn_run_any_quads(run, &quads);
+        mn_run_any_quads(run, quads);
         return;
     }
-    quads.zeros = (const int8_t *)run->scratch + run->layout.zeros;
-    quads.blocks_end = taps + (run->tap_count & ~7);
-    quads.singles = run->tap_count & 7;
-    quads.output_end = output + (channels & ~(MN_LANES - 1));
-    mn_run_quads(&quads);
-    const int32_t rest = channels & (MN_LANES - 1);
-    if (rest)
+    quads->blocks_end = taps + run->whole_taps;
+    quads->output_end = output + run->whole_channels;
+    mn_run_quads(quads);
+}
+
+/*
+ * Where outputs go. int8: in place, the activation applied `limit` positions at a time. int4: pairs
+ * of positions, which always start at a byte, wait in scratch to be packed.
+ */
+typedef struct
+{
+    int8_t *next;
+    int8_t *begin; /* the first output that has not been finished */
+    int32_t count; /* positions since begin */
+    int32_t limit;
+    int32_t to;    /* element of the output tensor at begin */
+} mn_sink;
+
+static void mn_flush(const mn_run *run, mn_sink *sink)
+{
+    const mn_depthwise *const layer = run->layer;
+    const int32_t elements = sink->count * layer->output_dims->c;
+    layer->kind->finish(layer->output, sink->to, sink->begin, elements,
+                        &layer->params->activation);
+    sink->to += elements;
+    sink->begin = layer->kind->unpack != NULL ? sink->begin : sink->next;
+    sink->next = sink->begin;
+    sink->count = 0;
+}
+
+/* Room for the next position. */
+MN_INLINE int8_t *mn_next_output(const mn_run *run, mn_sink *sink)
+{
+    if (sink->count == sink->limit)
     {
-        /* The last quad ends with the last channel; some of its channels are computed again. */
-        const int32_t back = MN_LANES - rest;
-        quads.input -= back;
-        quads.zeros -= back;
-        quads.multiplier -= back;
-        quads.shift -= back;
-        quads.output -= back;
-        quads.output_end = output + channels;
-        mn_run_quads(&quads);
+        mn_flush(run, sink);
     }
+    int8_t *const output = sink->next;
+    sink->next += run->layer->output_dims->c;
+    ++sink->count;
+    return output;
 }
 
 /* int4 inputs: unpacks the image's rows up to `last` that are not in scratch yet. */
@@ -261,62 +297,81 @@ static void mn_unpack_rows(mn_run *run, int32_t image, int32_t last)
     }
 }
 
-/* One row of output positions, the first of them number `position` of the output. */
-static void mn_run_row(const mn_run *run, int32_t y, int32_t position)
+/* Positions whose windows may leave the image, from output column `column` to `end`. */
+static void mn_run_edge(mn_run *run, int32_t y, int32_t column, int32_t end, mn_sink *sink)
 {
-    const mn_depthwise *const layer = run->layer;
-    const mn_dw_conv_params *const params = layer->params;
-    const mn_dims *const dims = layer->input_dims;
-    const int32_t channels = layer->output_dims->c;
-    const int32_t reach_x = (layer->filter_dims->w - 1) * params->dilation.w;
-    const int32_t reach_y = (layer->filter_dims->h - 1) * params->dilation.h;
-    const int inside_y = y >= 0 && y + reach_y < dims->h;
-    const int packed = layer->kind->input_bits == 4;
-    int8_t *const staging = (int8_t *)run->scratch + run->layout.outputs;
-    int32_t *const inner_taps = (int32_t *)(void *)(run->scratch + run->layout.taps);
-    int32_t *const edge_taps = (int32_t *)(void *)(run->scratch + run->layout.edge);
-    if (inside_y)
+    const mn_dw_conv_params *const params = run->layer->params;
+    int32_t *const taps = (int32_t *)(void *)(run->scratch + run->layout.edge);
+    for (; column < end; ++column)
     {
-        mn_set_taps(run, inner_taps, run->rows, y, 0);
-    }
-    const int32_t total = layer->output_dims->n * layer->output_dims->h * layer->output_dims->w;
-    int32_t x = -params->padding.w;
-    for (int32_t column = 0; column < layer->output_dims->w; ++column, ++position)
-    {
-        int8_t *const output = packed ? staging + (position & 1) * channels
-                                      : (int8_t *)layer->output + position * channels;
-        if (inside_y && x >= 0 && x + reach_x < dims->w)
-        {
-            mn_run_position(run, run->rows + x * dims->c, inner_taps, output);
-        }
-        else
-        {
-            mn_set_taps(run, edge_taps, run->rows, y, x);
-            mn_run_position(run, run->rows, edge_taps, output);
-        }
-        if (!packed)
-        {
-            layer->kind->finish(layer->output, position * channels, output, channels,
-                                &params->activation);
-        }
-        else if ((position & 1) || position == total - 1)
-        {
-            const int32_t first = position & ~1;
-            layer->kind->finish(layer->output, first * channels, staging,
-                                (position - first + 1) * channels, &params->activation);
-        }
-        x += column + 1 < layer->output_dims->w ? params->stride.w : 0;
+        mn_set_taps(run, taps, y, column * params->stride.w - params->padding.w);
+        mn_run_position(run, run->rows, taps, mn_next_output(run, sink));
     }
 }
 
-static void mn_run_image(mn_run *run, int32_t image)
+/* Positions whose windows lie inside the image. */
+static void mn_run_inner(mn_run *run, int32_t y, int32_t column, int32_t end, mn_sink *sink)
+{
+    const mn_dw_conv_params *const params = run->layer->params;
+    int32_t *const taps = (int32_t *)(void *)(run->scratch + run->layout.taps);
+    const int32_t channels = run->layer->input_dims->c;
+    const int32_t step = params->stride.w * channels;
+    const int8_t *input =
+        run->rows + (column * params->stride.w - params->padding.w) * channels;
+    mn_set_taps(run, taps, y, 0);
+    for (; column < end; ++column, input += step)
+    {
+        mn_run_position(run, input, taps, mn_next_output(run, sink));
+    }
+}
+
+/* One row of output positions. */
+static void mn_run_row(mn_run *run, int32_t y, mn_sink *sink)
+{
+    const mn_depthwise *const layer = run->layer;
+    const int32_t columns = layer->output_dims->w;
+    const int32_t reach = (layer->filter_dims->h - 1) * layer->params->dilation.h;
+    int32_t begin = columns;
+    int32_t end = columns;
+    if (y >= 0 && y + reach < layer->input_dims->h)
+    {
+        begin = run->inner_begin;
+        end = run->inner_end;
+    }
+    mn_run_edge(run, y, 0, begin, sink);
+    if (begin < end)
+    {
+        mn_run_inner(run, y, begin, end, sink);
+    }
+    mn_run_edge(run, y, end, columns, sink);
+}
+
+/* The output columns whose windows lie inside the image, if any: begin to end. */
+static void mn_set_inner(mn_run *run)
+{
+    const mn_depthwise *const layer = run->layer;
+    const mn_dw_conv_params *const params = layer->params;
+    const int32_t columns = layer->output_dims->w;
+    const int32_t stride = params->stride.w;
+    const int32_t reach = (layer->filter_dims->w - 1) * params->dilation.w;
+    /* The last first tap with a whole window; the first column at or right of the image's edge. */
+    const int32_t last = layer->input_dims->w - 1 - reach;
+    const int32_t begin = params->padding.w / stride + (params->padding.w % stride != 0);
+    const int32_t end = last < 0 ? 0 : (int32_t)(((int64_t)last + params->padding.w) / stride) + 1;
+    run->inner_begin = begin < columns ? begin : columns;
+    run->inner_end = end < columns ? end : columns;
+    if (run->inner_end < run->inner_begin)
+    {
+        run->inner_end = run->inner_begin;
+    }
+}
+
+static void mn_run_image(mn_run *run, int32_t image, mn_sink *sink)
 {
     const mn_depthwise *const layer = run->layer;
     const mn_dw_conv_params *const params = layer->params;
     const mn_dims *const dims = layer->input_dims;
     const int32_t reach = (layer->filter_dims->h - 1) * params->dilation.h;
-    int32_t y = -params->padding.h;
-    int32_t position = image * layer->output_dims->h * layer->output_dims->w;
     run->next_row = 0;
     if (layer->kind->unpack == NULL)
     {
@@ -324,13 +379,12 @@ static void mn_run_image(mn_run *run, int32_t image)
     }
     for (int32_t row = 0; row < layer->output_dims->h; ++row)
     {
+        const int32_t y = row * params->stride.h - params->padding.h;
         if (layer->kind->unpack != NULL)
         {
             mn_unpack_rows(run, image, y + reach);
         }
-        mn_run_row(run, y, position);
-        position += layer->output_dims->w;
-        y += row + 1 < layer->output_dims->h ? params->stride.h : 0;
+        mn_run_row(run, y, sink);
     }
 }
 
@@ -379,16 +433,24 @@ mn_status mn_depthwise_run(const mn_context *ctx, const mn_depthwise *layer)
     run.fast = mn_is_fast(layer);
     run.slots = layer->input_dims->h;
     run.rows = NULL;
-    if (layer->kind->unpack != NULL)
+    const int packed = layer->kind->unpack != NULL;
+    if (packed)
     {
         run.slots = mn_slots_of(layer->params, layer->input_dims, layer->filter_dims);
         run.rows = (const int8_t *)run.scratch + run.layout.rows;
     }
+    run.whole_taps = run.tap_count & ~7;
+    run.whole_channels = layer->output_dims->c & ~(MN_LANES - 1);
     mn_fill_s8(run.scratch, run.layout.zeros, -layer->params->input_offset, layer->input_dims->c);
     mn_prepare(&run);
+    mn_set_quads(&run);
+    mn_set_inner(&run);
+    int8_t *const output = packed ? (int8_t *)run.scratch + run.layout.outputs : layer->output;
+    mn_sink sink = {output, output, 0, packed ? 2 : layer->output_dims->w, 0};
     for (int32_t image = 0; image < layer->input_dims->n; ++image)
     {
-        mn_run_image(&run, image);
+        mn_run_image(&run, image, &sink);
     }
+    mn_flush(&run, &sink);
     return MN_SUCCESS;
 }

@@ -9,16 +9,22 @@
 #include "mn_packing.h"
 #include "mn_types.h"
 
-/* Weights of `lanes` (1 .. 4) neighbouring channels from element `first` on, as pairs (0, 2), (1, 3). */
-typedef void mn_quad_weights(uint32_t pairs[2], const void *filter, int32_t first, int32_t lanes);
+/*
+ * Widens the weights of `lanes` (1 .. 4) neighbouring channels, `taps` times, `channels` elements
+ * apart from element `first` on, to pairs (0, 2), (1, 3), and adds weight * offset to bias[lane].
+ * Returns where the next quad's weights go.
+ */
+typedef uint32_t *mn_prepare_quad(uint32_t *pairs, int32_t bias[4], const void *filter,
+                                  int32_t first, int32_t channels, int32_t taps, int32_t lanes,
+                                  int32_t offset);
 
-mn_quad_weights mn_quad_weights_w8;
-mn_quad_weights mn_quad_weights_w4;
+mn_prepare_quad mn_prepare_quad_w8;
+mn_prepare_quad mn_prepare_quad_w4;
 
 typedef struct
 {
     int32_t input_bits;
-    mn_quad_weights *quad_weights;
+    mn_prepare_quad *prepare_quad;
     mn_copy *unpack; /* input to rows of int8; null: the input is int8 */
     mn_finish *finish;
 } mn_depthwise_kind;
@@ -44,23 +50,24 @@ int32_t mn_depthwise_buffer_size(const mn_depthwise_kind *kind, const mn_dw_conv
 mn_status mn_depthwise_run(const mn_context *ctx, const mn_depthwise *depthwise);
 
 /*
- * The state of a run of quads at one position; the assembler loads it in this order. taps[t] is the
- * distance in bytes of tap t from `input`.
+ * All quads of one position; the assembler copies the first eleven words to the stack in this order.
+ * taps[t] is the distance in bytes of tap t from `input`.
  */
 typedef struct
 {
     const int32_t *taps;       /*  0 */
-    const uint32_t *weights;   /*  4 */
+    const int32_t *blocks_end; /*  4: taps in whole eights end here */
     const int8_t *input;       /*  8: of the first channel */
     const int32_t *bias;       /* 12 */
     const int32_t *multiplier; /* 16 */
     const int32_t *shift;      /* 20 */
     int32_t offset;            /* 24 */
     int8_t *output;            /* 28 */
-    const int8_t *output_end;  /* 32 */
-    const int32_t *blocks_end; /* 36: taps in whole eights end here */
-    int32_t singles;           /* 40: the taps after them */
-    const int8_t *zeros;       /* the pixel of zero points, at the channel of input */
+    const int8_t *output_end;  /* 32: of the channels in whole quads */
+    int32_t singles;           /* 36: the taps after the eights */
+    int32_t back;              /* 40: channels that a last, overlapping quad computes again, or 0 */
+    const uint32_t *weights;   /* 44 */
+    const int8_t *zeros;       /* the pixel of zero points */
 } mn_quads;
 
 #if MN_DSP
@@ -80,6 +87,6 @@ MN_INLINE const int8_t *mn_tap_pixel(const int8_t *input, int32_t tap, const int
 #endif
 
 /* Quads with one input channel per output channel and short shifts (mn_requantize.h). */
-void mn_run_quads(mn_quads *quads);
+void mn_run_quads(const mn_quads *quads);
 
 #endif

@@ -4,7 +4,7 @@
 
 static const mn_depthwise_kind mn_kind = {
     .input_bits = 4,
-    .quad_weights = mn_quad_weights_w4,
+    .prepare_quad = mn_prepare_quad_w4,
     .unpack = mn_unpack_s4,
     .finish = mn_finish_s4,
 };

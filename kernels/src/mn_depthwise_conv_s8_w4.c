@@ -4,7 +4,7 @@
 
 static const mn_depthwise_kind mn_kind = {
     .input_bits = 8,
-    .quad_weights = mn_quad_weights_w4,
+    .prepare_quad = mn_prepare_quad_w4,
     .unpack = NULL,
     .finish = mn_finish_s8,
 };
