@@ -6,26 +6,16 @@
 
 #include "mn_types.h"
 
-#define MN_MAX_ELEMENTS INT32_MAX
 #define MN_MAX_BUFFER (INT32_MAX / 4)
 
+/* All positive, and their product fits int32. */
 static inline int mn_is_dims(const mn_dims *dims)
 {
-    if (dims == NULL || dims->n < 1 || dims->h < 1 || dims->w < 1 || dims->c < 1)
-    {
-        return 0;
-    }
-    int64_t elements = (int64_t)dims->n * dims->h;
-    if (elements > MN_MAX_ELEMENTS)
-    {
-        return 0;
-    }
-    elements *= dims->w;
-    if (elements > MN_MAX_ELEMENTS)
-    {
-        return 0;
-    }
-    return elements * dims->c <= MN_MAX_ELEMENTS;
+    int32_t elements;
+    return dims != NULL && dims->n > 0 && dims->h > 0 && dims->w > 0 && dims->c > 0 &&
+           !__builtin_mul_overflow(dims->n, dims->h, &elements) &&
+           !__builtin_mul_overflow(elements, dims->w, &elements) &&
+           !__builtin_mul_overflow(elements, dims->c, &elements);
 }
 
 static inline int32_t mn_elements(const mn_dims *dims)
@@ -69,10 +59,12 @@ static inline int mn_is_window(int32_t input, int32_t output, int32_t kernel, in
     {
         return 0;
     }
-    const int64_t last = (int64_t)(output - 1) * stride;
-    const int64_t reach = (int64_t)(kernel - 1) * dilation;
-    return last <= INT32_MAX && reach <= INT32_MAX && last + reach <= INT32_MAX &&
-           (int64_t)input + padding <= INT32_MAX;
+    int32_t last;
+    int32_t reach;
+    return !__builtin_mul_overflow(output - 1, stride, &last) &&
+           !__builtin_mul_overflow(kernel - 1, dilation, &reach) &&
+           !__builtin_add_overflow(last, reach, &last) &&
+           !__builtin_add_overflow(input, padding, &last);
 }
 
 /* Scratch: present, large enough and aligned for words. */

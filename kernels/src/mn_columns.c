@@ -24,11 +24,45 @@ MN_INLINE uint32_t mn_replace_low(uint32_t word, uint32_t fill, int32_t bytes)
     return (word & keep) | (fill & ~keep);
 }
 
+/* Four words of a column. */
+MN_INLINE uint32_t *mn_put_4(uint32_t *column, const int32_t step, uint32_t word0, uint32_t word1,
+                             uint32_t word2, uint32_t word3)
+{
+#if MN_DSP
+    if (step == 1)
+    {
+        register uint32_t r4 __asm__("r4") = word0;
+        register uint32_t r5 __asm__("r5") = word1;
+        register uint32_t r6 __asm__("r6") = word2;
+        register uint32_t r8 __asm__("r8") = word3;
+        __asm__ volatile("stmia %0!, {%1, %2, %3, %4}"
+                         : "+r"(column)
+                         : "r"(r4), "r"(r5), "r"(r6), "r"(r8)
+                         : "memory");
+        return column;
+    }
+#endif
+    column[0] = word0;
+    column[step] = word1;
+    column[2 * step] = word2;
+    column[3 * step] = word3;
+    return column + 4 * step;
+}
+
 MN_INLINE uint32_t *mn_put_w8(uint32_t *column, const int32_t step, uint32_t word, uint32_t pair)
 {
     column[0] = mn_sxtab16(pair, word);
     column[step] = mn_sxtab16_ror8(pair, word);
     return column + 2 * step;
+}
+
+MN_INLINE uint32_t *mn_put_two_w8(uint32_t *column, const int32_t step, const int8_t *input,
+                                  uint32_t pair)
+{
+    const uint32_t low = mn_read_u32(input);
+    const uint32_t high = mn_read_u32(input + 4);
+    return mn_put_4(column, step, mn_sxtab16(pair, low), mn_sxtab16_ror8(pair, low),
+                    mn_sxtab16(pair, high), mn_sxtab16_ror8(pair, high));
 }
 
 MN_INLINE uint32_t *mn_put_w4(uint32_t *column, const int32_t step, uint32_t low, uint32_t high,
@@ -38,11 +72,8 @@ MN_INLINE uint32_t *mn_put_w4(uint32_t *column, const int32_t step, uint32_t low
     const uint32_t low13 = mn_sxtab16_ror8(pair, low);
     const uint32_t high46 = mn_sxtab16(pair, high);
     const uint32_t high57 = mn_sxtab16_ror8(pair, high);
-    column[0] = mn_pkhbt(low02, high46);
-    column[step] = mn_pkhtb(high46, low02);
-    column[2 * step] = mn_pkhbt(low13, high57);
-    column[3 * step] = mn_pkhtb(high57, low13);
-    return column + 4 * step;
+    return mn_put_4(column, step, mn_pkhbt(low02, high46), mn_pkhtb(high46, low02),
+                    mn_pkhbt(low13, high57), mn_pkhtb(high57, low13));
 }
 
 /* pair already holds the offset minus 8: nibbles become unsigned by flipping their sign bits. */
@@ -52,24 +83,25 @@ MN_INLINE uint32_t *mn_put_nibbles(uint32_t *column, const int32_t step, uint32_
     word ^= 0x88888888u;
     const uint32_t even = word & 0x0F0F0F0Fu;
     const uint32_t odd = (word >> 4) & 0x0F0F0F0Fu;
-    column[0] = mn_uxtab16(pair, even);
-    column[step] = mn_uxtab16_ror8(pair, even);
-    column[2 * step] = mn_uxtab16(pair, odd);
-    column[3 * step] = mn_uxtab16_ror8(pair, odd);
-    return column + 4 * step;
+    return mn_put_4(column, step, mn_uxtab16(pair, even), mn_uxtab16_ror8(pair, even),
+                    mn_uxtab16(pair, odd), mn_uxtab16_ror8(pair, odd));
 }
 
 MN_INLINE uint32_t *mn_widen_s8_w8(uint32_t *column, const int32_t step, const int8_t *input,
                                    int32_t count, int32_t offset)
 {
     const uint32_t pair = mn_offset_pair(offset);
-#pragma GCC unroll 4
-    for (int32_t group = count / MN_GROUP_W8; group > 0; --group)
+    int32_t rest = count;
+    for (; rest >= 4 * MN_GROUP_W8; rest -= 4 * MN_GROUP_W8)
+    {
+        column = mn_put_two_w8(column, step, input, pair);
+        column = mn_put_two_w8(column, step, input + 2 * MN_GROUP_W8, pair);
+        input += 4 * MN_GROUP_W8;
+    }
+    for (; rest >= MN_GROUP_W8; rest -= MN_GROUP_W8, input += MN_GROUP_W8)
     {
         column = mn_put_w8(column, step, mn_read_u32(input), pair);
-        input += MN_GROUP_W8;
     }
-    const int32_t rest = count % MN_GROUP_W8;
     if (rest)
     {
         const uint32_t fill = mn_zero_bytes(offset);
@@ -86,13 +118,11 @@ MN_INLINE uint32_t *mn_widen_s8_w4(uint32_t *column, const int32_t step, const i
                                    int32_t count, int32_t offset)
 {
     const uint32_t pair = mn_offset_pair(offset);
-#pragma GCC unroll 2
-    for (int32_t group = count / MN_GROUP_W4; group > 0; --group)
+    int32_t rest = count;
+    for (; rest >= MN_GROUP_W4; rest -= MN_GROUP_W4, input += MN_GROUP_W4)
     {
         column = mn_put_w4(column, step, mn_read_u32(input), mn_read_u32(input + 4), pair);
-        input += MN_GROUP_W4;
     }
-    const int32_t rest = count % MN_GROUP_W4;
     const uint32_t fill = mn_zero_bytes(offset);
     if (count < MN_GROUP_W4)
     {
@@ -140,12 +170,12 @@ MN_INLINE uint32_t *mn_widen_s4_w4(uint32_t *column, const int32_t step, const u
                                    int32_t first, int32_t count, int32_t offset)
 {
     const uint32_t pair = mn_offset_pair(offset - 8);
-    int32_t groups = count / MN_GROUP_W4;
+    int32_t rest = count;
     input += first >> 1;
     first &= 1;
     if (first)
     {
-        for (; groups > 0; --groups, input += 4)
+        for (; rest >= MN_GROUP_W4; rest -= MN_GROUP_W4, input += 4)
         {
             const uint32_t word = (mn_read_u32(input) >> 4) | ((uint32_t)input[4] << 28);
             column = mn_put_nibbles(column, step, word, pair);
@@ -153,13 +183,11 @@ MN_INLINE uint32_t *mn_widen_s4_w4(uint32_t *column, const int32_t step, const u
     }
     else
     {
-#pragma GCC unroll 2
-        for (; groups > 0; --groups, input += 4)
+        for (; rest >= MN_GROUP_W4; rest -= MN_GROUP_W4, input += 4)
         {
             column = mn_put_nibbles(column, step, mn_read_u32(input), pair);
         }
     }
-    const int32_t rest = count % MN_GROUP_W4;
     const uint32_t fill = ((uint32_t)-offset & 0xFu) * 0x11111111u;
     if (count < MN_GROUP_W4)
     {

@@ -21,11 +21,6 @@ typedef struct
     int32_t x;
 } mn_position;
 
-static int32_t mn_group_of(const mn_conv_kind *kind)
-{
-    return kind->weight_bits == 8 ? MN_GROUP_W8 : MN_GROUP_W4;
-}
-
 static int mn_is_pointwise(const mn_conv_params *params, const mn_dims *input_dims,
                            const mn_dims *filter_dims, const mn_dims *output_dims)
 {
@@ -239,21 +234,6 @@ static void mn_advance(mn_position *position, const mn_convolution *conv)
     ++position->image;
 }
 
-/* Rows shorter than a group are padded with zero weights to one group each, 4 bytes a row. */
-static void mn_pad_rows(mn_convolution *conv, void *padded)
-{
-    const mn_conv_kind *const kind = conv->kind;
-    const int32_t depth = conv->rows.depth;
-    const int32_t group = mn_group_of(kind);
-    kind->fill_weights(padded, 0, 0, conv->rows.rows * group);
-    for (int32_t row = 0; row < conv->rows.rows; ++row)
-    {
-        kind->pad_weights(padded, row * group, conv->filter, row * depth, depth);
-    }
-    conv->filter = padded;
-    conv->rows.depth = group;
-}
-
 /* Groups of channels one after the other for `count` positions (a block, or one). */
 static void mn_run_block(const mn_gatherer *gatherer, uint32_t *columns,
                          const mn_position *positions, int32_t count, int8_t *output)
@@ -342,7 +322,10 @@ mn_status mn_convolution_run(const mn_context *ctx, mn_convolution *conv, const 
         mn_is_pointwise(params, conv->input_dims, conv->filter_dims, conv->output_dims);
     if (conv->rows.depth < mn_group_of(conv->kind))
     {
-        mn_pad_rows(conv, scratch + layout.weights);
+        mn_pad_rows(conv->kind, scratch + layout.weights, conv->filter, conv->rows.rows,
+                    conv->rows.depth);
+        conv->filter = scratch + layout.weights;
+        conv->rows.depth = mn_group_of(conv->kind);
     }
     mn_run_positions(conv, scratch, &layout, pointwise);
     return MN_SUCCESS;

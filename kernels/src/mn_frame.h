@@ -36,6 +36,9 @@ typedef struct
     int32_t odd_tail;          /* 68: int4: how the other rows end */
     int32_t sums[4];           /* 72 */
     int32_t odd_overlap;       /* 88: int4: overlap of rows that start at an odd nibble */
+    int32_t uniform;           /* 92: x1: all rows share the multiplier and the short shift below */
+    int32_t uniform_multiplier; /* 96 */
+    int32_t uniform_right;     /* 100 */
 } mn_frame;
 
 #if MN_DSP
@@ -89,12 +92,20 @@ _Static_assert(offsetof(mn_frame, sums) == 72, "offset in the assembler");
     "b 9f\n\t"
 
 /*
- * r3 and r4 to two output channels of one position, r6 the stride again; then 2 (the next rows) or
- * 9 (the end), or 8 with the frame unchanged when a shift is not short.
+ * r3 and r4 to two output channels of one position; then 2 (the next rows) or 9 (the end), or 8
+ * with the frame unchanged when a shift is not short.
  */
 #define MN_STORE_X1                                                                                \
+    "ldr r7, [r0, #92]\n\t"                                                                        \
+    "ldrd r9, r10, [r0, #36]\n\t"                                                                  \
+    "cbz r7, 70f\n\t"                                                                              \
+    "ldrd r11, lr, [r0, #96]\n\t"                                                                  \
+    "mov r6, r11\n\t"                                                                              \
+    "mov r12, lr\n\t"                                                                              \
+    "b 71f\n"                                                                                      \
+    "70:\n\t"                                                                                      \
     "add r12, r0, #24\n\t"                                                                         \
-    "ldmia r12, {r1, r7, r8, r9, r10}\n\t"                                                         \
+    "ldmia r12, {r1, r7, r8}\n\t"                                                                  \
     "ldr lr, [r7]\n\t"                                                                             \
     "cmn lr, #21\n\t"                                                                              \
     "bls 8f\n\t"                                                                                   \
@@ -107,8 +118,8 @@ _Static_assert(offsetof(mn_frame, sums) == 72, "offset in the assembler");
     "ldr r6, [r1, r8]\n\t"                                                                         \
     "add r1, r1, r8, lsl #1\n\t"                                                                   \
     "add r7, r7, r8, lsl #1\n\t"                                                                   \
-    "strd r1, r7, [r0, #24]\n\t" MN_REQUANTIZE("r3", "r11", "lr")                                  \
-        MN_REQUANTIZE("r4", "r6", "r12")                                                           \
+    "strd r1, r7, [r0, #24]\n"                                                                     \
+    "71:\n\t" MN_REQUANTIZE("r3", "r11", "lr") MN_REQUANTIZE("r4", "r6", "r12")                   \
     "strb r3, [r10], #1\n\t"                                                                       \
     "strb r4, [r10], #1\n\t"                                                                       \
     "ldr r12, [r0, #48]\n\t"                                                                       \
@@ -135,11 +146,19 @@ MN_INLINE void mn_set_frame(mn_frame *frame, const uint32_t *columns, const mn_r
     frame->output_end = output + rows->rows;
 }
 
-MN_INLINE void mn_set_groups_w8(mn_frame *frame, int32_t depth)
+/* Lets rows of one position share one multiplier and shift. */
+MN_INLINE void mn_set_uniform(mn_frame *frame, const mn_rows *rows)
+{
+    frame->uniform = rows->quant_step == 0 && mn_is_short_shift(*rows->shift);
+    frame->uniform_multiplier = *rows->multiplier;
+    frame->uniform_right = -*rows->shift;
+}
+
+MN_INLINE void mn_set_groups_w8(mn_frame *frame, int32_t depth, int32_t groups_a_block)
 {
     const int32_t groups = depth / MN_GROUP_W8;
-    frame->blocks = groups / 4;
-    frame->singles = groups % 4;
+    frame->blocks = groups / groups_a_block;
+    frame->singles = groups % groups_a_block;
     frame->overlap = -depth & (MN_GROUP_W8 - 1);
     frame->stride = depth;
 }

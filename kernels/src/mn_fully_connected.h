@@ -1,8 +1,8 @@
-/* Fully connected as a 1 x 1 convolution whose positions are the batches. */
+/* The driver of fully connected: one column per batch, or four of them interleaved. */
 #ifndef MN_FULLY_CONNECTED_H
 #define MN_FULLY_CONNECTED_H
 
-#include "mn_convolution.h"
+#include "mn_kind.h"
 
 typedef struct
 {

@@ -147,6 +147,7 @@ void mn_matmul_x1_w4(const uint32_t *column, const void *weights, int32_t first,
     mn_frame frame;
     mn_set_frame(&frame, column, rows, output, 0);
     mn_set_groups_w4(&frame, depth, 2);
+    mn_set_uniform(&frame, rows);
     int32_t left = rows->rows;
     if (first & 1)
     {

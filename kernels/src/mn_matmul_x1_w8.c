@@ -38,7 +38,7 @@ static void mn_run_rows(mn_frame *frame)
                      "str r8, [r0, #8]\n\t"
                      "cmp r7, #0\n\t"
                      "beq 4f\n"
-                     "3:\n\t" MN_TWO_GROUPS MN_TWO_GROUPS
+                     "3:\n\t" MN_TWO_GROUPS MN_TWO_GROUPS MN_TWO_GROUPS MN_TWO_GROUPS
                      "subs r7, r7, #1\n\t"
                      "bne 3b\n"
                      "4:\n\t"
@@ -67,7 +67,7 @@ static void mn_run_rows(mn_frame *frame)
 #else
 static void mn_run_rows(mn_frame *frame)
 {
-    const int32_t groups = 4 * frame->blocks + frame->singles;
+    const int32_t groups = 8 * frame->blocks + frame->singles;
     for (int32_t row = 0; row < 2; ++row)
     {
         const uint32_t *column = frame->columns;
@@ -105,7 +105,8 @@ void mn_matmul_x1_w8(const uint32_t *column, const void *weights, int32_t first,
 {
     mn_frame frame;
     mn_set_frame(&frame, column, rows, output, 0);
-    mn_set_groups_w8(&frame, rows->depth);
+    mn_set_groups_w8(&frame, rows->depth, 8);
+    mn_set_uniform(&frame, rows);
     frame.weight = (const int8_t *)weights + first;
     frame.output_end -= rows->rows & 1;
     mn_run_pairs(&frame);
@@ -117,6 +118,7 @@ void mn_matmul_x1_w8(const uint32_t *column, const void *weights, int32_t first,
         frame.stride = 0;
         frame.bias_step = 0;
         frame.quant_step = 0;
+        frame.uniform = 0;
         frame.output = pair;
         frame.output_end = pair + 2;
         mn_run_pairs(&frame);

@@ -91,7 +91,7 @@ void mn_matmul_x4_w8(const uint32_t *columns, const void *weights, int32_t first
 {
     mn_frame frame;
     mn_set_frame(&frame, columns, rows, output, output_step);
-    mn_set_groups_w8(&frame, rows->depth);
+    mn_set_groups_w8(&frame, rows->depth, 4);
     frame.weight = (const int8_t *)weights + first;
     while (mn_is_stopped(&frame))
     {

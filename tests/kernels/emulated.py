@@ -65,7 +65,7 @@ class EmulatedLibrary:
         self._load(elf_path)
         self._block_counts: dict[tuple[int, int], int] = {}
         self.instructions = 0
-        self._uc.hook_add(unicorn.UC_HOOK_BLOCK, self._count_block)
+        self._uc.hook_add(unicorn.UC_HOOK_BLOCK, lambda *a: self._count_block(*a))
 
     def _load(self, elf_path: Path) -> None:
         with elf_path.open("rb") as stream:
