@@ -320,6 +320,7 @@ mn_status mn_convolution_run(const mn_context *ctx, mn_convolution *conv, const 
     conv->rows.output_offset = params->output_offset;
     const int pointwise =
         mn_is_pointwise(params, conv->input_dims, conv->filter_dims, conv->output_dims);
+    conv->rows.is_plain = mn_are_plain_rows(&conv->rows);
     if (conv->rows.depth < mn_group_of(conv->kind))
     {
         mn_pad_rows(conv->kind, scratch + layout.weights, conv->filter, conv->rows.rows,

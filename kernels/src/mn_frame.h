@@ -1,10 +1,10 @@
 /*
  * What the assembler loops over weight rows keep in memory, in the order in which they load it.
  *
- * The inner loops need every register, so the state of a row lives here: r0 holds the frame, and one
- * LDM fetches what the next step needs. Sums are requantised in place for shifts of -1 .. -20 (see
- * mn_requantize.h); a row with another shift leaves its sums in the frame and ends the loop, and C
- * finishes that row.
+ * The inner loops need every register, so the state of a row lives here, and one LDM fetches what
+ * the next step needs. The x4 loops are for plain rows (mn_matmul.h) only. The x1 loops check the
+ * shifts, which a call of few rows does more cheaply as it goes: at rows with another shift than
+ * -1 .. -20 (see mn_requantize.h) they leave their sums in the frame and end, and C finishes them.
  */
 #ifndef MN_FRAME_H
 #define MN_FRAME_H
@@ -16,69 +16,66 @@
 
 typedef struct
 {
-    const uint32_t *columns;   /*  0 */
-    int32_t blocks;            /*  4: passes of the unrolled loop */
-    const int32_t *bias;       /*  8 */
-    int32_t bias_step;         /* 12: bytes */
-    int32_t singles;           /* 16: whole groups after the unrolled loop */
-    int32_t overlap;           /* 20: how far the last group reaches back, 0: there is none */
-    const int32_t *multiplier; /* 24 */
-    const int32_t *shift;      /* 28 */
-    int32_t quant_step;        /* 32: bytes */
-    int32_t offset;            /* 36 */
-    int8_t *output;            /* 40 */
-    int32_t output_step;       /* 44 */
-    const int8_t *output_end;  /* 48 */
-    const void *weight;        /* 52 */
-    int32_t stride;            /* 56: bytes from a row to the next */
-    int32_t odd;               /* 60: int4: the next row starts at an odd nibble */
-    int32_t tail;              /* 64: int4: how rows that start at a byte end */
-    int32_t odd_tail;          /* 68: int4: how the other rows end */
-    int32_t sums[4];           /* 72 */
-    int32_t odd_overlap;       /* 88: int4: overlap of rows that start at an odd nibble */
-    int32_t uniform;           /* 92: x1: all rows share the multiplier and the short shift below */
-    int32_t uniform_multiplier; /* 96 */
-    int32_t uniform_right;     /* 100 */
+    const uint32_t *columns;    /*   0 */
+    int32_t blocks;             /*   4: passes of the unrolled loop */
+    const int32_t *bias;        /*   8 */
+    int32_t bias_step;          /*  12: bytes */
+    int32_t singles;            /*  16: whole groups after the unrolled loop */
+    int32_t overlap;            /*  20: bytes that the last group reaches back, 0: there is none */
+    const int32_t *multiplier;  /*  24 */
+    const int32_t *shift;       /*  28 */
+    int32_t quant_step;         /*  32: bytes */
+    int32_t offset;             /*  36 */
+    int8_t *output;             /*  40 */
+    int32_t output_step;        /*  44 */
+    const int8_t *output_end;   /*  48 */
+    const void *weight;         /*  52 */
+    int32_t stride;             /*  56: x1: bytes from a row to the next */
+    int32_t start;              /*  60: x4, int4: how the next row starts */
+    int32_t tail;               /*  64: int4: how rows that start at a byte end */
+    int32_t odd_tail;           /*  68: int4: how the other rows end */
+    int32_t odd_overlap;        /*  72: int4: overlap of rows that start at an odd nibble */
+    int32_t even_start;         /*  76: x4, int4: start of rows that start at a byte */
+    int32_t odd_start;          /*  80: x4, int4: start of the others */
+    int32_t uniform;            /*  84: x1: all rows share the multiplier and the short shift below */
+    int32_t uniform_multiplier; /*  88 */
+    int32_t uniform_right;      /*  92 */
+    int32_t sums[2];            /*  96: x1: of the rows at which it stopped */
 } mn_frame;
 
 #if MN_DSP
 _Static_assert(offsetof(mn_frame, singles) == 16, "offset in the assembler");
 _Static_assert(offsetof(mn_frame, multiplier) == 24, "offset in the assembler");
 _Static_assert(offsetof(mn_frame, output_end) == 48, "offset in the assembler");
-_Static_assert(offsetof(mn_frame, sums) == 72, "offset in the assembler");
+_Static_assert(offsetof(mn_frame, uniform) == 84, "offset in the assembler");
+_Static_assert(offsetof(mn_frame, sums) == 96, "offset in the assembler");
 
-/* sum -> int8; r9 output offset */
-#define MN_REQUANTIZE(sum, multiplier, shift)                                                      \
-    "qadd " sum ", " sum ", " sum "\n\t"                                                           \
+/* sum, already doubled -> int8; r9 output offset */
+#define MN_REQUANTIZE_DOUBLED(sum, multiplier, shift)                                              \
     "smmulr " sum ", " sum ", " multiplier "\n\t"                                                  \
     "add " sum ", " sum ", " sum ", asr #31\n\t"                                                   \
     "asrs " sum ", " sum ", " shift "\n\t"                                                         \
     "adc " sum ", " sum ", r9\n\t"                                                                 \
     "ssat " sum ", #8, " sum "\n\t"
 
+#define MN_REQUANTIZE(sum, multiplier, shift)                                                      \
+    "qadd " sum ", " sum ", " sum "\n\t" MN_REQUANTIZE_DOUBLED(sum, multiplier, shift)
+
 /*
- * For the next row: r7 multiplier, lr right shift, r9 offset, r10 output, r11 output step; the frame
- * moves on. Branches to 8 with the frame unchanged when the shift is not short. Loses r1, r8, r12.
+ * r3 .. r6, requantised by `requantize`, to one output channel of four positions; then 2 (the next
+ * row) or 9 (the end). r0 is the frame.
  */
-#define MN_LOAD_QUANTIZATION                                                                       \
+#define MN_STORE_X4(requantize)                                                                    \
     "add r12, r0, #24\n\t"                                                                         \
     "ldmia r12, {r1, r7, r8, r9, r10, r11}\n\t"                                                    \
     "ldr lr, [r7]\n\t"                                                                             \
-    "cmn lr, #21\n\t"                                                                              \
-    "bls 8f\n\t"                                                                                   \
     "rsb lr, lr, #0\n\t"                                                                           \
     "add r7, r7, r8\n\t"                                                                           \
     "str r7, [r0, #28]\n\t"                                                                        \
     "ldr r7, [r1]\n\t"                                                                             \
     "add r1, r1, r8\n\t"                                                                           \
-    "str r1, [r0, #24]\n\t"
-
-/* r3 .. r6 to one output channel of four positions; then 2 (the next row) or 9 (the end). */
-#define MN_STORE_X4                                                                                \
-    MN_REQUANTIZE("r3", "r7", "lr")                                                                            \
-    MN_REQUANTIZE("r4", "r7", "lr")                                                                            \
-    MN_REQUANTIZE("r5", "r7", "lr")                                                                            \
-    MN_REQUANTIZE("r6", "r7", "lr")                                                                            \
+    "str r1, [r0, #24]\n\t" requantize("r3", "r7", "lr") requantize("r4", "r7", "lr")              \
+        requantize("r5", "r7", "lr") requantize("r6", "r7", "lr")                                  \
     "strb r3, [r10]\n\t"                                                                           \
     "strb r4, [r10, r11]\n\t"                                                                      \
     "add r12, r10, r11, lsl #1\n\t"                                                                \
@@ -96,10 +93,10 @@ _Static_assert(offsetof(mn_frame, sums) == 72, "offset in the assembler");
  * with the frame unchanged when a shift is not short.
  */
 #define MN_STORE_X1                                                                                \
-    "ldr r7, [r0, #92]\n\t"                                                                        \
+    "ldr r7, [r0, #84]\n\t"                                                                        \
     "ldrd r9, r10, [r0, #36]\n\t"                                                                  \
     "cbz r7, 70f\n\t"                                                                              \
-    "ldrd r11, lr, [r0, #96]\n\t"                                                                  \
+    "ldrd r11, lr, [r0, #88]\n\t"                                                                  \
     "mov r6, r11\n\t"                                                                              \
     "mov r12, lr\n\t"                                                                              \
     "b 71f\n"                                                                                      \
@@ -129,6 +126,14 @@ _Static_assert(offsetof(mn_frame, sums) == 72, "offset in the assembler");
     "b 9f\n\t"
 
 #endif
+
+/* The output of a row's sum, any shift. */
+MN_INLINE int8_t mn_row_output(const mn_rows *rows, int32_t row, int32_t sum)
+{
+    const int32_t quant = row * rows->quant_step;
+    return (int8_t)mn_requantize_s8_any(sum, rows->multiplier[quant], rows->shift[quant],
+                                        rows->output_offset);
+}
 
 /* Field by field: a compound literal becomes calls of memset and memcpy. */
 MN_INLINE void mn_set_frame(mn_frame *frame, const uint32_t *columns, const mn_rows *rows,
@@ -163,21 +168,17 @@ MN_INLINE void mn_set_groups_w8(mn_frame *frame, int32_t depth, int32_t groups_a
     frame->stride = depth;
 }
 
-/* Whether the assembler has stopped before the last row, at one with another shift. */
+/* Whether an x1 loop has stopped before the last row, at one with another shift. */
 MN_INLINE int mn_is_stopped(const mn_frame *frame)
 {
     return frame->output != frame->output_end;
 }
 
-/* Finishes one row at `positions` positions, any shift. */
-MN_INLINE void mn_finish_row(mn_frame *frame, const int32_t *sums, int32_t positions)
+/* One output of a row, any shift; moves the frame to the next row. */
+MN_INLINE void mn_finish_row(mn_frame *frame, int32_t sum)
 {
-    int8_t *output = frame->output++;
-    for (int32_t i = 0; i < positions; ++i, output += frame->output_step)
-    {
-        *output = (int8_t)mn_requantize_s8_any(sums[i], *frame->multiplier, *frame->shift,
-                                               frame->offset);
-    }
+    *frame->output++ =
+        (int8_t)mn_requantize_s8_any(sum, *frame->multiplier, *frame->shift, frame->offset);
     frame->multiplier += frame->quant_step / 4;
     frame->shift += frame->quant_step / 4;
 }

@@ -134,6 +134,7 @@ mn_status mn_fully_connected_run(const mn_context *ctx, const mn_fully_connected
     rows.shift = layer->quant_params->shift;
     rows.quant_step = layer->quant_params->is_per_channel != 0;
     rows.output_offset = layer->params->output_offset;
+    rows.is_plain = layer->output_dims->n >= MN_BLOCK && mn_are_plain_rows(&rows);
     const void *filter = layer->filter;
     if (layout.depth < mn_group_of(kind))
     {

@@ -30,7 +30,11 @@ typedef struct
     int32_t bias_step;
     int32_t quant_step;
     int32_t output_offset;
+    int32_t is_plain; /* x4: all shifts -1 .. -20 and all |bias| < 2^29 (mn_are_plain_rows) */
 } mn_rows;
+
+/* Whether the rows suit the assembler of the x4 loops; practically every layer does. */
+int32_t mn_are_plain_rows(const mn_rows *rows);
 
 /* Words of one column. */
 MN_INLINE int32_t mn_column_words(int32_t depth, int32_t group)

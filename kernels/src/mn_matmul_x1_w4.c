@@ -61,7 +61,7 @@
                      "5:\n\t"                                                                      \
                      "ldr r12, [r6, #64]\n\t"                                                      \
                      "ldr r8, [r6, #20]\n\t"                                                       \
-                     "ldr r9, [r6, #88]\n\t"                                                       \
+                     "ldr r9, [r6, #72]\n\t"                                                       \
                      "sub r2, r2, r8\n\t"                                                          \
                      "sub r5, r5, r9\n\t" MN_BRANCH_TO_TAIL tails                                  \
                      "7:\n\t"                                                                      \
@@ -75,7 +75,7 @@
                      "add r3, r12, r3, asr #4\n\t"                                                 \
                      "add r4, lr, r4, asr #4\n\t" MN_STORE_X1                                      \
                      "8:\n\t"                                                                      \
-                     "strd r3, r4, [r0, #72]\n"                                                    \
+                     "strd r3, r4, [r0, #96]\n"                                                    \
                      "9:\n\t"                                                                      \
                      "str r2, [r0, #52]\n\t"                                                       \
                      "add sp, sp, #4\n\t"                                                          \
@@ -110,7 +110,7 @@ static void mn_run_single(mn_frame *frame, const uint8_t *weights, int32_t start
     const int32_t sum = mn_row_w4(frame->columns, 1, weights, start, depth);
     const int32_t biased = mn_add_wrapping(sum, *frame->bias);
     frame->bias += frame->bias_step / 4;
-    mn_finish_row(frame, &biased, 1);
+    mn_finish_row(frame, biased);
 }
 
 /* Pairs of rows, the first of each starting at a byte. */
@@ -129,8 +129,8 @@ static void mn_run_pairs(mn_frame *frame, int32_t depth)
         }
         if (mn_is_stopped(frame))
         {
-            mn_finish_row(frame, &frame->sums[0], 1);
-            mn_finish_row(frame, &frame->sums[1], 1);
+            mn_finish_row(frame, frame->sums[0]);
+            mn_finish_row(frame, frame->sums[1]);
         }
 #else
         mn_run_single(frame, frame->weight, 0, depth);

@@ -55,7 +55,7 @@ static void mn_run_rows(mn_frame *frame)
                      "7:\n\t"
                      "mov r2, r5\n\t" MN_STORE_X1
                      "8:\n\t"
-                     "strd r3, r4, [r0, #72]\n"
+                     "strd r3, r4, [r0, #96]\n"
                      "9:\n\t"
                      "str r2, [r0, #52]\n\t"
                      "pop {r7}\n\t"
@@ -94,8 +94,8 @@ static void mn_run_pairs(mn_frame *frame)
         mn_run_rows(frame);
         if (mn_is_stopped(frame))
         {
-            mn_finish_row(frame, &frame->sums[0], 1);
-            mn_finish_row(frame, &frame->sums[1], 1);
+            mn_finish_row(frame, frame->sums[0]);
+            mn_finish_row(frame, frame->sums[1]);
         }
     }
 }

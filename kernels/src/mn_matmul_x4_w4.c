@@ -28,21 +28,36 @@
     "sxtb16 r7, r12\n\t" MN_MAC4                                                                   \
     "sxtb16 r7, lr\n\t" MN_MAC4
 
-/* The whole groups of a row; then r7 frame. */
-#define MN_GROUPS(unpack, loop, single, done)                                                      \
+/*
+ * The whole groups of a row: `loop` enters the unrolled loop, `rest` what follows it, where the
+ * frame's word at `tail` tells how the row ends; 5 more when a single group comes first.
+ */
+#define MN_GROUPS(unpack, loop, rest, single, base, again, tail)                                   \
+    loop ":\n\t" MN_GROUP(unpack) MN_GROUP(unpack)                                                 \
     "ldr r7, [sp, #4]\n\t"                                                                         \
     "cmp r1, r7\n\t"                                                                               \
-    "beq " single "f\n" loop ":\n\t" MN_GROUP(unpack) MN_GROUP(unpack)                             \
-    "ldr r7, [sp, #4]\n\t"                                                                         \
-    "cmp r1, r7\n\t"                                                                               \
-    "bne " loop "b\n" single ":\n\t"                                                               \
+    "bne " loop "b\n" rest ":\n\t"                                                                 \
     "ldr r7, [sp]\n\t"                                                                             \
-    "ldr r12, [r7, #16]\n\t"                                                                       \
-    "cmp r12, #0\n\t"                                                                              \
-    "beq " done "f\n\t" MN_GROUP(unpack)                                                           \
-    "ldr r7, [sp]\n" done ":\n\t"
+    "ldr r12, [r7, #" tail "]\n\t"                                                                 \
+    "tbh [pc, r12, lsl #1]\n" base ":\n\t"                                                        \
+    ".2byte (7f-" base "b)/2, (61f-" base "b)/2, (62f-" base "b)/2, (63f-" base "b)/2\n\t"         \
+    ".2byte (64f-" base "b)/2, (" single "f-" base "b)/2, (" single "f-" base "b)/2\n\t"           \
+    ".2byte (" single "f-" base "b)/2, (" single "f-" base "b)/2, (" single "f-" base "b)/2\n"      \
+    single ":\n\t" MN_GROUP(unpack)                                                                \
+    "ldr r7, [sp]\n\t"                                                                             \
+    "ldr r12, [r7, #" tail "]\n\t"                                                                 \
+    "sub r12, r12, #5\n\t"                                                                         \
+    "tbh [pc, r12, lsl #1]\n" again ":\n\t"                                                       \
+    ".2byte (7f-" again "b)/2, (61f-" again "b)/2, (62f-" again "b)/2, (63f-" again "b)/2\n\t"     \
+    ".2byte (64f-" again "b)/2\n\t"
 
-/* Rows from the frame's output on, up to the end or the first row with another shift. */
+/* The next row starts as the frame's word at `start` tells; r2 goes back by that at `overlap`. */
+#define MN_BEFORE_TAIL(start, overlap)                                                             \
+    "ldr r12, [r7, #" start "]\n\t"                                                                \
+    "ldr r8, [r7, #" overlap "]\n\t"                                                               \
+    "str r12, [r7, #60]\n\t"                                                                       \
+    "sub r2, r2, r8\n\t"
+
 static void mn_run_rows(mn_frame *frame, const uint32_t *blocks_end)
 {
     register mn_frame *r0 __asm__("r0") = frame;
@@ -59,45 +74,33 @@ static void mn_run_rows(mn_frame *frame, const uint32_t *blocks_end)
                      "mov r4, #0\n\t"
                      "mov r5, #0\n\t"
                      "mov r6, #0\n\t"
-                     "cmp r12, #0\n\t"
-                     "bne 20f\n\t" MN_GROUPS(MN_UNPACK_EVEN, "3", "4", "5")
-                     "ldr r12, [r7, #64]\n\t"
-                     "ldr r8, [r7, #20]\n\t"
-                     "sub r2, r2, r8\n"
-                     "6:\n\t" MN_BRANCH_TO_TAIL
-                     "62:\n\t"
-                     "mov r12, #1\n\t"
-                     "str r12, [r7, #60]\n\t" MN_HALF_GROUP(MN_UNPACK_HALF_ODD)
+                     "tbh [pc, r12, lsl #1]\n"
+                     "10:\n\t"
+                     ".2byte (3f-10b)/2, (4f-10b)/2, (23f-10b)/2, (24f-10b)/2\n\t"
+                     /* Rows that start at a byte. */
+                     MN_GROUPS(MN_UNPACK_EVEN, "3", "4", "5", "11", "12", "64")
+                     /* Rows that start at an odd nibble: the tail starts at a byte. */
+                     MN_GROUPS(MN_UNPACK_ODD, "23", "24", "25", "13", "14", "68")
+                     /* Tails. Those at an odd nibble belong to rows that start at a byte. */
+                     "62:\n\t" MN_BEFORE_TAIL("80", "20") MN_HALF_GROUP(MN_UNPACK_HALF_ODD)
                      "b 7f\n"
-                     "61:\n\t" MN_HALF_GROUP(MN_UNPACK_HALF_EVEN)
+                     "64:\n\t" MN_BEFORE_TAIL("80", "20") MN_GROUP(MN_UNPACK_ODD)
                      "b 7f\n"
-                     "64:\n\t"
-                     "mov r12, #1\n\t"
-                     "str r12, [r7, #60]\n\t" MN_GROUP(MN_UNPACK_ODD)
+                     "63:\n\t" MN_BEFORE_TAIL("76", "72") MN_GROUP(MN_UNPACK_EVEN)
                      "b 7f\n"
-                     "63:\n\t" MN_GROUP(MN_UNPACK_EVEN)
+                     "61:\n\t" MN_BEFORE_TAIL("76", "72") MN_HALF_GROUP(MN_UNPACK_HALF_EVEN)
                      "7:\n\t"
                      "ldr r0, [sp]\n\t"
                      "ldrd r8, r9, [r0, #8]\n\t"
                      "ldr r12, [r8]\n\t"
                      "add r8, r8, r9\n\t"
                      "str r8, [r0, #8]\n\t"
-                     "add r3, r12, r3, asr #4\n\t"
-                     "add r4, r12, r4, asr #4\n\t"
-                     "add r5, r12, r5, asr #4\n\t"
-                     "add r6, r12, r6, asr #4\n\t" MN_LOAD_QUANTIZATION MN_STORE_X4
-                     "20:\n\t" MN_GROUPS(MN_UNPACK_ODD, "23", "24", "25")
-                     "mov r12, #0\n\t"
-                     "str r12, [r7, #60]\n\t"
-                     "ldr r12, [r7, #68]\n\t"
-                     "ldr r8, [r7, #88]\n\t"
-                     "sub r2, r2, r8\n\t"
-                     "b 6b\n"
-                     "8:\n\t"
-                     "add r12, r0, #72\n\t"
-                     "stmia r12, {r3, r4, r5, r6}\n"
+                     "lsl r12, r12, #1\n\t"
+                     "add r3, r12, r3, asr #3\n\t"
+                     "add r4, r12, r4, asr #3\n\t"
+                     "add r5, r12, r5, asr #3\n\t"
+                     "add r6, r12, r6, asr #3\n\t" MN_STORE_X4(MN_REQUANTIZE_DOUBLED)
                      "9:\n\t"
-                     "str r2, [r0, #52]\n\t"
                      "add sp, sp, #8\n\t"
                      "pop {r7}\n\t"
                      : "+r"(r0), "+r"(r1)
@@ -105,37 +108,40 @@ static void mn_run_rows(mn_frame *frame, const uint32_t *blocks_end)
                      : "r2", "r3", "r4", "r5", "r6", "r8", "r9", "r10", "r11", "r12", "lr", "cc",
                        "memory");
 }
-#else
-static void mn_run_rows(mn_frame *frame, const uint32_t *blocks_end)
+
+static void mn_run_frame(const uint32_t *columns, const uint8_t *weights, int32_t first,
+                         const mn_rows *rows, int8_t *output, int32_t output_step)
 {
-    (void)blocks_end;
-    const int32_t depth = 2 * frame->stride + (frame->tail != frame->odd_tail);
-    for (int32_t i = 0; i < 4; ++i)
-    {
-        const int32_t sum = mn_row_w4(frame->columns + i, 4, frame->weight, frame->odd, depth);
-        frame->sums[i] = mn_add_wrapping(sum, *frame->bias);
-    }
-    frame->bias += frame->bias_step / 4;
-    frame->weight = (const uint8_t *)frame->weight + ((frame->odd + depth) >> 1);
-    frame->odd = (frame->odd + depth) & 1;
+    mn_frame frame;
+    mn_set_frame(&frame, columns, rows, output, output_step);
+    mn_set_groups_w4(&frame, rows->depth, 2);
+    frame.tail += frame.singles ? 5 : 0;
+    frame.odd_tail += frame.singles ? 5 : 0;
+    frame.even_start = frame.blocks ? 0 : 1;
+    frame.odd_start = frame.blocks ? 2 : 3;
+    frame.start = first & 1 ? frame.odd_start : frame.even_start;
+    frame.weight = weights + (first >> 1);
+    mn_run_rows(&frame, columns + frame.blocks * 4 * MN_GROUP_W4);
 }
 #endif
 
 void mn_matmul_x4_w4(const uint32_t *columns, const void *weights, int32_t first,
                      const mn_rows *rows, int8_t *output, int32_t output_step)
 {
-    mn_frame frame;
-    mn_set_frame(&frame, columns, rows, output, output_step);
-    mn_set_groups_w4(&frame, rows->depth, 2);
-    frame.weight = (const uint8_t *)weights + (first >> 1);
-    frame.odd = first & 1;
-    const uint32_t *const blocks_end = columns + frame.blocks * 4 * MN_GROUP_W4;
-    while (mn_is_stopped(&frame))
+#if MN_DSP
+    if (rows->is_plain)
     {
-        mn_run_rows(&frame, blocks_end);
-        if (mn_is_stopped(&frame))
-        {
-            mn_finish_row(&frame, frame.sums, 4);
-        }
+        mn_run_frame(columns, weights, first, rows, output, output_step);
+        return;
+    }
+#endif
+    for (int32_t index = 0; index < 4 * rows->rows; ++index)
+    {
+        const int32_t row = index >> 2;
+        const int32_t position = index & 3;
+        const int32_t sum =
+            mn_row_w4(columns + position, 4, weights, first + row * rows->depth, rows->depth);
+        output[position * output_step + row] =
+            mn_row_output(rows, row, mn_add_wrapping(sum, rows->bias[row * rows->bias_step]));
     }
 }

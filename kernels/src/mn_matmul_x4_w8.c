@@ -17,7 +17,6 @@
     "ldr r12, [r2], #4\n\t"                                                                        \
     "sxtb16 lr, r12\n\t" MN_MAC4("lr") "sxtb16 r12, r12, ror #8\n\t" MN_MAC4("r12")
 
-/* Rows from the frame's output on, up to the end or the first row with another shift. */
 static void mn_run_rows(mn_frame *frame)
 {
     register mn_frame *r0 __asm__("r0") = frame;
@@ -47,58 +46,50 @@ static void mn_run_rows(mn_frame *frame)
                      "ldr r7, [r0, #20]\n\t"
                      "cbz r7, 7f\n\t"
                      "sub r2, r2, r7\n\t" MN_GROUP
-                     "7:\n\t" MN_LOAD_QUANTIZATION MN_STORE_X4
-                     "8:\n\t"
-                     "add r12, r0, #72\n\t"
-                     "stmia r12, {r3, r4, r5, r6}\n"
+                     "7:\n\t" MN_STORE_X4(MN_REQUANTIZE)
                      "9:\n\t"
-                     "str r2, [r0, #52]\n\t"
                      "pop {r7}\n\t"
                      : "+r"(r0)
                      :
                      : "r1", "r2", "r3", "r4", "r5", "r6", "r8", "r9", "r10", "r11", "r12", "lr",
                        "cc", "memory");
 }
-#else
-static void mn_run_rows(mn_frame *frame)
-{
-    const uint32_t *column = frame->columns;
-    const int8_t *weight = frame->weight;
-    const int32_t groups = 4 * frame->blocks + frame->singles;
-    for (int32_t i = 0; i < 4; ++i)
-    {
-        frame->sums[i] = *frame->bias;
-    }
-    for (int32_t group = 0; group < groups + (frame->overlap > 0); ++group)
-    {
-        weight -= group == groups ? frame->overlap : 0;
-        const uint32_t word = mn_read_u32(weight);
-        for (int32_t i = 0; i < 4; ++i)
-        {
-            frame->sums[i] = mn_smlad(mn_sxtb16(word), column[i], frame->sums[i]);
-            frame->sums[i] = mn_smlad(mn_sxtb16_ror8(word), column[4 + i], frame->sums[i]);
-        }
-        column += 8;
-        weight += 4;
-    }
-    frame->weight = weight;
-    frame->bias += frame->bias_step / 4;
-}
 #endif
+
+/* The sum of one row at one position, in C. */
+static int32_t mn_row_sum(const uint32_t *column, const int8_t *weight, int32_t depth, int32_t sum)
+{
+    for (int32_t done = 0; done < depth; done += MN_GROUP_W8, column += 8)
+    {
+        const int32_t last = depth - MN_GROUP_W8;
+        const uint32_t word = mn_read_u32(weight + (done < last ? done : last));
+        sum = mn_smlad(mn_sxtb16(word), column[0], sum);
+        sum = mn_smlad(mn_sxtb16_ror8(word), column[4], sum);
+    }
+    return sum;
+}
 
 void mn_matmul_x4_w8(const uint32_t *columns, const void *weights, int32_t first,
                      const mn_rows *rows, int8_t *output, int32_t output_step)
 {
-    mn_frame frame;
-    mn_set_frame(&frame, columns, rows, output, output_step);
-    mn_set_groups_w8(&frame, rows->depth, 4);
-    frame.weight = (const int8_t *)weights + first;
-    while (mn_is_stopped(&frame))
+    const int8_t *const weight = (const int8_t *)weights + first;
+#if MN_DSP
+    if (rows->is_plain)
     {
+        mn_frame frame;
+        mn_set_frame(&frame, columns, rows, output, output_step);
+        mn_set_groups_w8(&frame, rows->depth, 4);
+        frame.weight = weight;
         mn_run_rows(&frame);
-        if (mn_is_stopped(&frame))
-        {
-            mn_finish_row(&frame, frame.sums, 4);
-        }
+        return;
+    }
+#endif
+    for (int32_t index = 0; index < 4 * rows->rows; ++index)
+    {
+        const int32_t row = index >> 2;
+        const int32_t position = index & 3;
+        const int32_t sum = mn_row_sum(columns + position, weight + row * rows->depth, rows->depth,
+                                       rows->bias[row * rows->bias_step]);
+        output[position * output_step + row] = mn_row_output(rows, row, sum);
     }
 }

@@ -50,7 +50,7 @@ enum
     "and lr, r0, lr, lsl #4\n\t"                                                                   \
     "and r12, r12, r0\n\t"
 
-/* Continues at 7 (none) or at the label of the tail that r12 names. */
+/* x1: continues at 7 (none) or at the label of the tail that r12 names. */
 #define MN_BRANCH_TO_TAIL                                                                          \
     "tbb [pc, r12]\n"                                                                              \
     "60:\n\t"                                                                                      \
