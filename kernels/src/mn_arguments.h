@@ -8,19 +8,23 @@
 
 #define MN_MAX_BUFFER (INT32_MAX / 4)
 
-/* All positive, and their product fits int32. */
-static inline int mn_is_dims(const mn_dims *dims)
+/* The number of elements, or 0 unless all dimensions are positive and their product fits int32. */
+static inline int32_t mn_count_elements(const mn_dims *dims)
 {
     int32_t elements;
-    return dims != NULL && dims->n > 0 && dims->h > 0 && dims->w > 0 && dims->c > 0 &&
-           !__builtin_mul_overflow(dims->n, dims->h, &elements) &&
-           !__builtin_mul_overflow(elements, dims->w, &elements) &&
-           !__builtin_mul_overflow(elements, dims->c, &elements);
+    if (dims == NULL || (dims->n | dims->h | dims->w | dims->c) < 0 ||
+        __builtin_mul_overflow(dims->n, dims->h, &elements) ||
+        __builtin_mul_overflow(elements, dims->w, &elements) ||
+        __builtin_mul_overflow(elements, dims->c, &elements))
+    {
+        return 0;
+    }
+    return elements;
 }
 
-static inline int32_t mn_elements(const mn_dims *dims)
+static inline int mn_is_dims(const mn_dims *dims)
 {
-    return dims->n * dims->h * dims->w * dims->c;
+    return mn_count_elements(dims) > 0;
 }
 
 /* The range of a tensor's quantised values. */

@@ -119,9 +119,16 @@ MN_INLINE uint32_t *mn_widen_s8_w4(uint32_t *column, const int32_t step, const i
 {
     const uint32_t pair = mn_offset_pair(offset);
     int32_t rest = count;
-    for (; rest >= MN_GROUP_W4; rest -= MN_GROUP_W4, input += MN_GROUP_W4)
+    for (; rest >= 2 * MN_GROUP_W4; rest -= 2 * MN_GROUP_W4, input += 2 * MN_GROUP_W4)
     {
         column = mn_put_w4(column, step, mn_read_u32(input), mn_read_u32(input + 4), pair);
+        column = mn_put_w4(column, step, mn_read_u32(input + 8), mn_read_u32(input + 12), pair);
+    }
+    if (rest >= MN_GROUP_W4)
+    {
+        column = mn_put_w4(column, step, mn_read_u32(input), mn_read_u32(input + 4), pair);
+        rest -= MN_GROUP_W4;
+        input += MN_GROUP_W4;
     }
     const uint32_t fill = mn_zero_bytes(offset);
     if (count < MN_GROUP_W4)

@@ -96,10 +96,16 @@ _Static_assert(offsetof(mn_frame, sums) == 96, "offset in the assembler");
     "ldr r7, [r0, #84]\n\t"                                                                        \
     "ldrd r9, r10, [r0, #36]\n\t"                                                                  \
     "cbz r7, 70f\n\t"                                                                              \
-    "ldrd r11, lr, [r0, #88]\n\t"                                                                  \
-    "mov r6, r11\n\t"                                                                              \
-    "mov r12, lr\n\t"                                                                              \
-    "b 71f\n"                                                                                      \
+    "ldrd r11, lr, [r0, #88]\n\t" MN_REQUANTIZE("r3", "r11", "lr")                                 \
+        MN_REQUANTIZE("r4", "r11", "lr")                                                           \
+    "71:\n\t"                                                                                      \
+    "ldr r12, [r0, #48]\n\t"                                                                       \
+    "strb r3, [r10], #1\n\t"                                                                       \
+    "strb r4, [r10], #1\n\t"                                                                       \
+    "str r10, [r0, #40]\n\t"                                                                       \
+    "cmp r10, r12\n\t"                                                                             \
+    "bne 2b\n\t"                                                                                   \
+    "b 9f\n"                                                                                       \
     "70:\n\t"                                                                                      \
     "add r12, r0, #24\n\t"                                                                         \
     "ldmia r12, {r1, r7, r8}\n\t"                                                                  \
@@ -115,15 +121,8 @@ _Static_assert(offsetof(mn_frame, sums) == 96, "offset in the assembler");
     "ldr r6, [r1, r8]\n\t"                                                                         \
     "add r1, r1, r8, lsl #1\n\t"                                                                   \
     "add r7, r7, r8, lsl #1\n\t"                                                                   \
-    "strd r1, r7, [r0, #24]\n"                                                                     \
-    "71:\n\t" MN_REQUANTIZE("r3", "r11", "lr") MN_REQUANTIZE("r4", "r6", "r12")                   \
-    "strb r3, [r10], #1\n\t"                                                                       \
-    "strb r4, [r10], #1\n\t"                                                                       \
-    "ldr r12, [r0, #48]\n\t"                                                                       \
-    "str r10, [r0, #40]\n\t"                                                                       \
-    "cmp r10, r12\n\t"                                                                             \
-    "bne 2b\n\t"                                                                                   \
-    "b 9f\n\t"
+    "strd r1, r7, [r0, #24]\n\t" MN_REQUANTIZE("r3", "r11", "lr")                                  \
+        MN_REQUANTIZE("r4", "r6", "r12") "b 71b\n\t"
 
 #endif
 

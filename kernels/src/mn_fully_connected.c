@@ -7,60 +7,66 @@
 /* Where the parts of the scratch buffer start, in bytes; all multiples of 4. */
 typedef struct
 {
-    int32_t depth;
     int32_t patch;
     int32_t weights;
     int32_t outputs;
-    int32_t total; /* MN_ARG_ERROR when it does not fit int32 */
+    int32_t total; /* MN_ARG_ERROR when the dimensions are wrong or it does not fit int32 */
+    int32_t depth;
 } mn_layout;
 
-static mn_layout mn_lay_out(const mn_conv_kind *kind, const mn_dims *input_dims,
-                            const mn_dims *output_dims)
+/* Elements of one batch, or 0 unless the dimensions belong together. */
+static int32_t mn_depth_of(const mn_dims *input_dims, const mn_dims *filter_dims,
+                           const mn_dims *output_dims)
 {
-    const int32_t group = mn_group_of(kind);
-    const int32_t positions = input_dims->n < MN_BLOCK ? 1 : MN_BLOCK;
-    const int32_t depth = input_dims->h * input_dims->w * input_dims->c;
-    const int64_t columns = (int64_t)mn_column_words(depth, group) * 4 * positions;
-    const int64_t patch = kind->column != NULL ? 0 : ((int64_t)depth + 3) & ~(int64_t)3;
-    const int64_t weights = depth < group ? (int64_t)output_dims->c * 4 : 0;
-    const int64_t outputs =
-        kind->input_bits == 4 ? ((int64_t)output_dims->c * positions + 3) & ~(int64_t)3 : 0;
-    const int64_t total = columns + patch + weights + outputs;
-    if (total > MN_MAX_BUFFER)
+    const int32_t inputs = mn_count_elements(input_dims);
+    const int32_t weights = mn_count_elements(filter_dims);
+    if (inputs == 0 || weights == 0 || mn_count_elements(output_dims) == 0 ||
+        input_dims->n != output_dims->n || output_dims->h != 1 || output_dims->w != 1 ||
+        filter_dims->n != output_dims->c)
     {
-        return (mn_layout){.total = MN_ARG_ERROR};
+        return 0;
     }
-    return (mn_layout){depth, (int32_t)columns, (int32_t)(columns + patch),
-                       (int32_t)(columns + patch + weights), (int32_t)total};
+    const int32_t depth = input_dims->h * input_dims->w * input_dims->c;
+    return filter_dims->h * filter_dims->w * filter_dims->c == depth ? depth : 0;
 }
 
-static int mn_is_geometry(const mn_dims *input_dims, const mn_dims *filter_dims,
-                          const mn_dims *output_dims)
+static void mn_lay_out(mn_layout *layout, const mn_conv_kind *kind, const mn_dims *input_dims,
+                       const mn_dims *filter_dims, const mn_dims *output_dims)
 {
-    return mn_is_dims(input_dims) && mn_is_dims(filter_dims) && mn_is_dims(output_dims) &&
-           input_dims->n == output_dims->n && output_dims->h == 1 && output_dims->w == 1 &&
-           filter_dims->n == output_dims->c &&
-           filter_dims->h * filter_dims->w * filter_dims->c ==
-               input_dims->h * input_dims->w * input_dims->c;
+    const int32_t depth = mn_depth_of(input_dims, filter_dims, output_dims);
+    layout->total = MN_ARG_ERROR;
+    if (depth == 0 || depth > MN_MAX_BUFFER / 16 || output_dims->c > MN_MAX_BUFFER / 16)
+    {
+        return;
+    }
+    const int32_t group = mn_group_of(kind);
+    const int32_t positions = input_dims->n < MN_BLOCK ? 1 : MN_BLOCK;
+    layout->depth = depth;
+    layout->patch = mn_column_words(depth, group) * 4 * positions;
+    layout->weights = layout->patch + (kind->column != NULL ? 0 : (depth + 3) & ~3);
+    layout->outputs = layout->weights + (depth < group ? output_dims->c * 4 : 0);
+    layout->total = layout->outputs;
+    if (kind->input_bits == 4)
+    {
+        layout->total += (output_dims->c * positions + 3) & ~3;
+    }
 }
 
 int32_t mn_fully_connected_buffer_size(const mn_conv_kind *kind, const mn_dims *input_dims,
                                        const mn_dims *filter_dims, const mn_dims *output_dims)
 {
-    if (!mn_is_geometry(input_dims, filter_dims, output_dims))
-    {
-        return MN_ARG_ERROR;
-    }
-    return mn_lay_out(kind, input_dims, output_dims).total;
+    mn_layout layout;
+    mn_lay_out(&layout, kind, input_dims, filter_dims, output_dims);
+    return layout.total;
 }
 
+/* All but the dimensions. */
 static int mn_is_layer(const mn_fully_connected *layer)
 {
     const int32_t bits = layer->kind->input_bits;
     return layer->params != NULL && layer->quant_params != NULL &&
            layer->quant_params->multiplier != NULL && layer->quant_params->shift != NULL &&
            layer->input != NULL && layer->filter != NULL && layer->output != NULL &&
-           mn_is_geometry(layer->input_dims, layer->filter_dims, layer->output_dims) &&
            mn_is_input_offset(layer->params->input_offset, bits) &&
            mn_is_value(layer->params->output_offset, bits) &&
            mn_is_activation(&layer->params->activation, bits);
@@ -119,7 +125,8 @@ mn_status mn_fully_connected_run(const mn_context *ctx, const mn_fully_connected
         return MN_ARG_ERROR;
     }
     const mn_conv_kind *const kind = layer->kind;
-    const mn_layout layout = mn_lay_out(kind, layer->input_dims, layer->output_dims);
+    mn_layout layout;
+    mn_lay_out(&layout, kind, layer->input_dims, layer->filter_dims, layer->output_dims);
     if (layout.total < 0 || !mn_is_context(ctx, layout.total))
     {
         return MN_ARG_ERROR;

@@ -39,8 +39,9 @@ int32_t mn_are_plain_rows(const mn_rows *rows);
 /* Words of one column. */
 MN_INLINE int32_t mn_column_words(int32_t depth, int32_t group)
 {
-    const int32_t unit = depth < group || depth % group > 4 ? group : 4;
-    return (depth / unit + (depth % unit != 0)) * unit / 2;
+    const int32_t rest = depth & (group - 1);
+    const int32_t unit = depth < group || rest > 4 ? group : 4;
+    return (int32_t)((((uint32_t)depth + (uint32_t)unit - 1) & (uint32_t)-unit) >> 1);
 }
 
 /*

@@ -31,11 +31,18 @@
 #define MN_HALF_GROUP(unpack0, unpack1)                                                            \
     "ldmia r1!, {r8, r9}\n\t" MN_HALF_MAC(unpack0, "r3", "r2") MN_HALF_MAC(unpack1, "r4", "r5")
 
+#define MN_BEFORE_TAIL                                                                             \
+    "ldr r8, [r6, #20]\n\t"                                                                        \
+    "ldr r9, [r6, #72]\n\t"                                                                        \
+    "sub r2, r2, r8\n\t"                                                                           \
+    "sub r5, r5, r9\n\t"
+
 /*
- * Pairs of rows from the frame's output on, up to the end or the first pair with another shift;
- * the second row starts where `unpack1` says. 61 .. 64 are the tails of the first row.
+ * Pairs of rows from the frame's output on, up to the end or the first pair with another shift. The
+ * second row of a pair is unpacked by `unpack1`; a tail by `half0` and `half1`, or `full0` and
+ * `full1`.
  */
-#define MN_RUN_ROWS(unpack1, tails)                                                                \
+#define MN_RUN_ROWS(unpack1, half0, half1, full0, full1)                                           \
     /* r7 may be the frame pointer, which a clobber list must not name. */                         \
     __asm__ volatile("push {r7}\n\t"                                                               \
                      "push {r0}\n\t"                                                               \
@@ -55,15 +62,20 @@
                      "bne 3b\n"                                                                    \
                      "4:\n\t"                                                                      \
                      "ldr r6, [sp]\n\t"                                                            \
-                     "ldr r12, [r6, #16]\n\t"                                                      \
-                     "cmp r12, #0\n\t"                                                             \
-                     "beq 5f\n\t" MN_GROUP(MN_UNPACK_EVEN, unpack1)                                \
-                     "5:\n\t"                                                                      \
                      "ldr r12, [r6, #64]\n\t"                                                      \
-                     "ldr r8, [r6, #20]\n\t"                                                       \
-                     "ldr r9, [r6, #72]\n\t"                                                       \
-                     "sub r2, r2, r8\n\t"                                                          \
-                     "sub r5, r5, r9\n\t" MN_BRANCH_TO_TAIL tails                                  \
+                     "tbh [pc, r12, lsl #1]\n"                                                     \
+                     "10:\n\t"                                                                     \
+                     ".2byte (7f-10b)/2, (61f-10b)/2, (61f-10b)/2, (63f-10b)/2, (63f-10b)/2\n\t"   \
+                     ".2byte (5f-10b)/2, (5f-10b)/2, (5f-10b)/2, (5f-10b)/2, (5f-10b)/2\n"         \
+                     "5:\n\t" MN_GROUP(MN_UNPACK_EVEN, unpack1)                                    \
+                     "ldr r12, [r6, #64]\n\t"                                                      \
+                     "sub r12, r12, #5\n\t"                                                        \
+                     "tbh [pc, r12, lsl #1]\n"                                                     \
+                     "11:\n\t"                                                                     \
+                     ".2byte (7f-11b)/2, (61f-11b)/2, (61f-11b)/2, (63f-11b)/2, (63f-11b)/2\n"     \
+                     "61:\n\t" MN_BEFORE_TAIL MN_HALF_GROUP(half0, half1)                          \
+                     "b 7f\n"                                                                      \
+                     "63:\n\t" MN_BEFORE_TAIL MN_GROUP(full0, full1)                               \
                      "7:\n\t"                                                                      \
                      "ldr r0, [sp]\n\t"                                                            \
                      "mov r2, r5\n\t"                                                              \
@@ -88,19 +100,15 @@
 static void mn_run_even_rows(mn_frame *frame)
 {
     register mn_frame *r0 __asm__("r0") = frame;
-    MN_RUN_ROWS(MN_UNPACK_EVEN,
-                "61:\n62:\n\t" MN_HALF_GROUP(MN_UNPACK_HALF_EVEN, MN_UNPACK_HALF_EVEN)
-                "b 7f\n"
-                "63:\n64:\n\t" MN_GROUP(MN_UNPACK_EVEN, MN_UNPACK_EVEN));
+    MN_RUN_ROWS(MN_UNPACK_EVEN, MN_UNPACK_HALF_EVEN, MN_UNPACK_HALF_EVEN, MN_UNPACK_EVEN,
+                MN_UNPACK_EVEN);
 }
 
 static void mn_run_odd_rows(mn_frame *frame)
 {
     register mn_frame *r0 __asm__("r0") = frame;
-    MN_RUN_ROWS(MN_UNPACK_ODD,
-                "61:\n62:\n\t" MN_HALF_GROUP(MN_UNPACK_HALF_ODD, MN_UNPACK_HALF_EVEN)
-                "b 7f\n"
-                "63:\n64:\n\t" MN_GROUP(MN_UNPACK_ODD, MN_UNPACK_EVEN));
+    MN_RUN_ROWS(MN_UNPACK_ODD, MN_UNPACK_HALF_ODD, MN_UNPACK_HALF_EVEN, MN_UNPACK_ODD,
+                MN_UNPACK_EVEN);
 }
 #endif
 
@@ -146,7 +154,7 @@ void mn_matmul_x1_w4(const uint32_t *column, const void *weights, int32_t first,
     const int32_t depth = rows->depth;
     mn_frame frame;
     mn_set_frame(&frame, column, rows, output, 0);
-    mn_set_groups_w4(&frame, depth, 2);
+    mn_set_groups_w4(&frame, depth);
     mn_set_uniform(&frame, rows);
     int32_t left = rows->rows;
     if (first & 1)

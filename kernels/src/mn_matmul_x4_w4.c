@@ -30,7 +30,7 @@
 
 /*
  * The whole groups of a row: `loop` enters the unrolled loop, `rest` what follows it, where the
- * frame's word at `tail` tells how the row ends; 5 more when a single group comes first.
+ * frame's word at `tail` tells how the row ends.
  */
 #define MN_GROUPS(unpack, loop, rest, single, base, again, tail)                                   \
     loop ":\n\t" MN_GROUP(unpack) MN_GROUP(unpack)                                                 \
@@ -114,9 +114,7 @@ static void mn_run_frame(const uint32_t *columns, const uint8_t *weights, int32_
 {
     mn_frame frame;
     mn_set_frame(&frame, columns, rows, output, output_step);
-    mn_set_groups_w4(&frame, rows->depth, 2);
-    frame.tail += frame.singles ? 5 : 0;
-    frame.odd_tail += frame.singles ? 5 : 0;
+    mn_set_groups_w4(&frame, rows->depth);
     frame.even_start = frame.blocks ? 0 : 1;
     frame.odd_start = frame.blocks ? 2 : 3;
     frame.start = first & 1 ? frame.odd_start : frame.even_start;

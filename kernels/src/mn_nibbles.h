@@ -12,7 +12,10 @@
 #include "mn_frame.h"
 #include "mn_packing.h"
 
-/* How a row ends: values of mn_frame.tail, indices of the assembler's branch tables. */
+/*
+ * How a row ends after its blocks: values of mn_frame.tail, indices of the assembler's branch
+ * tables; a single whole group before the tail counts MN_TAIL_COUNT more.
+ */
 enum
 {
     MN_TAIL_NONE = 0,
@@ -20,6 +23,7 @@ enum
     MN_TAIL_HALF_ODD = 2,
     MN_TAIL_FULL_EVEN = 3,
     MN_TAIL_FULL_ODD = 4,
+    MN_TAIL_COUNT = 5,
 };
 
 #if MN_DSP
@@ -50,30 +54,22 @@ enum
     "and lr, r0, lr, lsl #4\n\t"                                                                   \
     "and r12, r12, r0\n\t"
 
-/* x1: continues at 7 (none) or at the label of the tail that r12 names. */
-#define MN_BRANCH_TO_TAIL                                                                          \
-    "tbb [pc, r12]\n"                                                                              \
-    "60:\n\t"                                                                                      \
-    ".byte (7f-60b)/2, (61f-60b)/2, (62f-60b)/2, (63f-60b)/2, (64f-60b)/2\n\t"                     \
-    ".p2align 1\n\t"
 #endif
 
-/* The parts of a frame that tell how rows of `depth` nibbles end. */
-static inline void mn_set_groups_w4(mn_frame *frame, int32_t depth, int32_t groups_a_block)
+/* The parts of a frame that tell how rows of `depth` nibbles are read, two groups a block. */
+static inline void mn_set_groups_w4(mn_frame *frame, int32_t depth)
 {
     const int32_t groups = depth / MN_GROUP_W4;
     const int32_t rest = depth % MN_GROUP_W4;
-    const int32_t unit = rest > 4 ? 8 : 4;
-    const int32_t overlap = rest ? unit - rest : 0;
+    const int32_t overlap = -rest & (rest > 4 ? 7 : 3);
     const int32_t tail = rest == 0 ? MN_TAIL_NONE : rest > 4 ? MN_TAIL_FULL_EVEN : MN_TAIL_HALF_EVEN;
-    const int32_t odd = depth & 1;
-    frame->blocks = groups / groups_a_block;
-    frame->singles = groups % groups_a_block;
+    const int32_t single = groups & 1 ? MN_TAIL_COUNT : 0;
+    frame->blocks = groups >> 1;
     frame->stride = depth >> 1;
     frame->overlap = (overlap + 1) >> 1;
     frame->odd_overlap = overlap >> 1;
-    frame->tail = tail + odd;
-    frame->odd_tail = tail;
+    frame->tail = single + tail + (depth & 1);
+    frame->odd_tail = single + tail;
 }
 
 /* The sum of the row at nibble `start`, in C. `step` is the distance of column words. */
