@@ -27,26 +27,16 @@ static inline int mn_is_dims(const mn_dims *dims)
     return mn_count_elements(dims) > 0;
 }
 
-/* The range of a tensor's quantised values. */
-static inline int32_t mn_lowest(int32_t bits)
-{
-    return -(1 << (bits - 1));
-}
-
-static inline int32_t mn_highest(int32_t bits)
-{
-    return (1 << (bits - 1)) - 1;
-}
-
+/* Whether a tensor of `bits` can hold the value. */
 static inline int mn_is_value(int32_t value, int32_t bits)
 {
-    return value >= mn_lowest(bits) && value <= mn_highest(bits);
+    return ((uint32_t)value + (1u << (bits - 1))) >> bits == 0;
 }
 
 /* Minus a zero point. */
 static inline int mn_is_input_offset(int32_t offset, int32_t bits)
 {
-    return offset >= -mn_highest(bits) && offset <= -mn_lowest(bits);
+    return ((uint32_t)offset + (1u << (bits - 1)) - 1u) >> bits == 0;
 }
 
 static inline int mn_is_activation(const mn_activation *activation, int32_t bits)

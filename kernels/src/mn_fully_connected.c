@@ -72,13 +72,12 @@ static int mn_is_layer(const mn_fully_connected *layer)
            mn_is_activation(&layer->params->activation, bits);
 }
 
-/* The column of one batch. */
+/* The column of one batch; column words are `step` apart. */
 static void mn_make_column(const mn_fully_connected *layer, const mn_layout *layout,
-                           uint8_t *scratch, uint32_t *column, int32_t step, int32_t batch)
+                           uint8_t *scratch, uint32_t *column, int32_t step, int32_t first)
 {
     const mn_conv_kind *const kind = layer->kind;
     const int32_t offset = layer->params->input_offset;
-    const int32_t first = batch * layout->depth;
     if (kind->column != NULL)
     {
         kind->column(column, step, layer->input, first, layout->depth, offset);
@@ -88,32 +87,54 @@ static void mn_make_column(const mn_fully_connected *layer, const mn_layout *lay
     kind->patch_column(column, step, scratch + layout->patch, 0, layout->depth, offset);
 }
 
+/* Where `count` batches of int8 results go before mn_finish. */
+static int8_t *mn_values_at(const mn_fully_connected *layer, const mn_layout *layout,
+                            uint8_t *scratch, int32_t to)
+{
+    return layer->kind->input_bits == 4 ? (int8_t *)scratch + layout->outputs
+                                        : (int8_t *)layer->output + to;
+}
+
+/* Blocks of four batches; returns how many batches they are. */
+static int32_t mn_run_blocks(const mn_fully_connected *layer, const mn_layout *layout,
+                             uint8_t *scratch, const void *filter, const mn_rows *rows)
+{
+    const mn_conv_kind *const kind = layer->kind;
+    uint32_t *const columns = (uint32_t *)(void *)scratch;
+    int32_t batch = 0;
+    for (; layer->output_dims->n - batch >= MN_BLOCK; batch += MN_BLOCK)
+    {
+        const int32_t to = batch * rows->rows;
+        int8_t *const values = mn_values_at(layer, layout, scratch, to);
+        for (int32_t i = 0; i < MN_BLOCK; ++i)
+        {
+            mn_make_column(layer, layout, scratch, columns + i, MN_BLOCK,
+                           (batch + i) * layout->depth);
+        }
+        kind->matmul_x4(columns, filter, 0, rows, values, rows->rows);
+        kind->finish(layer->output, to, values, MN_BLOCK * rows->rows, &layer->params->activation);
+    }
+    return batch;
+}
+
 static void mn_run_batches(const mn_fully_connected *layer, const mn_layout *layout,
                            uint8_t *scratch, const void *filter, const mn_rows *rows)
 {
     const mn_conv_kind *const kind = layer->kind;
-    uint32_t *const columns = (uint32_t *)(void *)scratch;
+    uint32_t *const column = (uint32_t *)(void *)scratch;
     const int32_t batches = layer->output_dims->n;
-    for (int32_t batch = 0; batch < batches;)
+    int32_t batch = 0;
+    if (batches >= MN_BLOCK)
     {
-        const int32_t count = batches - batch >= MN_BLOCK ? MN_BLOCK : 1;
+        batch = mn_run_blocks(layer, layout, scratch, filter, rows);
+    }
+    for (; batch < batches; ++batch)
+    {
         const int32_t to = batch * rows->rows;
-        int8_t *const values = kind->input_bits == 4 ? (int8_t *)scratch + layout->outputs
-                                                     : (int8_t *)layer->output + to;
-        for (int32_t i = 0; i < count; ++i)
-        {
-            mn_make_column(layer, layout, scratch, columns + i, count, batch + i);
-        }
-        if (count == MN_BLOCK)
-        {
-            kind->matmul_x4(columns, filter, 0, rows, values, rows->rows);
-        }
-        else
-        {
-            kind->matmul_x1(columns, filter, 0, rows, values);
-        }
-        kind->finish(layer->output, to, values, count * rows->rows, &layer->params->activation);
-        batch += count;
+        int8_t *const values = mn_values_at(layer, layout, scratch, to);
+        mn_make_column(layer, layout, scratch, column, 1, batch * layout->depth);
+        kind->matmul_x1(column, filter, 0, rows, values);
+        kind->finish(layer->output, to, values, rows->rows, &layer->params->activation);
     }
 }
 
