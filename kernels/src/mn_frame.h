@@ -17,10 +17,10 @@
 typedef struct
 {
     const uint32_t *columns;    /*   0 */
-    int32_t blocks;             /*   4: passes of the unrolled loop */
+    int32_t blocks;             /*   4: passes of the unrolled loop; x1: also a first, partial one */
     const int32_t *bias;        /*   8 */
     int32_t bias_step;          /*  12: bytes */
-    int32_t singles;            /*  16: whole groups after the unrolled loop */
+    int32_t singles;            /*  16: int8: whole groups after the unrolled loop */
     int32_t overlap;            /*  20: bytes that the last group reaches back, 0: there is none */
     const int32_t *multiplier;  /*  24 */
     const int32_t *shift;       /*  28 */
@@ -31,8 +31,8 @@ typedef struct
     const int8_t *output_end;   /*  48 */
     const void *weight;         /*  52 */
     int32_t stride;             /*  56: x1: bytes from a row to the next */
-    int32_t start;              /*  60: x4, int4: how the next row starts */
-    int32_t tail;               /*  64: int4: how rows that start at a byte end */
+    int32_t start;              /*  60: x4, int4: how the next row starts; x1: where in the loop */
+    int32_t tail;               /*  64: x1: how rows end; int4: rows that start at a byte */
     int32_t odd_tail;           /*  68: int4: how the other rows end */
     int32_t odd_overlap;        /*  72: int4: overlap of rows that start at an odd nibble */
     int32_t even_start;         /*  76: x4, int4: start of rows that start at a byte */
@@ -158,13 +158,28 @@ MN_INLINE void mn_set_uniform(mn_frame *frame, const mn_rows *rows)
     frame->uniform_right = -*rows->shift;
 }
 
-MN_INLINE void mn_set_groups_w8(mn_frame *frame, int32_t depth, int32_t groups_a_block)
+/*
+ * A loop unrolled four times that starts in the middle: the number of passes, the first one partial,
+ * and where it starts, 0 .. 4 units before the end of a pass (0: no unit at all).
+ */
+MN_INLINE void mn_set_passes(mn_frame *frame, int32_t units)
 {
-    const int32_t groups = depth / MN_GROUP_W8;
-    frame->blocks = groups / groups_a_block;
-    frame->singles = groups % groups_a_block;
-    frame->overlap = -depth & (MN_GROUP_W8 - 1);
-    frame->stride = depth;
+    frame->blocks = (int32_t)(((uint32_t)units + 3u) >> 2);
+    frame->start = units == 0 ? 0 : ((units - 1) & 3) + 1;
+}
+
+/* The sum of a row of int8 weights, in C; column words are `step` apart. */
+static inline int32_t mn_row_w8(const uint32_t *column, int32_t step, const int8_t *weight,
+                                int32_t depth, int32_t sum)
+{
+    for (int32_t done = 0; done < depth; done += MN_GROUP_W8, column += 2 * step)
+    {
+        const int32_t last = depth - MN_GROUP_W8;
+        const uint32_t word = mn_read_u32(weight + (done < last ? done : last));
+        sum = mn_smlad(mn_sxtb16(word), column[0], sum);
+        sum = mn_smlad(mn_sxtb16_ror8(word), column[step], sum);
+    }
+    return sum;
 }
 
 /* Whether an x1 loop has stopped before the last row, at one with another shift. */

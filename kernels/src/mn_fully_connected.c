@@ -10,54 +10,57 @@ typedef struct
     int32_t patch;
     int32_t weights;
     int32_t outputs;
-    int32_t total; /* MN_ARG_ERROR when the dimensions are wrong or it does not fit int32 */
-    int32_t depth;
+    int32_t depth; /* inputs per batch */
 } mn_layout;
 
 /* Elements of one batch, or 0 unless the dimensions belong together. */
 static int32_t mn_depth_of(const mn_dims *input_dims, const mn_dims *filter_dims,
                            const mn_dims *output_dims)
 {
-    const int32_t inputs = mn_count_elements(input_dims);
-    const int32_t weights = mn_count_elements(filter_dims);
-    if (inputs == 0 || weights == 0 || mn_count_elements(output_dims) == 0 ||
-        input_dims->n != output_dims->n || output_dims->h != 1 || output_dims->w != 1 ||
-        filter_dims->n != output_dims->c)
+    if (mn_count_elements(input_dims) == 0 || mn_count_elements(filter_dims) == 0 ||
+        output_dims == NULL || input_dims->n != output_dims->n || output_dims->h != 1 ||
+        output_dims->w != 1 || filter_dims->n != output_dims->c)
     {
         return 0;
     }
     const int32_t depth = input_dims->h * input_dims->w * input_dims->c;
-    return filter_dims->h * filter_dims->w * filter_dims->c == depth ? depth : 0;
+    int32_t outputs;
+    if (__builtin_mul_overflow(output_dims->n, output_dims->c, &outputs) ||
+        filter_dims->h * filter_dims->w * filter_dims->c != depth)
+    {
+        return 0;
+    }
+    return depth;
 }
 
-static void mn_lay_out(mn_layout *layout, const mn_conv_kind *kind, const mn_dims *input_dims,
-                       const mn_dims *filter_dims, const mn_dims *output_dims)
+/* The bytes of all parts, or MN_ARG_ERROR when the dimensions are wrong or too large. */
+MN_INLINE int32_t mn_lay_out(mn_layout *layout, const mn_conv_kind *kind,
+                             const mn_dims *input_dims, const mn_dims *filter_dims,
+                             const mn_dims *output_dims)
 {
     const int32_t depth = mn_depth_of(input_dims, filter_dims, output_dims);
-    layout->total = MN_ARG_ERROR;
-    if (depth == 0 || depth > MN_MAX_BUFFER / 16 || output_dims->c > MN_MAX_BUFFER / 16)
+    const int32_t rows = depth ? output_dims->c : 0;
+    if (depth == 0 || (depth | rows) > MN_MAX_BUFFER / 16)
     {
-        return;
+        return MN_ARG_ERROR;
     }
     const int32_t group = mn_group_of(kind);
     const int32_t positions = input_dims->n < MN_BLOCK ? 1 : MN_BLOCK;
+    int32_t bytes = mn_column_words(depth, group) * 4 * positions;
     layout->depth = depth;
-    layout->patch = mn_column_words(depth, group) * 4 * positions;
-    layout->weights = layout->patch + (kind->column != NULL ? 0 : (depth + 3) & ~3);
-    layout->outputs = layout->weights + (depth < group ? output_dims->c * 4 : 0);
-    layout->total = layout->outputs;
-    if (kind->input_bits == 4)
-    {
-        layout->total += (output_dims->c * positions + 3) & ~3;
-    }
+    layout->patch = bytes;
+    bytes += kind->column != NULL ? 0 : (depth + 3) & ~3;
+    layout->weights = bytes;
+    bytes += depth < group ? rows * 4 : 0;
+    layout->outputs = bytes;
+    return bytes + (kind->input_bits == 4 ? (rows * positions + 3) & ~3 : 0);
 }
 
 int32_t mn_fully_connected_buffer_size(const mn_conv_kind *kind, const mn_dims *input_dims,
                                        const mn_dims *filter_dims, const mn_dims *output_dims)
 {
     mn_layout layout;
-    mn_lay_out(&layout, kind, input_dims, filter_dims, output_dims);
-    return layout.total;
+    return mn_lay_out(&layout, kind, input_dims, filter_dims, output_dims);
 }
 
 /* All but the dimensions. */
@@ -147,8 +150,9 @@ mn_status mn_fully_connected_run(const mn_context *ctx, const mn_fully_connected
     }
     const mn_conv_kind *const kind = layer->kind;
     mn_layout layout;
-    mn_lay_out(&layout, kind, layer->input_dims, layer->filter_dims, layer->output_dims);
-    if (layout.total < 0 || !mn_is_context(ctx, layout.total))
+    const int32_t bytes = mn_lay_out(&layout, kind, layer->input_dims, layer->filter_dims,
+                                     layer->output_dims);
+    if (bytes < 0 || !mn_is_context(ctx, bytes))
     {
         return MN_ARG_ERROR;
     }

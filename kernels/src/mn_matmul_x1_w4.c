@@ -48,28 +48,24 @@
                      "push {r0}\n\t"                                                               \
                      "ldr r2, [r0, #52]\n"                                                         \
                      "2:\n\t"                                                                      \
-                     "ldr r12, [r0, #56]\n\t"                                                      \
-                     "ldr r1, [r0]\n\t"                                                            \
-                     "ldr r6, [r0, #4]\n\t"                                                        \
+                     "ldrd r12, lr, [r0, #56]\n\t"                                                 \
+                     "ldmia r0, {r1, r6}\n\t"                                                      \
                      "add r5, r2, r12\n\t"                                                         \
                      "mov r0, #0xF0F0F0F0\n\t"                                                     \
                      "mov r3, #0\n\t"                                                              \
                      "mov r4, #0\n\t"                                                              \
-                     "cmp r6, #0\n\t"                                                              \
-                     "beq 4f\n"                                                                    \
-                     "3:\n\t" MN_GROUP(MN_UNPACK_EVEN, unpack1) MN_GROUP(MN_UNPACK_EVEN, unpack1)  \
+                     "tbh [pc, lr, lsl #1]\n"                                                      \
+                     "10:\n\t"                                                                     \
+                     ".2byte (4f-10b)/2, (31f-10b)/2, (32f-10b)/2, (33f-10b)/2, (3f-10b)/2\n"      \
+                     "3:\n\t" MN_GROUP(MN_UNPACK_EVEN, unpack1)                                    \
+                     "33:\n\t" MN_GROUP(MN_UNPACK_EVEN, unpack1)                                   \
+                     "32:\n\t" MN_GROUP(MN_UNPACK_EVEN, unpack1)                                   \
+                     "31:\n\t" MN_GROUP(MN_UNPACK_EVEN, unpack1)                                   \
                      "subs r6, r6, #1\n\t"                                                         \
                      "bne 3b\n"                                                                    \
                      "4:\n\t"                                                                      \
                      "ldr r6, [sp]\n\t"                                                            \
                      "ldr r12, [r6, #64]\n\t"                                                      \
-                     "tbh [pc, r12, lsl #1]\n"                                                     \
-                     "10:\n\t"                                                                     \
-                     ".2byte (7f-10b)/2, (61f-10b)/2, (61f-10b)/2, (63f-10b)/2, (63f-10b)/2\n\t"   \
-                     ".2byte (5f-10b)/2, (5f-10b)/2, (5f-10b)/2, (5f-10b)/2, (5f-10b)/2\n"         \
-                     "5:\n\t" MN_GROUP(MN_UNPACK_EVEN, unpack1)                                    \
-                     "ldr r12, [r6, #64]\n\t"                                                      \
-                     "sub r12, r12, #5\n\t"                                                        \
                      "tbh [pc, r12, lsl #1]\n"                                                     \
                      "11:\n\t"                                                                     \
                      ".2byte (7f-11b)/2, (61f-11b)/2, (61f-11b)/2, (63f-11b)/2, (63f-11b)/2\n"     \
@@ -110,23 +106,11 @@ static void mn_run_odd_rows(mn_frame *frame)
     MN_RUN_ROWS(MN_UNPACK_ODD, MN_UNPACK_HALF_ODD, MN_UNPACK_HALF_EVEN, MN_UNPACK_ODD,
                 MN_UNPACK_EVEN);
 }
-#endif
-
-/* One row in C, wherever it starts: the last of an odd number, or an odd first one. */
-static void mn_run_single(mn_frame *frame, const uint8_t *weights, int32_t start, int32_t depth)
-{
-    const int32_t sum = mn_row_w4(frame->columns, 1, weights, start, depth);
-    const int32_t biased = mn_add_wrapping(sum, *frame->bias);
-    frame->bias += frame->bias_step / 4;
-    mn_finish_row(frame, biased);
-}
-
 /* Pairs of rows, the first of each starting at a byte. */
 static void mn_run_pairs(mn_frame *frame, int32_t depth)
 {
     while (mn_is_stopped(frame))
     {
-#if MN_DSP
         if (depth & 1)
         {
             mn_run_odd_rows(frame);
@@ -140,34 +124,35 @@ static void mn_run_pairs(mn_frame *frame, int32_t depth)
             mn_finish_row(frame, frame->sums[0]);
             mn_finish_row(frame, frame->sums[1]);
         }
-#else
-        mn_run_single(frame, frame->weight, 0, depth);
-        mn_run_single(frame, frame->weight, depth, depth);
-        frame->weight = (const uint8_t *)frame->weight + depth;
-#endif
     }
 }
+#endif
 
 void mn_matmul_x1_w4(const uint32_t *column, const void *weights, int32_t first,
                      const mn_rows *rows, int8_t *output)
 {
     const int32_t depth = rows->depth;
-    mn_frame frame;
-    mn_set_frame(&frame, column, rows, output, 0);
-    mn_set_groups_w4(&frame, depth);
-    mn_set_uniform(&frame, rows);
-    int32_t left = rows->rows;
-    if (first & 1)
+    int32_t row = 0;
+#if MN_DSP
+    if ((first & 1) == 0)
     {
-        mn_run_single(&frame, weights, first, depth);
-        first += depth;
-        --left;
+        mn_frame frame;
+        mn_set_frame(&frame, column, rows, output, 0);
+        mn_set_uniform(&frame, rows);
+        mn_set_passes(&frame, (int32_t)((uint32_t)depth / MN_GROUP_W4));
+        mn_set_tails(&frame, depth);
+        frame.stride = depth >> 1;
+        frame.weight = (const uint8_t *)weights + (first >> 1);
+        row = rows->rows & ~1;
+        frame.output_end = output + row;
+        mn_run_pairs(&frame, depth);
     }
-    frame.weight = (const uint8_t *)weights + (first >> 1);
-    frame.output_end -= left & 1;
-    mn_run_pairs(&frame, depth);
-    if (left & 1)
+#endif
+    /* The last of an odd number of rows, or all where the first row starts at an odd nibble. */
+    for (; row < rows->rows; ++row)
     {
-        mn_run_single(&frame, weights, first + (left - 1) * depth, depth);
+        const int32_t sum = mn_row_w4(column, 1, weights, first + row * depth, depth);
+        output[row] =
+            mn_row_output(rows, row, mn_add_wrapping(sum, rows->bias[row * rows->bias_step]));
     }
 }

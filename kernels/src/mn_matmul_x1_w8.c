@@ -29,27 +29,30 @@ static void mn_run_rows(mn_frame *frame)
     __asm__ volatile("push {r7}\n\t"
                      "ldr r2, [r0, #52]\n"
                      "2:\n\t"
-                     "ldr r6, [r0, #56]\n\t"
+                     "ldrd r6, lr, [r0, #56]\n\t"
                      "ldmia r0, {r1, r7, r8, r9}\n\t"
                      "add r5, r2, r6\n\t"
                      "ldr r3, [r8]\n\t"
                      "ldr r4, [r8, r9]\n\t"
                      "add r8, r8, r9, lsl #1\n\t"
                      "str r8, [r0, #8]\n\t"
-                     "cmp r7, #0\n\t"
-                     "beq 4f\n"
-                     "3:\n\t" MN_TWO_GROUPS MN_TWO_GROUPS MN_TWO_GROUPS MN_TWO_GROUPS
+                     "tbh [pc, lr, lsl #1]\n"
+                     "10:\n\t"
+                     ".2byte (4f-10b)/2, (31f-10b)/2, (32f-10b)/2, (33f-10b)/2, (3f-10b)/2\n"
+                     "3:\n\t" MN_TWO_GROUPS "33:\n\t" MN_TWO_GROUPS "32:\n\t" MN_TWO_GROUPS
+                     "31:\n\t" MN_TWO_GROUPS
                      "subs r7, r7, #1\n\t"
                      "bne 3b\n"
                      "4:\n\t"
-                     "ldr r7, [r0, #16]\n\t"
-                     "cbz r7, 6f\n"
+                     "ldr r12, [r0, #64]\n\t"
+                     "tbb [pc, r12]\n"
+                     "11:\n\t"
+                     ".byte (7f-11b)/2, (5f-11b)/2, (6f-11b)/2, (5f-11b)/2\n"
                      "5:\n\t" MN_GROUP
-                     "subs r7, r7, #1\n\t"
-                     "bne 5b\n"
+                     "ldr r7, [r0, #20]\n\t"
+                     "cbz r7, 7f\n"
                      "6:\n\t"
                      "ldr r7, [r0, #20]\n\t"
-                     "cbz r7, 7f\n\t"
                      "sub r2, r2, r7\n\t"
                      "sub r5, r5, r7\n\t" MN_GROUP
                      "7:\n\t"
@@ -64,28 +67,6 @@ static void mn_run_rows(mn_frame *frame)
                      : "r1", "r2", "r3", "r4", "r5", "r6", "r8", "r9", "r10", "r11", "r12", "lr",
                        "cc", "memory");
 }
-#else
-static void mn_run_rows(mn_frame *frame)
-{
-    const int32_t groups = 8 * frame->blocks + frame->singles;
-    for (int32_t row = 0; row < 2; ++row)
-    {
-        const uint32_t *column = frame->columns;
-        const int8_t *weight = (const int8_t *)frame->weight + row * frame->stride;
-        int32_t sum = *frame->bias;
-        for (int32_t group = 0; group < groups + (frame->overlap > 0); ++group, column += 2)
-        {
-            const uint32_t word =
-                mn_read_u32(weight + 4 * group - (group == groups ? frame->overlap : 0));
-            sum = mn_smlad(mn_sxtb16(word), column[0], sum);
-            sum = mn_smlad(mn_sxtb16_ror8(word), column[1], sum);
-        }
-        frame->sums[row] = sum;
-        frame->bias += frame->bias_step / 4;
-    }
-    frame->weight = (const int8_t *)frame->weight + 2 * frame->stride;
-}
-#endif
 
 static void mn_run_pairs(mn_frame *frame)
 {
@@ -99,29 +80,31 @@ static void mn_run_pairs(mn_frame *frame)
         }
     }
 }
+#endif
 
 void mn_matmul_x1_w8(const uint32_t *column, const void *weights, int32_t first,
                      const mn_rows *rows, int8_t *output)
 {
+    const int8_t *const weight = (const int8_t *)weights + first;
+    const int32_t depth = rows->depth;
+    int32_t row = 0;
+#if MN_DSP
     mn_frame frame;
     mn_set_frame(&frame, column, rows, output, 0);
-    mn_set_groups_w8(&frame, rows->depth, 8);
     mn_set_uniform(&frame, rows);
-    frame.weight = (const int8_t *)weights + first;
-    frame.output_end -= rows->rows & 1;
+    mn_set_passes(&frame, (int32_t)((uint32_t)depth / (2 * MN_GROUP_W8)));
+    frame.overlap = -depth & (MN_GROUP_W8 - 1);
+    frame.tail = (depth & MN_GROUP_W8 ? 1 : 0) + (frame.overlap ? 2 : 0);
+    frame.stride = depth;
+    frame.weight = weight;
+    row = rows->rows & ~1;
+    frame.output_end = output + row;
     mn_run_pairs(&frame);
-    if (rows->rows & 1)
+#endif
+    for (; row < rows->rows; ++row)
     {
-        /* The last row of an odd number: a pair of the same row twice. */
-        int8_t pair[2];
-        int8_t *const last = frame.output;
-        frame.stride = 0;
-        frame.bias_step = 0;
-        frame.quant_step = 0;
-        frame.uniform = 0;
-        frame.output = pair;
-        frame.output_end = pair + 2;
-        mn_run_pairs(&frame);
-        *last = pair[0];
+        const int32_t bias = rows->bias[row * rows->bias_step];
+        const int32_t sum = mn_row_w8(column, 1, weight + row * depth, depth, bias);
+        output[row] = mn_row_output(rows, row, sum);
     }
 }

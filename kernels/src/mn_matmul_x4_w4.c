@@ -114,7 +114,14 @@ static void mn_run_frame(const uint32_t *columns, const uint8_t *weights, int32_
 {
     mn_frame frame;
     mn_set_frame(&frame, columns, rows, output, output_step);
-    mn_set_groups_w4(&frame, rows->depth);
+    mn_set_tails(&frame, rows->depth);
+    const int32_t groups = (int32_t)((uint32_t)rows->depth / MN_GROUP_W4);
+    frame.blocks = groups >> 1;
+    if (groups & 1)
+    {
+        frame.tail += MN_TAIL_COUNT;
+        frame.odd_tail += MN_TAIL_COUNT;
+    }
     frame.even_start = frame.blocks ? 0 : 1;
     frame.odd_start = frame.blocks ? 2 : 3;
     frame.start = first & 1 ? frame.odd_start : frame.even_start;

@@ -56,19 +56,6 @@ static void mn_run_rows(mn_frame *frame)
 }
 #endif
 
-/* The sum of one row at one position, in C. */
-static int32_t mn_row_sum(const uint32_t *column, const int8_t *weight, int32_t depth, int32_t sum)
-{
-    for (int32_t done = 0; done < depth; done += MN_GROUP_W8, column += 8)
-    {
-        const int32_t last = depth - MN_GROUP_W8;
-        const uint32_t word = mn_read_u32(weight + (done < last ? done : last));
-        sum = mn_smlad(mn_sxtb16(word), column[0], sum);
-        sum = mn_smlad(mn_sxtb16_ror8(word), column[4], sum);
-    }
-    return sum;
-}
-
 void mn_matmul_x4_w8(const uint32_t *columns, const void *weights, int32_t first,
                      const mn_rows *rows, int8_t *output, int32_t output_step)
 {
@@ -78,7 +65,9 @@ void mn_matmul_x4_w8(const uint32_t *columns, const void *weights, int32_t first
     {
         mn_frame frame;
         mn_set_frame(&frame, columns, rows, output, output_step);
-        mn_set_groups_w8(&frame, rows->depth, 4);
+        frame.blocks = (int32_t)((uint32_t)rows->depth / (4 * MN_GROUP_W8));
+        frame.singles = (int32_t)((uint32_t)rows->depth / MN_GROUP_W8 % 4);
+        frame.overlap = -rows->depth & (MN_GROUP_W8 - 1);
         frame.weight = weight;
         mn_run_rows(&frame);
         return;
@@ -88,8 +77,8 @@ void mn_matmul_x4_w8(const uint32_t *columns, const void *weights, int32_t first
     {
         const int32_t row = index >> 2;
         const int32_t position = index & 3;
-        const int32_t sum = mn_row_sum(columns + position, weight + row * rows->depth, rows->depth,
-                                       rows->bias[row * rows->bias_step]);
+        const int32_t sum = mn_row_w8(columns + position, 4, weight + row * rows->depth,
+                                      rows->depth, rows->bias[row * rows->bias_step]);
         output[position * output_step + row] = mn_row_output(rows, row, sum);
     }
 }

@@ -56,20 +56,16 @@ enum
 
 #endif
 
-/* The parts of a frame that tell how rows of `depth` nibbles are read, two groups a block. */
-static inline void mn_set_groups_w4(mn_frame *frame, int32_t depth)
+/* The parts of a frame that tell how rows of `depth` nibbles end. */
+static inline void mn_set_tails(mn_frame *frame, int32_t depth)
 {
-    const int32_t groups = depth / MN_GROUP_W4;
-    const int32_t rest = depth % MN_GROUP_W4;
+    const int32_t rest = depth & 7;
     const int32_t overlap = -rest & (rest > 4 ? 7 : 3);
     const int32_t tail = rest == 0 ? MN_TAIL_NONE : rest > 4 ? MN_TAIL_FULL_EVEN : MN_TAIL_HALF_EVEN;
-    const int32_t single = groups & 1 ? MN_TAIL_COUNT : 0;
-    frame->blocks = groups >> 1;
-    frame->stride = depth >> 1;
     frame->overlap = (overlap + 1) >> 1;
     frame->odd_overlap = overlap >> 1;
-    frame->tail = single + tail + (depth & 1);
-    frame->odd_tail = single + tail;
+    frame->tail = tail + (depth & 1);
+    frame->odd_tail = tail;
 }
 
 /* The sum of the row at nibble `start`, in C. `step` is the distance of column words. */
