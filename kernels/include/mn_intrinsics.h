@@ -200,21 +200,18 @@ MN_INLINE uint32_t mn_pkhtb(uint32_t high, uint32_t low)
 #endif
 }
 
-/* value limited to -2^(bits-1) .. 2^(bits-1) - 1; bits is a constant */
-#if MN_DSP
-#define mn_ssat(value, bits)                                                                       \
-    (__extension__({                                                                               \
-        int32_t mn_result_;                                                                        \
-        __asm__("ssat %0, %1, %2" : "=r"(mn_result_) : "I"(bits), "r"((int32_t)(value)));          \
-        mn_result_;                                                                                \
-    }))
-#else
-MN_INLINE int32_t mn_ssat(int32_t value, int32_t bits)
+/* the high word of a * b, rounded */
+MN_INLINE int32_t mn_smmulr(int32_t a, int32_t b)
 {
-    const int32_t limit = (int32_t)((1u << (bits - 1)) - 1u);
-    return value > limit ? limit : value < -limit - 1 ? -limit - 1 : value;
-}
+#if MN_DSP
+    int32_t result;
+    __asm__("smmulr %0, %1, %2" : "=r"(result) : "r"(a), "r"(b));
+    return result;
+#else
+    const uint64_t sum = (uint64_t)((int64_t)a * b) + (1u << 31);
+    return (int32_t)(uint32_t)(sum >> 32);
 #endif
+}
 
 /* lane-wise maximum of four int8 */
 MN_INLINE uint32_t mn_max_s8x4(uint32_t a, uint32_t b)

@@ -117,4 +117,13 @@ typedef struct
     mn_activation activation;
 } mn_add_params;
 
+/** From one scale and zero point to another. */
+typedef struct
+{
+    int32_t input_offset; /**< minus the input's zero point */
+    int32_t multiplier;
+    int32_t shift;
+    int32_t output_offset; /**< the output's zero point */
+} mn_requantize_params;
+
 #endif

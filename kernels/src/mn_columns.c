@@ -8,7 +8,7 @@ MN_INLINE uint32_t mn_zero_bytes(int32_t offset)
 }
 
 /* Up to 3 bytes, the rest filled with `fill`. */
-MN_INLINE uint32_t mn_read_partial(const int8_t *input, int32_t count, uint32_t fill)
+static uint32_t mn_read_partial(const int8_t *input, int32_t count, uint32_t fill)
 {
     for (int32_t i = 0; i < count; ++i)
     {
@@ -87,70 +87,7 @@ MN_INLINE uint32_t *mn_put_nibbles(uint32_t *column, const int32_t step, uint32_
                     mn_uxtab16(pair, odd), mn_uxtab16_ror8(pair, odd));
 }
 
-MN_INLINE uint32_t *mn_widen_s8_w8(uint32_t *column, const int32_t step, const int8_t *input,
-                                   int32_t count, int32_t offset)
-{
-    const uint32_t pair = mn_offset_pair(offset);
-    int32_t rest = count;
-    for (; rest >= 4 * MN_GROUP_W8; rest -= 4 * MN_GROUP_W8)
-    {
-        column = mn_put_two_w8(column, step, input, pair);
-        column = mn_put_two_w8(column, step, input + 2 * MN_GROUP_W8, pair);
-        input += 4 * MN_GROUP_W8;
-    }
-    for (; rest >= MN_GROUP_W8; rest -= MN_GROUP_W8, input += MN_GROUP_W8)
-    {
-        column = mn_put_w8(column, step, mn_read_u32(input), pair);
-    }
-    if (rest)
-    {
-        const uint32_t fill = mn_zero_bytes(offset);
-        const uint32_t word =
-            count < MN_GROUP_W8
-                ? mn_read_partial(input, rest, fill)
-                : mn_replace_low(mn_read_u32(input + rest - MN_GROUP_W8), fill, MN_GROUP_W8 - rest);
-        column = mn_put_w8(column, step, word, pair);
-    }
-    return column;
-}
-
-MN_INLINE uint32_t *mn_widen_s8_w4(uint32_t *column, const int32_t step, const int8_t *input,
-                                   int32_t count, int32_t offset)
-{
-    const uint32_t pair = mn_offset_pair(offset);
-    int32_t rest = count;
-    for (; rest >= 2 * MN_GROUP_W4; rest -= 2 * MN_GROUP_W4, input += 2 * MN_GROUP_W4)
-    {
-        column = mn_put_w4(column, step, mn_read_u32(input), mn_read_u32(input + 4), pair);
-        column = mn_put_w4(column, step, mn_read_u32(input + 8), mn_read_u32(input + 12), pair);
-    }
-    if (rest >= MN_GROUP_W4)
-    {
-        column = mn_put_w4(column, step, mn_read_u32(input), mn_read_u32(input + 4), pair);
-        rest -= MN_GROUP_W4;
-        input += MN_GROUP_W4;
-    }
-    const uint32_t fill = mn_zero_bytes(offset);
-    if (count < MN_GROUP_W4)
-    {
-        const uint32_t low = mn_read_partial(input, rest < 4 ? rest : 4, fill);
-        const uint32_t high = rest > 4 ? mn_read_partial(input + 4, rest - 4, fill) : fill;
-        column = mn_put_w4(column, step, low, high, pair);
-    }
-    else if (rest > 4)
-    {
-        const uint32_t low = mn_replace_low(mn_read_u32(input + rest - 8), fill, 8 - rest);
-        column = mn_put_w4(column, step, low, mn_read_u32(input + rest - 4), pair);
-    }
-    else if (rest > 0)
-    {
-        const uint32_t word = mn_replace_low(mn_read_u32(input + rest - 4), fill, 4 - rest);
-        column = mn_put_w8(column, step, word, pair);
-    }
-    return column;
-}
-
-/* Four nibbles as a half group. */
+/* Four nibbles as a half group; pair as above. */
 MN_INLINE uint32_t *mn_put_half_nibbles(uint32_t *column, const int32_t step, uint32_t word,
                                         uint32_t pair)
 {
@@ -161,9 +98,45 @@ MN_INLINE uint32_t *mn_put_half_nibbles(uint32_t *column, const int32_t step, ui
     return column + 2 * step;
 }
 
+MN_INLINE const int8_t *mn_widen_s8_w8(uint32_t **column, const int32_t step,
+                                       const int8_t *input, int32_t count, uint32_t pair)
+{
+    uint32_t *next = *column;
+    for (; count >= 4 * MN_GROUP_W8; count -= 4 * MN_GROUP_W8)
+    {
+        next = mn_put_two_w8(next, step, input, pair);
+        next = mn_put_two_w8(next, step, input + 2 * MN_GROUP_W8, pair);
+        input += 4 * MN_GROUP_W8;
+    }
+    for (; count >= MN_GROUP_W8; count -= MN_GROUP_W8, input += MN_GROUP_W8)
+    {
+        next = mn_put_w8(next, step, mn_read_u32(input), pair);
+    }
+    *column = next;
+    return input;
+}
+
+MN_INLINE const int8_t *mn_widen_s8_w4(uint32_t **column, const int32_t step,
+                                       const int8_t *input, int32_t count, uint32_t pair)
+{
+    uint32_t *next = *column;
+    for (; count >= 2 * MN_GROUP_W4; count -= 2 * MN_GROUP_W4, input += 2 * MN_GROUP_W4)
+    {
+        next = mn_put_w4(next, step, mn_read_u32(input), mn_read_u32(input + 4), pair);
+        next = mn_put_w4(next, step, mn_read_u32(input + 8), mn_read_u32(input + 12), pair);
+    }
+    if (count >= MN_GROUP_W4)
+    {
+        next = mn_put_w4(next, step, mn_read_u32(input), mn_read_u32(input + 4), pair);
+        input += MN_GROUP_W4;
+    }
+    *column = next;
+    return input;
+}
+
 /* `count` nibbles from nibble `first` on in the low end of a word, the rest from `fill`. */
-MN_INLINE uint32_t mn_read_few_nibbles(const uint8_t *input, int32_t first, int32_t count,
-                                       uint32_t fill)
+static uint32_t mn_read_few_nibbles(const uint8_t *input, int32_t first, int32_t count,
+                                    uint32_t fill)
 {
     for (int32_t i = 0; i < count; ++i, ++first)
     {
@@ -173,43 +146,25 @@ MN_INLINE uint32_t mn_read_few_nibbles(const uint8_t *input, int32_t first, int3
     return fill;
 }
 
-MN_INLINE uint32_t *mn_widen_s4_w4(uint32_t *column, const int32_t step, const uint8_t *input,
-                                   int32_t first, int32_t count, int32_t offset)
+/* Whole groups that start at a byte; returns the advanced column. */
+MN_INLINE uint32_t *mn_widen_even_s4(uint32_t *column, const int32_t step, const uint8_t *input,
+                                     int32_t count, uint32_t pair)
 {
-    const uint32_t pair = mn_offset_pair(offset - 8);
-    int32_t rest = count;
-    input += first >> 1;
-    first &= 1;
-    if (first)
+    for (; count >= MN_GROUP_W4; count -= MN_GROUP_W4, input += 4)
     {
-        for (; rest >= MN_GROUP_W4; rest -= MN_GROUP_W4, input += 4)
-        {
-            const uint32_t word = (mn_read_u32(input) >> 4) | ((uint32_t)input[4] << 28);
-            column = mn_put_nibbles(column, step, word, pair);
-        }
+        column = mn_put_nibbles(column, step, mn_read_u32(input), pair);
     }
-    else
+    return column;
+}
+
+/* Whole groups that start at the odd nibble of the first byte. */
+static uint32_t *mn_widen_odd_s4(uint32_t *column, int32_t step, const uint8_t *input,
+                                 int32_t count, uint32_t pair)
+{
+    for (; count >= MN_GROUP_W4; count -= MN_GROUP_W4, input += 4)
     {
-        for (; rest >= MN_GROUP_W4; rest -= MN_GROUP_W4, input += 4)
-        {
-            column = mn_put_nibbles(column, step, mn_read_u32(input), pair);
-        }
-    }
-    const uint32_t fill = ((uint32_t)-offset & 0xFu) * 0x11111111u;
-    if (count < MN_GROUP_W4)
-    {
-        column = mn_put_nibbles(column, step, mn_read_few_nibbles(input, first, rest, fill), pair);
-    }
-    else if (rest > 0)
-    {
-        const int32_t size = rest > 4 ? 8 : 4;
-        const int32_t from = first + rest - size;
-        /* input + (from >> 1) may lie before input: from is at least -8 + 1. */
-        const uint32_t word = mn_read_few_nibbles(input - 4, from + 8, size, 0);
-        const uint32_t keep = ~0u << (4 * (size - rest));
-        const uint32_t nibbles = (word & keep) | (fill & ~keep);
-        column = size == 8 ? mn_put_nibbles(column, step, nibbles, pair)
-                           : mn_put_half_nibbles(column, step, nibbles, pair);
+        const uint32_t word = (mn_read_u32(input) >> 4) | ((uint32_t)input[4] << 28);
+        column = mn_put_nibbles(column, step, word, pair);
     }
     return column;
 }
@@ -217,24 +172,76 @@ MN_INLINE uint32_t *mn_widen_s4_w4(uint32_t *column, const int32_t step, const u
 uint32_t *mn_column_s8_w8(uint32_t *column, int32_t step, const void *input, int32_t first,
                           int32_t count, int32_t offset)
 {
-    const int8_t *const values = (const int8_t *)input + first;
-    return step == 1 ? mn_widen_s8_w8(column, 1, values, count, offset)
-                     : mn_widen_s8_w8(column, 4, values, count, offset);
+    const int8_t *values = (const int8_t *)input + first;
+    const uint32_t pair = mn_offset_pair(offset);
+    values = step == 1 ? mn_widen_s8_w8(&column, 1, values, count, pair)
+                       : mn_widen_s8_w8(&column, 4, values, count, pair);
+    const int32_t rest = count & (MN_GROUP_W8 - 1);
+    if (rest == 0)
+    {
+        return column;
+    }
+    const uint32_t fill = mn_zero_bytes(offset);
+    const uint32_t word =
+        count < MN_GROUP_W8
+            ? mn_read_partial(values, rest, fill)
+            : mn_replace_low(mn_read_u32(values + rest - MN_GROUP_W8), fill, MN_GROUP_W8 - rest);
+    return mn_put_w8(column, step, word, pair);
 }
 
 uint32_t *mn_column_s8_w4(uint32_t *column, int32_t step, const void *input, int32_t first,
                           int32_t count, int32_t offset)
 {
-    const int8_t *const values = (const int8_t *)input + first;
-    return step == 1 ? mn_widen_s8_w4(column, 1, values, count, offset)
-                     : mn_widen_s8_w4(column, 4, values, count, offset);
+    const int8_t *values = (const int8_t *)input + first;
+    const uint32_t pair = mn_offset_pair(offset);
+    values = step == 1 ? mn_widen_s8_w4(&column, 1, values, count, pair)
+                       : mn_widen_s8_w4(&column, 4, values, count, pair);
+    const int32_t rest = count & (MN_GROUP_W4 - 1);
+    if (rest == 0)
+    {
+        return column;
+    }
+    const uint32_t fill = mn_zero_bytes(offset);
+    if (count < MN_GROUP_W4)
+    {
+        const uint32_t low = mn_read_partial(values, rest < 4 ? rest : 4, fill);
+        const uint32_t high = rest > 4 ? mn_read_partial(values + 4, rest - 4, fill) : fill;
+        return mn_put_w4(column, step, low, high, pair);
+    }
+    if (rest > 4)
+    {
+        const uint32_t low = mn_replace_low(mn_read_u32(values + rest - 8), fill, 8 - rest);
+        return mn_put_w4(column, step, low, mn_read_u32(values + rest - 4), pair);
+    }
+    const uint32_t word = mn_replace_low(mn_read_u32(values + rest - 4), fill, 4 - rest);
+    return mn_put_w8(column, step, word, pair);
 }
 
 uint32_t *mn_column_s4_w4(uint32_t *column, int32_t step, const void *input, int32_t first,
                           int32_t count, int32_t offset)
 {
-    return step == 1 ? mn_widen_s4_w4(column, 1, input, first, count, offset)
-                     : mn_widen_s4_w4(column, 4, input, first, count, offset);
+    const uint8_t *const values = (const uint8_t *)input + (first >> 1);
+    const uint32_t pair = mn_offset_pair(offset - 8);
+    const int32_t odd = first & 1;
+    column = odd         ? mn_widen_odd_s4(column, step, values, count, pair)
+             : step == 1 ? mn_widen_even_s4(column, 1, values, count, pair)
+                         : mn_widen_even_s4(column, 4, values, count, pair);
+    const int32_t rest = count & (MN_GROUP_W4 - 1);
+    if (rest == 0)
+    {
+        return column;
+    }
+    const uint32_t fill = ((uint32_t)-offset & 0xFu) * 0x11111111u;
+    if (count < MN_GROUP_W4)
+    {
+        return mn_put_nibbles(column, step, mn_read_few_nibbles(values, odd, rest, fill), pair);
+    }
+    const int32_t size = rest > 4 ? 8 : 4;
+    const uint32_t word = mn_read_few_nibbles(values, odd + count - size, size, 0);
+    const uint32_t keep = ~0u << (4 * (size - rest));
+    const uint32_t nibbles = (word & keep) | (fill & ~keep);
+    return size == 8 ? mn_put_nibbles(column, step, nibbles, pair)
+                     : mn_put_half_nibbles(column, step, nibbles, pair);
 }
 
 uint32_t *mn_column_zero(uint32_t *column, int32_t step, int32_t words)

@@ -37,12 +37,6 @@ static int mn_is_direct(const mn_conv_kind *kind, int pointwise, const mn_dims *
            (pointwise || filter_dims->c % mn_group_of(kind) == 0);
 }
 
-/* multiple is a power of two */
-static int64_t mn_round_up(int64_t value, int64_t multiple)
-{
-    return (value + multiple - 1) & -multiple;
-}
-
 static mn_layout mn_lay_out(const mn_conv_kind *kind, const mn_conv_params *params,
                             const mn_dims *input_dims, const mn_dims *filter_dims,
                             const mn_dims *output_dims)
@@ -51,17 +45,17 @@ static mn_layout mn_lay_out(const mn_conv_kind *kind, const mn_conv_params *para
     const int32_t depth = filter_dims->h * filter_dims->w * filter_dims->c;
     const int pointwise = mn_is_pointwise(params, input_dims, filter_dims, output_dims);
     const int direct = mn_is_direct(kind, pointwise, filter_dims);
-    const int64_t columns = (int64_t)mn_column_words(depth, group) * 4 * MN_BLOCK;
-    const int64_t patch = direct ? 0 : mn_round_up(depth, 4);
-    const int64_t weights = depth < group ? (int64_t)output_dims->c * 4 : 0;
-    const int64_t outputs = kind->input_bits == 4 ? (int64_t)output_dims->c * MN_BLOCK : 0;
-    const int64_t total = columns + patch + weights + outputs;
-    if (total > MN_MAX_BUFFER)
+    const int32_t limit = MN_MAX_BUFFER / 32;
+    if (depth > limit || output_dims->c > limit)
     {
         return (mn_layout){.total = MN_ARG_ERROR};
     }
-    return (mn_layout){(int32_t)columns, (int32_t)(columns + patch),
-                       (int32_t)(columns + patch + weights), (int32_t)total};
+    mn_layout layout;
+    layout.patch = mn_column_words(depth, group) * 4 * MN_BLOCK;
+    layout.weights = layout.patch + (direct ? 0 : (depth + 3) & ~3);
+    layout.outputs = layout.weights + (depth < group ? output_dims->c * 4 : 0);
+    layout.total = layout.outputs + (kind->input_bits == 4 ? output_dims->c * MN_BLOCK : 0);
+    return layout;
 }
 
 static int mn_is_geometry(const mn_conv_params *params, const mn_dims *input_dims,

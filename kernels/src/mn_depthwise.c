@@ -357,7 +357,7 @@ static void mn_set_inner(mn_run *run)
     /* The last first tap with a whole window; the first column at or right of the image's edge. */
     const int32_t last = layer->input_dims->w - 1 - reach;
     const int32_t begin = params->padding.w / stride + (params->padding.w % stride != 0);
-    const int32_t end = last < 0 ? 0 : (int32_t)(((int64_t)last + params->padding.w) / stride) + 1;
+    const int32_t end = last < 0 ? 0 : (last + params->padding.w) / stride + 1;
     run->inner_begin = begin < columns ? begin : columns;
     run->inner_end = end < columns ? end : columns;
     if (run->inner_end < run->inner_begin)

@@ -126,14 +126,6 @@ _Static_assert(offsetof(mn_frame, sums) == 96, "offset in the assembler");
 
 #endif
 
-/* The output of a row's sum, any shift. */
-MN_INLINE int8_t mn_row_output(const mn_rows *rows, int32_t row, int32_t sum)
-{
-    const int32_t quant = row * rows->quant_step;
-    return (int8_t)mn_requantize_s8_any(sum, rows->multiplier[quant], rows->shift[quant],
-                                        rows->output_offset);
-}
-
 /* Field by field: a compound literal becomes calls of memset and memcpy. */
 MN_INLINE void mn_set_frame(mn_frame *frame, const uint32_t *columns, const mn_rows *rows,
                             int8_t *output, int32_t output_step)
@@ -166,20 +158,6 @@ MN_INLINE void mn_set_passes(mn_frame *frame, int32_t units)
 {
     frame->blocks = (int32_t)(((uint32_t)units + 3u) >> 2);
     frame->start = units == 0 ? 0 : ((units - 1) & 3) + 1;
-}
-
-/* The sum of a row of int8 weights, in C; column words are `step` apart. */
-static inline int32_t mn_row_w8(const uint32_t *column, int32_t step, const int8_t *weight,
-                                int32_t depth, int32_t sum)
-{
-    for (int32_t done = 0; done < depth; done += MN_GROUP_W8, column += 2 * step)
-    {
-        const int32_t last = depth - MN_GROUP_W8;
-        const uint32_t word = mn_read_u32(weight + (done < last ? done : last));
-        sum = mn_smlad(mn_sxtb16(word), column[0], sum);
-        sum = mn_smlad(mn_sxtb16_ror8(word), column[step], sum);
-    }
-    return sum;
 }
 
 /* Whether an x1 loop has stopped before the last row, at one with another shift. */

@@ -2,8 +2,6 @@
 
 #include "mn_arguments.h"
 
-#define MN_BLOCK 4
-
 /* Where the parts of the scratch buffer start, in bytes; all multiples of 4. */
 typedef struct
 {
@@ -45,15 +43,14 @@ MN_INLINE int32_t mn_lay_out(mn_layout *layout, const mn_conv_kind *kind,
         return MN_ARG_ERROR;
     }
     const int32_t group = mn_group_of(kind);
-    const int32_t positions = input_dims->n < MN_BLOCK ? 1 : MN_BLOCK;
-    int32_t bytes = mn_column_words(depth, group) * 4 * positions;
+    int32_t bytes = mn_column_words(depth, group) * 4;
     layout->depth = depth;
     layout->patch = bytes;
     bytes += kind->column != NULL ? 0 : (depth + 3) & ~3;
     layout->weights = bytes;
     bytes += depth < group ? rows * 4 : 0;
     layout->outputs = bytes;
-    return bytes + (kind->input_bits == 4 ? (rows * positions + 3) & ~3 : 0);
+    return bytes + (kind->input_bits == 4 ? (rows + 3) & ~3 : 0);
 }
 
 int32_t mn_fully_connected_buffer_size(const mn_conv_kind *kind, const mn_dims *input_dims,
@@ -75,67 +72,33 @@ static int mn_is_layer(const mn_fully_connected *layer)
            mn_is_activation(&layer->params->activation, bits);
 }
 
-/* The column of one batch; column words are `step` apart. */
+/* The column of one batch. */
 static void mn_make_column(const mn_fully_connected *layer, const mn_layout *layout,
-                           uint8_t *scratch, uint32_t *column, int32_t step, int32_t first)
+                           uint8_t *scratch, int32_t first)
 {
     const mn_conv_kind *const kind = layer->kind;
     const int32_t offset = layer->params->input_offset;
+    uint32_t *const column = (uint32_t *)(void *)scratch;
     if (kind->column != NULL)
     {
-        kind->column(column, step, layer->input, first, layout->depth, offset);
+        kind->column(column, 1, layer->input, first, layout->depth, offset);
         return;
     }
     kind->gather(scratch + layout->patch, 0, layer->input, first, layout->depth);
-    kind->patch_column(column, step, scratch + layout->patch, 0, layout->depth, offset);
-}
-
-/* Where `count` batches of int8 results go before mn_finish. */
-static int8_t *mn_values_at(const mn_fully_connected *layer, const mn_layout *layout,
-                            uint8_t *scratch, int32_t to)
-{
-    return layer->kind->input_bits == 4 ? (int8_t *)scratch + layout->outputs
-                                        : (int8_t *)layer->output + to;
-}
-
-/* Blocks of four batches; returns how many batches they are. */
-static int32_t mn_run_blocks(const mn_fully_connected *layer, const mn_layout *layout,
-                             uint8_t *scratch, const void *filter, const mn_rows *rows)
-{
-    const mn_conv_kind *const kind = layer->kind;
-    uint32_t *const columns = (uint32_t *)(void *)scratch;
-    int32_t batch = 0;
-    for (; layer->output_dims->n - batch >= MN_BLOCK; batch += MN_BLOCK)
-    {
-        const int32_t to = batch * rows->rows;
-        int8_t *const values = mn_values_at(layer, layout, scratch, to);
-        for (int32_t i = 0; i < MN_BLOCK; ++i)
-        {
-            mn_make_column(layer, layout, scratch, columns + i, MN_BLOCK,
-                           (batch + i) * layout->depth);
-        }
-        kind->matmul_x4(columns, filter, 0, rows, values, rows->rows);
-        kind->finish(layer->output, to, values, MN_BLOCK * rows->rows, &layer->params->activation);
-    }
-    return batch;
+    kind->patch_column(column, 1, scratch + layout->patch, 0, layout->depth, offset);
 }
 
 static void mn_run_batches(const mn_fully_connected *layer, const mn_layout *layout,
                            uint8_t *scratch, const void *filter, const mn_rows *rows)
 {
     const mn_conv_kind *const kind = layer->kind;
-    uint32_t *const column = (uint32_t *)(void *)scratch;
-    const int32_t batches = layer->output_dims->n;
-    int32_t batch = 0;
-    if (batches >= MN_BLOCK)
-    {
-        batch = mn_run_blocks(layer, layout, scratch, filter, rows);
-    }
-    for (; batch < batches; ++batch)
+    const uint32_t *const column = (const uint32_t *)(const void *)scratch;
+    for (int32_t batch = 0; batch < layer->output_dims->n; ++batch)
     {
         const int32_t to = batch * rows->rows;
-        int8_t *const values = mn_values_at(layer, layout, scratch, to);
-        mn_make_column(layer, layout, scratch, column, 1, batch * layout->depth);
+        int8_t *const values = kind->input_bits == 4 ? (int8_t *)scratch + layout->outputs
+                                                     : (int8_t *)layer->output + to;
+        mn_make_column(layer, layout, scratch, batch * layout->depth);
         kind->matmul_x1(column, filter, 0, rows, values);
         kind->finish(layer->output, to, values, rows->rows, &layer->params->activation);
     }
@@ -166,7 +129,6 @@ mn_status mn_fully_connected_run(const mn_context *ctx, const mn_fully_connected
     rows.shift = layer->quant_params->shift;
     rows.quant_step = layer->quant_params->is_per_channel != 0;
     rows.output_offset = layer->params->output_offset;
-    rows.is_plain = layer->output_dims->n >= MN_BLOCK && mn_are_plain_rows(&rows);
     const void *filter = layer->filter;
     if (layout.depth < mn_group_of(kind))
     {

@@ -1,4 +1,4 @@
-/* The driver of fully connected: one column per batch, or four of them interleaved. */
+/* The driver of fully connected: batch by batch, the inputs copied into a column first. */
 #ifndef MN_FULLY_CONNECTED_H
 #define MN_FULLY_CONNECTED_H
 

@@ -60,4 +60,14 @@ mn_matmul_x4 mn_matmul_x4_w4;
 mn_matmul_x1 mn_matmul_x1_w8;
 mn_matmul_x1 mn_matmul_x1_w4;
 
+/*
+ * The same row by row in C: the portable build, and rows that the assembler leaves out. The sum of a
+ * row, bias included, whose column words are `step` apart; and the output of a sum, any shift.
+ */
+int32_t mn_row_w8(const uint32_t *column, int32_t step, const void *weights, const mn_rows *rows,
+                  int32_t first, int32_t row);
+int32_t mn_row_w4(const uint32_t *column, int32_t step, const void *weights, const mn_rows *rows,
+                  int32_t first, int32_t row);
+int8_t mn_row_output(const mn_rows *rows, int32_t row, int32_t sum);
+
 #endif

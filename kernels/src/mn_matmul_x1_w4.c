@@ -131,9 +131,9 @@ static void mn_run_pairs(mn_frame *frame, int32_t depth)
 void mn_matmul_x1_w4(const uint32_t *column, const void *weights, int32_t first,
                      const mn_rows *rows, int8_t *output)
 {
-    const int32_t depth = rows->depth;
     int32_t row = 0;
 #if MN_DSP
+    const int32_t depth = rows->depth;
     if ((first & 1) == 0)
     {
         mn_frame frame;
@@ -151,8 +151,7 @@ void mn_matmul_x1_w4(const uint32_t *column, const void *weights, int32_t first,
     /* The last of an odd number of rows, or all where the first row starts at an odd nibble. */
     for (; row < rows->rows; ++row)
     {
-        const int32_t sum = mn_row_w4(column, 1, weights, first + row * depth, depth);
-        output[row] =
-            mn_row_output(rows, row, mn_add_wrapping(sum, rows->bias[row * rows->bias_step]));
+        const int32_t sum = mn_row_w4(column, 1, weights, rows, first, row);
+        output[row] = mn_row_output(rows, row, sum);
     }
 }

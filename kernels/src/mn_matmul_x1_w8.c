@@ -85,10 +85,9 @@ static void mn_run_pairs(mn_frame *frame)
 void mn_matmul_x1_w8(const uint32_t *column, const void *weights, int32_t first,
                      const mn_rows *rows, int8_t *output)
 {
-    const int8_t *const weight = (const int8_t *)weights + first;
-    const int32_t depth = rows->depth;
     int32_t row = 0;
 #if MN_DSP
+    const int32_t depth = rows->depth;
     mn_frame frame;
     mn_set_frame(&frame, column, rows, output, 0);
     mn_set_uniform(&frame, rows);
@@ -96,15 +95,14 @@ void mn_matmul_x1_w8(const uint32_t *column, const void *weights, int32_t first,
     frame.overlap = -depth & (MN_GROUP_W8 - 1);
     frame.tail = (depth & MN_GROUP_W8 ? 1 : 0) + (frame.overlap ? 2 : 0);
     frame.stride = depth;
-    frame.weight = weight;
+    frame.weight = (const int8_t *)weights + first;
     row = rows->rows & ~1;
     frame.output_end = output + row;
     mn_run_pairs(&frame);
 #endif
     for (; row < rows->rows; ++row)
     {
-        const int32_t bias = rows->bias[row * rows->bias_step];
-        const int32_t sum = mn_row_w8(column, 1, weight + row * depth, depth, bias);
+        const int32_t sum = mn_row_w8(column, 1, weights, rows, first, row);
         output[row] = mn_row_output(rows, row, sum);
     }
 }

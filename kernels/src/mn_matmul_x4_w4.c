@@ -144,9 +144,7 @@ void mn_matmul_x4_w4(const uint32_t *columns, const void *weights, int32_t first
     {
         const int32_t row = index >> 2;
         const int32_t position = index & 3;
-        const int32_t sum =
-            mn_row_w4(columns + position, 4, weights, first + row * rows->depth, rows->depth);
-        output[position * output_step + row] =
-            mn_row_output(rows, row, mn_add_wrapping(sum, rows->bias[row * rows->bias_step]));
+        const int32_t sum = mn_row_w4(columns + position, 4, weights, rows, first, row);
+        output[position * output_step + row] = mn_row_output(rows, row, sum);
     }
 }

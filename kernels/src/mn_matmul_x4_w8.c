@@ -59,7 +59,6 @@ static void mn_run_rows(mn_frame *frame)
 void mn_matmul_x4_w8(const uint32_t *columns, const void *weights, int32_t first,
                      const mn_rows *rows, int8_t *output, int32_t output_step)
 {
-    const int8_t *const weight = (const int8_t *)weights + first;
 #if MN_DSP
     if (rows->is_plain)
     {
@@ -68,7 +67,7 @@ void mn_matmul_x4_w8(const uint32_t *columns, const void *weights, int32_t first
         frame.blocks = (int32_t)((uint32_t)rows->depth / (4 * MN_GROUP_W8));
         frame.singles = (int32_t)((uint32_t)rows->depth / MN_GROUP_W8 % 4);
         frame.overlap = -rows->depth & (MN_GROUP_W8 - 1);
-        frame.weight = weight;
+        frame.weight = (const int8_t *)weights + first;
         mn_run_rows(&frame);
         return;
     }
@@ -77,8 +76,7 @@ void mn_matmul_x4_w8(const uint32_t *columns, const void *weights, int32_t first
     {
         const int32_t row = index >> 2;
         const int32_t position = index & 3;
-        const int32_t sum = mn_row_w8(columns + position, 4, weight + row * rows->depth,
-                                      rows->depth, rows->bias[row * rows->bias_step]);
+        const int32_t sum = mn_row_w8(columns + position, 4, weights, rows, first, row);
         output[position * output_step + row] = mn_row_output(rows, row, sum);
     }
 }

@@ -10,7 +10,6 @@
 #define MN_NIBBLES_H
 
 #include "mn_frame.h"
-#include "mn_packing.h"
 
 /*
  * How a row ends after its blocks: values of mn_frame.tail, indices of the assembler's branch
@@ -66,32 +65,6 @@ static inline void mn_set_tails(mn_frame *frame, int32_t depth)
     frame->odd_overlap = overlap >> 1;
     frame->tail = tail + (depth & 1);
     frame->odd_tail = tail;
-}
-
-/* The sum of the row at nibble `start`, in C. `step` is the distance of column words. */
-static inline int32_t mn_row_w4(const uint32_t *column, int32_t step, const uint8_t *weights,
-                                int32_t start, int32_t depth)
-{
-    const int32_t rest = depth % MN_GROUP_W4;
-    const int32_t half = rest > 0 && rest <= 4;
-    int32_t sum = 0;
-    for (int32_t done = 0; done < depth; done += MN_GROUP_W4)
-    {
-        const int32_t is_half = half && depth - done < MN_GROUP_W4;
-        const int32_t size = is_half ? 4 : MN_GROUP_W4;
-        const int32_t last = depth - size;
-        const int32_t at = start + (done < last ? done : last);
-        /* Elements (0, 4), (2, 6), (1, 5), (3, 7), or (0, 2), (1, 3). */
-        for (int32_t pair = 0; pair < size / 2; ++pair, column += step)
-        {
-            const int32_t low = is_half ? pair : (pair % 2) * 2 + pair / 2;
-            const int32_t high = low + size / 2;
-            const uint32_t values = ((uint32_t)mn_get_s4(weights, at + low) & 0xFFFFu) |
-                                    ((uint32_t)mn_get_s4(weights, at + high) << 16);
-            sum = mn_smlad(values, *column, sum);
-        }
-    }
-    return sum;
 }
 
 #endif

@@ -99,11 +99,6 @@ void mn_unpack_s4(void *destination, int32_t to, const void *source, int32_t fro
     }
 }
 
-MN_INLINE uint32_t mn_bytes(int32_t value)
-{
-    return ((uint32_t)value & 0xFFu) * 0x01010101u;
-}
-
 void mn_finish_s8(void *output, int32_t to, int8_t *values, int32_t count,
                   const mn_activation *activation)
 {

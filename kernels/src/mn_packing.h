@@ -23,6 +23,19 @@ MN_INLINE void mn_put_s4(uint8_t *data, int32_t index, int32_t value)
     data[index >> 1] = (uint8_t)(kept | (((uint32_t)value & 0xFu) << shift));
 }
 
+/* The value in each of four bytes. */
+MN_INLINE uint32_t mn_bytes(int32_t value)
+{
+    return ((uint32_t)value & 0xFFu) * 0x01010101u;
+}
+
+/* Puts elements in ascending order: an even one clears the nibble of the next. */
+MN_INLINE void mn_append_s4(uint8_t *data, int32_t index, int32_t value)
+{
+    const uint8_t nibble = (uint8_t)(value & 0xF);
+    data[index >> 1] = index & 1 ? (uint8_t)(data[index >> 1] | (nibble << 4)) : nibble;
+}
+
 /* Copies `count` elements between element indices; the regions must not overlap. */
 typedef void mn_copy(void *destination, int32_t to, const void *source, int32_t from,
                      int32_t count);
