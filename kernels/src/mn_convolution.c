@@ -90,6 +90,7 @@ typedef struct
 {
     const mn_convolution *convolution;
     uint8_t *patch;
+    int32_t patch_offset; /* the input offset, for the values in the patch */
     int32_t step;
     int direct;
     int pointwise;
@@ -118,13 +119,12 @@ static void mn_append_inputs(const mn_gatherer *gatherer, mn_cursor *cursor, int
 
 static void mn_append_padding(const mn_gatherer *gatherer, mn_cursor *cursor, int32_t count)
 {
-    const mn_convolution *const conv = gatherer->convolution;
     if (gatherer->direct)
     {
         cursor->column = mn_column_zero(cursor->column, gatherer->step, count / 2);
         return;
     }
-    mn_fill_s8(gatherer->patch, cursor->filled, -conv->params->input_offset, count);
+    mn_fill_s8(gatherer->patch, cursor->filled, -gatherer->patch_offset, count);
     cursor->filled += count;
 }
 
@@ -203,8 +203,8 @@ static void mn_gather(const mn_gatherer *gatherer, uint32_t *column, const mn_po
     }
     if (!gatherer->direct)
     {
-        conv->kind->patch_column(column, gatherer->step, gatherer->patch, 0, filter->h * filter->w *
-                           filter->c, conv->params->input_offset);
+        conv->kind->patch_column(column, gatherer->step, gatherer->patch, 0, cursor.filled,
+                                 gatherer->patch_offset);
     }
 }
 
@@ -265,7 +265,8 @@ static void mn_run_positions(mn_convolution *conv, uint8_t *scratch, const mn_la
     const mn_conv_kind *const kind = conv->kind;
     const mn_dims *const dims = conv->output_dims;
     const int32_t total = dims->n * dims->h * dims->w;
-    mn_gatherer gatherer = {conv, scratch + layout->patch, MN_BLOCK,
+    mn_gatherer gatherer = {conv, scratch + layout->patch,
+                            conv->params->input_offset - kind->patch_bias, MN_BLOCK,
                             mn_is_direct(kind, pointwise, conv->filter_dims), pointwise};
     mn_position next = {0, -conv->params->padding.h, -conv->params->padding.w};
     mn_position positions[MN_BLOCK];

@@ -96,6 +96,7 @@ typedef struct
     mn_layout layout;
     int32_t tap_count;
     int fast;           /* mn_run_quads: multiplier 1, 4 channels or more, short shifts */
+    int32_t offset;     /* the input offset, for the values in rows */
     int32_t slots;      /* input row y is row y % slots of rows */
     const int8_t *rows; /* int8 input rows of the current image */
     int32_t next_row;   /* int4 inputs: the image's first row not unpacked yet */
@@ -136,7 +137,7 @@ static void mn_prepare(const mn_run *run)
             bias[lane] = layer->bias != NULL && lane < lanes ? layer->bias[channel + lane] : 0;
         }
         weights = layer->kind->prepare_quad(weights, bias, layer->filter, channel, channels,
-                                            run->tap_count, lanes, layer->params->input_offset);
+                                            run->tap_count, lanes, run->offset);
     }
 }
 
@@ -433,15 +434,17 @@ mn_status mn_depthwise_run(const mn_context *ctx, const mn_depthwise *layer)
     run.fast = mn_is_fast(layer);
     run.slots = layer->input_dims->h;
     run.rows = NULL;
+    run.offset = layer->params->input_offset;
     const int packed = layer->kind->unpack != NULL;
     if (packed)
     {
+        run.offset -= MN_NIBBLE_BIAS;
         run.slots = mn_slots_of(layer->params, layer->input_dims, layer->filter_dims);
         run.rows = (const int8_t *)run.scratch + run.layout.rows;
     }
     run.whole_taps = run.tap_count & ~7;
     run.whole_channels = layer->output_dims->c & ~(MN_LANES - 1);
-    mn_fill_s8(run.scratch, run.layout.zeros, -layer->params->input_offset, layer->input_dims->c);
+    mn_fill_s8(run.scratch, run.layout.zeros, -run.offset, layer->input_dims->c);
     mn_prepare(&run);
     mn_set_quads(&run);
     mn_set_inner(&run);

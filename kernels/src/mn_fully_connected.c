@@ -85,7 +85,8 @@ static void mn_make_column(const mn_fully_connected *layer, const mn_layout *lay
         return;
     }
     kind->gather(scratch + layout->patch, 0, layer->input, first, layout->depth);
-    kind->patch_column(column, 1, scratch + layout->patch, 0, layout->depth, offset);
+    kind->patch_column(column, 1, scratch + layout->patch, 0, layout->depth,
+                       offset - kind->patch_bias);
 }
 
 static void mn_run_batches(const mn_fully_connected *layer, const mn_layout *layout,

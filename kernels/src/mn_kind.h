@@ -17,8 +17,9 @@ typedef struct
     int32_t input_bits;
     int32_t weight_bits;
     mn_column *column;       /* from the input; null: always by way of a patch */
-    mn_column *patch_column; /* from a patch of int8 values */
+    mn_column *patch_column; /* from a patch of bytes */
     mn_copy *gather;         /* input to patch */
+    int32_t patch_bias;      /* what the patch holds more than the input */
     mn_copy *pad_weights; /* weights to rows of one group, when a row is shorter than a group */
     mn_fill *fill_weights;
     mn_matmul_x4 *matmul_x4;

@@ -7,6 +7,7 @@ const mn_conv_kind mn_kind_s4_w8 = {
     .column = NULL,
     .patch_column = mn_column_s8_w8,
     .gather = mn_unpack_s4,
+    .patch_bias = MN_NIBBLE_BIAS,
     .pad_weights = mn_copy_s8,
     .fill_weights = mn_fill_s8,
     .matmul_x4 = mn_matmul_x4_w8,

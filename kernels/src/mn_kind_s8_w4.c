@@ -7,6 +7,7 @@ const mn_conv_kind mn_kind_s8_w4 = {
     .column = mn_column_s8_w4,
     .patch_column = mn_column_s8_w4,
     .gather = mn_copy_s8,
+    .patch_bias = 0,
     .pad_weights = mn_copy_s4,
     .fill_weights = mn_fill_s4,
     .matmul_x4 = mn_matmul_x4_w4,

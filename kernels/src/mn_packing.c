@@ -76,26 +76,38 @@ void mn_fill_s4(void *destination, int32_t to, int32_t value, int32_t count)
     }
 }
 
+/* The four nibbles of the low half-word, one a byte. */
+MN_INLINE uint32_t mn_spread_nibbles(uint32_t nibbles)
+{
+    nibbles &= 0xFFFFu;
+    nibbles = (nibbles | (nibbles << 8)) & 0x00FF00FFu;
+    return (nibbles | (nibbles << 4)) & 0x0F0F0F0Fu;
+}
+
 void mn_unpack_s4(void *destination, int32_t to, const void *source, int32_t from, int32_t count)
 {
     int8_t *output = (int8_t *)destination + to;
     const uint8_t *input = (const uint8_t *)source + (from >> 1);
     if (count > 0 && (from & 1))
     {
-        *output++ = (int8_t)mn_get_s4(input++, 1);
+        *output++ = (int8_t)(mn_get_s4(input++, 1) + MN_NIBBLE_BIAS);
         --count;
     }
-    for (; count >= 4; count -= 4, input += 2, output += 4)
+    for (; count >= 8; count -= 8, input += 4, output += 8)
     {
-        uint32_t word = input[0] | ((uint32_t)input[1] << 8);
-        word = (word | (word << 8)) & 0x00FF00FFu;
-        word = (word | (word << 4)) & 0x0F0F0F0Fu;
-        /* (nibble ^ 8) - 8 in every byte: the sign bit, times 0x1E, fills the upper half. */
-        mn_write_u32(output, word | ((word & 0x08080808u) * 0x1Eu));
+        const uint32_t word = mn_read_u32(input) ^ 0x88888888u;
+        mn_write_u32(output, mn_spread_nibbles(word));
+        mn_write_u32(output + 4, mn_spread_nibbles(word >> 16));
     }
-    for (int32_t i = 0; i < count; ++i)
+    for (; count >= 2; count -= 2, output += 2)
     {
-        *output++ = (int8_t)mn_get_s4(input, i);
+        const uint32_t byte = *input++ ^ 0x88u;
+        output[0] = (int8_t)(byte & 0xFu);
+        output[1] = (int8_t)(byte >> 4);
+    }
+    if (count)
+    {
+        *output = (int8_t)(mn_get_s4(input, 0) + MN_NIBBLE_BIAS);
     }
 }
 

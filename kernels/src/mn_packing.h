@@ -42,7 +42,10 @@ typedef void mn_copy(void *destination, int32_t to, const void *source, int32_t 
 
 mn_copy mn_copy_s8;
 mn_copy mn_copy_s4;
-mn_copy mn_unpack_s4; /* packed int4 to one int8 per element */
+mn_copy mn_unpack_s4; /* packed int4 to one byte per element, MN_NIBBLE_BIAS added */
+
+/* Flipping a nibble's sign bit adds 8 and leaves 0 .. 15: cheaper than extending its sign. */
+#define MN_NIBBLE_BIAS 8
 
 /* Sets `count` elements from `to` on. */
 typedef void mn_fill(void *destination, int32_t to, int32_t value, int32_t count);
