@@ -1,1 +1,51 @@
-"""Placeholder."""
+"""Says exactly whether a TensorFlow Lite model runs on a microcontroller under TFLM.
+
+::
+
+    import predictor
+
+    prediction = predictor.predict("model.tflite", board="f746zg")
+    prediction.fits, prediction.arena.required_bytes
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from predictor.boards.board import Board, find_board
+    from predictor.model.graph import Graph
+    from predictor.model.tflite_reader import read_graph
+    from predictor.report.prediction import Options, Prediction, predict, predict_graph
+
+__all__ = [
+    "Board",
+    "Graph",
+    "Options",
+    "Prediction",
+    "find_board",
+    "predict",
+    "predict_graph",
+    "read_graph",
+]
+
+_HOMES = {
+    "Board": "predictor.boards.board",
+    "Graph": "predictor.model.graph",
+    "Options": "predictor.report.prediction",
+    "Prediction": "predictor.report.prediction",
+    "find_board": "predictor.boards.board",
+    "predict": "predictor.report.prediction",
+    "predict_graph": "predictor.report.prediction",
+    "read_graph": "predictor.model.tflite_reader",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Imports public names when they are first used, so that importing the package is quick."""
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module 'predictor' has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(home), name)

@@ -9,7 +9,8 @@ import difflib
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cache
+from itertools import pairwise
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -102,7 +103,7 @@ class Board:
         return tuple(sorted(spans, key=lambda span: -span.size_bytes))
 
 
-@lru_cache(maxsize=None)
+@cache
 def shipped_boards() -> tuple[Board, ...]:
     """The boards that ship with the package, smallest RAM first."""
     boards = [_load_file(path) for path in sorted(_FOLDER.glob("*.toml"))]
@@ -198,7 +199,7 @@ def _check_regions(regions: tuple[Region, ...], source: str) -> None:
         if not any(region.kind == kind for region in regions):
             raise BoardError(f"{source}: regions holds no region of kind {kind!r}")
     ordered = sorted(regions, key=lambda region: region.base)
-    for low, high in zip(ordered, ordered[1:], strict=False):
+    for low, high in pairwise(ordered):
         if low.end > high.base:
             raise BoardError(f"{source}: regions {low.name} and {high.name} overlap")
 

@@ -1,1 +1,1 @@
-""""""
+"""Work of a model: operation counts per operator."""

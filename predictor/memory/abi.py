@@ -66,6 +66,10 @@ class StructLayouts:
             name: (size, size) for name, size in abi.scalar_bytes().items()
         }
 
+    def replaced(self, structs: Mapping[str, Sequence[str]]) -> StructLayouts:
+        """A copy in which some structs have other fields, as in builds with other options."""
+        return StructLayouts(self.abi, self._fields, structs)
+
     def size_of(self, name: str) -> int:
         """Bytes of a type, its tail padding included.
 

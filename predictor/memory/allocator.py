@@ -13,12 +13,12 @@ from predictor.operators.sizes import align_up
 
 
 class PersistentAllocation(NamedTuple):
-    """One request to the tail, for ``count`` objects at once."""
+    """One request to the tail, for a number of objects at once."""
 
     kind: str
     size_bytes: int
     alignment: int
-    count: int = 1
+    objects: int = 1
 
 
 class ArenaAllocator:

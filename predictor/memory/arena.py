@@ -8,21 +8,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 from types import MappingProxyType
-from typing import NamedTuple
 
 from predictor.memory.allocator import ArenaAllocator, PersistentAllocation
 from predictor.memory.greedy_planner import (
-    ONLINE_PLANNED,
     BufferRequest,
     lower_bound_bytes,
     plan,
-
 )
 from predictor.memory.lifetimes import Lifetimes, lifetimes, offline_offsets
-from predictor.memory.preparation import PreparedGraph, prepare
+from predictor.memory.preparation import PreparedGraph, messages, prepare
 from predictor.memory.revision import Revision
 from predictor.model.graph import Graph, Tensor
+from predictor.model.metadata import ONLINE_PLANNED
 from predictor.operators.context import PERSISTENT, Request
+from predictor.operators.families import FAMILY_OF
 from predictor.operators.sizes import align_up, runtime_bytes
 
 # Kinds of persistent allocations. The first six are TFLM's RecordedAllocationType.
@@ -55,12 +54,15 @@ _RECORDING_OBJECTS = (
     "RecordingMicroAllocator",
 )
 
-class KindUsage(NamedTuple):
+
+@dataclass(frozen=True, slots=True)
+class KindUsage:
     """Persistent memory of one kind: bytes asked for, bytes taken with alignment, objects."""
 
     requested_bytes: int
     used_bytes: int
     count: int
+
 
 @dataclass(frozen=True, slots=True)
 class PlannedBuffer:
@@ -84,6 +86,7 @@ class PlannedBuffer:
         if self.tensor is not None:
             return self.tensor.name
         return f"scratch of operator {self.operator_index}"
+
 
 @dataclass(frozen=True)
 class ArenaReport:
@@ -114,25 +117,41 @@ class ArenaReport:
     def exact(self) -> bool:
         return not self.prepared.inexact_reasons
 
+    @property
+    def invoke_errors(self) -> list[str]:
+        """Operators that prepare but fail each time they run, in subgraphs that do run."""
+        called = {subgraph for subgraph, _ in self.steps.values()}
+        nodes = (node for node in self.prepared.nodes if node.context.subgraph.index in called)
+        return messages(nodes, "invoke_errors")
+
     @cached_property
     def breakdown(self) -> dict[str, KindUsage]:
         """Persistent bytes by kind; the ``used_bytes`` sum to ``persistent_bytes``."""
         return _by_kind(self.persistent_log)
 
-    @cached_property
+    @property
     def recorded(self) -> dict[str, KindUsage]:
         """What TFLM's ``RecordingMicroAllocator`` prints for this model.
 
         The recorder's own objects are larger, which shifts the alignment of what follows: used
         bytes can differ from :attr:`breakdown` by a few bytes.
         """
+        return {kind: self._with_recorder[kind] for kind in RECORDED_KINDS}
+
+    @property
+    def recorded_persistent_bytes(self) -> int:
+        """The tail that TFLM's ``RecordingMicroAllocator`` prints, its own objects included."""
+        return sum(usage.used_bytes for usage in self._with_recorder.values())
+
+    @cached_property
+    def _with_recorder(self) -> dict[str, KindUsage]:
         structs = self.prepared.revision.structs
         first = [
             PersistentAllocation(RUNTIME_OBJECTS, *structs.layout(name))
             for name in _RECORDING_OBJECTS
         ]
-        usage = _by_kind((*first, *self.persistent_log[len(_ALLOCATOR_OBJECTS) :]))
-        return {kind: usage[kind] for kind in RECORDED_KINDS}
+        return _by_kind((*first, *self.persistent_log[len(_ALLOCATOR_OBJECTS) :]))
+
 
 def _by_kind(log: tuple[PersistentAllocation, ...]) -> dict[str, KindUsage]:
     sums = {kind: [0, 0, 0] for kind in ALL_KINDS}
@@ -145,6 +164,7 @@ def _by_kind(log: tuple[PersistentAllocation, ...]) -> dict[str, KindUsage]:
         entry[2] += count
     return {kind: KindUsage(*entry) for kind, entry in sums.items()}
 
+
 def arena(graph: Graph, revision: Revision) -> ArenaReport:
     """Predicts the arena of a model.
 
@@ -152,6 +172,7 @@ def arena(graph: Graph, revision: Revision) -> ArenaReport:
         RefusedError: TFLM refuses the model; says which operator and why.
     """
     return replay(prepare(graph, revision))
+
 
 def replay(prepared: PreparedGraph) -> ArenaReport:
     """Replays the allocations of ``MicroInterpreter::AllocateTensors`` in their order."""
@@ -165,6 +186,7 @@ def replay(prepared: PreparedGraph) -> ArenaReport:
 
     for name in _ALLOCATOR_OBJECTS:
         persistent(RUNTIME_OBJECTS, name)
+    _create_resource_variables(prepared, allocator)
     persistent(RUNTIME_OBJECTS, "MicroBuiltinDataAllocator")
     request_bytes = structs.size_of("ScratchBufferRequest")
     reserve = revision.rules.max_scratch_buffers_per_operator
@@ -215,6 +237,18 @@ def replay(prepared: PreparedGraph) -> ArenaReport:
         persistent_log=tuple(allocator.persistent_log),
     )
 
+
+def _create_resource_variables(prepared: PreparedGraph, allocator: ArenaAllocator) -> None:
+    """What an application does before it creates an interpreter for a model with variables."""
+    if all(FAMILY_OF.get(node.row.name) != "variables" for node in prepared.nodes):
+        return
+    from predictor.operators.variables import resource_variable_requests
+
+    sizeof = prepared.revision.structs.size_of
+    for size in resource_variable_requests(prepared.graph, sizeof):
+        allocator.persistent(PERSISTENT_BUFFERS, size, allocator.alignment)
+
+
 def _replay_requests(allocator: ArenaAllocator, requests: list[Request]) -> None:
     for kind, size, alignment in requests:
         if kind == PERSISTENT:
@@ -222,9 +256,8 @@ def _replay_requests(allocator: ArenaAllocator, requests: list[Request]) -> None
         else:
             allocator.temporary(size, alignment)
 
-def _commit_plan(
-    prepared: PreparedGraph, allocator: ArenaAllocator
-) -> tuple[Lifetimes, list[int]]:
+
+def _commit_plan(prepared: PreparedGraph, allocator: ArenaAllocator) -> tuple[Lifetimes, list[int]]:
     """Mirrors ``CommitStaticMemoryPlan``; returns an offset for each planned allocation."""
     graph, revision = prepared.graph, prepared.revision
     structs, alignment = revision.structs, revision.rules.arena_alignment
@@ -248,6 +281,7 @@ def _commit_plan(
     allocator.resize_head(0)
     return lives, plan(requests)
 
+
 def _allocate_variables(
     prepared: PreparedGraph, allocator: ArenaAllocator, offline: tuple[int, ...] | None
 ) -> None:
@@ -260,6 +294,7 @@ def _allocate_variables(
                 key = (subgraph.index, tensor.index)
                 size = runtime_bytes(tensor, prepared.state.shapes.get(key, tensor.shape))
                 allocator.persistent(VARIABLES, size, allocator.alignment)
+
 
 def _planned_buffers(
     prepared: PreparedGraph, lives: Lifetimes, offsets: list[int]

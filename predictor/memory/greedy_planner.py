@@ -18,8 +18,7 @@ from bisect import bisect_right, insort
 from collections.abc import Sequence
 from typing import NamedTuple
 
-ONLINE_PLANNED = -1
-"""The offline offset that leaves a buffer to the planner (kOnlinePlannedBuffer)."""
+from predictor.model.metadata import ONLINE_PLANNED
 
 
 class BufferRequest(NamedTuple):

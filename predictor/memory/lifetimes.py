@@ -10,12 +10,11 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from predictor.errors import ModelError, RefusedError
-from predictor.memory.greedy_planner import ONLINE_PLANNED
 from predictor.model.graph import Graph, Operator
+from predictor.model.metadata import OFFLINE_PLAN, ONLINE_PLANNED
 from predictor.operators.context import GraphState
 from predictor.operators.sizes import runtime_bytes
 
-OFFLINE_PLAN_METADATA = "OfflineMemoryAllocation"
 MAX_VISITED_OPERATORS = 1_000_000
 """Control flow may visit a subgraph many times; beyond this the file is taken for hostile."""
 
@@ -80,19 +79,18 @@ def offline_offsets(graph: Graph) -> tuple[int, ...] | None:
         RefusedError: their number differs from the number of tensors.
         ModelError: the metadata is cut short.
     """
-    raw = graph.metadata.get(OFFLINE_PLAN_METADATA)
+    raw = graph.metadata.get(OFFLINE_PLAN)
     if raw is None:
         return None
     if raw.nbytes < 12:
-        raise ModelError(f"{OFFLINE_PLAN_METADATA} metadata has {raw.nbytes} bytes, needs 12")
+        raise ModelError(f"{OFFLINE_PLAN} metadata has {raw.nbytes} bytes, needs 12")
     (count,) = struct.unpack_from("<I", raw, 8)
     if count != graph.tensor_count:
         raise RefusedError(
-            f"its {OFFLINE_PLAN_METADATA} metadata has {count} offsets for "
-            f"{graph.tensor_count} tensors"
+            f"its {OFFLINE_PLAN} metadata has {count} offsets for {graph.tensor_count} tensors"
         )
     if raw.nbytes < 12 + 4 * count:
-        raise ModelError(f"{OFFLINE_PLAN_METADATA} metadata is cut short")
+        raise ModelError(f"{OFFLINE_PLAN} metadata is cut short")
     return struct.unpack_from(f"<{count}i", raw, 12)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from predictor.errors import RefusedError
@@ -35,19 +36,15 @@ class PreparedGraph:
     @property
     def inexact_reasons(self) -> list[str]:
         """Why figures are not known to be exact; empty where they are."""
-        return _messages(self.nodes, "inexact_reasons")
-
-    @property
-    def invoke_errors(self) -> list[str]:
-        """Operators that prepare but fail each time they run."""
-        return _messages(self.nodes, "invoke_errors")
+        return messages(self.nodes, "inexact_reasons")
 
     @property
     def notes(self) -> list[str]:
-        return _messages(self.nodes, "notes")
+        return messages(self.nodes, "notes")
 
 
-def _messages(nodes: list[PreparedNode], attribute: str) -> list[str]:
+def messages(nodes: Iterable[PreparedNode], attribute: str) -> list[str]:
+    """What the operators noted under an attribute of their contexts, each with its operator."""
     return [
         f"operator {node.context.op.index} ({node.context.op.label}): {message}"
         for node in nodes

@@ -6,9 +6,8 @@ and the rules; the other files describe the structs of the runtime and of the ke
 
 from __future__ import annotations
 
-
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +50,7 @@ def _load_toml(path: Path) -> dict[str, Any]:
         return toml.load(file)
 
 
-@lru_cache(maxsize=None)
+@cache
 def load_revision(name: str = DEFAULT_REVISION, kernels: str = "cmsis_nn") -> Revision:
     """Loads a revision with a kernel set.
 

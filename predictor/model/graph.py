@@ -71,7 +71,7 @@ BITS_STORED: Mapping[TensorType, int] = MappingProxyType(
         TensorType.FLOAT8_E5M2: 8,
     }
 )
-"""Bits of one element in the flatbuffer; sub-byte types are packed. STRING and VARIANT have none."""
+"""Bits of one element in the flatbuffer; sub-byte types are packed. STRING, VARIANT: none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +136,15 @@ class Tensor:
         return 0 if self.data is None else self.data.nbytes
 
 
+CUSTOM_PREFIX = "CUSTOM:"
+"""What stands before custom codes in labels."""
+
+
+def operator_label(name: str, is_custom: bool) -> str:
+    """The name with ``CUSTOM:`` before custom codes."""
+    return CUSTOM_PREFIX + name if is_custom else name
+
+
 @dataclass(frozen=True, slots=True)
 class Operator:
     """One node. ``name`` is the schema's builtin name, or the custom code for custom operators.
@@ -160,7 +169,7 @@ class Operator:
     @property
     def label(self) -> str:
         """The name with ``CUSTOM:`` before custom codes, as reports print it."""
-        return f"CUSTOM:{self.name}" if self.is_custom else self.name
+        return operator_label(self.name, self.is_custom)
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,16 +189,24 @@ class Graph:
     """A whole model. ``metadata`` maps names to raw bytes, the last of equal names winning.
 
     ``flatbuffer_bytes`` is the size of the file, 0 for graphs that were not read from one.
+    ``unused_codes`` are labels of operators that the file lists but no node uses; a resolver
+    generated from the file links them all the same.
     """
 
     subgraphs: tuple[Subgraph, ...]
     metadata: Mapping[str, memoryview] = field(default_factory=lambda: NO_OPTIONS, repr=False)
     description: str = ""
     flatbuffer_bytes: int = 0
+    unused_codes: tuple[str, ...] = ()
 
     @property
     def main(self) -> Subgraph:
         return self.subgraphs[0]
+
+    @property
+    def operator_labels(self) -> frozenset[str]:
+        """Labels of the operators in all subgraphs."""
+        return frozenset(op.label for subgraph in self.subgraphs for op in subgraph.operators)
 
     @property
     def tensor_count(self) -> int:

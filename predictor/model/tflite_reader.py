@@ -8,10 +8,10 @@ read is bounded: a hostile file costs little time and memory and ends in a ``Mod
 from __future__ import annotations
 
 import os
-import re
 import stat
 import struct
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -28,10 +28,17 @@ from predictor.model.graph import (
     Subgraph,
     Tensor,
     TensorType,
+    operator_label,
+)
+from predictor.model.schema import (
+    BUILTIN_NAMES,
+    FILE_IDENTIFIER,
+    OPTIONS2_NAMES,
+    OPTIONS_NAMES,
+    SCHEMA_VERSION,
+    options_fields,
 )
 
-FILE_IDENTIFIER = b"TFL3"
-SCHEMA_VERSION = 3
 MAX_FILE_BYTES = 256 << 20
 """Larger files cannot run on any microcontroller; they are refused unread."""
 MAX_RANK = 64
@@ -89,7 +96,9 @@ def read_graph(source: ModelSource) -> Graph:
         raise
     except (struct.error, ValueError, TypeError, IndexError, OverflowError) as error:
         # The accessors of the schema package fail in these ways on offsets outside the file.
-        raise ModelError(f"damaged flatbuffer: an offset leads outside the file ({error})") from error
+        raise ModelError(
+            f"damaged flatbuffer: an offset leads outside the file ({error})"
+        ) from error
 
 
 def _check_identifier(content: bytes) -> None:
@@ -106,45 +115,8 @@ def _check_identifier(content: bytes) -> None:
         )
 
 
-def _enum_names(schema_enum: type) -> dict[int, str]:
-    return {value: name for name, value in vars(schema_enum).items() if isinstance(value, int)}
-
-
-_BUILTIN_NAMES = _enum_names(tflite.BuiltinOperator)
-_OPTIONS_NAMES = _enum_names(tflite.BuiltinOptions)
-_OPTIONS2_NAMES = _enum_names(tflite.BuiltinOptions2)
 _TENSOR_TYPES = {int(member): member for member in TensorType}
 _CUSTOM = int(tflite.BuiltinOperator.CUSTOM)
-
-
-def _snake_case(name: str) -> str:
-    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).lower()
-
-
-_Fields = tuple[tuple[str, str, bool], ...]
-_options_fields: dict[str, _Fields] = {}
-
-
-def _fields_of(class_name: str) -> _Fields:
-    """Fields of an options table as (attribute, snake-case name, is a vector of numbers)."""
-    fields = _options_fields.get(class_name)
-    if fields is None:
-        accessors = [
-            name
-            for name, value in vars(getattr(tflite, class_name)).items()
-            if callable(value) and name[0].isupper()
-        ]
-        vectors = {name.removesuffix("IsNone") for name in accessors if name.endswith("IsNone")}
-        derived = {v + suffix for v in vectors for suffix in ("IsNone", "Length", "AsNumpy")}
-        fields = tuple(
-            (name, _snake_case(name), name in vectors)
-            for name in accessors
-            if name not in derived
-            and name != "Init"
-            and (name not in vectors or name + "AsNumpy" in accessors)
-        )
-        _options_fields[class_name] = fields
-    return fields
 
 
 class _Reader:
@@ -175,12 +147,14 @@ class _Reader:
         main = subgraphs[0]
         if not main.operators and not (main.outputs and set(main.outputs) <= set(main.inputs)):
             raise ModelError("the model has no operator: nothing computes its outputs")
-        return Graph(
+        graph = Graph(
             subgraphs=subgraphs,
             metadata=self._metadata(model, buffers),
             description=_text(model.Description()),
             flatbuffer_bytes=len(self._content),
         )
+        listed = {operator_label(name, is_custom) for name, is_custom, _, _ in codes}
+        return replace(graph, unused_codes=tuple(sorted(listed - graph.operator_labels)))
 
     # Safe access to the flatbuffer.
 
@@ -252,7 +226,7 @@ class _Reader:
             if not custom:
                 raise ModelError("an operator code is CUSTOM but has no custom name")
             return _text(custom), True, table.Version(), True
-        name = _BUILTIN_NAMES.get(code)
+        name = BUILTIN_NAMES.get(code)
         if name is None:
             raise ModelError(
                 f"operator code {code} is not in the TensorFlow Lite schema; "
@@ -260,9 +234,7 @@ class _Reader:
             )
         return name, False, table.Version(), newer == code
 
-    def _metadata(
-        self, model: Any, buffers: list[memoryview | None]
-    ) -> Mapping[str, memoryview]:
+    def _metadata(self, model: Any, buffers: list[memoryview | None]) -> Mapping[str, memoryview]:
         found: dict[str, memoryview] = {}
         for entry in self._tables(model, "Metadata", "metadata entry"):
             name, index = entry.Name(), entry.Buffer()
@@ -353,7 +325,9 @@ class _Reader:
         intermediates = self._numbers(table, "Intermediates")
         for tensor in inputs:
             if not OPTIONAL_TENSOR <= tensor < tensor_count:
-                raise ModelError(f"operator {index} ({name}) reads tensor {tensor}, which is absent")
+                raise ModelError(
+                    f"operator {index} ({name}) reads tensor {tensor}, which is absent"
+                )
         for tensor in outputs + intermediates:
             if not 0 <= tensor < tensor_count:
                 raise ModelError(
@@ -374,10 +348,10 @@ class _Reader:
         )
 
     def _options(self, operator: Any, index: int) -> Mapping[str, Any]:
-        class_name = _OPTIONS_NAMES.get(operator.BuiltinOptionsType(), "NONE")
+        class_name = OPTIONS_NAMES.get(operator.BuiltinOptionsType(), "NONE")
         union = operator.BuiltinOptions()
         if class_name == "NONE" or union is None:
-            class_name = _OPTIONS2_NAMES.get(operator.BuiltinOptions2Type(), "NONE")
+            class_name = OPTIONS2_NAMES.get(operator.BuiltinOptions2Type(), "NONE")
             union = operator.BuiltinOptions2()
         if class_name == "NONE" or union is None:
             return NO_OPTIONS
@@ -385,7 +359,7 @@ class _Reader:
         table.Init(union.Bytes, union.Pos)
         self._check_table(table, f"options of operator {index}")
         values: dict[str, Any] = {"options_type": class_name}
-        for attribute, field, is_vector in _fields_of(class_name):
+        for attribute, field, is_vector in options_fields(class_name):
             if is_vector:
                 values[field] = self._numbers(table, attribute)
                 continue

@@ -25,6 +25,7 @@ TEMPORARY = 2
 Request = tuple[int, int, int]
 """(PERSISTENT or TEMPORARY, bytes, alignment), in the order in which TFLM makes the requests."""
 
+
 class GraphState:
     """What the operators' Prepare functions change in eval tensors while a graph is prepared.
 

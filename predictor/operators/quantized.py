@@ -7,6 +7,7 @@ from predictor.operators.context import NodeContext
 
 INT16_BYTES = 2
 INT32_BYTES = 4
+INT64_BYTES = 8
 QUANTIZED_TYPES = frozenset((TensorType.INT8, TensorType.UINT8, TensorType.INT16))
 
 

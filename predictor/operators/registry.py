@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib import import_module
 from typing import NamedTuple
 
 from predictor.operators.context import NodeContext
+from predictor.operators.families import FAMILY_OF
 
 
 class OpCount(NamedTuple):
@@ -52,19 +54,29 @@ def register(
 ) -> None:
     """Adds a row for each name (a builtin operator, or the custom code of a custom operator)."""
     for name in names:
-        if name in _rows:
-            raise ValueError(f"operator {name} is registered twice")
+        if name in _rows or name not in FAMILY_OF:
+            raise ValueError(f"operator {name} is registered twice or has no family")
         _rows[name] = OperatorRow(name, prepare, count, init, params)
 
 
 def find(name: str) -> OperatorRow | None:
     """The row of an operator, None if TFLM has no such operator."""
-    return _rows.get(name)
+    row = _rows.get(name)
+    if row is None and name in FAMILY_OF:
+        import_module(f"predictor.operators.{FAMILY_OF[name]}")
+        row = _rows[name]
+    return row
 
 
 def names() -> tuple[str, ...]:
     """Names of all operators in the registry, sorted."""
-    return tuple(sorted(_rows))
+    return tuple(sorted(FAMILY_OF))
+
+
+def rows_of(family: str) -> tuple[str, ...]:
+    """Names of the operators that a module has registered, sorted."""
+    import_module(f"predictor.operators.{family}")
+    return tuple(sorted(name for name in _rows if FAMILY_OF.get(name) == family))
 
 
 def count_nothing(_: NodeContext) -> OpCount:

@@ -1,1 +1,1 @@
-""""""
+"""The result of a prediction and the forms in which it is shown."""

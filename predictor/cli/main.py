@@ -1,0 +1,109 @@
+"""Entry point of ``predict``: a group whose default command is the prediction."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+
+import click
+
+from predictor.errors import EXIT_INTERRUPTED, PredictorError
+
+_COMMANDS = {
+    "model": ("predictor.cli.model", "Predict one model (the default command)."),
+    "check": ("predictor.cli.check", "Hold the models of a predictor.toml against budgets."),
+    "boards": ("predictor.cli.boards", "List the boards that are known."),
+}
+_DEFAULT = "model"
+_GROUP_OPTIONS = ("--help", "-h", "--version")
+
+
+class LazyGroup(click.Group):
+    """Imports a command's module only when it runs, and falls back to the default command."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _COMMANDS:
+            return None
+        command: click.Command = import_module(_COMMANDS[cmd_name][0]).command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in _COMMANDS.items()])
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if args and args[0] not in _COMMANDS and args[0] not in _GROUP_OPTIONS:
+            args = [_DEFAULT, *args]
+        return super().parse_args(ctx, args)
+
+
+def _version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
+    if wanted and not ctx.resilient_parsing:
+        from importlib.metadata import version
+
+        click.echo(f"predict {version('mcu-predictor')}")
+        ctx.exit()
+
+
+@click.group(
+    cls=LazyGroup,
+    no_args_is_help=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Exit codes: 0 fits, 1 bad model or failure, 2 usage, 3 does not fit, 130 interrupted.",
+)
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_version,
+    help="Show the version.",
+)
+def cli() -> None:
+    """Say exactly whether a TensorFlow Lite model runs on a microcontroller under TFLM.
+
+    \b
+    predict MODEL.tflite --board f746zg     one model on one board
+    predict MODEL.tflite --board all        one model on all boards
+    predict check                           many models against budgets
+    """
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Runs the command line and exits with the documented code."""
+    try:
+        code = run(arguments)
+    except KeyboardInterrupt:
+        click.echo("interrupted", err=True)
+        code = EXIT_INTERRUPTED
+    sys.exit(code)
+
+
+def run(arguments: Sequence[str] | None = None) -> int:
+    """Runs the command line and returns its exit code; errors are one line on standard error."""
+    try:
+        result = cli.main(
+            args=None if arguments is None else list(arguments),
+            prog_name="predict",
+            standalone_mode=False,
+        )
+        return result if isinstance(result, int) else 0
+    except click.exceptions.Exit as error:
+        return error.exit_code
+    except click.Abort:
+        click.echo("interrupted", err=True)
+        return EXIT_INTERRUPTED
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except PredictorError as error:
+        click.echo(f"predict: {error}", err=True)
+        return error.exit_code
+
+
+if __name__ == "__main__":
+    main()

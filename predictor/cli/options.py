@@ -1,0 +1,89 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from predictor.errors import UsageError
+from predictor.report.budgets import BYTE_UNITS, COUNT_UNITS, parse_quantity
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+class Quantity(click.ParamType):  # type: ignore[type-arg,unused-ignore]
+    """A number with a unit, such as 100KB or 20M."""
+
+    def __init__(self, name: str, units: Mapping[str, int]) -> None:
+        self.name = name
+        self._units = units
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        try:
+            return parse_quantity(value, self._units, param.name or "" if param else "")
+        except UsageError as error:
+            self.fail(str(error), param, ctx)
+
+
+BYTES = Quantity("bytes", BYTE_UNITS)
+MACS = Quantity("count", COUNT_UNITS)
+OUTPUT_PATH = click.Path(dir_okay=False, path_type=Path)
+
+
+def format_option(*forms: str) -> Callable[[Command], Command]:
+    """``--format``, whose default is the first form."""
+    return click.option(
+        "--format",
+        "form",
+        type=click.Choice(forms),
+        default=forms[0],
+        show_default=True,
+        help="Form of the report.",
+    )
+
+
+def prediction_options(command: Command) -> Command:
+    """Adds what a prediction assumes beside model and board."""
+    for option in reversed(
+        (
+            click.option(
+                "--kernels",
+                default="cmsis_nn",
+                show_default=True,
+                help="Kernel set that TFLM is built with: cmsis_nn or reference.",
+            ),
+            click.option(
+                "--tflm",
+                metavar="REV",
+                default="2026.08",
+                show_default=True,
+                help="Revision of TFLM.",
+            ),
+            click.option(
+                "--resolver",
+                type=click.Choice(["used", "all"]),
+                default="used",
+                show_default=True,
+                help="Link the operators that the model uses, or all of them.",
+            ),
+            click.option(
+                "--reserve-ram",
+                "reserve_ram_bytes",
+                type=BYTES,
+                default=0,
+                help="RAM that the application needs, e.g. 20KB.",
+            ),
+            click.option(
+                "--reserve-flash",
+                "reserve_flash_bytes",
+                type=BYTES,
+                default=0,
+                help="Flash that the application needs, e.g. 64KB.",
+            ),
+        )
+    ):
+        command = option(command)
+    return command

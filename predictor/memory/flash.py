@@ -1,0 +1,143 @@
+"""Flash that a model needs: its flatbuffer, the TFLM runtime and the code of its operators.
+
+Code sizes are measured, not modelled: a table per core and kernel set holds the bytes of the
+interpreter without operators and of *groups* of code, each with the operators whose presence
+links it. A group counts once, however many of its operators a model uses.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from predictor.errors import UsageError
+from predictor.memory.revision import Revision
+from predictor.model.graph import Graph
+from predictor.operators.sizes import align_up
+
+_FOLDER = Path(__file__).parent / "code_size"
+MODEL_ALIGNMENT_BYTES = 16
+"""TFLM wants the flatbuffer 16-byte aligned, so that its constants are aligned."""
+RESOLVERS = ("used", "all")
+Groups = tuple[tuple[int, frozenset[str]], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class FlashReport:
+    """Bytes of flash. ``avoidable_bytes`` is code of operators that no node uses;
+    ``unmeasured`` names operators whose code is not in the table.
+
+    ``code_bytes`` is then a lower bound; it is otherwise within ``code_error`` (a fraction) of
+    a linked image.
+    """
+
+    model_bytes: int
+    alignment_bytes: int
+    runtime_bytes: int
+    operator_bytes: int
+    static_ram_bytes: int
+    code_error: float
+    avoidable_bytes: int
+    unmeasured: tuple[str, ...]
+
+    @property
+    def code_bytes(self) -> int:
+        return self.runtime_bytes + self.operator_bytes
+
+    @property
+    def total_bytes(self) -> int:
+        return self.model_bytes + self.alignment_bytes + self.code_bytes
+
+
+@dataclass(frozen=True)
+class CodeSizes:
+    """Measured code of one core, kernel set and TFLM revision.
+
+    ``base_ram_bytes`` is the RAM of the interpreter without the arena: statics, the interpreter
+    object and an empty op resolver; each operator adds ``resolver_entry_bytes``.
+    """
+
+    base_bytes: int
+    base_ram_bytes: int
+    resolver_entry_bytes: int
+    error: float
+    groups: Groups
+    ram_groups: Groups
+    operators: frozenset[str]
+
+    def operator_bytes(self, operators: frozenset[str]) -> int:
+        """Code that these operators link together."""
+        return _linked(self.groups, operators)
+
+    def static_ram_bytes(self, operators: frozenset[str]) -> int:
+        """RAM beside arena and stack with these operators registered."""
+        entries = self.resolver_entry_bytes * len(operators)
+        return self.base_ram_bytes + entries + _linked(self.ram_groups, operators)
+
+
+def _linked(groups: Groups, operators: frozenset[str]) -> int:
+    return sum(size for size, linked_by in groups if not linked_by.isdisjoint(operators))
+
+
+@cache
+def load_code_sizes(revision_name: str, core: str, kernels: str) -> CodeSizes:
+    """The table of a revision, core ("cortex-m4", "cortex-m7") and kernel set.
+
+    Raises:
+        UsageError: nothing was measured for this combination.
+    """
+    path = _FOLDER / f"{revision_name}.json"
+    tables: dict[str, Any] = json.loads(path.read_text())["profiles"] if path.exists() else {}
+    table = tables.get(f"{core}/{kernels}")
+    if table is None:
+        known = ", ".join(sorted(tables)) or "none"
+        raise UsageError(
+            f"no code sizes for TFLM revision {revision_name} with {kernels} kernels on {core}; "
+            f"measured: {known}"
+        )
+    groups = _groups(table["groups"])
+    resolver = table["resolver_bytes"]
+    return CodeSizes(
+        base_bytes=table["base_bytes"],
+        base_ram_bytes=table["static_ram_bytes"] + table["interpreter_bytes"] + resolver["fixed"],
+        resolver_entry_bytes=resolver["per_operator"],
+        error=table["error"],
+        groups=groups,
+        ram_groups=_groups(table["ram_groups"]),
+        operators=frozenset().union(*(linked_by for _, linked_by in groups)),
+    )
+
+
+def _groups(rows: list[dict[str, Any]]) -> Groups:
+    return tuple((row["bytes"], frozenset(row["linked_by"])) for row in rows)
+
+
+def flash(graph: Graph, revision: Revision, core: str, resolver: str = "used") -> FlashReport:
+    """Predicts the flash of a model with the operators it lists, or with all of TFLM.
+
+    Raises:
+        UsageError: unknown resolver, or no measured code sizes.
+    """
+    if resolver not in RESOLVERS:
+        raise UsageError(f"unknown resolver {resolver!r}; choose {' or '.join(RESOLVERS)}")
+    sizes = load_code_sizes(revision.name, core, revision.kernels)
+    used = graph.operator_labels
+    listed = (
+        sizes.operators if resolver == "all" else sizes.operators.intersection(graph.unused_codes)
+    )
+    linked = used | listed
+    operator_bytes = align_up(sizes.operator_bytes(linked), 4)
+    return FlashReport(
+        model_bytes=graph.flatbuffer_bytes,
+        alignment_bytes=align_up(graph.flatbuffer_bytes, MODEL_ALIGNMENT_BYTES)
+        - graph.flatbuffer_bytes,
+        runtime_bytes=sizes.base_bytes,
+        operator_bytes=operator_bytes,
+        static_ram_bytes=sizes.static_ram_bytes(linked),
+        code_error=sizes.error,
+        avoidable_bytes=sizes.operator_bytes(linked) - sizes.operator_bytes(used),
+        unmeasured=tuple(sorted(used - sizes.operators)),
+    )

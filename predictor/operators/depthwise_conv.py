@@ -1,0 +1,137 @@
+"""DEPTHWISE_CONV_2D. Mirrors kernels/depthwise_conv_common.cc, kernels/depthwise_conv.cc,
+kernels/cmsis_nn/depthwise_conv.cc and CMSIS-NN's arm_depthwise_conv_get_buffer_sizes_s8.c and
+_s4.c (DSP extension, no MVE)."""
+
+from __future__ import annotations
+
+from predictor.model.graph import Tensor, TensorType
+from predictor.operators.checks import ensure_same_type, need_counts
+from predictor.operators.context import NodeContext
+from predictor.operators.convolution import (
+    allocate_requantization,
+    check_4d,
+    check_filter_scales,
+    check_hybrid,
+    expect_4d,
+    populate_quantization,
+)
+from predictor.operators.evaluation import allocates
+from predictor.operators.geometry import padding_of
+from predictor.operators.parsing import fused_activation, options_of
+from predictor.operators.quantized import INT16_BYTES, zero_point
+from predictor.operators.registry import OpCount, register
+
+_OPTIONS = "DepthwiseConv2DOptions"
+_CHANNELS = 3
+"""The dimension of the filter that holds the output channels."""
+_TYPES = (
+    (TensorType.FLOAT32, TensorType.FLOAT32),
+    (TensorType.INT16, TensorType.INT8),
+    (TensorType.INT8, TensorType.INT4),
+    (TensorType.INT8, TensorType.INT8),
+)
+
+
+def count(ctx: NodeContext) -> OpCount:
+    """One MAC for each tap (filter height x width) of each output element."""
+    filter, output = ctx.input(1), ctx.output(0)
+    if filter is None or output is None or len(ctx.shape(filter)) < 3:
+        return OpCount()
+    _, height, width = ctx.shape(filter)[:3]
+    return OpCount(ctx.element_count(output) * height * width)
+
+
+def _prepare(ctx: NodeContext) -> None:
+    if ctx.kernels == "cmsis_nn":
+        _prepare_cmsis_nn(ctx)
+    else:
+        _prepare_reference(ctx)
+
+
+def _calculate_op_data(ctx: NodeContext) -> None:
+    """Mirrors ``CalculateOpDataDepthwiseConv``."""
+    need_counts(ctx, (2, 3), 1)
+    input, filter = ctx.need_input(0), ctx.need_input(1)
+    bias = ctx.temp_input(2)
+    output = ctx.need_output(0)
+    if input.type != TensorType.FLOAT32:
+        channels = ctx.shape(filter)[_CHANNELS]
+        activation = fused_activation(ctx, _OPTIONS)
+        populate_quantization(ctx, (input, filter, bias, output), channels, activation)
+    # Having 3 inputs, TFLM frees the temporary tensor of the bias even if it got none; its count
+    # of temporary buffers is wrong from then on, which it reports as an error.
+    ctx.ensure(
+        len(ctx.op.inputs) == 2 or bias is not None,
+        "its bias is listed but omitted; leave it out of the inputs or give it a tensor",
+    )
+
+
+def _prepare_reference(ctx: NodeContext) -> None:
+    """Mirrors ``DepthwiseConvPrepare``."""
+    output, input, filter = ctx.need_output(0), ctx.need_input(0), ctx.need_input(1)
+    expect_4d(ctx, input, output)
+    check_4d(ctx, filter)
+    channels = ctx.shape(filter)[_CHANNELS]
+    allocate_requantization(ctx, channels)
+    if input.type == TensorType.INT8:
+        check_filter_scales(ctx, filter, channels)
+    types = input.type, filter.type
+    check_hybrid(ctx, input.type == filter.type or types in _TYPES, input, filter)
+    if filter.type == TensorType.INT4:
+        ctx.scratch(ctx.element_count(filter))
+    _calculate_op_data(ctx)
+    if types not in _TYPES:
+        ctx.fails_at_invoke(
+            f"it does not run on {input.type.name} activations with {filter.type.name} weights"
+        )
+
+
+def _prepare_cmsis_nn(ctx: NodeContext) -> None:
+    input, filter, output = ctx.need_input(0), ctx.need_input(1), ctx.need_output(0)
+    ensure_same_type(ctx, input, output)
+    check_hybrid(ctx, (input.type, filter.type) in _TYPES, input, filter)
+    if input.type == TensorType.FLOAT32:
+        expect_4d(ctx, input, filter, output)
+    else:
+        expect_4d(ctx, input, output)
+        check_4d(ctx, filter)
+        channels = ctx.shape(filter)[_CHANNELS]
+        if input.type == TensorType.INT16:
+            ctx.ensure(zero_point(input) == 0, "int16 input needs zero point 0")
+            ctx.ensure(zero_point(output) == 0, "int16 output needs zero point 0")
+        check_filter_scales(ctx, filter, channels)
+        allocate_requantization(ctx, channels)
+    _calculate_op_data(ctx)
+    if input.type == TensorType.INT8:
+        buffer_bytes = _buffer_bytes(ctx, input, filter, output)
+        if buffer_bytes > 0:
+            ctx.scratch(buffer_bytes)
+
+
+def _buffer_bytes(ctx: NodeContext, input: Tensor, filter: Tensor, output: Tensor) -> int:
+    """Mirrors ``arm_depthwise_conv_wrapper_s8_get_buffer_size`` and its ``_s4`` sibling.
+
+    Only the fast convolution (batch 1, depth multiplier 1, no dilation) has a buffer: one column
+    of the input as 16-bit values. With int8 weights, 3x3 filters have a kernel without buffer.
+    """
+    check_4d(ctx, input, output)
+    in_shape, filter_shape, out_shape = ctx.shape(input), ctx.shape(filter), ctx.shape(output)
+    options = options_of(ctx, _OPTIONS)
+    dilation = options.get("dilation_h_factor", 0), options.get("dilation_w_factor", 0)
+    batches, channels = min(in_shape[0], out_shape[0]), min(out_shape[3], filter_shape[3])
+    if in_shape[3] != channels or batches != 1 or dilation != (1, 1):
+        return 0
+    if filter.type == TensorType.INT8 and filter_shape[1:3] == (3, 3):
+        padding = padding_of(options, in_shape[1:3], filter_shape[1:3])
+        if padding.height <= 1 and padding.width <= 1:
+            return 0
+    return channels * filter_shape[2] * filter_shape[1] * INT16_BYTES
+
+
+register(
+    "DEPTHWISE_CONV_2D",
+    params="TfLiteDepthwiseConvParams",
+    init=allocates("ConvOpData"),
+    prepare=_prepare,
+    count=count,
+)

@@ -1,0 +1,85 @@
+"""PAD, PADV2, MIRROR_PAD. Mirrors kernels/pad_common.cc and mirror_pad.cc; both kernel sets
+prepare alike."""
+
+from __future__ import annotations
+
+from predictor.model.graph import Tensor, TensorType
+from predictor.operators.checks import (
+    constant_int32,
+    ensure_constant,
+    ensure_rank,
+    ensure_same_type,
+    need_counts,
+)
+from predictor.operators.context import NodeContext
+from predictor.operators.evaluation import allocates, runs_on
+from predictor.operators.quantized import INT32_BYTES, scale, zero_point
+from predictor.operators.registry import count_outputs, register
+
+_MAX_RANK = 5
+
+
+def _prepare_pad(ctx: NodeContext) -> None:
+    """Mirrors ``PadPrepare``."""
+    need_counts(ctx, (2, 3), 1)
+    input, paddings = ctx.need_input(0), ctx.need_input(1)
+    constant_values = ctx.temp_input(2)
+    output = ctx.need_output(0)
+    ensure_same_type(ctx, input, output)
+    ensure_rank(ctx, input, 0, _MAX_RANK)
+    if constant_values is not None:
+        ensure_same_type(ctx, input, constant_values)
+        ctx.ensure(ctx.element_count(constant_values) == 1, "the padding value must be a scalar")
+    in_shape, out_shape = ctx.shape(input), ctx.shape(output)
+    ctx.ensure(
+        ctx.element_count(paddings) == 2 * len(out_shape),
+        f"the paddings {list(ctx.shape(paddings))} are not two for each output dimension",
+    )
+    ensure_constant(ctx, paddings, "paddings")
+    ctx.ensure(
+        len(out_shape) <= len(in_shape),
+        f"the output has {len(out_shape)} dimensions, the input {len(in_shape)}",
+    )
+    values = constant_int32(ctx, paddings, 2 * len(out_shape))
+    for axis, dim in enumerate(out_shape):
+        padded = in_shape[axis] + values[2 * axis] + values[2 * axis + 1]
+        ctx.ensure(
+            dim == padded, f"dimension {axis} of the output is {dim}, the padded input has {padded}"
+        )
+    if input.type == TensorType.INT8:
+        _check_quantization(ctx, constant_values, output)
+    runs_on(ctx, input, TensorType.FLOAT32, TensorType.INT8, TensorType.INT16, TensorType.INT32)
+
+
+def _check_quantization(ctx: NodeContext, constant: Tensor | None, output: Tensor) -> None:
+    if constant is None:
+        point = zero_point(output)
+        ctx.ensure(-128 <= point <= 127, f"the output's zero point {point} is not an int8")
+        return
+    ctx.ensure(
+        zero_point(output) == zero_point(constant) and scale(output) == scale(constant),
+        "padding value and output differ in scale or zero point",
+    )
+
+
+def _prepare_mirror_pad(ctx: NodeContext) -> None:
+    input, paddings, output = ctx.need_input(0), ctx.need_input(1), ctx.need_output(0)
+    ensure_rank(ctx, paddings, 2)
+    rank = len(ctx.shape(input))
+    ctx.ensure(
+        ctx.shape(paddings)[0] == rank,
+        f"the paddings {list(ctx.shape(paddings))} do not suit an input of {rank} dimensions",
+    )
+    ctx.scratch(rank * INT32_BYTES)
+    ctx.scratch(rank * INT32_BYTES)
+    runs_on(ctx, output, TensorType.FLOAT32, TensorType.INT8)
+
+
+register("PAD", "PADV2", init=allocates("OpDataPad"), prepare=_prepare_pad, count=count_outputs)
+register(
+    "MIRROR_PAD",
+    params="TfLiteMirrorPaddingParams",
+    init=allocates("OpDataMirrorPad"),
+    prepare=_prepare_mirror_pad,
+    count=count_outputs,
+)

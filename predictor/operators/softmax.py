@@ -1,0 +1,97 @@
+"""SOFTMAX and LOG_SOFTMAX. Mirrors kernels/softmax_common.cc, kernels/cmsis_nn/softmax.cc and
+kernels/log_softmax.cc."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from predictor.model.graph import Tensor, TensorType
+from predictor.operators.checks import check_runtime_shape, ensure_same_type, need_counts
+from predictor.operators.context import NodeContext
+from predictor.operators.evaluation import allocates, runs_on
+from predictor.operators.parsing import options_of
+from predictor.operators.quantized import INT16_BYTES, scale, zero_point
+from predictor.operators.registry import OpCount, register
+
+_LUT_ENTRIES = 513
+_MULTIPLIER_BITS = 31 - 5
+"""Fraction bits of the scaled differences: kScaledDiffIntegerBits is 5."""
+_OPERATIONS_PER_ELEMENT = 5
+
+
+def count(ctx: NodeContext) -> OpCount:
+    """Five operations for each element: maximum, difference, exponential, sum, scaling."""
+    tensor = ctx.output(0)
+    return OpCount(0, 0 if tensor is None else _OPERATIONS_PER_ELEMENT * ctx.element_count(tensor))
+
+
+def _check_near(ctx: NodeContext, output: Tensor, wanted: float) -> None:
+    """Mirrors ``TF_LITE_ENSURE_NEAR`` of the output's scale, within a thousandth."""
+    difference = abs(np.float32(scale(output)) - np.float32(wanted))
+    ctx.ensure(
+        # NaN passes.
+        not difference > np.float32(0.001) * np.float32(wanted),
+        f"the output needs the scale {wanted}, not {scale(output)}",
+    )
+
+
+def _check_scaling(ctx: NodeContext, input: Tensor, beta: float) -> None:
+    """Mirrors ``PreprocessSoftmaxScaling``."""
+    multiplier = beta * scale(input) * (1 << _MULTIPLIER_BITS)
+    ctx.ensure(
+        multiplier > 1.0,
+        f"TFLM aborts: beta {beta:g} x input scale {scale(input):g} must be above "
+        f"2^-{_MULTIPLIER_BITS}",
+    )
+
+
+def _prepare(ctx: NodeContext) -> None:
+    """Mirrors ``SoftmaxPrepare`` and ``CalculateSoftmaxParams``."""
+    need_counts(ctx, 1, 1)
+    input = ctx.need_input(0)
+    ctx.ensure(len(ctx.shape(input)) >= 1, "the input needs a dimension")
+    output = ctx.need_output(0)
+    check_runtime_shape(ctx, input, output)
+    if input.type == TensorType.INT16:
+        ctx.persistent(INT16_BYTES * _LUT_ENTRIES)
+        ctx.persistent(INT16_BYTES * _LUT_ENTRIES)
+    if input.type != TensorType.INT8 or output.type != TensorType.INT16:
+        ensure_same_type(ctx, input, output)
+    ctx.ensure_type(input, TensorType.FLOAT32, TensorType.INT8, TensorType.INT16)
+    if input.type == TensorType.INT16:
+        ctx.ensure(zero_point(input) == 0, "int16 input needs zero point 0")
+        ctx.ensure(zero_point(output) == 0, "int16 output needs zero point 0")
+        _check_near(ctx, output, 1 / 32768)
+    elif input.type == TensorType.INT8:
+        if output.type == TensorType.INT16:
+            ctx.ensure(zero_point(output) == -32768, "int16 output needs zero point -32768")
+            _check_near(ctx, output, 1 / 65536)
+        else:
+            ctx.ensure(zero_point(output) == -128, "int8 output needs zero point -128")
+            ctx.ensure(scale(output) == 1 / 256, "int8 output needs the scale 1/256")
+        _check_scaling(ctx, input, options_of(ctx, "SoftmaxOptions").get("beta", 0.0))
+
+
+def _prepare_log(ctx: NodeContext) -> None:
+    """Mirrors ``CalculateOpData`` of LOG_SOFTMAX."""
+    need_counts(ctx, 1, 1)
+    input, output = ctx.need_input(0), ctx.need_output(0)
+    ensure_same_type(ctx, input, output)
+    ctx.ensure(ctx.shape(input) == ctx.shape(output), "input and output differ in shape")
+    check_runtime_shape(ctx, input)
+    if input.type == TensorType.INT8:
+        ctx.persistent_struct("LogSoftmaxOpData")
+        ctx.ensure(scale(output) == 16 / 256, "int8 output needs the scale 16/256")
+        ctx.ensure(zero_point(output) == 127, "int8 output needs zero point 127")
+        _check_scaling(ctx, input, beta=1.0)
+    runs_on(ctx, input, TensorType.FLOAT32, TensorType.INT8)
+
+
+register(
+    "SOFTMAX",
+    params="TfLiteSoftmaxParams",
+    init=allocates("SoftmaxOpData"),
+    prepare=_prepare,
+    count=count,
+)
+register("LOG_SOFTMAX", prepare=_prepare_log, count=count)

@@ -1,0 +1,107 @@
+"""VAR_HANDLE, READ_VARIABLE, ASSIGN_VARIABLE. Mirrors kernels/var_handle.cc, read_variable.cc,
+assign_variable.cc and micro_resource_variable.cc.
+
+An application that runs such models creates a ``MicroResourceVariables`` in the arena, before
+the interpreter; :func:`resource_variable_requests` says what that takes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from predictor.model.graph import Graph, TensorType
+from predictor.operators.checks import constant_int32, need_counts
+from predictor.operators.context import NodeContext
+from predictor.operators.evaluation import allocates
+from predictor.operators.parsing import options_of
+from predictor.operators.registry import OpCount, count_nothing, count_outputs, register
+from predictor.operators.sizes import runtime_bytes
+
+RESOURCE_VARIABLE_OPERATORS = frozenset(("ASSIGN_VARIABLE", "READ_VARIABLE", "VAR_HANDLE"))
+MAX_RESOURCE_VARIABLES = 32
+"""Variables that the application is taken to make room for; TFLM leaves the number to it."""
+
+_IDS = "resource ids"
+_ALLOCATED = "allocated resources"
+
+
+def resource_variable_requests(graph: Graph, sizeof: Callable[[str], int]) -> tuple[int, ...]:
+    """Bytes that ``MicroResourceVariables::Create`` takes; nothing for models without variables.
+
+    Each is an ``AllocatePersistentBuffer``, made after the allocator's own objects.
+    """
+    names = {op.name for subgraph in graph.subgraphs for op in subgraph.operators}
+    if names.isdisjoint(RESOURCE_VARIABLE_OPERATORS):
+        return ()
+    return (
+        sizeof("MicroResourceVariables"),
+        sizeof("MicroResourceVariable") * MAX_RESOURCE_VARIABLES,
+    )
+
+
+def _resource_id(ctx: NodeContext) -> int:
+    """Mirrors ``CreateIdIfNoneFound``: equal names share a variable, a null container any."""
+    options = options_of(ctx, "VarHandleOptions")
+    container, name = options.get("container"), options.get("shared_name")
+    resources = ctx.state.resources
+    if name is None and resources:
+        ctx.inexact("it has no shared_name: TFLM compares a null pointer with the others'")
+    for (known_container, known_name), known in resources.items():
+        if known_name == (name or "") and container in (None, known_container):
+            return known
+    ctx.ensure(
+        len(resources) < MAX_RESOURCE_VARIABLES,
+        f"the model has more than {MAX_RESOURCE_VARIABLES} resource variables",
+    )
+    resources[container or "", name or ""] = len(resources)
+    return len(resources) - 1
+
+
+def _prepare_var_handle(ctx: NodeContext) -> None:
+    handle = _resource_id(ctx)
+    output = ctx.need_output(0, temp=False)
+    ctx.set_data(output)
+    ctx.state.shared.setdefault(_IDS, {})[ctx.subgraph.index, output.index] = handle
+
+
+def _prepare_read_variable(ctx: NodeContext) -> None:
+    ctx.need_input(0)
+    ctx.need_output(0, temp=False)
+
+
+def _prepare_assign_variable(ctx: NodeContext) -> None:
+    need_counts(ctx, 2, 0)
+    handle_tensor = ctx.need_input(0, temp=False)
+    ctx.ensure_type(handle_tensor, TensorType.RESOURCE, TensorType.INT32)
+    ctx.ensure(ctx.element_count(handle_tensor) == 1, "the resource id must be one value")
+    value = ctx.need_input(1)
+    ids: dict[tuple[int, int], int] = ctx.state.shared.get(_IDS, {})
+    handle = ids.get((ctx.subgraph.index, handle_tensor.index))
+    if handle is None and handle_tensor.is_constant:
+        (handle,) = constant_int32(ctx, handle_tensor, 1)
+    if handle is None:
+        # The id comes from another subgraph; TFLM takes it to be assigned there, too.
+        return
+    ctx.ensure(0 <= handle < len(ctx.state.resources), f"resource variable {handle} is absent")
+    allocated: set[int] = ctx.state.shared.setdefault(_ALLOCATED, set())
+    if handle not in allocated:
+        allocated.add(handle)
+        # The size is that of the shape in the file, even where a kernel has replaced it.
+        ctx.persistent(runtime_bytes(value, value.shape))
+
+
+def count_assigned(ctx: NodeContext) -> OpCount:
+    """One elementary operation for each element assigned."""
+    value = ctx.input(1)
+    return OpCount(0, 0 if value is None else ctx.element_count(value))
+
+
+register(
+    "VAR_HANDLE",
+    params="TfLiteVarHandleParams",
+    init=allocates("OpDataVarHandle"),
+    prepare=_prepare_var_handle,
+    count=count_nothing,
+)
+register("READ_VARIABLE", prepare=_prepare_read_variable, count=count_outputs)
+register("ASSIGN_VARIABLE", prepare=_prepare_assign_variable, count=count_assigned)

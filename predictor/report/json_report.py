@@ -1,0 +1,138 @@
+"""The JSON form of predictions. Its schema is ``prediction.schema.json``."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import Any
+
+from predictor.errors import PredictorError, RefusedError
+from predictor.memory.arena import PlannedBuffer
+from predictor.report.prediction import Prediction
+
+SCHEMA_VERSION = "1.0"
+
+
+def prediction_json(prediction: Prediction) -> dict[str, Any]:
+    """One prediction as JSON values. All sizes are bytes."""
+    graph, board, arena = prediction.graph, prediction.board, prediction.arena
+    flash, sram, ops = prediction.flash, prediction.sram, prediction.ops
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "model": {
+            "path": prediction.path,
+            "sha256": prediction.sha256,
+            "flatbuffer_bytes": graph.flatbuffer_bytes,
+            "operators": list(ops.by_operator),
+            "operator_count": len(prediction.layers),
+            "subgraph_count": len(graph.subgraphs),
+        },
+        "runtime": {
+            "name": "TensorFlow Lite for Microcontrollers",
+            "revision": prediction.revision.name,
+            "commit": prediction.revision.commit,
+            "kernels": prediction.options.kernels,
+        },
+        "board": {
+            "name": board.name,
+            "title": board.title,
+            "core": board.core.name,
+            "clock_hz": board.core.clock_hz,
+            "sram_bytes": board.sram_bytes,
+            "flash_bytes": board.flash_bytes,
+        },
+        "arena": {
+            "used_bytes": arena.used_bytes,
+            "required_bytes": arena.required_bytes,
+            "nonpersistent_bytes": arena.nonpersistent_bytes,
+            "persistent_bytes": arena.persistent_bytes,
+            "lower_bound_bytes": arena.lower_bound_bytes,
+            "exact": arena.exact,
+            "breakdown": {kind: asdict(usage) for kind, usage in arena.recorded.items()},
+            "persistent_by_kind": {
+                kind: usage.used_bytes for kind, usage in arena.breakdown.items()
+            },
+            "plan": [_buffer(buffer) for buffer in arena.buffers],
+            "peak_operator": _peak(prediction),
+        },
+        "flash": {
+            "model_bytes": flash.model_bytes,
+            "alignment_bytes": flash.alignment_bytes,
+            "code_bytes": flash.code_bytes,
+            "runtime_bytes": flash.runtime_bytes,
+            "operator_bytes": flash.operator_bytes,
+            "reserve_bytes": prediction.options.reserve_flash_bytes,
+            "total_bytes": prediction.flash_total_bytes,
+            "available_bytes": board.flash_bytes,
+            "margin_bytes": prediction.flash_margin_bytes,
+            "code_error": flash.code_error,
+            "unmeasured": list(flash.unmeasured),
+        },
+        "sram": {
+            "arena_bytes": sram.arena_bytes,
+            "static_bytes": sram.static_bytes,
+            "stack_bytes": sram.stack_bytes,
+            "reserve_bytes": sram.reserve_bytes,
+            "total_bytes": sram.total_bytes,
+            "available_bytes": sram.available_bytes,
+            "largest_span_bytes": sram.largest_span_bytes,
+            "margin_bytes": sram.margin_bytes,
+            "arena_region": sram.arena_region,
+        },
+        "ops": {
+            "total_macs": ops.total_macs,
+            "total_ops": ops.total_ops,
+            "total_other_ops": ops.total_other_ops,
+            "by_operator": {name: asdict(total) for name, total in ops.by_operator.items()},
+        },
+        "layers": [
+            {**asdict(layer), "output_shape": list(layer.output_shape)}
+            for layer in prediction.layers
+        ],
+        "fits": prediction.fits,
+        "invoke_errors": prediction.invoke_errors,
+        "notes": list(prediction.notes),
+        "remedies": list(prediction.remedies),
+    }
+
+
+def _buffer(buffer: PlannedBuffer) -> dict[str, Any]:
+    return {
+        "name": buffer.name,
+        "tensor": None if buffer.tensor is None else buffer.tensor.index,
+        "subgraph": buffer.subgraph_index,
+        "offset": buffer.offset,
+        "size_bytes": buffer.size_bytes,
+        "first_use": buffer.first_use,
+        "last_use": buffer.last_use,
+        "scratch_of": buffer.operator_index,
+        "offline_planned": buffer.is_offline_planned,
+    }
+
+
+def _peak(prediction: Prediction) -> dict[str, Any] | None:
+    position = prediction.peak_operator
+    if position is None:
+        return None
+    op = prediction.graph.subgraphs[position[0]].operators[position[1]]
+    return {"subgraph": position[0], "index": position[1], "operator": op.label}
+
+
+def error_json(error: PredictorError, path: str | None) -> dict[str, Any]:
+    """An error as JSON values, for callers that read standard output only."""
+    details: dict[str, Any] = {
+        "kind": type(error).__name__,
+        "message": str(error),
+        "exit_code": error.exit_code,
+        "path": path,
+    }
+    if isinstance(error, RefusedError):
+        details["reason"] = error.reason
+        details["operator"] = error.operator
+        details["operator_index"] = error.operator_index
+        details["subgraph_index"] = error.subgraph_index
+    return {"schema_version": SCHEMA_VERSION, "error": details}
+
+
+def dumps(value: Any) -> str:
+    return json.dumps(value, indent=2, ensure_ascii=False)

@@ -1,0 +1,104 @@
+"""Sentences that go with the figures: caveats and remedies."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from predictor.memory.sram import place
+from predictor.operators.sizes import align_up
+from predictor.report.prediction import Prediction, on_shipped_boards
+
+MAX_OF_A_KIND = 5
+
+
+def notes(prediction: Prediction) -> tuple[str, ...]:
+    """Caveats, the gravest first."""
+    prepared = prediction.arena.prepared
+    found = [
+        *_shortened(f"Invoke will fail: {error}" for error in prediction.arena.invoke_errors),
+        *_shortened(f"arena is a bound, not exact: {why}" for why in prepared.inexact_reasons),
+        *_shortened(_short_constants(prediction)),
+    ]
+    if prediction.flash.unmeasured:
+        names = ", ".join(prediction.flash.unmeasured)
+        found.append(f"code bytes are a lower bound: the code of {names} was not measured")
+    if prediction.options.resolver == "used" and prediction.flash.avoidable_bytes > 0:
+        names = ", ".join(prediction.graph.unused_codes)
+        found.append(
+            f"the file lists operators that no node uses ({names}): a resolver without them saves "
+            f"{prediction.flash.avoidable_bytes:,} bytes of code"
+        )
+    found += _shortened(prepared.notes)
+    if not any(subgraph.operators for subgraph in prediction.graph.subgraphs):
+        found.append("the model has no operator: its outputs are its inputs")
+    return tuple(found)
+
+
+def _short_constants(prediction: Prediction) -> Iterable[str]:
+    for subgraph in prediction.graph.subgraphs:
+        for tensor in subgraph.tensors:
+            if tensor.data is not None and tensor.data.nbytes < tensor.stored_bytes:
+                yield (
+                    f"constant tensor {tensor.index} ({tensor.name}) holds {tensor.data.nbytes} "
+                    f"bytes where its shape needs {tensor.stored_bytes}"
+                )
+
+
+def _shortened(messages: Iterable[str]) -> list[str]:
+    """At most a few messages of a kind; says how many more there are."""
+    found = list(messages)
+    if len(found) <= MAX_OF_A_KIND:
+        return found
+    return [*found[:MAX_OF_A_KIND], f"... and {len(found) - MAX_OF_A_KIND} more of this kind"]
+
+
+def remedies(prediction: Prediction) -> tuple[str, ...]:
+    """What would make a model fit that does not, the cheapest first."""
+    if prediction.fits:
+        return ()
+    found: list[str] = []
+    if not prediction.sram.fits:
+        found += _memory_remedies(prediction)
+    if prediction.flash_margin_bytes < 0:
+        found += _flash_remedies(prediction)
+    larger = [other.board.name for other in on_shipped_boards(prediction) if other.fits]
+    if larger:
+        found.append(f"use a larger board: it fits {', '.join(larger)}")
+    return tuple(found)
+
+
+def _memory_remedies(prediction: Prediction) -> list[str]:
+    report = prediction.arena
+    found = []
+    saved = report.nonpersistent_bytes - report.lower_bound_bytes
+    if saved > 0:
+        planned = align_up(report.used_bytes - saved, 16)
+        verdict = place(
+            prediction.board,
+            planned,
+            prediction.sram.static_bytes,
+            prediction.sram.reserve_bytes,
+        )
+        outcome = "which fits" if verdict.fits else "which does not fit either"
+        found.append(
+            f"an offline memory plan at the lower bound saves {saved:,} bytes "
+            f"(arena {planned:,} bytes), {outcome}"
+        )
+    tensors = ", ".join(
+        f"{buffer.name} ({buffer.size_bytes:,} bytes)" for buffer in prediction.peak_buffers[:3]
+    )
+    if tensors:
+        found.append(f"shrink the tensors alive at the peak ({prediction.peak_words}): {tensors}")
+    return found
+
+
+def _flash_remedies(prediction: Prediction) -> list[str]:
+    found = []
+    if prediction.options.resolver == "all":
+        found.append("link only the operators that the model uses (--resolver used)")
+    missing = -prediction.flash_margin_bytes
+    found.append(
+        f"shrink the model by {missing:,} bytes "
+        f"(flatbuffer {prediction.flash.model_bytes:,}, code {prediction.flash.code_bytes:,})"
+    )
+    return found

@@ -1,0 +1,235 @@
+"""The result of a prediction, and the functions that make it."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from predictor.boards.board import Board, find_board, shipped_boards
+from predictor.cost.op_count import Layer, OpCountReport, layers, totals
+from predictor.memory.arena import ArenaReport, PlannedBuffer, arena
+from predictor.memory.flash import FlashReport, flash
+from predictor.memory.revision import DEFAULT_REVISION, Revision, load_revision
+from predictor.memory.sram import SramReport, place
+from predictor.model.graph import Graph
+from predictor.model.tflite_reader import ModelSource, load_bytes, read_graph
+
+DEFAULT_BOARD = "f746zg"
+DEFAULT_KERNELS = "cmsis_nn"
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a prediction assumes beside the model and the board. Reserves are in bytes."""
+
+    kernels: str = DEFAULT_KERNELS
+    tflm: str = DEFAULT_REVISION
+    resolver: str = "used"
+    reserve_ram_bytes: int = 0
+    reserve_flash_bytes: int = 0
+
+    def revision(self) -> Revision:
+        return load_revision(self.tflm, self.kernels)
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What a model takes on a board under TFLM, and whether it fits.
+
+    ``path`` and ``content`` (the bytes of the file) are None for graphs that were not read from
+    one.
+    """
+
+    graph: Graph
+    board: Board
+    options: Options
+    arena: ArenaReport
+    flash: FlashReport
+    sram: SramReport
+    path: str | None = None
+    content: bytes | None = field(default=None, repr=False)
+
+    @cached_property
+    def sha256(self) -> str | None:
+        """Digest of the file, None for graphs that were not read from one."""
+        if self.content is None:
+            return None
+        import hashlib
+
+        return hashlib.sha256(self.content).hexdigest()
+
+    @property
+    def revision(self) -> Revision:
+        return self.arena.prepared.revision
+
+    @cached_property
+    def layers(self) -> tuple[Layer, ...]:
+        return layers(self.arena.prepared)
+
+    @cached_property
+    def ops(self) -> OpCountReport:
+        return totals(self.layers)
+
+    @property
+    def flash_total_bytes(self) -> int:
+        """Model, code and the flash kept for the application."""
+        return self.flash.total_bytes + self.options.reserve_flash_bytes
+
+    @property
+    def flash_margin_bytes(self) -> int:
+        return self.board.flash_bytes - self.flash_total_bytes
+
+    @property
+    def fits(self) -> bool:
+        """Whether RAM and flash of the board suffice."""
+        return self.sram.fits and self.flash_margin_bytes >= 0
+
+    @property
+    def invoke_errors(self) -> list[str]:
+        """Operators that prepare but return an error each time they run."""
+        return self.arena.invoke_errors
+
+    @cached_property
+    def peak_buffers(self) -> tuple[PlannedBuffer, ...]:
+        """The buffers alive at the step of the largest sum, the largest first."""
+        step = self.arena.peak_step
+        alive = [b for b in self.arena.buffers if b.first_use <= step <= b.last_use]
+        return tuple(sorted(alive, key=lambda b: (-b.size_bytes, b.offset)))
+
+    @cached_property
+    def peak_operator(self) -> tuple[int, int] | None:
+        """(subgraph, index) of the operator at that step, None at the start of the model."""
+        return self.arena.steps.get(self.arena.peak_step)
+
+    @property
+    def peak_words(self) -> str:
+        """Where the peak is, as reports say it."""
+        if self.peak_operator is None:
+            return "the start of the model"
+        subgraph, index = self.peak_operator
+        return f"operator {index}, {self.graph.subgraphs[subgraph].operators[index].label}"
+
+    @cached_property
+    def notes(self) -> tuple[str, ...]:
+        """What a reader must know to trust the figures, the gravest first."""
+        from predictor.report.notes import notes
+
+        return notes(self)
+
+    @cached_property
+    def remedies(self) -> tuple[str, ...]:
+        """What would make the model fit; empty where it fits."""
+        from predictor.report.notes import remedies
+
+        return remedies(self)
+
+    def to_json(self) -> dict[str, Any]:
+        """The documented JSON form (``predictor/report/prediction.schema.json``)."""
+        from predictor.report.json_report import prediction_json
+
+        return prediction_json(self)
+
+    def _repr_html_(self) -> str:
+        from predictor.report.html import notebook_html
+
+        return notebook_html(self)
+
+
+def predict(
+    model: ModelSource,
+    board: str | os.PathLike[str] | Board = DEFAULT_BOARD,
+    **options: Any,
+) -> Prediction:
+    """Predicts a model, given as a path or as the bytes of a ``.tflite`` file, on a board.
+
+    ``options`` are the fields of :class:`Options`.
+
+    Raises:
+        ModelError: the file is not a model; RefusedError: TFLM refuses it.
+        BoardError, RevisionError, UsageError: unknown board, revision, kernels or option.
+    """
+    chosen = find_board(board)
+    path = None
+    if not isinstance(model, bytes | bytearray | memoryview):
+        path = os.fspath(model)
+        model = load_bytes(path)
+    content = bytes(model)
+    return predict_graph(
+        read_graph(content),
+        chosen,
+        make_options(**options),
+        path=path,
+        content=content,
+    )
+
+
+def make_options(**options: Any) -> Options:
+    """Options from keywords.
+
+    Raises:
+        UsageError: a keyword is unknown or a reserve is negative.
+    """
+    from predictor.errors import UsageError
+
+    try:
+        made = Options(**options)
+    except TypeError:
+        known = ", ".join(Options.__dataclass_fields__)
+        unknown = ", ".join(sorted(set(options) - set(Options.__dataclass_fields__)))
+        raise UsageError(f"unknown option {unknown}; known: {known}") from None
+    if made.reserve_ram_bytes < 0 or made.reserve_flash_bytes < 0:
+        raise UsageError("a reserve cannot be negative")
+    return made
+
+
+def predict_graph(
+    graph: Graph,
+    board: str | os.PathLike[str] | Board = DEFAULT_BOARD,
+    options: Options | None = None,
+    path: str | None = None,
+    content: bytes | None = None,
+) -> Prediction:
+    """Predicts a graph that is in memory already: the fast path for callers with many graphs."""
+    chosen, options = find_board(board), options or Options()
+    revision = options.revision()
+    code = flash(graph, revision, chosen.core.name, options.resolver)
+    memory = arena(graph, revision)
+    return Prediction(
+        graph=graph,
+        board=chosen,
+        options=options,
+        arena=memory,
+        flash=code,
+        sram=place(chosen, memory.required_bytes, code.static_ram_bytes, options.reserve_ram_bytes),
+        path=path,
+        content=content,
+    )
+
+
+def on_board(prediction: Prediction, board: Board) -> Prediction:
+    """The same model and options on another board, without preparing the model again."""
+    code = flash(
+        prediction.graph, prediction.revision, board.core.name, prediction.options.resolver
+    )
+    return Prediction(
+        graph=prediction.graph,
+        board=board,
+        options=prediction.options,
+        arena=prediction.arena,
+        flash=code,
+        sram=place(
+            board,
+            prediction.arena.required_bytes,
+            code.static_ram_bytes,
+            prediction.options.reserve_ram_bytes,
+        ),
+        path=prediction.path,
+        content=prediction.content,
+    )
+
+
+def on_shipped_boards(prediction: Prediction) -> tuple[Prediction, ...]:
+    """The same model on each board that ships with the package, smallest RAM first."""
+    return tuple(on_board(prediction, board) for board in shipped_boards())

@@ -1,0 +1,253 @@
+"""The report for terminals: one screen, the verdict first."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from io import StringIO
+
+from rich.console import Console, Group, RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from predictor.cost.op_count import Layer
+from predictor.report.budgets import Violation
+from predictor.report.prediction import Prediction, on_shipped_boards
+
+BAR_WIDTH = 24
+TOP_LAYERS = 8
+PLAIN_WIDTH = 100
+
+_KIND_WORDS = {
+    "kTfLiteEvalTensorData": "eval tensors",
+    "kPersistentTfLiteTensorData": "input and output tensors",
+    "kPersistentTfLiteTensorQuantizationData": "their quantisation",
+    "kPersistentBufferData": "kernel data",
+    "kTfLiteTensorVariableBufferData": "variable tensors",
+    "kNodeAndRegistrationArray": "nodes and registrations",
+    "kOpData": "operator data",
+    "runtimeObjects": "allocator and planner",
+    "builtinData": "operator parameters",
+    "scratchBufferHandles": "scratch buffer handles",
+}
+
+
+def render(renderable: RenderableType, width: int | None = None, color: bool = False) -> str:
+    """A renderable as text, with colour codes only where asked for."""
+    stream = StringIO()
+    console = Console(
+        file=stream,
+        width=width or PLAIN_WIDTH,
+        force_terminal=color,
+        color_system="standard" if color else None,
+        highlight=False,
+        legacy_windows=False,
+    )
+    console.print(renderable)
+    lines = stream.getvalue().splitlines()
+    return "\n".join(line.rstrip() for line in lines) + "\n"
+
+
+def report(
+    prediction: Prediction, per_layer: bool = False, violations: Sequence[Violation] = ()
+) -> RenderableType:
+    """The whole report."""
+    parts: list[RenderableType] = [
+        _verdict(prediction),
+        _violations(violations),
+        Text(),
+        _bars(prediction),
+        Text(),
+        _arena(prediction),
+        Text(),
+        _layers(prediction.layers if per_layer else _heaviest(prediction.layers), per_layer),
+        _notes(prediction),
+        _other_boards(prediction),
+    ]
+    return Group(*[part for part in parts if part is not None])
+
+
+def _verdict(prediction: Prediction) -> Text:
+    board = prediction.board
+    name = os.path.basename(prediction.path) if prediction.path else "model"
+    if not prediction.fits:
+        word, style = "DOES NOT FIT", "bold red"
+    elif prediction.invoke_errors:
+        word, style = "FITS, BUT WILL NOT RUN", "bold yellow"
+    else:
+        word, style = "FITS", "bold green"
+    return Text.assemble(
+        (word, style),
+        f"  {name} on {board.title} ({board.core.name}, {board.core.clock_hz // 10**6} MHz)\n",
+        (
+            f"TFLM {prediction.revision.name}, {prediction.options.kernels} kernels, "
+            f"{len(prediction.layers)} operators, {prediction.ops.total_macs:,} MACs",
+            "dim",
+        ),
+    )
+
+
+def _violations(violations: Sequence[Violation]) -> RenderableType:
+    lines = [Text(f"over budget  {violation}", style="bold red") for violation in violations]
+    return Group(*lines)
+
+
+def _bar(parts: Sequence[tuple[int, str]], total: int) -> Text:
+    """Parts of a whole as a bar; an arrow stands at the end of one that is more than the whole."""
+    text = Text()
+    used = 0
+    for size, style in parts:
+        start, used = used, used + size
+        cells = [min(BAR_WIDTH, round(BAR_WIDTH * bytes_ / total)) for bytes_ in (start, used)]
+        text.append("█" * (cells[1] - cells[0]), style=style)
+    text.append("░" * (BAR_WIDTH - text.cell_len), style="dim")
+    text.append("▶" if used > total else " ", style="bold red")
+    return text
+
+
+def _bars(prediction: Prediction) -> Table:
+    table = Table.grid(padding=(0, 1))
+    table.add_column(style="bold")
+    table.add_column()
+    table.add_column(justify="right")
+    table.add_column(style="dim")
+    sram, flash = prediction.sram, prediction.flash
+    region = f"arena in {sram.arena_region}" if sram.arena_region else "arena fits nowhere"
+    table.add_row(
+        "SRAM",
+        _bar(
+            [
+                (sram.arena_bytes, "cyan"),
+                (sram.static_bytes + sram.stack_bytes, "blue"),
+                (sram.reserve_bytes, "magenta"),
+            ],
+            sram.available_bytes,
+        ),
+        f"{sram.total_bytes:,} of {sram.available_bytes:,} B",
+        f"arena {sram.arena_bytes:,} + statics {sram.static_bytes:,} + stack "
+        f"{sram.stack_bytes:,}"
+        + (f" + reserve {sram.reserve_bytes:,}" if sram.reserve_bytes else "")
+        + f"; {region}",
+    )
+    about = "≥" if flash.unmeasured else "≈"
+    reserve = prediction.options.reserve_flash_bytes
+    table.add_row(
+        "flash",
+        _bar(
+            [
+                (flash.model_bytes + flash.alignment_bytes, "cyan"),
+                (flash.code_bytes, "blue"),
+                (reserve, "magenta"),
+            ],
+            prediction.board.flash_bytes,
+        ),
+        f"{prediction.flash_total_bytes:,} of {prediction.board.flash_bytes:,} B",
+        f"model {flash.model_bytes:,} + code {about}{flash.code_bytes:,}"
+        + (f" + reserve {reserve:,}" if reserve else ""),
+    )
+    return table
+
+
+def _arena(prediction: Prediction) -> Table:
+    arena = prediction.arena
+    table = Table.grid(padding=(0, 2))
+    table.add_column()
+    table.add_column(justify="right")
+    table.add_column(style="dim")
+    label = "exact" if arena.exact else "bound, see notes"
+    table.add_row(
+        Text("arena to set aside", style="bold"),
+        Text(f"{arena.required_bytes:,} B", style="bold"),
+        f"{label}; the smallest with which AllocateTensors succeeds",
+    )
+    table.add_row("arena_used_bytes()", f"{arena.used_bytes:,} B", "what TFLM reports")
+    waste = arena.nonpersistent_bytes - arena.lower_bound_bytes
+    table.add_row(
+        "  planned (head)",
+        f"{arena.nonpersistent_bytes:,} B",
+        f"{len(arena.buffers)} buffers, peak at {prediction.peak_words}"
+        + (f"; {waste:,} B above the lower bound" if waste > 0 else "; at the lower bound"),
+    )
+    table.add_row("  persistent (tail)", f"{arena.persistent_bytes:,} B", "")
+    rows = sorted(arena.breakdown.items(), key=lambda item: -item[1].used_bytes)
+    for kind, usage in rows:
+        if usage.used_bytes:
+            table.add_row(f"    {_KIND_WORDS[kind]}", f"{usage.used_bytes:,} B", f"{usage.count} x")
+    return table
+
+
+def _heaviest(rows: Sequence[Layer]) -> list[Layer]:
+    ranked = sorted(rows, key=lambda row: (-row.macs, -row.other_ops, row.index))
+    return ranked[:TOP_LAYERS]
+
+
+def _layers(rows: Sequence[Layer], all_of_them: bool) -> Table:
+    title = "layers" if all_of_them else "heaviest layers"
+    table = Table(box=None, padding=(0, 1), title=title, title_justify="left", title_style="bold")
+    table.add_column("#", justify="right", style="dim")
+    table.add_column("operator")
+    table.add_column("output")
+    for heading in ("MACs", "other ops", "weights B", "kernel data B", "scratch B"):
+        table.add_column(heading, justify="right")
+    for row in rows:
+        index = f"{row.subgraph_index}.{row.index}" if row.subgraph_index else str(row.index)
+        table.add_row(
+            index,
+            row.operator,
+            f"{'x'.join(map(str, row.output_shape))} {row.output_type}",
+            *(
+                f"{value:,}" if value else "-"
+                for value in (
+                    row.macs,
+                    row.other_ops,
+                    row.weight_bytes,
+                    row.persistent_bytes,
+                    row.scratch_bytes,
+                )
+            ),
+        )
+    return table
+
+
+def _notes(prediction: Prediction) -> RenderableType:
+    lines: list[RenderableType] = []
+    for mark, messages, style in (
+        ("remedy", prediction.remedies, "yellow"),
+        ("note", prediction.notes, "dim"),
+    ):
+        for message in messages:
+            lines.append(Text.assemble((f"{mark}  ", style), message))
+    return Padding(Group(*lines), (1, 0, 0, 0)) if lines else Text()
+
+
+def _other_boards(prediction: Prediction) -> Text:
+    words = [
+        f"{other.board.name} {'yes' if other.fits else 'no'}"
+        for other in on_shipped_boards(prediction)
+        if other.board.name != prediction.board.name
+    ]
+    return Text(f"other boards: {', '.join(words)}" if words else "", style="dim")
+
+
+def boards_table(predictions: Sequence[Prediction]) -> Table:
+    """One row per board."""
+    table = Table(box=None, padding=(0, 1))
+    table.add_column("board", style="bold")
+    table.add_column("verdict")
+    for heading in ("arena B", "SRAM B", "of", "margin", "flash B", "of", "margin"):
+        table.add_column(heading, justify="right")
+    for item in predictions:
+        verdict = Text("fits", style="green") if item.fits else Text("does not fit", style="red")
+        table.add_row(
+            item.board.name,
+            verdict,
+            f"{item.arena.required_bytes:,}",
+            f"{item.sram.total_bytes:,}",
+            f"{item.sram.available_bytes:,}",
+            f"{item.sram.margin_bytes:,}",
+            f"{item.flash_total_bytes:,}",
+            f"{item.board.flash_bytes:,}",
+            f"{item.flash_margin_bytes:,}",
+        )
+    return table

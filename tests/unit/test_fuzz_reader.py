@@ -1,0 +1,80 @@
+"""Mutated files: each is predicted or refused with a reason; no traceback, hang or memory hog."""
+
+from __future__ import annotations
+
+import random
+import resource
+import time
+
+import pytest
+
+import predictor
+from predictor.errors import ModelError
+from predictor.model.example_models import autoencoder, ds_cnn, mobilenet_v2
+from predictor.model.random_graphs import random_graph
+
+MAX_SECONDS = 2.0
+MAX_EXTRA_BYTES = 500 << 20
+
+
+def _seeds() -> list[bytes]:
+    models = [ds_cnn(), autoencoder(), mobilenet_v2(), *map(random_graph, range(5))]
+    return [model.build() for model in models]
+
+
+def _mutate(content: bytes, rng: random.Random) -> bytes:
+    """A few changes of the kinds that damage and malice make."""
+    data = bytearray(content)
+    for _ in range(rng.choice((1, 1, 2, 4, 16))):
+        kind = rng.randrange(5)
+        # The tables stand at the ends of the file; weights fill the middle.
+        near_end = len(data) - 1 - rng.randrange(min(4096, len(data)))
+        spot = rng.choice((rng.randrange(len(data)), near_end))
+        if kind == 0:
+            data[spot] = rng.randrange(256)
+        elif kind == 1:
+            data[spot] ^= 1 << rng.randrange(8)
+        elif kind == 2:
+            value = rng.choice((0, 1, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF, rng.randrange(1 << 16)))
+            spot &= ~3
+            data[spot : spot + 4] = value.to_bytes(4, "little")
+        elif kind == 3:
+            length = rng.randrange(1, 64)
+            source = rng.randrange(len(data))
+            data[spot : spot + length] = data[source : source + length]
+        else:
+            del data[max(16, spot) :]
+        if len(data) < 17:
+            break
+    return bytes(data)
+
+
+def _fuzz(count: int, seed: int) -> None:
+    rng = random.Random(seed)
+    seeds = _seeds()
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    predicted, refused = 0, 0
+    for number in range(count):
+        content = _mutate(rng.choice(seeds), rng)
+        start = time.perf_counter()
+        try:
+            predictor.predict(content).to_json()
+            predicted += 1
+        except ModelError:
+            refused += 1
+        assert time.perf_counter() - start < MAX_SECONDS, number
+    assert predicted > 0
+    assert refused > 0
+    after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    assert after - before < MAX_EXTRA_BYTES
+
+
+def test_fuzz_short() -> None:
+    _fuzz(2_000, seed=1)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("seed", range(10))
+def test_fuzz_long(seed: int) -> None:
+    _fuzz(10_000, seed=1000 + seed)

@@ -1,0 +1,74 @@
+"""The house layout: who may import whom, and how large a module may grow."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from predictor.operators.families import FAMILIES
+from predictor.operators.registry import rows_of
+
+ROOT = Path(__file__).resolve().parents[2]
+PACKAGE = ROOT / "predictor"
+
+# Each folder may import those before it in the order of the layout, and what stands here.
+MAY_IMPORT = {
+    "model": {"model"},
+    "boards": {"boards"},
+    "operators": {"model", "operators"},
+    "memory": {"model", "boards", "operators", "memory"},
+    "cost": {"model", "boards", "operators", "memory", "cost"},
+    "report": {"model", "boards", "operators", "memory", "cost", "report"},
+    "emulation": {"model", "boards", "memory", "emulation"},
+    "cli": {"model", "boards", "operators", "memory", "cost", "report", "emulation", "cli"},
+}
+EVERYWHERE = {"errors", "toml"}
+FORBIDDEN = {"tensorflow", "keras", "nas"}
+
+MODULES = sorted(PACKAGE.rglob("*.py"))
+
+
+def _imports(path: Path) -> set[str]:
+    """Dotted names of all modules that a file imports, wherever in the file."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found.add(node.module)
+            found.update(f"{node.module}.{alias.name}" for alias in node.names)
+    return found
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_imports_point_downwards(path: Path) -> None:
+    imports = _imports(path)
+    assert not {name.split(".")[0] for name in imports} & FORBIDDEN
+    folder = path.relative_to(PACKAGE).parts[0]
+    if folder not in MAY_IMPORT:
+        return
+    rooms = {name.split(".")[1] for name in imports if name.startswith("predictor.")}
+    assert rooms <= MAY_IMPORT[folder] | EVERYWHERE
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_modules_stay_small(path: Path) -> None:
+    assert len(path.read_text().splitlines()) <= 400
+
+
+@pytest.mark.parametrize("family", sorted(FAMILIES))
+def test_each_family_registers_the_operators_it_is_said_to(family: str) -> None:
+    assert rows_of(family) == tuple(sorted(FAMILIES[family]))
+
+
+def test_importing_the_package_loads_nothing_heavy() -> None:
+    heavy = "('numpy', 'tflite', 'rich')"
+    code = f"import sys, predictor; print([m for m in {heavy} if m in sys.modules])"
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT
+    )
+    assert result.stdout.strip() == "[]"
