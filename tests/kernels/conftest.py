@@ -1,0 +1,34 @@
+"""The libraries under test: the host build and the two emulated cores."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from kernels.binding import CompilerNotFoundError, Library, NativeLibrary, build_shared_library
+from tests.kernels.emulated import CPU_FLAGS, EmulatedLibrary, build
+
+
+@pytest.fixture(scope="session")
+def host(tmp_path_factory: pytest.TempPathFactory) -> NativeLibrary:
+    """The portable path, every undefined behaviour trapping."""
+    path = tmp_path_factory.mktemp("kernels") / "libkernels.so"
+    flags = ("-O2", "-fsanitize=undefined", "-fsanitize-undefined-trap-on-error")
+    try:
+        return NativeLibrary(build_shared_library(path, flags))
+    except CompilerNotFoundError as error:
+        pytest.skip(str(error))
+
+
+@pytest.fixture(scope="session")
+def emulated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, EmulatedLibrary]]:
+    """The DSP path on each emulated core."""
+    directory = tmp_path_factory.mktemp("emulated")
+    yield {cpu: EmulatedLibrary(build(directory / f"{cpu}.elf", cpu), cpu) for cpu in CPU_FLAGS}
+
+
+@pytest.fixture(scope="session")
+def libraries(host: NativeLibrary, emulated: dict[str, EmulatedLibrary]) -> dict[str, Library]:
+    """Every library, by a name for messages."""
+    return {"host": host, **emulated}
