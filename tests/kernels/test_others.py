@@ -8,6 +8,7 @@ import pytest
 from kernels.binding import Library, NativeLibrary, Struct
 from kernels.calls import Layer, pack, packed_bytes
 from tests.kernels import golden, random_layers
+from tests.kernels.prepared_layers import softmax_params
 from tests.kernels.random_layers import bounds, tensor
 
 BITS = (8, 4)
@@ -163,13 +164,6 @@ def test_requantization(
             np.testing.assert_array_equal(output, expected, err_msg=f"{name} {params}")
 
 
-def softmax_params(input_scale: float) -> tuple[int, int, int]:
-    """Multiplier, left shift and diff_min as TFLite derives them (beta 1, 5 integer bits)."""
-    real = min(input_scale * (1 << 26), (1 << 31) - 1.0)
-    fraction, exponent = np.frexp(real)
-    multiplier = round(float(fraction) * (1 << 31))
-    radius = ((1 << 5) - 1) * (1 << 26) / (1 << int(exponent))
-    return multiplier, int(exponent), -int(np.floor(radius))
 
 
 @pytest.mark.parametrize("bits", BITS)
