@@ -190,10 +190,12 @@ static void mn_run_any_quads(const mn_run *run, const mn_quads *quads)
     {
         int32_t sums[MN_LANES] = {bias[0], bias[1], bias[2], bias[3]};
         const int32_t lanes = mn_lanes_from(run, channel);
-        int32_t sources[MN_LANES] = {0, 0, 0, 0};
-        for (int32_t lane = 0; lane < lanes; ++lane)
+        int32_t sources[MN_LANES];
+        for (int32_t lane = 0; lane < MN_LANES; ++lane)
         {
-            sources[lane] = (channel + lane) / layer->params->ch_mult;
+            /* Lanes beyond the last channel, whose weights are zero, read the last one's input. */
+            const int32_t last = lane < lanes ? lane : lanes - 1;
+            sources[lane] = (channel + last) / layer->params->ch_mult;
         }
         for (int32_t tap = 0; tap < run->tap_count; ++tap, weights += 2)
         {

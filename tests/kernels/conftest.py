@@ -32,3 +32,15 @@ def emulated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Emu
 def libraries(host: NativeLibrary, emulated: dict[str, EmulatedLibrary]) -> dict[str, Library]:
     """Every library, by a name for messages."""
     return {"host": host, **emulated}
+
+
+@pytest.fixture(scope="session")
+def tracing(tmp_path_factory: pytest.TempPathFactory) -> EmulatedLibrary:
+    """A Cortex-M4 that records accesses.
+
+    Built without conditional loads: Unicorn 2.1 loses the IT state when a memory hook runs inside
+    an IT block.
+    """
+    flags = ("-O2", "-fno-if-conversion", "-fno-if-conversion2")
+    path = build(tmp_path_factory.mktemp("tracing") / "kernels.elf", "cortex-m4", flags)
+    return EmulatedLibrary(path, "cortex-m4", traces=True)

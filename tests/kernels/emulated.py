@@ -48,15 +48,19 @@ class EmulatedLibrary:
     """A `kernels.binding.Library` on an emulated core.
 
     `instructions` is the count of the last call (instructions whose IT condition fails included).
+    With `traces`, traced_call works (hooks on memory cannot come and go: Unicorn 2.1 loses its way).
     """
 
-    def __init__(self, elf_path: Path, cpu: str) -> None:
+    def __init__(self, elf_path: Path, cpu: str, traces: bool = False) -> None:
         unicorn = pytest.importorskip("unicorn")
         from unicorn import arm_const
 
         self._arm = arm_const
         self._unicorn = unicorn
-        model = {"cortex-m4": arm_const.UC_CPU_ARM_CORTEX_M4, "cortex-m7": arm_const.UC_CPU_ARM_CORTEX_M7}
+        model = {
+            "cortex-m4": arm_const.UC_CPU_ARM_CORTEX_M4,
+            "cortex-m7": arm_const.UC_CPU_ARM_CORTEX_M7,
+        }
         self._uc = unicorn.Uc(unicorn.UC_ARCH_ARM, unicorn.UC_MODE_THUMB | unicorn.UC_MODE_MCLASS)
         self._uc.ctl_set_cpu_model(model[cpu])
         self._uc.mem_map(FLASH_ADDRESS, FLASH_BYTES, unicorn.UC_PROT_READ | unicorn.UC_PROT_EXEC)
@@ -64,8 +68,14 @@ class EmulatedLibrary:
         self._symbols: dict[str, int] = {}
         self._load(elf_path)
         self._block_counts: dict[tuple[int, int], int] = {}
+        self._ranges: list[tuple[int, int]] = []
+        self.array_order: list[np.ndarray] = []
         self.instructions = 0
-        self._uc.hook_add(unicorn.UC_HOOK_BLOCK, lambda *a: self._count_block(*a))
+        self._uc.hook_add(unicorn.UC_HOOK_BLOCK, self._count_block)
+        self._events: list[tuple[bool, int, int]] = []
+        if traces:
+            kinds = unicorn.UC_HOOK_MEM_READ | unicorn.UC_HOOK_MEM_WRITE
+            self._uc.hook_add(kinds, self._record_access)
 
     def _load(self, elf_path: Path) -> None:
         with elf_path.open("rb") as stream:
@@ -76,6 +86,9 @@ class EmulatedLibrary:
                 if symbol["st_info"]["type"] == "STT_FUNC":
                     self._symbols[symbol.name] = symbol["st_value"]
 
+    def _record_access(self, uc: object, kind: int, address: int, size: int, *rest: object) -> None:
+        self._events.append((kind == self._unicorn.UC_MEM_WRITE, address, size))
+
     def _count_block(self, uc: object, address: int, size: int, data: object) -> None:
         key = (address, size)
         count = self._block_counts.get(key)
@@ -83,11 +96,28 @@ class EmulatedLibrary:
             count = self._block_counts[key] = _thumb_instructions(self._uc.mem_read(address, size))
         self.instructions += count
 
+    def traced_call(self, symbol: str, *arguments: Argument) -> list[tuple[bool, int, int]]:
+        """Every access of a call to its arrays: (is a write, address, bytes), in order.
+
+        Addresses count from the start of the array that holds them, with the array's number in
+        bits 32 and up (arrays in the order in which they were first passed).
+        """
+        self._events.clear()
+        assert self.call(symbol, *arguments) == 0
+        located = []
+        for is_write, address, size in self._events:
+            for number, (begin, end) in enumerate(self._ranges):
+                if begin <= address < end:
+                    located.append((is_write, (number << 32) + address - begin, size))
+        return located
+
     def call(self, symbol: str, *arguments: Argument) -> int:
         """See Library.call; raises AssertionError when memory outside the arrays was written."""
         memory = _Memory()
         words = [memory.word(argument) for argument in arguments]
         image = memory.image()
+        self._ranges = memory.ranges()
+        self.array_order = memory.arrays()
         arm = self._arm
         stack = RAM_ADDRESS + RAM_BYTES - STACK_BYTES // 2
         self._uc.mem_write(RAM_ADDRESS, bytes(image))
@@ -151,6 +181,14 @@ class _Memory:
         address = RAM_ADDRESS + len(self._image)
         self._image += data + GUARD
         return address
+
+    def arrays(self) -> list[np.ndarray]:
+        """The arrays in the order in which they were first passed."""
+        return [array for array, _ in self._arrays]
+
+    def ranges(self) -> list[tuple[int, int]]:
+        """Begin and end address of each array."""
+        return [(address, address + array.nbytes) for array, address in self._arrays]
 
     def image(self) -> bytes:
         """What lies at RAM_ADDRESS at the call."""
