@@ -18,8 +18,9 @@
  * formulas with values -8 .. 7 (docs/quantization.md).
  *
  * Errors. Every function checks its arguments before it touches a tensor and returns MN_ARG_ERROR for
- * null pointers, dimensions that are not positive, do not belong together or leave int32, offsets and
- * bounds that the type cannot hold, and a scratch buffer that is missing, unaligned or too small.
+ * null pointers, dimensions that are not positive, do not belong together or leave int32, strides,
+ * paddings and dilations above 65535, offsets and bounds that the type cannot hold, and a scratch
+ * buffer that is missing, unaligned or too small.
  * Buffer size functions return bytes, or MN_ARG_ERROR.
  *
  * Overlap. Inputs may be overwritten by outputs that begin at least D bytes below them (D = 0: in

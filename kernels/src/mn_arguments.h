@@ -45,20 +45,22 @@ static inline int mn_is_activation(const mn_activation *activation, int32_t bits
            activation->min <= activation->max;
 }
 
+/* The largest stride, padding and dilation. */
+#define MN_MAX_STEP 65535
+
 /* One axis of a sliding window: every coordinate the kernel computes fits int32. */
 static inline int mn_is_window(int32_t input, int32_t output, int32_t kernel, int32_t stride,
                                int32_t padding, int32_t dilation)
 {
-    if (stride < 1 || dilation < 1 || padding < 0)
-    {
-        return 0;
-    }
+    const int32_t margin = 2 * MN_MAX_STEP;
     int32_t last;
     int32_t reach;
-    return !__builtin_mul_overflow(output - 1, stride, &last) &&
+    return stride >= 1 && stride <= MN_MAX_STEP && dilation >= 1 && dilation <= MN_MAX_STEP &&
+           padding >= 0 && padding <= MN_MAX_STEP &&
+           !__builtin_mul_overflow(output - 1, stride, &last) &&
            !__builtin_mul_overflow(kernel - 1, dilation, &reach) &&
-           !__builtin_add_overflow(last, reach, &last) &&
-           !__builtin_add_overflow(input, padding, &last);
+           !__builtin_add_overflow(last, reach, &last) && last <= INT32_MAX - margin &&
+           input <= INT32_MAX - margin;
 }
 
 /* Scratch: present, large enough and aligned for words. */

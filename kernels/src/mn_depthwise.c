@@ -193,7 +193,7 @@ static void mn_run_any_quads(const mn_run *run, const mn_quads *quads)
         int32_t sources[MN_LANES];
         for (int32_t lane = 0; lane < MN_LANES; ++lane)
         {
-            /* Lanes beyond the last channel, whose weights are zero, read the last one's input. */
+            /* Lanes beyond the last channel, which are not stored, read the last one's input. */
             const int32_t last = lane < lanes ? lane : lanes - 1;
             sources[lane] = (channel + last) / layer->params->ch_mult;
         }

@@ -184,3 +184,52 @@ def test_softmax(libraries: dict[str, Library], host: NativeLibrary, bits: int) 
                 output = np.full(rows * row_size, 0x55, np.int8)
                 assert library.call(f"mn_softmax_s{bits}", data, *arguments, output) == 0
                 np.testing.assert_array_equal(output, expected, err_msg=f"{name} {scale}")
+
+
+_BYTES = np.zeros(16, np.int8)
+_DIMS = Struct((1, 1, 2, 2))
+_NO_DIMS = Struct((0, 0, 0, 0))
+_GOOD_ADD = (0, 1 << 30, 0, 0, 1 << 30, 0, 20, 0, 1 << 30, -1, -8, 7)
+_REFUSED: dict[str, list[tuple[object, ...]]] = {
+    "mn_elementwise_add_s{bits}": [
+        (None, _BYTES, _BYTES, _BYTES, 4),
+        (Struct(_GOOD_ADD), None, _BYTES, _BYTES, 4),
+        (Struct(_GOOD_ADD), _BYTES, _BYTES, _BYTES, -1),
+        (Struct((*_GOOD_ADD[:2], 1, *_GOOD_ADD[3:])), _BYTES, _BYTES, _BYTES, 4),
+        (Struct((*_GOOD_ADD[:6], 21, *_GOOD_ADD[7:])), _BYTES, _BYTES, _BYTES, 4),
+        (Struct((*_GOOD_ADD[:10], 7, -8)), _BYTES, _BYTES, _BYTES, 4),
+        (Struct((300, *_GOOD_ADD[1:])), _BYTES, _BYTES, _BYTES, 4),
+    ],
+    "mn_clamp_s{bits}": [
+        (Struct((1, 0)), _BYTES, _BYTES, 4),
+        (Struct((-129, 0)), _BYTES, _BYTES, 4),
+        (Struct((0, 1)), None, _BYTES, 4),
+        (Struct((0, 1)), _BYTES, _BYTES, -4),
+    ],
+    "mn_pad_s{bits}": [
+        (0, _NO_DIMS, _BYTES, _NO_DIMS, _NO_DIMS, _BYTES),
+        (0, _DIMS, _BYTES, Struct((0, -1, 0, 0)), _NO_DIMS, _BYTES),
+        (0, _DIMS, _BYTES, Struct((0, 1 << 30, 1 << 30, 0)), _NO_DIMS, _BYTES),
+        (200, _DIMS, _BYTES, _NO_DIMS, _NO_DIMS, _BYTES),
+        (0, _DIMS, None, _NO_DIMS, _NO_DIMS, _BYTES),
+    ],
+    "mn_softmax_s{bits}": [
+        (_BYTES, 0, 4, 1 << 30, 20, -100, _BYTES),
+        (_BYTES, 1, 0, 1 << 30, 20, -100, _BYTES),
+        (_BYTES, 1, 4096, 1 << 30, 20, -100, _BYTES),
+        (_BYTES, 1, 4, 1 << 30, 32, -100, _BYTES),
+        (_BYTES, 1, 4, 1 << 30, 20, 1, _BYTES),
+        (None, 1, 4, 1 << 30, 20, -100, _BYTES),
+    ],
+}
+
+
+@pytest.mark.parametrize("bits", BITS)
+@pytest.mark.parametrize("symbol", _REFUSED)
+def test_refused_arguments(libraries: dict[str, Library], symbol: str, bits: int) -> None:
+    """Every documented refusal; no byte is written."""
+    for arguments in _REFUSED[symbol]:
+        for library in libraries.values():
+            status = library.call(symbol.format(bits=bits), *arguments)  # type: ignore[arg-type]
+            assert status == -1, arguments
+    assert not _BYTES.any()
