@@ -87,11 +87,11 @@ MN_INLINE uint32_t *mn_put_nibbles(uint32_t *column, const int32_t step, uint32_
                     mn_uxtab16(pair, odd), mn_uxtab16_ror8(pair, odd));
 }
 
-/* Four nibbles as a half group; pair as above. */
+/* The low four nibbles as a half group; pair as above. */
 MN_INLINE uint32_t *mn_put_half_nibbles(uint32_t *column, const int32_t step, uint32_t word,
                                         uint32_t pair)
 {
-    word ^= 0x8888u;
+    word = (word ^ 0x8888u) & 0xFFFFu;
     word = (word | (word << 8)) & 0x00FF00FFu;
     column[0] = mn_uxtab16(pair, word & 0x000F000Fu);
     column[step] = mn_uxtab16(pair, (word >> 4) & 0x000F000Fu);
@@ -146,6 +146,19 @@ static uint32_t mn_read_few_nibbles(const uint8_t *input, int32_t first, int32_t
     return fill;
 }
 
+/* `count` (4 or 8) nibbles from nibble `first` on, in the low end of a word. */
+static uint32_t mn_read_last_nibbles(const uint8_t *input, int32_t first, int32_t count)
+{
+    input += first >> 1;
+    uint32_t word = count == 8 ? mn_read_u32(input) : input[0] | ((uint32_t)input[1] << 8);
+    if (first & 1)
+    {
+        const int32_t last = count >> 1;
+        word = (word >> 4) | ((uint32_t)input[last] << (8 * last - 4));
+    }
+    return word;
+}
+
 /* Whole groups that start at a byte; returns the advanced column. */
 MN_INLINE uint32_t *mn_widen_even_s4(uint32_t *column, const int32_t step, const uint8_t *input,
                                      int32_t count, uint32_t pair)
@@ -158,13 +171,15 @@ MN_INLINE uint32_t *mn_widen_even_s4(uint32_t *column, const int32_t step, const
 }
 
 /* Whole groups that start at the odd nibble of the first byte. */
-static uint32_t *mn_widen_odd_s4(uint32_t *column, int32_t step, const uint8_t *input,
-                                 int32_t count, uint32_t pair)
+MN_INLINE uint32_t *mn_widen_odd_s4(uint32_t *column, const int32_t step, const uint8_t *input,
+                                    int32_t count, uint32_t pair)
 {
     for (; count >= MN_GROUP_W4; count -= MN_GROUP_W4, input += 4)
     {
-        const uint32_t word = (mn_read_u32(input) >> 4) | ((uint32_t)input[4] << 28);
-        column = mn_put_nibbles(column, step, word, pair);
+        const uint32_t even = ((mn_read_u32(input) >> 4) & 0x0F0F0F0Fu) ^ 0x08080808u;
+        const uint32_t odd = (mn_read_u32(input + 1) & 0x0F0F0F0Fu) ^ 0x08080808u;
+        column = mn_put_4(column, step, mn_uxtab16(pair, even), mn_uxtab16_ror8(pair, even),
+                          mn_uxtab16(pair, odd), mn_uxtab16_ror8(pair, odd));
     }
     return column;
 }
@@ -223,9 +238,16 @@ uint32_t *mn_column_s4_w4(uint32_t *column, int32_t step, const void *input, int
     const uint8_t *const values = (const uint8_t *)input + (first >> 1);
     const uint32_t pair = mn_offset_pair(offset - 8);
     const int32_t odd = first & 1;
-    column = odd         ? mn_widen_odd_s4(column, step, values, count, pair)
-             : step == 1 ? mn_widen_even_s4(column, 1, values, count, pair)
-                         : mn_widen_even_s4(column, 4, values, count, pair);
+    if (step == 1)
+    {
+        column = odd ? mn_widen_odd_s4(column, 1, values, count, pair)
+                     : mn_widen_even_s4(column, 1, values, count, pair);
+    }
+    else
+    {
+        column = odd ? mn_widen_odd_s4(column, 4, values, count, pair)
+                     : mn_widen_even_s4(column, 4, values, count, pair);
+    }
     const int32_t rest = count & (MN_GROUP_W4 - 1);
     if (rest == 0)
     {
@@ -237,7 +259,7 @@ uint32_t *mn_column_s4_w4(uint32_t *column, int32_t step, const void *input, int
         return mn_put_nibbles(column, step, mn_read_few_nibbles(values, odd, rest, fill), pair);
     }
     const int32_t size = rest > 4 ? 8 : 4;
-    const uint32_t word = mn_read_few_nibbles(values, odd + count - size, size, 0);
+    const uint32_t word = mn_read_last_nibbles(values, odd + count - size, size);
     const uint32_t keep = ~0u << (4 * (size - rest));
     const uint32_t nibbles = (word & keep) | (fill & ~keep);
     return size == 8 ? mn_put_nibbles(column, step, nibbles, pair)

@@ -37,18 +37,19 @@ typedef struct
     int32_t odd_overlap;        /*  72: int4: overlap of rows that start at an odd nibble */
     int32_t even_start;         /*  76: x4, int4: start of rows that start at a byte */
     int32_t odd_start;          /*  80: x4, int4: start of the others */
-    int32_t uniform;            /*  84: x1: all rows share the multiplier and the short shift below */
-    int32_t uniform_multiplier; /*  88 */
-    int32_t uniform_right;      /*  92 */
-    int32_t sums[2];            /*  96: x1: of the rows at which it stopped */
+    int32_t even_overlap;       /*  84: x4, int4: overlap of rows that start at a byte */
+    int32_t uniform;            /*  88: x1: all rows share the multiplier and the short shift below */
+    int32_t uniform_multiplier; /*  92 */
+    int32_t uniform_right;      /*  96 */
+    int32_t sums[2];            /* 100: x1: of the rows at which it stopped */
 } mn_frame;
 
 #if MN_DSP
 _Static_assert(offsetof(mn_frame, singles) == 16, "offset in the assembler");
 _Static_assert(offsetof(mn_frame, multiplier) == 24, "offset in the assembler");
 _Static_assert(offsetof(mn_frame, output_end) == 48, "offset in the assembler");
-_Static_assert(offsetof(mn_frame, uniform) == 84, "offset in the assembler");
-_Static_assert(offsetof(mn_frame, sums) == 96, "offset in the assembler");
+_Static_assert(offsetof(mn_frame, uniform) == 88, "offset in the assembler");
+_Static_assert(offsetof(mn_frame, sums) == 100, "offset in the assembler");
 
 /* sum, already doubled -> int8; r9 output offset */
 #define MN_REQUANTIZE_DOUBLED(sum, multiplier, shift)                                              \
@@ -93,10 +94,10 @@ _Static_assert(offsetof(mn_frame, sums) == 96, "offset in the assembler");
  * with the frame unchanged when a shift is not short.
  */
 #define MN_STORE_X1                                                                                \
-    "ldr r7, [r0, #84]\n\t"                                                                        \
+    "ldr r7, [r0, #88]\n\t"                                                                        \
     "ldrd r9, r10, [r0, #36]\n\t"                                                                  \
     "cbz r7, 70f\n\t"                                                                              \
-    "ldrd r11, lr, [r0, #88]\n\t" MN_REQUANTIZE("r3", "r11", "lr")                                 \
+    "ldrd r11, lr, [r0, #92]\n\t" MN_REQUANTIZE("r3", "r11", "lr")                                 \
         MN_REQUANTIZE("r4", "r11", "lr")                                                           \
     "71:\n\t"                                                                                      \
     "ldr r12, [r0, #48]\n\t"                                                                       \

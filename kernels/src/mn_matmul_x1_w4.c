@@ -83,7 +83,7 @@
                      "add r3, r12, r3, asr #4\n\t"                                                 \
                      "add r4, lr, r4, asr #4\n\t" MN_STORE_X1                                      \
                      "8:\n\t"                                                                      \
-                     "strd r3, r4, [r0, #96]\n"                                                    \
+                     "strd r3, r4, [r0, #100]\n"                                                    \
                      "9:\n\t"                                                                      \
                      "str r2, [r0, #52]\n\t"                                                       \
                      "add sp, sp, #4\n\t"                                                          \

@@ -58,7 +58,7 @@ static void mn_run_rows(mn_frame *frame)
                      "7:\n\t"
                      "mov r2, r5\n\t" MN_STORE_X1
                      "8:\n\t"
-                     "strd r3, r4, [r0, #96]\n"
+                     "strd r3, r4, [r0, #100]\n"
                      "9:\n\t"
                      "str r2, [r0, #52]\n\t"
                      "pop {r7}\n\t"

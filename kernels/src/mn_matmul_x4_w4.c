@@ -29,11 +29,11 @@
     "sxtb16 r7, lr\n\t" MN_MAC4
 
 /*
- * The whole groups of a row: `loop` enters the unrolled loop, `rest` what follows it, where the
- * frame's word at `tail` tells how the row ends.
+ * The whole groups of a row, from `loop` or, where their number is odd, from `middle` on; `rest` is
+ * what follows them, where the frame's word at `tail` tells how the row ends.
  */
-#define MN_GROUPS(unpack, loop, rest, single, base, again, tail)                                   \
-    loop ":\n\t" MN_GROUP(unpack) MN_GROUP(unpack)                                                 \
+#define MN_GROUPS(unpack, loop, middle, rest, base, tail)                                          \
+    loop ":\n\t" MN_GROUP(unpack) middle ":\n\t" MN_GROUP(unpack)                                  \
     "ldr r7, [sp, #4]\n\t"                                                                         \
     "cmp r1, r7\n\t"                                                                               \
     "bne " loop "b\n" rest ":\n\t"                                                                 \
@@ -41,27 +41,19 @@
     "ldr r12, [r7, #" tail "]\n\t"                                                                 \
     "tbh [pc, r12, lsl #1]\n" base ":\n\t"                                                        \
     ".2byte (7f-" base "b)/2, (61f-" base "b)/2, (62f-" base "b)/2, (63f-" base "b)/2\n\t"         \
-    ".2byte (64f-" base "b)/2, (" single "f-" base "b)/2, (" single "f-" base "b)/2\n\t"           \
-    ".2byte (" single "f-" base "b)/2, (" single "f-" base "b)/2, (" single "f-" base "b)/2\n"      \
-    single ":\n\t" MN_GROUP(unpack)                                                                \
-    "ldr r7, [sp]\n\t"                                                                             \
-    "ldr r12, [r7, #" tail "]\n\t"                                                                 \
-    "sub r12, r12, #5\n\t"                                                                         \
-    "tbh [pc, r12, lsl #1]\n" again ":\n\t"                                                       \
-    ".2byte (7f-" again "b)/2, (61f-" again "b)/2, (62f-" again "b)/2, (63f-" again "b)/2\n\t"     \
-    ".2byte (64f-" again "b)/2\n\t"
+    ".2byte (64f-" base "b)/2\n\t"
 
-/* The next row starts as the frame's word at `start` tells; r2 goes back by that at `overlap`. */
-#define MN_BEFORE_TAIL(start, overlap)                                                             \
-    "ldr r12, [r7, #" start "]\n\t"                                                                \
-    "ldr r8, [r7, #" overlap "]\n\t"                                                               \
+/* r12, how the next row starts, and r8, how far r2 goes back, are two words at `pair`. */
+#define MN_BEFORE_TAIL(first, second, pair)                                                        \
+    "ldrd " first ", " second ", [r7, #" pair "]\n\t"                                              \
     "str r12, [r7, #60]\n\t"                                                                       \
     "sub r2, r2, r8\n\t"
 
-static void mn_run_rows(mn_frame *frame, const uint32_t *blocks_end)
+/* Rows from the frame's output on, all of them. */
+static void mn_run_rows(mn_frame *frame, const uint32_t *groups_end)
 {
     register mn_frame *r0 __asm__("r0") = frame;
-    register const uint32_t *r1 __asm__("r1") = blocks_end;
+    register const uint32_t *r1 __asm__("r1") = groups_end;
     /* r7 may be the frame pointer, which a clobber list must not name. */
     __asm__ volatile("push {r7}\n\t"
                      "push {r0, r1}\n\t"
@@ -76,19 +68,20 @@ static void mn_run_rows(mn_frame *frame, const uint32_t *blocks_end)
                      "mov r6, #0\n\t"
                      "tbh [pc, r12, lsl #1]\n"
                      "10:\n\t"
-                     ".2byte (3f-10b)/2, (4f-10b)/2, (23f-10b)/2, (24f-10b)/2\n\t"
+                     ".2byte (3f-10b)/2, (4f-10b)/2, (5f-10b)/2, (23f-10b)/2, (24f-10b)/2\n\t"
+                     ".2byte (25f-10b)/2\n\t"
                      /* Rows that start at a byte. */
-                     MN_GROUPS(MN_UNPACK_EVEN, "3", "4", "5", "11", "12", "64")
+                     MN_GROUPS(MN_UNPACK_EVEN, "3", "4", "5", "11", "64")
                      /* Rows that start at an odd nibble: the tail starts at a byte. */
-                     MN_GROUPS(MN_UNPACK_ODD, "23", "24", "25", "13", "14", "68")
+                     MN_GROUPS(MN_UNPACK_ODD, "23", "24", "25", "12", "68")
                      /* Tails. Those at an odd nibble belong to rows that start at a byte. */
-                     "62:\n\t" MN_BEFORE_TAIL("80", "20") MN_HALF_GROUP(MN_UNPACK_HALF_ODD)
+                     "62:\n\t" MN_BEFORE_TAIL("r12", "r8", "80") MN_HALF_GROUP(MN_UNPACK_HALF_ODD)
                      "b 7f\n"
-                     "64:\n\t" MN_BEFORE_TAIL("80", "20") MN_GROUP(MN_UNPACK_ODD)
+                     "64:\n\t" MN_BEFORE_TAIL("r12", "r8", "80") MN_GROUP(MN_UNPACK_ODD)
                      "b 7f\n"
-                     "63:\n\t" MN_BEFORE_TAIL("76", "72") MN_GROUP(MN_UNPACK_EVEN)
+                     "63:\n\t" MN_BEFORE_TAIL("r8", "r12", "72") MN_GROUP(MN_UNPACK_EVEN)
                      "b 7f\n"
-                     "61:\n\t" MN_BEFORE_TAIL("76", "72") MN_HALF_GROUP(MN_UNPACK_HALF_EVEN)
+                     "61:\n\t" MN_BEFORE_TAIL("r8", "r12", "72") MN_HALF_GROUP(MN_UNPACK_HALF_EVEN)
                      "7:\n\t"
                      "ldr r0, [sp]\n\t"
                      "ldrd r8, r9, [r0, #8]\n\t"
@@ -116,17 +109,12 @@ static void mn_run_frame(const uint32_t *columns, const uint8_t *weights, int32_
     mn_set_frame(&frame, columns, rows, output, output_step);
     mn_set_tails(&frame, rows->depth);
     const int32_t groups = (int32_t)((uint32_t)rows->depth / MN_GROUP_W4);
-    frame.blocks = groups >> 1;
-    if (groups & 1)
-    {
-        frame.tail += MN_TAIL_COUNT;
-        frame.odd_tail += MN_TAIL_COUNT;
-    }
-    frame.even_start = frame.blocks ? 0 : 1;
-    frame.odd_start = frame.blocks ? 2 : 3;
+    frame.even_start = groups == 0 ? 2 : groups & 1;
+    frame.odd_start = frame.even_start + 3;
+    frame.even_overlap = frame.overlap;
     frame.start = first & 1 ? frame.odd_start : frame.even_start;
     frame.weight = weights + (first >> 1);
-    mn_run_rows(&frame, columns + frame.blocks * 4 * MN_GROUP_W4);
+    mn_run_rows(&frame, columns + groups * (4 * MN_GROUP_W4 / 2));
 }
 #endif
 

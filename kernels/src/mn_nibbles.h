@@ -11,10 +11,7 @@
 
 #include "mn_frame.h"
 
-/*
- * How a row ends after its blocks: values of mn_frame.tail, indices of the assembler's branch
- * tables; a single whole group before the tail counts MN_TAIL_COUNT more.
- */
+/* How a row ends after its whole groups: values of mn_frame.tail, indices of branch tables. */
 enum
 {
     MN_TAIL_NONE = 0,
@@ -22,7 +19,6 @@ enum
     MN_TAIL_HALF_ODD = 2,
     MN_TAIL_FULL_EVEN = 3,
     MN_TAIL_FULL_ODD = 4,
-    MN_TAIL_COUNT = 5,
 };
 
 #if MN_DSP

@@ -133,12 +133,12 @@ void mn_finish_s8(void *output, int32_t to, int8_t *values, int32_t count,
     }
 }
 
-/* Four bytes, limited, as 16 bits of nibbles. */
+/* Four bytes, limited, as nibbles in the low half-word. */
 MN_INLINE uint32_t mn_pack_word(uint32_t word, uint32_t lows, uint32_t highs)
 {
     word = mn_min_s8x4(mn_max_s8x4(word, lows), highs) & 0x0F0F0F0Fu;
     word = (word | (word >> 4)) & 0x00FF00FFu;
-    return (word | (word >> 8)) & 0xFFFFu;
+    return word | (word >> 8);
 }
 
 void mn_finish_s4(void *output, int32_t to, int8_t *values, int32_t count,
@@ -154,20 +154,16 @@ void mn_finish_s4(void *output, int32_t to, int8_t *values, int32_t count,
         --count;
     }
     destination += to >> 1;
-    for (; count >= 4; count -= 4, values += 4, destination += 2)
+    for (; count >= 8; count -= 8, values += 8, destination += 4)
     {
-        const uint32_t packed = mn_pack_word(mn_read_u32(values), lows, highs);
-        destination[0] = (uint8_t)packed;
-        destination[1] = (uint8_t)(packed >> 8);
+        const uint32_t low = mn_pack_word(mn_read_u32(values), lows, highs);
+        const uint32_t high = mn_pack_word(mn_read_u32(values + 4), lows, highs);
+        mn_write_u32(destination, mn_pkhbt(low, high));
     }
-    uint32_t word = 0;
-    for (int32_t i = 0; i < count; ++i)
+    for (; count > 0; count -= 2, values += 2)
     {
-        word |= (uint32_t)(uint8_t)values[i] << (8 * i);
-    }
-    uint32_t packed = mn_pack_word(word, lows, highs) & ((1u << (4 * count)) - 1u);
-    for (; count > 0; count -= 2, packed >>= 8)
-    {
-        *destination++ = (uint8_t)packed;
+        const uint32_t second = count > 1 ? (uint8_t)values[1] : 0;
+        const uint32_t packed = mn_pack_word((uint8_t)values[0] | second << 8, lows, highs);
+        *destination++ = (uint8_t)(count > 1 ? packed : packed & 0xFu);
     }
 }
