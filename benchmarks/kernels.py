@@ -47,7 +47,8 @@ class Shape:
         """For the table."""
         if self.operator == "fully_connected":
             return f"{self.inputs} -> {self.outputs}"
-        kernel = f"{self.kernel[0]}x{self.kernel[1]}" + (f"/{self.stride}" if self.stride > 1 else "")
+        stride = f"/{self.stride}" if self.stride > 1 else ""
+        kernel = f"{self.kernel[0]}x{self.kernel[1]}{stride}"
         return f"{self.height}x{self.width}x{self.inputs} -> {self.outputs}, {kernel}"
 
     @property
@@ -268,16 +269,21 @@ def report(results: Results, sizes: dict[str, int], cliffs: dict[str, dict[int, 
     lines = [
         "# Instructions of the kernels",
         "",
-        "Written by `python -m benchmarks.kernels`: instructions per MAC of whole calls (gathering,",
-        "widening and requantisation included) on emulated cores, compiled with -O2, beside CMSIS-NN's",
-        "(`benchmarks/cmsis_nn_m4.csv`; in parentheses the ratio to CMSIS-NN's kernel for the same",
-        "weights). Random data, SAME padding, a bias, no fused activation.",
+        "Written by `python -m benchmarks.kernels`: instructions per MAC of whole calls",
+        "(gathering, widening and requantisation included) on emulated cores, compiled with -O2,",
+        "beside CMSIS-NN's (`benchmarks/cmsis_nn_m4.csv`; in parentheses the ratio to CMSIS-NN's",
+        "kernel for the same weights). Random data, SAME padding, a bias, no fused activation.",
         "",
         *_means(results),
         "",
     ]
     for operator in ("convolve", "depthwise", "fully_connected"):
-        lines += [f"## {operator.replace('_', ' ').capitalize()}", "", *_rows(results, operator), ""]
+        lines += [
+            f"## {operator.replace('_', ' ').capitalize()}",
+            "",
+            *_rows(results, operator),
+            "",
+        ]
     lines += ["## No cliff", "", "1x1 convolutions of 25x5 positions, channels in and out:", ""]
     lines += ["| channels | " + " | ".join(map(str, CLIFF_CHANNELS)) + " | largest / smallest |"]
     lines += ["| --- " * (len(CLIFF_CHANNELS) + 2) + "|"]

@@ -92,9 +92,7 @@ def fully_connected(layer: Layer) -> int:
     batches = layer.input_dims[0]
     depth = layer.input_dims[1] * layer.input_dims[2] * layer.input_dims[3]
     rows = layer.output_dims[3]
-    return _distance(
-        [(_byte(b * depth, bits), _end((b + 1) * rows, bits)) for b in range(batches)]
-    )
+    return _distance([(_byte(b * depth, bits), _end((b + 1) * rows, bits)) for b in range(batches)])
 
 
 def depthwise(layer: Layer) -> int:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
 from kernels.binding import CompilerNotFoundError, Library, NativeLibrary, build_shared_library
@@ -22,10 +20,10 @@ def host(tmp_path_factory: pytest.TempPathFactory) -> NativeLibrary:
 
 
 @pytest.fixture(scope="session")
-def emulated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, EmulatedLibrary]]:
+def emulated(tmp_path_factory: pytest.TempPathFactory) -> dict[str, EmulatedLibrary]:
     """The DSP path on each emulated core."""
     directory = tmp_path_factory.mktemp("emulated")
-    yield {cpu: EmulatedLibrary(build(directory / f"{cpu}.elf", cpu), cpu) for cpu in CPU_FLAGS}
+    return {cpu: EmulatedLibrary(build(directory / f"{cpu}.elf", cpu), cpu) for cpu in CPU_FLAGS}
 
 
 @pytest.fixture(scope="session")

@@ -6,7 +6,6 @@ guard byte or a write outside the given arrays and the stack fails the call.
 
 from __future__ import annotations
 
-import itertools
 import shutil
 import struct
 import subprocess
@@ -48,7 +47,7 @@ class EmulatedLibrary:
     """A `kernels.binding.Library` on an emulated core.
 
     `instructions` is the count of the last call (instructions whose IT condition fails included).
-    With `traces`, traced_call works (hooks on memory cannot come and go: Unicorn 2.1 loses its way).
+    With `traces`, traced_call works.
     """
 
     def __init__(self, elf_path: Path, cpu: str, traces: bool = False) -> None:

@@ -132,7 +132,9 @@ class _LargeScratch:
         return 64 if symbol.endswith("_get_buffer_size") else status
 
 
-def _must_run(library: NativeLibrary, rng: np.random.Generator, operator: str, layer: Layer) -> None:
+def _must_run(
+    library: NativeLibrary, rng: np.random.Generator, operator: str, layer: Layer
+) -> None:
     """Runs with the exact scratch size; refuses a smaller, a missing and an unaligned one."""
     data = random_layers.tensor(rng, prod(layer.input_dims), layer.activations)
     size = buffer_bytes(library, operator, layer)

@@ -137,16 +137,16 @@ def test_addition(tflite_micro: HostRuntime, libraries: dict[str, Library]) -> N
 
 
 @pytest.mark.parametrize("row_size", [1, 2, 12, 35, 300])
-def test_softmax(
-    row_size: int, tflite_micro: HostRuntime, libraries: dict[str, Library]
-) -> None:
+def test_softmax(row_size: int, tflite_micro: HostRuntime, libraries: dict[str, Library]) -> None:
     """Rows of random logits."""
     shape = (4, row_size)
     model = _model(shape, lambda b, x: b.softmax(x), 0)
     inputs = _inputs(np.random.default_rng(3), shape)
     expected = tflite_micro.run(model, inputs).outputs[0].reshape(-1)
     graph = read_graph(model)
-    quantization = graph.subgraphs[0].tensors[graph.subgraphs[0].operators[0].inputs[0]].quantization
+    quantization = (
+        graph.subgraphs[0].tensors[graph.subgraphs[0].operators[0].inputs[0]].quantization
+    )
     assert quantization is not None
     params = prepared_layers.softmax_params(float(np.float32(quantization.scale)))
     for library in libraries.values():

@@ -85,7 +85,7 @@ def _add_params(rng: np.random.Generator, bits: int) -> Struct:
 def test_addition(libraries: dict[str, Library], host: NativeLibrary, bits: int) -> None:
     """Both inputs' scales, every size up to 20; the output may be the first input."""
     rng = np.random.default_rng(2)
-    for size in (*range(0, 21), 200):
+    for size in (*range(21), 200):
         params = _add_params(rng, bits)
         first, second = tensor(rng, size, bits), tensor(rng, size, bits)
         expected = np.zeros(packed_bytes(size, bits), np.int8)
@@ -103,7 +103,7 @@ def test_addition(libraries: dict[str, Library], host: NativeLibrary, bits: int)
 def test_clamp(libraries: dict[str, Library], host: NativeLibrary, bits: int) -> None:
     """Random bounds, in place."""
     rng = np.random.default_rng(3)
-    for size in range(0, 30):
+    for size in range(30):
         activation = Struct(random_layers.activation(rng, bits))
         data = tensor(rng, size, bits)
         expected = np.zeros(packed_bytes(size, bits), np.int8)
@@ -119,9 +119,7 @@ def test_padding(libraries: dict[str, Library], host: NativeLibrary, bits: int) 
     """Random amounts at both ends of all four dimensions."""
     rng = np.random.default_rng(4)
     for _ in range(40):
-        dims, before, after = (
-            tuple(map(int, rng.integers(least, 5, 4))) for least in (1, 0, 0)
-        )
+        dims, before, after = (tuple(map(int, rng.integers(least, 5, 4))) for least in (1, 0, 0))
         padded = [sum(sizes) for sizes in zip(dims, before, after, strict=True)]
         value = int(rng.integers(*bounds(bits)))
         data = tensor(rng, int(np.prod(dims)), bits)
@@ -154,16 +152,12 @@ def test_requantization(
         offsets = (int(rng.integers(-high, -low + 1)), int(rng.integers(*bounds(target))))
         params = (offsets[0], int(rng.integers(1 << 30, 1 << 31)), shift, offsets[1])
         expected = np.zeros(packed_bytes(values.size, target), np.int8)
-        host.call(
-            "mn_reference_requantize", source, target, *params, data, expected, values.size
-        )
+        host.call("mn_reference_requantize", source, target, *params, data, expected, values.size)
         for name, library in libraries.items():
             output = np.full(expected.size, 0x55, np.int8)
             symbol = f"mn_requantize_s{source}_s{target}"
             assert library.call(symbol, Struct(params), data, output, values.size) == 0
             np.testing.assert_array_equal(output, expected, err_msg=f"{name} {params}")
-
-
 
 
 @pytest.mark.parametrize("bits", BITS)

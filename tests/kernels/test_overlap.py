@@ -85,9 +85,7 @@ def test_distance_is_that_of_the_accesses(
 
 @pytest.mark.parametrize("bits", [8, 4])
 @pytest.mark.parametrize("operator", ["avgpool", "max_pool"])
-def test_distance_of_pooling(
-    tracing: EmulatedLibrary, operator: str, bits: int
-) -> None:
+def test_distance_of_pooling(tracing: EmulatedLibrary, operator: str, bits: int) -> None:
     """Exactly that of the accesses."""
     rng = np.random.default_rng(2)
     for _ in range(25):
