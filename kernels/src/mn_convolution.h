@@ -1,0 +1,34 @@
+/*
+ * The driver of convolution: blocks of four output positions, all channels of a
+ * block before the next one, the inputs of a block copied into columns before it is written.
+ */
+#ifndef MN_CONVOLUTION_H
+#define MN_CONVOLUTION_H
+
+#include "mn_kind.h"
+#include "mn_types.h"
+
+/* A convolution. */
+typedef struct
+{
+    const mn_conv_kind *kind;
+    const mn_conv_params *params;
+    mn_rows rows; /* of all output channels; depth is that of one group */
+    const mn_dims *input_dims;
+    const void *input;
+    const mn_dims *filter_dims;
+    const void *filter;
+    const mn_dims *output_dims;
+    void *output;
+} mn_convolution;
+
+/* Scratch bytes of a convolution, or MN_ARG_ERROR. */
+int32_t mn_convolution_buffer_size(const mn_conv_kind *kind, const mn_conv_params *params,
+                                   const mn_dims *input_dims, const mn_dims *filter_dims,
+                                   const mn_dims *output_dims);
+
+/* Checks everything, then runs. */
+mn_status mn_convolution_run(const mn_context *ctx, mn_convolution *convolution,
+                             const int32_t *bias);
+
+#endif

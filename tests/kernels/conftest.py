@@ -1,0 +1,44 @@
+"""The libraries under test: the host build and the two emulated cores."""
+
+from __future__ import annotations
+
+import pytest
+
+from kernels.binding import CompilerNotFoundError, Library, NativeLibrary, build_shared_library
+from tests.kernels.emulated import CPU_FLAGS, EmulatedLibrary, build
+
+
+@pytest.fixture(scope="session")
+def host(tmp_path_factory: pytest.TempPathFactory) -> NativeLibrary:
+    """The portable path, every undefined behaviour trapping."""
+    path = tmp_path_factory.mktemp("kernels") / "libkernels.so"
+    flags = ("-O2", "-fsanitize=undefined", "-fsanitize-undefined-trap-on-error")
+    try:
+        return NativeLibrary(build_shared_library(path, flags))
+    except CompilerNotFoundError as error:
+        pytest.skip(str(error))
+
+
+@pytest.fixture(scope="session")
+def emulated(tmp_path_factory: pytest.TempPathFactory) -> dict[str, EmulatedLibrary]:
+    """The DSP path on each emulated core."""
+    directory = tmp_path_factory.mktemp("emulated")
+    return {cpu: EmulatedLibrary(build(directory / f"{cpu}.elf", cpu), cpu) for cpu in CPU_FLAGS}
+
+
+@pytest.fixture(scope="session")
+def libraries(host: NativeLibrary, emulated: dict[str, EmulatedLibrary]) -> dict[str, Library]:
+    """Every library, by a name for messages."""
+    return {"host": host, **emulated}
+
+
+@pytest.fixture(scope="session")
+def tracing(tmp_path_factory: pytest.TempPathFactory) -> EmulatedLibrary:
+    """A Cortex-M4 that records accesses.
+
+    Built without conditional loads: Unicorn 2.1 loses the IT state when a memory hook runs inside
+    an IT block.
+    """
+    flags = ("-O2", "-fno-if-conversion", "-fno-if-conversion2")
+    path = build(tmp_path_factory.mktemp("tracing") / "kernels.elf", "cortex-m4", flags)
+    return EmulatedLibrary(path, "cortex-m4", traces=True)
