@@ -7,12 +7,18 @@ from collections.abc import Mapping
 from typing import Any
 
 import keras
-import numpy as np
 import tensorflow as tf
 
 from nas.decision_nodes import BitwidthChoice, WidthChoice
 from nas.masking import expected_mask, prefix_masks
-from nas.quantizers import initial_step, quantize_activations, quantize_weights
+from nas.quantizers import (
+    SMALLEST_STEP,
+    initial_step,
+    learnt_range,
+    quantize_activations,
+    quantize_weights,
+    stored_range,
+)
 from nas.supernet import (
     ADD,
     DENSE,
@@ -30,7 +36,6 @@ from nas.supernet import (
 BATCH_NORM_MOMENTUM = 0.9
 """Short trainings need it: with Keras' 0.99 the averages lag behind by hundreds of steps."""
 BATCH_NORM_EPSILON = 1e-3
-MASK_LIMIT = 1e-6
 Activations = Mapping[str, Any]
 
 
@@ -61,10 +66,11 @@ class WeightedLayer(keras.layers.Layer):
             b: self.add_weight(
                 name=f"step{b}",
                 shape=() if self.axis is None else (outputs,),
-                initializer=keras.initializers.Constant(initial_step_for(self.kernel, b, self)),
+                initializer="zeros",
             )
             for b in bits
         }
+        self.reset_steps()
         if layer.kind == DENSE:
             self.bias = self.add_weight(name="bias", shape=(outputs,), initializer="zeros")
         else:
@@ -76,13 +82,13 @@ class WeightedLayer(keras.layers.Layer):
     def reset_steps(self) -> None:
         """Sets the quantisation steps to those that suit the weights as they are."""
         for bits, step in self.steps.items():
-            step.assign(initial_step(self.kernel.numpy(), bits, self.axis))
+            step.assign(stored_range(initial_step(self.kernel.numpy(), bits, self.axis)))
 
     def quantized_kernel(self, bit_weights: Any = None) -> Any:
         """The kernel on its grid; with several bit widths, their mixture."""
         kernel = tf.convert_to_tensor(self.kernel)
         quantized = [
-            quantize_weights(kernel, tf.convert_to_tensor(self.steps[b]), b, self.per_step)
+            quantize_weights(kernel, learnt_range(self.steps[b]), b, self.per_step)
             for b in self.bit_options
         ]
         if len(quantized) == 1:
@@ -99,10 +105,6 @@ class WeightedLayer(keras.layers.Layer):
         else:
             x = tf.nn.conv2d(x, kernel, strides, "SAME")
         return self.normalization(x, training=training)
-
-
-def initial_step_for(kernel: Any, bits: int, layer: WeightedLayer) -> Any:
-    return initial_step(np.asarray(kernel), bits, layer.axis)
 
 
 def _depthwise(x: Any, kernel: Any, stride: tuple[int, int]) -> Any:
@@ -134,7 +136,7 @@ class SupernetModel(keras.Model):
             if isinstance(node, WidthChoice) and len(node) > 1
         }
         self.tops = {
-            name: self.add_weight(name=f"top_{name}", shape=(), initializer="ones")
+            name: self.add_weight(name=f"top_{name}", shape=(), initializer="zeros")
             for name in quantized_tensors(supernet)
         }
         self.built = True
@@ -199,7 +201,7 @@ class SupernetModel(keras.Model):
             observed[name] = float(tf.reduce_max(tf.abs(x)))
             return x
         return quantize_activations(
-            x, tf.convert_to_tensor(self.tops[name]), activation, math.prod(x.shape[1:])
+            x, learnt_range(self.tops[name]), activation, math.prod(x.shape[1:])
         )
 
     def calibrate(self, x: Any, probabilities: Activations | None = None) -> None:
@@ -209,7 +211,7 @@ class SupernetModel(keras.Model):
         observed: dict[str, float] = {}
         self(x, probabilities, training=True, observed=observed)
         for name, top in observed.items():
-            self.tops[name].assign(max(top, MASK_LIMIT))
+            self.tops[name].assign(stored_range(max(top, SMALLEST_STEP)))
 
 
 def _mask_of(name: str, producers: Mapping[str, Layer], p: Activations, masks: Activations) -> Any:

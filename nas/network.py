@@ -7,6 +7,7 @@ has the operators, tensor order and names that :mod:`nas.export` gives the train
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from functools import lru_cache
 from math import prod
 from types import MappingProxyType
@@ -51,7 +52,6 @@ OPERATORS = MappingProxyType(
 
 PROBABILITY = Quantization((1 / 256,), (-128,))
 """Quantisation that TFLM demands of softmax outputs."""
-_ACTIVATION = Quantization((1 / 32,), (-128,))
 _WEIGHT_TYPES = {8: TensorType.INT8, 4: TensorType.INT4}
 _MEAN_AXES = memoryview((1).to_bytes(4, "little") + (2).to_bytes(4, "little"))
 
@@ -76,7 +76,7 @@ class _GraphWriter:
         self._tensors: list[Tensor] = []
         self._operators: list[Operator] = []
         self._index: dict[str, int] = {}
-        self._add_tensor(INPUT, (1, *network.input_shape), _ACTIVATION)
+        self._add_tensor(INPUT, (1, *network.input_shape), _activation(0))
 
     def graph(self) -> Graph:
         output = self._index[self._network.output]
@@ -88,13 +88,15 @@ class _GraphWriter:
     def add(self, layer: Layer) -> None:
         inputs = [self._index[name] for name in layer.inputs]
         source = self._tensors[inputs[0]]
-        quantization = source.quantization if layer.kind == POOL else _ACTIVATION
+        quantization = source.quantization
         if layer.kind in (CONV, DEPTHWISE, DENSE):
-            inputs += self._weights(layer, source.shape[-1])
+            inputs += self._weights(layer, source)
         elif layer.kind == MEAN:
             inputs.append(self._add_constant(f"{layer.name}/axes", (2,), _MEAN_AXES))
         elif layer.kind == SOFTMAX:
             quantization = PROBABILITY
+        if layer.kind not in (POOL, SOFTMAX):
+            quantization = _activation(len(self._tensors))
         output = self._add_tensor(layer.name, _output_shape(layer, source.shape), quantization)
         self._operators.append(
             Operator(
@@ -106,8 +108,10 @@ class _GraphWriter:
             )
         )
 
-    def _weights(self, layer: Layer, depth: int) -> tuple[int, int]:
+    def _weights(self, layer: Layer, source: Tensor) -> tuple[int, int]:
         """Filter and bias: one scale a channel, or one for all of a dense layer."""
+        assert source.quantization is not None
+        depth = source.shape[-1]
         channels = depth if layer.channels is None else int(layer.channels)
         shape: tuple[int, ...] = (channels, *layer.kernel, depth)
         axis = 0
@@ -124,7 +128,7 @@ class _GraphWriter:
         filter = self._add_constant(
             f"{layer.name}/filter", shape, _zeros(size, position), kind, scale, count, axis
         )
-        bias_scale = scale * _ACTIVATION.scale
+        bias_scale = scale * source.quantization.scale
         bias = self._add_constant(
             f"{layer.name}/bias",
             (channels,),
@@ -167,6 +171,12 @@ def _output_shape(layer: Layer, shape: tuple[int, ...]) -> tuple[int, ...]:
         return (1, depth)
     _, height, width, _ = shape
     return (1, -(-height // layer.stride[0]), -(-width // layer.stride[1]), depth)
+
+
+@lru_cache(maxsize=1024)
+def _activation(position: int) -> Quantization:
+    """A quantisation that no other tensor has, as in a trained file."""
+    return Quantization((1.0 / (32 + position),), (-128,))
 
 
 @lru_cache(maxsize=4096)
@@ -214,7 +224,7 @@ def with_names(graph: Graph, network: Supernet) -> Graph:
             names.setdefault(index, f"{layer.name}/{suffix}")
         names[op.outputs[0]] = layer.name
     order = {old: new for new, old in enumerate(names)}
-    tensors = tuple(_renamed(main.tensors[old], order[old], name) for old, name in names.items())
+    tensors = [_renamed(main.tensors[old], order[old], name) for old, name in names.items()]
     operators = tuple(
         Operator(
             op.index,
@@ -226,7 +236,12 @@ def with_names(graph: Graph, network: Supernet) -> Graph:
         for op in main.operators
     )
     subgraph = Subgraph(
-        0, "main", tensors, operators, _mapped(main.inputs, order), _mapped(main.outputs, order)
+        0,
+        "main",
+        tuple(_with_bias_scales(tensors, operators)),
+        operators,
+        _mapped(main.inputs, order),
+        _mapped(main.outputs, order),
     )
     return Graph((subgraph,), description=network.name)
 
@@ -236,8 +251,26 @@ def _mapped(indices: Iterable[int], order: dict[int, int]) -> tuple[int, ...]:
 
 
 def _renamed(tensor: Tensor, index: int, name: str) -> Tensor:
-    # Scales of 1 for index tensors and the like are kept out, as TFLM ignores them.
     return Tensor(index, name, tensor.shape, tensor.type, tensor.data, tensor.quantization)
+
+
+def _with_bias_scales(tensors: list[Tensor], operators: Iterable[Operator]) -> list[Tensor]:
+    """Gives biases data, and the scales that kernels demand: input scale times filter scale.
+
+    The converter leaves out the data of biases that are all zero, and gives them other types and scales.
+    """
+    for op in operators:
+        if len(op.inputs) != 3:
+            continue
+        source, filter, bias = (tensors[index] for index in op.inputs)
+        if source.quantization and filter.quantization and not any(bias.data or b""):
+            scales = tuple(source.quantization.scale * s for s in filter.quantization.scales)
+            products = Quantization(scales, (0,) * len(scales))
+            zeros = memoryview(bytes(4 * bias.elements))
+            tensors[bias.index] = replace(
+                bias, type=TensorType.INT32, data=zeros, quantization=products
+            )
+    return tensors
 
 
 def _given(op: Operator) -> MappingProxyType[str, Any]:

@@ -14,11 +14,26 @@ import numpy.typing as npt
 import tensorflow as tf
 
 SMALLEST_STEP = 1e-6
+RANGE_RATE = 0.1
 
 
 def weight_limit(bits: int) -> int:
     """The largest weight; the most negative one is not used (narrow range)."""
     return int(2 ** (bits - 1)) - 1
+
+
+def learnt_range(variable: Any) -> Any:
+    """The range or step that a variable holds.
+
+    Variables hold scaled logarithms: ranges of all sizes then learn at one rate, a tenth of that
+    of the weights, and stay positive.
+    """
+    return tf.exp(RANGE_RATE * tf.convert_to_tensor(variable))
+
+
+def stored_range(value: Any) -> Any:
+    """What the variable of a range or step holds: the inverse of :func:`learnt_range`."""
+    return np.log(value) / RANGE_RATE
 
 
 def straight_through_round(x: Any) -> Any:

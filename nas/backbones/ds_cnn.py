@@ -95,7 +95,7 @@ class _DsCnn:
         for number in range(1, self._blocks + 1):
             x = self._block(number, x)
         x = builder.layer("mean", MEAN, x)
-        x = builder.layer("dense", DENSE, x, channels=classes)
+        x = builder.layer("dense", DENSE, x, channels=classes, bits=self._bit_choice("dense"))
         builder.layer("softmax", SOFTMAX, x)
         return builder.supernet()
 

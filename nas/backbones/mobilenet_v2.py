@@ -83,7 +83,7 @@ class _MobileNetV2:
                 source_channels = stage.channels
         x = self._conv("head", x, self._head / self._width_factor)
         x = self._builder.layer("mean", MEAN, x)
-        x = self._builder.layer("dense", DENSE, x, channels=classes)
+        x = self._builder.layer("dense", DENSE, x, channels=classes, bits=self._bit_choice("dense"))
         self._builder.layer("softmax", SOFTMAX, x)
         return self._builder.supernet()
 

@@ -14,11 +14,6 @@ TASKS = {
     "digits": "digits",
     "faces": "faces",
     "japanese-vowels": "japanese_vowels",
-    "spoken-words": "spoken_words",
-    "machine-sounds": "machine_sounds",
-    "kws": "kws",
-    "vww": "vww",
-    "anomaly": "anomaly",
 }
 """Module of each task."""
 

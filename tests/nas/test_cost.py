@@ -44,7 +44,7 @@ def test_cost_at_one_hot_decisions_is_the_predictors(name: str) -> None:
         # The planner may leave gaps, which only the anchor knows of.
         alive = arena.lower_bound_bytes + arena.persistent_bytes
         assert float(expected["arena_bytes"]) == pytest.approx(alive, abs=16)
-        assert float(expected["model_bytes"]) == pytest.approx(exact.model_bytes, rel=0.01, abs=300)
+        assert float(expected["model_bytes"]) == pytest.approx(exact.model_bytes, rel=0.01, abs=350)
 
 
 @pytest.mark.parametrize("name", SUPERNETS)
