@@ -257,7 +257,8 @@ def _renamed(tensor: Tensor, index: int, name: str) -> Tensor:
 def _with_bias_scales(tensors: list[Tensor], operators: Iterable[Operator]) -> list[Tensor]:
     """Gives biases data, and the scales that kernels demand: input scale times filter scale.
 
-    The converter leaves out the data of biases that are all zero, and gives them other types and scales.
+    The converter leaves out the data of biases that are all zero, and gives them another type
+    and other scales.
     """
     for op in operators:
         if len(op.inputs) != 3:

@@ -138,7 +138,8 @@ def prepare_tensorflow(threads: int) -> None:
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
     import logging
 
-    logging.getLogger("absl").setLevel(logging.ERROR)
+    for name in ("absl", "tensorflow"):
+        logging.getLogger(name).setLevel(logging.ERROR)
     from nas.search import make_deterministic
 
     make_deterministic(threads)

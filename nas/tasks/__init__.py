@@ -14,6 +14,11 @@ TASKS = {
     "digits": "digits",
     "faces": "faces",
     "japanese-vowels": "japanese_vowels",
+    "spoken-words": "spoken_words",
+    "machine-sounds": "machine_sounds",
+    "kws": "kws",
+    "vww": "vww",
+    "anomaly": "anomaly",
 }
 """Module of each task."""
 
