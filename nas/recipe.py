@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from nas.backbones.reading import check_keys, flag, number, whole
+from nas.backbones.reading import check_keys, number, whole
 from predictor import toml
 from predictor.errors import UsageError
 
@@ -42,7 +42,6 @@ class Training:
     distillation: float = 0.0
     distillation_temperature: float = 4.0
     teacher_epochs: int = 0
-    mixed_precision: bool = False
 
 
 @dataclass(frozen=True)
@@ -120,9 +119,7 @@ def _training(table: dict[str, Any]) -> Training:
     check_keys(table, tuple(known), "training")
     values: dict[str, Any] = {}
     for name, default in known.items():
-        if isinstance(default, bool):
-            values[name] = flag(table, name, default, "training")
-        elif isinstance(default, int):
+        if isinstance(default, int):
             values[name] = whole(table, name, default, "training", int(name in _AT_LEAST_ONE))
         elif isinstance(default, float):
             values[name] = number(table, name, default, "training")
