@@ -6,21 +6,26 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.host_runtime import HostRuntime, host_runtime
+from predictor.emulation.host_runtime import PACKAGES, HostRuntime, is_installed
+
+
+def _runtime(name: str) -> Iterator[HostRuntime]:
+    if not is_installed(name):
+        pytest.skip(f"the package {PACKAGES[name]} is not installed: pip install {PACKAGES[name]}")
+    with HostRuntime(name) as runtime:
+        yield runtime
 
 
 @pytest.fixture(scope="session")
 def tflite_micro() -> Iterator[HostRuntime]:
     """TFLM's Python runtime."""
-    with host_runtime("tflite_micro") as runtime:
-        yield runtime
+    yield from _runtime("tflite_micro")
 
 
 @pytest.fixture(scope="session")
 def litert() -> Iterator[HostRuntime]:
     """TensorFlow Lite's interpreter."""
-    with host_runtime("litert") as runtime:
-        yield runtime
+    yield from _runtime("litert")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

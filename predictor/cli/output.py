@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-import tempfile
 from pathlib import Path
 
 import click
@@ -18,6 +17,9 @@ def write_atomically(path: Path, text: str) -> None:
     Raises:
         OutputError: the file cannot be written.
     """
+    # Only writers need it, and it loads much: most runs print.
+    import tempfile
+
     temporary = ""
     try:
         handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")

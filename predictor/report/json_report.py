@@ -85,7 +85,10 @@ def prediction_json(prediction: Prediction) -> dict[str, Any]:
             "total_other_ops": ops.total_other_ops,
             "by_operator": {name: asdict(total) for name, total in ops.by_operator.items()},
         },
-        "layers": [asdict(layer) for layer in prediction.layers],
+        "layers": [
+            {**asdict(layer), "output_shape": list(layer.output_shape)}
+            for layer in prediction.layers
+        ],
         "fits": prediction.fits,
         "invoke_errors": prediction.invoke_errors,
         "notes": list(prediction.notes),

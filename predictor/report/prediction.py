@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -39,7 +38,8 @@ class Options:
 class Prediction:
     """What a model takes on a board under TFLM, and whether it fits.
 
-    ``path`` and ``sha256`` are None for graphs that were not read from a file.
+    ``path`` and ``content`` (the bytes of the file) are None for graphs that were not read from
+    one.
     """
 
     graph: Graph
@@ -49,7 +49,16 @@ class Prediction:
     flash: FlashReport
     sram: SramReport
     path: str | None = None
-    sha256: str | None = None
+    content: bytes | None = field(default=None, repr=False)
+
+    @cached_property
+    def sha256(self) -> str | None:
+        """Digest of the file, None for graphs that were not read from one."""
+        if self.content is None:
+            return None
+        import hashlib
+
+        return hashlib.sha256(self.content).hexdigest()
 
     @property
     def revision(self) -> Revision:
@@ -152,7 +161,7 @@ def predict(
         chosen,
         make_options(**options),
         path=path,
-        sha256=hashlib.sha256(content).hexdigest(),
+        content=content,
     )
 
 
@@ -180,7 +189,7 @@ def predict_graph(
     board: str | os.PathLike[str] | Board = DEFAULT_BOARD,
     options: Options | None = None,
     path: str | None = None,
-    sha256: str | None = None,
+    content: bytes | None = None,
 ) -> Prediction:
     """Predicts a graph that is in memory already: the fast path for callers with many graphs."""
     chosen, options = find_board(board), options or Options()
@@ -195,7 +204,7 @@ def predict_graph(
         flash=code,
         sram=place(chosen, memory.required_bytes, code.static_ram_bytes, options.reserve_ram_bytes),
         path=path,
-        sha256=sha256,
+        content=content,
     )
 
 
@@ -217,7 +226,7 @@ def on_board(prediction: Prediction, board: Board) -> Prediction:
             prediction.options.reserve_ram_bytes,
         ),
         path=prediction.path,
-        sha256=prediction.sha256,
+        content=prediction.content,
     )
 
 

@@ -23,7 +23,8 @@ MAY_IMPORT = {
     "memory": {"model", "boards", "operators", "memory"},
     "cost": {"model", "boards", "operators", "memory", "cost"},
     "report": {"model", "boards", "operators", "memory", "cost", "report"},
-    "cli": {"model", "boards", "operators", "memory", "cost", "report", "cli"},
+    "emulation": {"model", "boards", "memory", "emulation"},
+    "cli": {"model", "boards", "operators", "memory", "cost", "report", "emulation", "cli"},
 }
 EVERYWHERE = {"errors", "toml"}
 FORBIDDEN = {"tensorflow", "keras", "nas"}

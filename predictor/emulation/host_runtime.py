@@ -1,4 +1,4 @@
-"""Runs models in the real runtimes on this machine, each in a child process.
+"""Runs models in the real runtimes on this machine, in a child process.
 
 Two runtimes: ``tflite_micro`` (TFLM's Python package, reference kernels on x86-64) and ``litert``
 (TensorFlow Lite's interpreter, package ``ai-edge-litert``). A bad model can crash either, so a
@@ -15,17 +15,15 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 import numpy.typing as npt
-import pytest
 
+from predictor.errors import MissingDependencyError
 from predictor.memory.arena import KindUsage
 
 Array = npt.NDArray[Any]
@@ -33,7 +31,6 @@ Arrays = tuple[Array, ...]
 
 PACKAGES = {"tflite_micro": "tflite-micro", "litert": "ai-edge-litert"}
 _MODULES = {"tflite_micro": "tflite_micro", "litert": "ai_edge_litert"}
-_ROOT = Path(__file__).resolve().parents[1]
 _ARENA_BYTES = 16 << 20
 _TIMEOUT_S = 60.0
 
@@ -85,14 +82,26 @@ def parse_allocations(log: str) -> Allocations | None:
     return Allocations(sections["total"], sections["head"], sections["tail"], kinds)
 
 
+def is_installed(name: str) -> bool:
+    """Whether the package of a runtime can be imported."""
+    return importlib.util.find_spec(_MODULES[name]) is not None
+
+
 class HostRuntime:
     """A runtime in a child process; a context manager.
 
     Args:
         name: "tflite_micro" or "litert".
+
+    Raises:
+        MissingDependencyError: the runtime's package is not installed.
     """
 
     def __init__(self, name: str) -> None:
+        if not is_installed(name):
+            raise MissingDependencyError(
+                f"the package {PACKAGES[name]} is not installed: pip install {PACKAGES[name]}"
+            )
         self._name = name
         self._child: subprocess.Popen[bytes] | None = None
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the runtime
@@ -122,8 +131,7 @@ class HostRuntime:
         A crash or a run longer than ``timeout_s`` is a result with an error, no exception.
         """
         child = self._started()
-        assert child.stdin is not None
-        assert child.stdout is not None
+        requests, answers = _pipes(child)
         start = os.fstat(self._log.fileno()).st_size
         is_late = threading.Event()
 
@@ -134,9 +142,9 @@ class HostRuntime:
         timer = threading.Timer(timeout_s, end)
         timer.start()
         try:
-            pickle.dump((model, tuple(inputs), arena_bytes), child.stdin)
-            child.stdin.flush()
-            error, outputs = pickle.load(child.stdout)
+            pickle.dump((model, tuple(inputs), arena_bytes), requests)
+            requests.flush()
+            error, outputs = pickle.load(answers)
         except (EOFError, OSError, pickle.UnpicklingError):
             error, outputs = f"the runtime ended with exit code {child.wait()}", ()
             self._stop()
@@ -152,11 +160,10 @@ class HostRuntime:
     def _started(self) -> subprocess.Popen[bytes]:
         if self._child is None:
             self._child = subprocess.Popen(
-                [sys.executable, "-m", "tests.host_runtime", self._name],
+                [sys.executable, "-m", __name__, self._name],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=self._log,
-                cwd=_ROOT,
             )
         return self._child
 
@@ -164,24 +171,21 @@ class HostRuntime:
         child, self._child = self._child, None
         if child is None:
             return
-        assert child.stdin is not None
-        assert child.stdout is not None
+        requests, answers = _pipes(child)
         child.kill()
         child.wait()
-        child.stdout.close()
+        answers.close()
         try:
-            child.stdin.close()
+            requests.close()
         except BrokenPipeError:
             return
 
 
-@contextmanager
-def host_runtime(name: str) -> Iterator[HostRuntime]:
-    """The runtime, for fixtures: skips where its package is not installed."""
-    if importlib.util.find_spec(_MODULES[name]) is None:
-        pytest.skip(f"the package {PACKAGES[name]} is not installed: pip install {PACKAGES[name]}")
-    with HostRuntime(name) as runtime:
-        yield runtime
+def _pipes(child: subprocess.Popen[bytes]) -> tuple[IO[bytes], IO[bytes]]:
+    """Its standard input and output, which are pipes."""
+    if child.stdin is None or child.stdout is None:
+        raise RuntimeError("the child process has no pipes")
+    return child.stdin, child.stdout
 
 
 def random_inputs(shapes: Sequence[tuple[tuple[int, ...], Any]], seed: int = 0) -> Arrays:

@@ -1,0 +1,1 @@
+"""Runs firmware on an emulated board: platform files, the machine interface and its emulators."""
