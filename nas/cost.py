@@ -219,7 +219,7 @@ class _Plan:
         return tf.stack([found[name] for name in self._tensors])
 
     def _certain(self, channels: int) -> npt.NDArray[np.float32]:
-        return (self._support == channels).astype(np.float32)
+        return np.asarray(self._support == channels, np.float32)
 
     def _bit_weights(self, p: Mapping[str, Any]) -> Any:
         """Share of each bit width in each step (steps x bit widths)."""

@@ -39,7 +39,7 @@ BATCH_NORM_EPSILON = 1e-3
 Activations = Mapping[str, Any]
 
 
-class WeightedLayer(keras.layers.Layer):
+class WeightedLayer(keras.layers.Layer):  # type: ignore[misc,unused-ignore]
     """A convolution or dense layer with quantised weights, and batch normalisation if it has one.
 
     Weights of convolutions have one quantisation step a channel, so that folding the batch
@@ -112,7 +112,7 @@ def _depthwise(x: Any, kernel: Any, stride: tuple[int, int]) -> Any:
     return tf.nn.depthwise_conv2d(x, kernel[..., None], [1, *stride, 1], "SAME")
 
 
-class SupernetModel(keras.Model):
+class SupernetModel(keras.Model):  # type: ignore[misc,unused-ignore]
     """Logits of a supernet for soft decisions, or of a network without open decisions."""
 
     def __init__(self, supernet: Supernet, seed: int = 0) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
+from typing import Any
 
 from nas.decision_nodes import BitwidthChoice, DecisionNode, Decisions, WidthChoice
 from predictor.errors import UsageError
@@ -112,8 +113,8 @@ class Supernet:
             for name, node in self.nodes.items()
         }
 
-    def _chosen(self, layer: Layer, decisions: Decisions) -> dict[str, int]:
-        values = {}
+    def _chosen(self, layer: Layer, decisions: Decisions) -> dict[str, Any]:
+        values: dict[str, Any] = {}
         if isinstance(layer.channels, str):
             values["channels"] = self._width(layer.channels).options[decisions[layer.channels]]
         if isinstance(layer.bits, str):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -39,7 +40,7 @@ def answers_of(model: bytes, x: npt.NDArray[np.float32]) -> npt.NDArray[np.float
         found.append((stored - zero_point) * scale)
     shares = np.concatenate(found)
     # Half a step keeps the logarithm of what rounded to 0 finite.
-    return np.log(np.maximum(shares, 1 / 512))
+    return np.asarray(np.log(np.maximum(shares, 1 / 512)), np.float32)
 
 
 def _stored(x: npt.NDArray[np.float32], scale: float, zero_point: int) -> npt.NDArray[np.int8]:

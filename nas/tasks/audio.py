@@ -46,7 +46,7 @@ def log_mel(samples: Floats, rate: int, frame: int, stride: int, bands: int) -> 
     size = 1 << (frame - 1).bit_length()
     power = np.abs(np.fft.rfft(windowed, size)) ** 2 / size
     energies = power @ mel_filters(rate, size, bands).T
-    return np.log(energies + _FLOOR).astype(np.float32)
+    return np.asarray(np.log(energies + _FLOOR), np.float32)
 
 
 def mfcc(
@@ -57,7 +57,7 @@ def mfcc(
     k, n = np.arange(coefficients)[:, None], np.arange(bands)[None, :]
     basis = np.cos(np.pi * k * (2 * n + 1) / (2 * bands)) * np.sqrt(2.0 / bands)
     basis[0] /= np.sqrt(2.0)
-    return (energies @ basis.T).astype(np.float32)
+    return np.asarray(energies @ basis.T, np.float32)
 
 
 def mel_filters(rate: int, size: int, bands: int) -> npt.NDArray[np.float64]:
@@ -66,7 +66,7 @@ def mel_filters(rate: int, size: int, bands: int) -> npt.NDArray[np.float64]:
     bins = np.fft.rfftfreq(size, 1 / rate)[None, :]
     low, centre, high = edges[:-2, None], edges[1:-1, None], edges[2:, None]
     rising, falling = (bins - low) / (centre - low), (high - bins) / (high - centre)
-    return np.maximum(0.0, np.minimum(rising, falling))
+    return np.asarray(np.maximum(0.0, np.minimum(rising, falling)))
 
 
 def standardized(train: Floats, *others: Floats) -> tuple[Floats, ...]:

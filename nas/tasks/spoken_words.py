@@ -62,7 +62,8 @@ def _spoken(program: str, voices: tuple[str, ...]) -> tuple[Floats, Any]:
         sounds = list(pool.map(lambda clip: _synthesized(program, clip), clips))
     rng = np.random.default_rng(0)
     features = [
-        mfcc(sound + _NOISE * rng.normal(size=len(sound)), _RATE, *_MFCC) for sound in sounds
+        mfcc(sound + _NOISE * rng.normal(size=len(sound)).astype(np.float32), _RATE, *_MFCC)
+        for sound in sounds
     ]
     labels = np.array([WORDS.index(clip.word) for clip in clips])
     return np.stack(features).astype(np.float32)[..., None], labels
