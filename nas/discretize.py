@@ -62,23 +62,46 @@ def _fitted(
     start: Decisions,
     kept: frozenset[str],
 ) -> tuple[dict[str, int], float]:
-    """Shrinks until the budget holds, then grows; decisions in ``kept`` stay."""
+    """Shrinks until the budget holds, then grows; decisions in ``kept`` stay.
+
+    What a step saves is remembered from the last time it was looked at, as it changes slowly.
+    """
     decisions, over = dict(start), excess(start)
     best, least = decisions, over
+    saved: dict[str, float] = {}
     while over > 0:
-        scored = []
-        for move in _moves(decisions, nodes, kept, cheaper=True):
-            after = excess(move)
-            loss = _log_probability(logits, decisions) - _log_probability(logits, move)
-            # Moves that save nothing are taken only where nothing else is left.
-            saved = max(over - after, 0.0)
-            scored.append((loss / saved if saved > 0 else math.inf, after, move))
-        if not scored:
+        moves = dict(_moves(decisions, nodes, kept, cheaper=True))
+        if not moves:
             return best, least
-        _, over, decisions = min(scored, key=lambda item: (item[0], item[1]))
+        if all(saved.get(name, 0.0) <= 0 for name in moves):
+            saved = {name: over - excess(move) for name, move in moves.items()}
+        name = _cheapest(logits, decisions, moves, saved)
+        after = excess(moves[name])
+        saved[name] = over - after
+        decisions, over = moves[name], after
         if over < least:
             best, least = decisions, over
     return _grown(logits, nodes, excess, decisions, kept)
+
+
+def _cheapest(
+    logits: Logits,
+    decisions: Decisions,
+    moves: Mapping[str, Decisions],
+    saved: Mapping[str, float],
+) -> str:
+    """The step that gives up least probability for what it saves.
+
+    Steps that save nothing are taken only where nothing else is left.
+    """
+    before = _log_probability(logits, decisions)
+
+    def price(name: str) -> tuple[float, float]:
+        loss = before - _log_probability(logits, moves[name])
+        gain = saved.get(name, 0.0)
+        return (loss / gain, -gain) if gain > 0 else (math.inf, loss)
+
+    return min(moves, key=price)
 
 
 def _grown(
@@ -88,23 +111,28 @@ def _grown(
     decisions: Decisions,
     kept: frozenset[str],
 ) -> tuple[dict[str, int], float]:
-    """Takes larger options, the most probable step first, until none fits."""
-    current = dict(decisions)
+    """Takes larger options, the most probable step first, until none fits.
+
+    A step that does not fit is not looked at again: networks only get larger.
+    """
+    current, over = dict(decisions), excess(decisions)
+    full: set[str] = set()
     while True:
-        moves = sorted(
-            _moves(current, nodes, kept, cheaper=False),
-            key=lambda move: -_log_probability(logits, move),
-        )
-        fitting = next((move for move in moves if excess(move) <= 0), None)
-        if fitting is None:
-            return current, excess(current)
-        current = fitting
+        moves = dict(_moves(current, nodes, kept | full, cheaper=False))
+        if not moves:
+            return current, over
+        name = max(moves, key=lambda name: _log_probability(logits, moves[name]))
+        after = excess(moves[name])
+        if after <= 0:
+            current, over = moves[name], after
+        else:
+            full.add(name)
 
 
 def _moves(
     decisions: Decisions, nodes: Mapping[str, DecisionNode], kept: frozenset[str], cheaper: bool
-) -> Iterator[dict[str, int]]:
-    """Networks that differ in one step of one decision."""
+) -> Iterator[tuple[str, dict[str, int]]]:
+    """Networks that differ in one step of one decision, with its name."""
     for name, node in nodes.items():
         if name in kept or (isinstance(node, OpChoice) and not cheaper):
             continue  # which operator is better is for training to say
@@ -114,7 +142,7 @@ def _moves(
             step = -1
         option = decisions[name] + step
         if 0 <= option < len(node):
-            yield {**decisions, name: option}
+            yield name, {**decisions, name: option}
 
 
 def _log_probability(logits: Logits, decisions: Decisions) -> float:
