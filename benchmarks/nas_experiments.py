@@ -21,8 +21,8 @@ BUDGETS: dict[str, tuple[dict[str, int], ...]] = {
         {"max_arena_bytes": 5_000},
     ),
     "faces": (
-        {"max_ops": 400_000},
-        {"max_ops": 800_000},
+        {"max_ops": 1_000_000},
+        {"max_ops": 2_000_000},
         {"max_flash_bytes": 115_000},
         {"max_arena_bytes": 14_000},
     ),

@@ -18,8 +18,11 @@ from nas.tasks.dataset import Dataset, Floats, Task
 from predictor.errors import MissingDependencyError
 
 WORDS = ("yes", "no", "up", "down", "left", "right", "on", "off", "stop", "go")
-TRAIN_VOICES = ("en-us", "en-gb", "en-gb-scotland", "en-us+f2", "en-gb+m3", "en-us+m5", "en-us+f4")
-TEST_VOICES = ("en-gb-x-rp+f1", "en-us+m2", "en-gb+f3")
+_ACCENTS = ("en-us", "en-gb", "en-gb-scotland", "en-gb-x-rp")
+TRAIN_VOICES = tuple(
+    accent + variant for accent in _ACCENTS for variant in ("", "+m1", "+m3", "+m5", "+f2", "+f4")
+)
+TEST_VOICES = tuple(accent + variant for accent in _ACCENTS for variant in ("+m2", "+f1"))
 _PITCHES = (30, 50, 70)
 _SPEEDS = (130, 180)
 _RATE = 22_050
