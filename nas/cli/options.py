@@ -1,0 +1,145 @@
+"""Options that several commands share, and what they mean."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from predictor import Options, find_board
+from predictor.cli.options import BYTES, Quantity
+from predictor.report.budgets import COUNT_UNITS
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+OPS = Quantity("count", COUNT_UNITS)
+FOLDER = click.Path(file_okay=False, path_type=Path)
+_SECONDS: Mapping[str, float] = {"": 1.0, "s": 1.0, "ms": 1e-3, "us": 1e-6}
+_DURATION = re.compile(r"^\s*([0-9]+(?:\.[0-9]+)?)\s*([a-z]*)\s*$")
+
+
+class Duration(click.ParamType):  # type: ignore[type-arg,unused-ignore]
+    """Seconds, such as 0.1s or 80ms."""
+
+    name = "time"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        match = _DURATION.match(str(value))
+        if match is None or match[2] not in _SECONDS or float(match[1]) <= 0:
+            self.fail(f"{value!r} is no time; write for example 0.1s or 80ms", param, ctx)
+        return float(match[1]) * _SECONDS[match[2]]
+
+
+def budget_options(command: Command) -> Command:
+    """What a search is limited by."""
+    for option in reversed(
+        (
+            click.option("--board", default="f446re", show_default=True, help="Name or TOML file."),
+            click.option("--kernels", default="cmsis_nn", show_default=True, help="Kernel set."),
+            click.option("--max-latency", "max_latency_s", type=Duration(), help="E.g. 80ms."),
+            click.option("--max-arena", "max_arena_bytes", type=BYTES, help="E.g. 40KB."),
+            click.option(
+                "--max-flash", "max_flash_bytes", type=BYTES, help="Model and code, e.g. 200KB."
+            ),
+            click.option("--max-ops", type=OPS, help="Ops of one inference (a MAC is two)."),
+            click.option("--reserve-ram", "reserve_ram_bytes", type=BYTES, default=0),
+            click.option("--reserve-flash", "reserve_flash_bytes", type=BYTES, default=0),
+        )
+    ):
+        command = option(command)
+    return command
+
+
+def recipe_options(command: Command) -> Command:
+    """What is searched, and how."""
+    for option in reversed(
+        (
+            click.option("--task", required=True, help="Name of a task; see nas tasks."),
+            click.option(
+                "--preset", default="small", show_default=True, help="smoke, small, paper."
+            ),
+            click.option(
+                "--recipe",
+                "recipe_path",
+                type=click.Path(dir_okay=False, path_type=Path),
+                help="A recipe file instead of the task's own.",
+            ),
+            click.option("--data", "data_path", type=FOLDER, help="Folder of a public data set."),
+            click.option(
+                "--memory",
+                type=click.Choice(["liveness", "paper"]),
+                default="liveness",
+                show_default=True,
+                help="Memory model that gives the search its gradients.",
+            ),
+            click.option(
+                "--strategy",
+                type=click.Choice(["none", "mirrored", "multiworker", "tpu"]),
+                default="none",
+                show_default=True,
+                help="TensorFlow's distribution strategy.",
+            ),
+            click.option("--threads", type=click.IntRange(0), default=2, show_default=True),
+        )
+    ):
+        command = option(command)
+    return command
+
+
+def make_budget(
+    board: str,
+    kernels: str,
+    max_latency_s: float | None,
+    max_arena_bytes: int | None,
+    max_flash_bytes: int | None,
+    max_ops: int | None,
+    reserve_ram_bytes: int,
+    reserve_flash_bytes: int,
+) -> Any:
+    """The budget that options describe.
+
+    Raises:
+        UsageError: unknown board, kernels or latency figure.
+    """
+    from nas.constraints import Budget, ops_per_second
+
+    options = Options(
+        kernels=kernels,
+        reserve_ram_bytes=reserve_ram_bytes,
+        reserve_flash_bytes=reserve_flash_bytes,
+    )
+    options.revision()
+    found = find_board(board)
+    if max_latency_s is not None:
+        ops_per_second(found.name)
+    return Budget(found, options, max_arena_bytes, max_flash_bytes, max_ops, max_latency_s)
+
+
+BUDGET_NAMES = (
+    "board",
+    "kernels",
+    "max_latency_s",
+    "max_arena_bytes",
+    "max_flash_bytes",
+    "max_ops",
+    "reserve_ram_bytes",
+    "reserve_flash_bytes",
+)
+
+
+def prepare_tensorflow(threads: int) -> None:
+    """Quiets TensorFlow's start and makes it repeatable. To be called before it is imported."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
+    import logging
+
+    for name in ("absl", "tensorflow"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    from nas.search import make_deterministic
+
+    make_deterministic(threads)

@@ -1,0 +1,336 @@
+"""Expected cost of a supernet, differentiable in the probabilities of its decisions.
+
+Ops and flatbuffer bytes are expectations over the layers' costs. Memory is the largest sum of
+tensors and scratch alive at one step, as TFLM keeps them in file order, plus persistent bytes;
+``memory="paper"`` offers the paper's model (section 5.1), which is too small for graphs that
+branch. :meth:`CostModel.anchor` shifts the expectations so that they equal the exact prediction
+of one network.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from nas.decision_nodes import BitwidthChoice, Decisions, WidthChoice
+from nas.layer_costs import LayerCost, coefficients
+from nas.network import network_graph
+from nas.supernet import CONV, DEPTHWISE, INPUT, SELECT, Layer, Supernet
+from predictor import Board, Options, Prediction, predict_graph
+from predictor.errors import UsageError
+from predictor.model.tflite_writer import write_model
+
+MEMORY_MODELS = ("liveness", "paper")
+QUANTITIES = ("ops", "model_bytes", "arena_bytes")
+ARENA_ALIGNMENT = 16
+ZERO_POINT_BYTES = 8
+"""The schema stores zero points as 64-bit numbers."""
+_SHARPNESS = 40.0
+"""Inverse temperature, over the peak, of the weights that share out the gradient of a maximum."""
+
+
+@dataclass(frozen=True)
+class ExactCost:
+    """What the predictor says of one network. ``model_bytes`` is the size of its file."""
+
+    prediction: Prediction
+    model_bytes: int
+
+    @property
+    def ops(self) -> int:
+        return self.prediction.ops.total_ops
+
+    @property
+    def arena_bytes(self) -> int:
+        return self.prediction.arena.required_bytes
+
+    @property
+    def flash_bytes(self) -> int:
+        """Model and code, with what the application reserves."""
+        return self.prediction.flash_total_bytes
+
+    def quantities(self) -> dict[str, float]:
+        return {name: float(getattr(self, name)) for name in QUANTITIES}
+
+
+def exact_cost(network: Supernet, board: str | Board, options: Options | None = None) -> ExactCost:
+    """The exact cost of a network without open decisions on a board."""
+    graph = network_graph(network)
+    size = len(write_model(graph))
+    return ExactCost(predict_graph(replace(graph, flatbuffer_bytes=size), board, options), size)
+
+
+class CostModel:
+    """Expected and exact cost of a supernet's networks on a board.
+
+    Args:
+        memory: "liveness" or "paper".
+
+    Raises:
+        UsageError: unknown memory model.
+    """
+
+    def __init__(
+        self,
+        supernet: Supernet,
+        board: str | Board,
+        options: Options | None = None,
+        memory: str = "liveness",
+    ) -> None:
+        if memory not in MEMORY_MODELS:
+            raise UsageError(f"unknown memory model {memory!r}; known: {', '.join(MEMORY_MODELS)}")
+        self.supernet, self.memory = supernet, memory
+        self._board, self._options = board, options
+        self._plan = _Plan(supernet, memory)
+        self._offsets = dict.fromkeys(QUANTITIES, 0.0)
+        self.exact = lru_cache(maxsize=4096)(self._exact)
+        self.anchor(supernet.widest())
+
+    def _exact(self, chosen: tuple[tuple[str, int], ...]) -> ExactCost:
+        return exact_cost(self.supernet.fixed(dict(chosen)), self._board, self._options)
+
+    def exact_of(self, decisions: Decisions) -> ExactCost:
+        """The exact cost of the network that these decisions choose."""
+        return self.exact(tuple(sorted(decisions.items())))
+
+    def expected(self, probabilities: Mapping[str, Any], offsets: Any = None) -> dict[str, Any]:
+        """Expected ops, model and arena bytes, as TensorFlow scalars.
+
+        ``offsets`` are added in the order of ``QUANTITIES``; by default those of the anchor.
+        """
+        values = self._plan.expected(probabilities)
+        shifts = self.offsets if offsets is None else offsets
+        return {name: values[name] + shifts[i] for i, name in enumerate(QUANTITIES)}
+
+    @property
+    def offsets(self) -> tuple[float, ...]:
+        return tuple(self._offsets[name] for name in QUANTITIES)
+
+    def anchor(self, decisions: Decisions) -> ExactCost:
+        """Shifts the expectations so that they are exact for these decisions.
+
+        The paper's memory model is left as it is: that is what is compared with it.
+        """
+        exact = self.exact_of(decisions)
+        expected = self._plan.expected(one_hot(self.supernet, decisions))
+        for name, value in exact.quantities().items():
+            if name != "arena_bytes" or self.memory != "paper":
+                self._offsets[name] = value - float(expected[name])
+        return exact
+
+    def restore(self, offsets: tuple[float, ...]) -> None:
+        """Sets the shifts, as a checkpoint holds them."""
+        self._offsets = dict(zip(QUANTITIES, offsets, strict=True))
+
+
+def one_hot(supernet: Supernet, decisions: Decisions) -> dict[str, npt.NDArray[np.float32]]:
+    """Probabilities that leave no doubt about these decisions."""
+    return {
+        name: np.eye(len(node), dtype=np.float32)[decisions[name]]
+        for name, node in supernet.nodes.items()
+    }
+
+
+class _Plan:
+    """Constant matrices that turn probabilities into expected costs with few operations."""
+
+    def __init__(self, supernet: Supernet, memory: str) -> None:
+        self._supernet, self._memory = supernet, memory
+        self._steps = [layer for layer in supernet.layers if layer.kind != SELECT]
+        self._tensors = [INPUT, *(layer.name for layer in supernet.layers)]
+        self._row = {name: row for row, name in enumerate(self._tensors)}
+        self._possible = _possible_widths(supernet)
+        self._support = np.array(sorted(set().union(*self._possible.values())), np.float32)
+        self._bytes = self._tensor_bytes()
+        self._live = self._live_tensors()
+        self._inputs = np.array([self._row[step.inputs[0]] for step in self._steps])
+        self._outputs = np.array([self._row[step.name] for step in self._steps])
+        self._per_channel = [
+            row for row, step in enumerate(self._steps) if step.kind in (CONV, DEPTHWISE)
+        ]
+        self._conditions = sorted({step.when for step in self._steps})
+        self._condition_of = [self._conditions.index(step.when) for step in self._steps]
+        self._bits, self._coefficients = self._step_coefficients()
+
+    def expected(self, probabilities: Mapping[str, Any]) -> dict[str, Any]:
+        import tensorflow as tf
+
+        p = {name: tf.convert_to_tensor(value) for name, value in probabilities.items()}
+        widths = self._width_probabilities(p)
+        channels = tf.linalg.matvec(widths, self._support)
+        sizes = tf.reduce_sum(widths * self._bytes, axis=1)
+        cin, cout = tf.gather(channels, self._inputs), tf.gather(channels, self._outputs)
+        features = tf.stack([tf.ones_like(cin), cin, cout, cin * cout], axis=1)
+        shares = tf.stack([_product(p, condition) for condition in self._conditions])
+        presence = tf.gather(shares, self._condition_of)
+        costs = tf.einsum("bsqf,sf,sb->sq", self._coefficients, features, self._bit_weights(p))
+        fields = {name: costs[:, i] for i, name in enumerate(LayerCost._fields)}
+        alive = tf.linalg.matvec(self._live, sizes)
+        if self._memory == "paper":
+            arena = _peak(presence * alive)
+        else:
+            persistent = tf.reduce_sum(presence * fields["persistent_bytes"])
+            arena = _peak(presence * (alive + fields["scratch_bytes"])) + persistent
+        model = tf.reduce_sum(presence * fields["model_bytes"])
+        return {
+            "ops": 2.0 * tf.reduce_sum(presence * fields["macs"]),
+            "model_bytes": model + self._shared_zero_points(widths, presence),
+            "arena_bytes": arena,
+        }
+
+    def _shared_zero_points(self, widths: Any, presence: Any) -> Any:
+        """What is saved as layers of equal width share one vector of zero points (negative).
+
+        A vector is in the file if any layer has its width.
+        """
+        import tensorflow as tf
+
+        rows = tf.gather(widths, self._outputs[self._per_channel])
+        shares = rows * tf.gather(presence, self._per_channel)[:, None]
+        vector_bytes = ZERO_POINT_BYTES * self._support + ZERO_POINT_BYTES
+        in_file = 1.0 - tf.reduce_prod(1.0 - shares, axis=0)
+        return tf.reduce_sum((in_file - tf.reduce_sum(shares, axis=0)) * vector_bytes)
+
+    def _width_probabilities(self, p: Mapping[str, Any]) -> Any:
+        """Distribution of each tensor's width over the support (tensors x widths)."""
+        import tensorflow as tf
+
+        found: dict[str, Any] = {INPUT: self._certain(self._supernet.input_shape[2])}
+        for layer in self._supernet.layers:
+            if layer.kind == SELECT:
+                shares = p[str(layer.decision)]
+                found[layer.name] = tf.add_n(
+                    [shares[k] * found[name] for k, name in enumerate(layer.inputs)]
+                )
+            elif isinstance(layer.channels, str):
+                node = self._supernet.nodes[layer.channels]
+                assert isinstance(node, WidthChoice)
+                spread = np.stack([self._certain(channels) for channels in node.options])
+                found[layer.name] = tf.linalg.matvec(tf.constant(spread), p[layer.channels], True)
+            elif layer.channels is not None:
+                found[layer.name] = self._certain(layer.channels)
+            else:
+                found[layer.name] = found[layer.inputs[0]]
+        return tf.stack([found[name] for name in self._tensors])
+
+    def _certain(self, channels: int) -> npt.NDArray[np.float32]:
+        return np.asarray(self._support == channels, np.float32)
+
+    def _bit_weights(self, p: Mapping[str, Any]) -> Any:
+        """Share of each bit width in each step (steps x bit widths)."""
+        import tensorflow as tf
+
+        rows = []
+        for step in self._steps:
+            if isinstance(step.bits, str):
+                node = self._supernet.nodes[step.bits]
+                assert isinstance(node, BitwidthChoice)
+                spread = (np.array(self._bits)[None, :] == np.array(node.options)[:, None]).astype(
+                    np.float32
+                )
+                rows.append(tf.linalg.matvec(tf.constant(spread), p[step.bits], True))
+            else:
+                rows.append(tf.constant([float(step.bits == bits) for bits in self._bits]))
+        return tf.stack(rows)
+
+    def _step_coefficients(self) -> tuple[tuple[int, ...], npt.NDArray[np.float32]]:
+        """The bit widths that occur, and coefficients (bit widths x steps x fields x features)."""
+        of_step = [_bit_options(self._supernet, step) for step in self._steps]
+        bits = tuple(sorted(set().union(*of_step)))
+        sizes = self._supernet.sizes()
+        shape = (len(bits), len(self._steps), len(LayerCost._fields), 4)
+        table = np.zeros(shape, np.float32)
+        for position, step in enumerate(self._steps):
+            source = step.inputs[0]
+            inputs, outputs = self._possible[source], self._possible[step.name]
+            for row, width in enumerate(bits):
+                if width in of_step[position]:
+                    table[row, position] = coefficients(
+                        step,
+                        sizes[source],
+                        (min(inputs), max(inputs)),
+                        (min(outputs), max(outputs)),
+                        width,
+                    )
+        return bits, table
+
+    def _tensor_bytes(self) -> npt.NDArray[np.float32]:
+        sizes = self._supernet.sizes()
+        rows = []
+        for name in self._tensors:
+            height, width = sizes[name]
+            elements = height * width * self._support
+            if self._memory != "paper":
+                elements = np.ceil(elements / ARENA_ALIGNMENT) * ARENA_ALIGNMENT
+            rows.append(elements)
+        return np.array(rows, np.float32)
+
+    def _live_tensors(self) -> npt.NDArray[np.float32]:
+        """Which tensors are alive at each step, given that the step exists (steps x tensors).
+
+        A select runs nothing: what it passes on lives before it under its own name and after it
+        under the select's.
+        """
+        live = np.zeros((len(self._steps), len(self._tensors)), np.float32)
+        if self._memory == "paper":
+            for row, step in enumerate(self._steps):
+                live[row, [self._row[name] for name in (*set(step.inputs), step.name)]] = 1
+            return live
+        begin, end = {INPUT: 0}, {INPUT: 0}
+        position = 0
+        for layer in self._supernet.layers:
+            begin[layer.name] = end[layer.name] = position
+            if layer.kind == SELECT:
+                continue
+            for name in layer.inputs:
+                end[name] = position
+            position += 1
+        for name, column in self._row.items():
+            live[begin[name] : end[name] + 1, column] = 1
+        return live
+
+
+def _possible_widths(supernet: Supernet) -> dict[str, set[int]]:
+    found = {INPUT: {supernet.input_shape[2]}}
+    for layer in supernet.layers:
+        if isinstance(layer.channels, str):
+            node = supernet.nodes[layer.channels]
+            assert isinstance(node, WidthChoice)
+            found[layer.name] = set(node.options)
+        elif layer.channels is not None:
+            found[layer.name] = {layer.channels}
+        else:
+            found[layer.name] = set().union(*(found[name] for name in layer.inputs))
+    return found
+
+
+def _bit_options(supernet: Supernet, step: Layer) -> tuple[int, ...]:
+    if isinstance(step.bits, int):
+        return (step.bits,)
+    node = supernet.nodes[step.bits]
+    assert isinstance(node, BitwidthChoice)
+    return node.options
+
+
+def _product(p: Mapping[str, Any], when: tuple[tuple[str, int], ...]) -> Any:
+    import tensorflow as tf
+
+    value = tf.constant(1.0)
+    for node, option in when:
+        value = value * p[node][option]
+    return value
+
+
+def _peak(values: Any) -> Any:
+    """The maximum, whose gradient is shared between all values near it."""
+    import tensorflow as tf
+
+    top = tf.stop_gradient(tf.reduce_max(values))
+    shares = tf.stop_gradient(tf.nn.softmax(_SHARPNESS * values / tf.maximum(top, 1.0)))
+    soft = tf.reduce_sum(shares * values)
+    return soft + tf.stop_gradient(top - soft)

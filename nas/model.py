@@ -1,0 +1,270 @@
+"""Supernets as trainable Keras models with fake quantisation."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from nas.decision_nodes import BitwidthChoice, WidthChoice
+from nas.masking import expected_mask, prefix_masks
+from nas.quantizers import (
+    SMALLEST_STEP,
+    initial_step,
+    learnt_range,
+    quantize_activations,
+    quantize_weights,
+    stored_range,
+)
+from nas.supernet import (
+    ADD,
+    DENSE,
+    DEPTHWISE,
+    INPUT,
+    MEAN,
+    POOL,
+    SELECT,
+    SOFTMAX,
+    WEIGHTED,
+    Layer,
+    Supernet,
+)
+
+BATCH_NORM_MOMENTUM = 0.9
+"""Short trainings need it: with Keras' 0.99 the averages lag behind by hundreds of steps."""
+BATCH_NORM_EPSILON = 1e-3
+Activations = Mapping[str, Any]
+
+
+class WeightedLayer(keras.layers.Layer):  # type: ignore[misc,unused-ignore]
+    """A convolution or dense layer with quantised weights, and batch normalisation if it has one.
+
+    Weights of convolutions have one quantisation step a channel, so that folding the batch
+    normalisation into them changes the steps and not the grid; dense layers have one step.
+    """
+
+    def __init__(self, layer: Layer, inputs: int, outputs: int, bits: tuple[int, ...]) -> None:
+        super().__init__(name=layer.name)
+        self.layer, self.bit_options = layer, bits
+        shape: tuple[int, ...] = (*layer.kernel, inputs, outputs)
+        if layer.kind == DEPTHWISE:
+            shape = (*layer.kernel, outputs)
+        elif layer.kind == DENSE:
+            shape = (inputs, outputs)
+        fan_in = math.prod(shape[:-1])
+        self.kernel = self.add_weight(
+            name="kernel",
+            shape=shape,
+            initializer=keras.initializers.RandomNormal(stddev=math.sqrt(2.0 / fan_in)),
+        )
+        self.axis = None if layer.kind == DENSE else len(shape) - 1
+        self.per_step = math.prod(shape) if self.axis is None else fan_in
+        self.steps = {
+            b: self.add_weight(
+                name=f"step{b}",
+                shape=() if self.axis is None else (outputs,),
+                initializer="zeros",
+            )
+            for b in bits
+        }
+        self.reset_steps()
+        if layer.kind == DENSE:
+            self.bias = self.add_weight(name="bias", shape=(outputs,), initializer="zeros")
+        else:
+            self.normalization = keras.layers.BatchNormalization(
+                momentum=BATCH_NORM_MOMENTUM, epsilon=BATCH_NORM_EPSILON, name="normalization"
+            )
+            self.normalization.build((None, None, None, outputs))
+
+    def reset_steps(self) -> None:
+        """Sets the quantisation steps to those that suit the weights as they are."""
+        for bits, step in self.steps.items():
+            step.assign(stored_range(initial_step(self.kernel.numpy(), bits, self.axis)))
+
+    def quantized_kernel(self, bit_weights: Any = None) -> Any:
+        """The kernel on its grid; with several bit widths, their mixture."""
+        kernel = tf.convert_to_tensor(self.kernel)
+        quantized = [
+            quantize_weights(kernel, learnt_range(self.steps[b]), b, self.per_step)
+            for b in self.bit_options
+        ]
+        if len(quantized) == 1:
+            return quantized[0]
+        return tf.add_n([bit_weights[k] * q for k, q in enumerate(quantized)])
+
+    def call(self, x: Any, bit_weights: Any = None, training: bool = False) -> Any:
+        kernel = self.quantized_kernel(bit_weights)
+        if self.layer.kind == DENSE:
+            return tf.matmul(x, kernel) + tf.convert_to_tensor(self.bias)
+        strides = list(self.layer.stride)
+        if self.layer.kind == DEPTHWISE:
+            x = _depthwise(x, kernel, self.layer.stride)
+        else:
+            x = tf.nn.conv2d(x, kernel, strides, "SAME")
+        return self.normalization(x, training=training)
+
+
+def _depthwise(x: Any, kernel: Any, stride: tuple[int, int]) -> Any:
+    """TensorFlow's operator wants equal strides; unequal ones do not occur in the backbones."""
+    return tf.nn.depthwise_conv2d(x, kernel[..., None], [1, *stride, 1], "SAME")
+
+
+class SupernetModel(keras.Model):  # type: ignore[misc,unused-ignore]
+    """Logits of a supernet for soft decisions, or of a network without open decisions."""
+
+    def __init__(self, supernet: Supernet, seed: int = 0) -> None:
+        super().__init__(name=supernet.name)
+        keras.utils.set_random_seed(seed)
+        self.supernet = supernet
+        channels = supernet.max_channels()
+        self.weighted = {
+            layer.name: WeightedLayer(
+                layer,
+                channels[layer.inputs[0]],
+                channels[layer.name],
+                bit_options(supernet, layer),
+            )
+            for layer in supernet.layers
+            if layer.kind in WEIGHTED
+        }
+        self.masks = {
+            name: prefix_masks(node.options)
+            for name, node in supernet.nodes.items()
+            if isinstance(node, WidthChoice) and len(node) > 1
+        }
+        self.tops = {
+            name: self.add_weight(name=f"top_{name}", shape=(), initializer="zeros")
+            for name in quantized_tensors(supernet)
+        }
+        self.built = True
+
+    def call(
+        self,
+        x: Any,
+        probabilities: Activations | None = None,
+        training: bool = False,
+        observed: dict[str, float] | None = None,
+    ) -> Any:
+        """Logits for a batch of images (batch, height, width, channels).
+
+        Where ``observed`` is given, nothing is quantised and each tensor's range is noted there.
+        """
+        p = probabilities or {}
+        masks = {name: expected_mask(p[name], table) for name, table in self.masks.items()}
+        tensors = {INPUT: self._quantized(INPUT, x, "none", observed)}
+        for layer in self.supernet.layers:
+            if layer.kind == SOFTMAX:
+                tensors[layer.name] = tensors[layer.inputs[0]]
+                continue
+            inputs = [tensors[name] for name in layer.inputs]
+            y = self._run(layer, inputs, p, training)
+            if layer.activation == "relu":
+                y = tf.nn.relu(y)
+            elif layer.activation == "relu6":
+                y = tf.nn.relu6(y)
+            if isinstance(layer.channels, str) and layer.channels in masks:
+                y = y * masks[layer.channels]
+            elif layer.kind == DEPTHWISE:
+                y = y * self._input_mask(layer, p, masks)
+            tensors[layer.name] = self._quantized(layer.name, y, layer.activation, observed)
+        return tensors[self.supernet.output]
+
+    def _run(self, layer: Layer, inputs: list[Any], p: Activations, training: bool) -> Any:
+        if layer.kind in WEIGHTED:
+            bits = p.get(layer.bits) if isinstance(layer.bits, str) else None
+            return self.weighted[layer.name](inputs[0], bits, training=training)
+        if layer.kind == SELECT:
+            shares = p[str(layer.decision)]
+            return tf.add_n([shares[k] * x for k, x in enumerate(inputs)])
+        if layer.kind == POOL:
+            return tf.nn.avg_pool2d(inputs[0], list(layer.kernel), list(layer.stride), "SAME")
+        if layer.kind == MEAN:
+            return tf.reduce_mean(inputs[0], (1, 2))
+        if layer.kind == ADD:
+            return inputs[0] + inputs[1]
+        raise NotImplementedError(layer.kind)
+
+    def _input_mask(self, layer: Layer, p: Activations, masks: Activations) -> Any:
+        """The mask of what a depthwise layer reads: its bias must not revive masked channels."""
+        producers = {other.name: other for other in self.supernet.layers}
+        return _mask_of(layer.inputs[0], producers, p, masks)
+
+    def _quantized(
+        self, name: str, x: Any, activation: str, observed: dict[str, float] | None
+    ) -> Any:
+        if name not in self.tops:
+            return x
+        if observed is not None:
+            observed[name] = float(tf.reduce_max(tf.abs(x)))
+            return x
+        return quantize_activations(
+            x, learnt_range(self.tops[name]), activation, math.prod(x.shape[1:])
+        )
+
+    def calibrate(self, x: Any, probabilities: Activations | None = None) -> None:
+        """Sets all ranges to what a batch shows; training goes on from there."""
+        for layer in self.weighted.values():
+            layer.reset_steps()
+        observed: dict[str, float] = {}
+        self(x, probabilities, training=True, observed=observed)
+        for name, top in observed.items():
+            self.tops[name].assign(stored_range(max(top, SMALLEST_STEP)))
+
+
+def _mask_of(name: str, producers: Mapping[str, Layer], p: Activations, masks: Activations) -> Any:
+    layer = producers.get(name)
+    if layer is None:
+        return 1.0
+    if layer.kind == SELECT:
+        shares = p[str(layer.decision)]
+        parts = [_mask_of(i, producers, p, masks) for i in layer.inputs]
+        # A channel that any branch keeps must be able to learn.
+        return sum(shares[k] * part for k, part in enumerate(parts))
+    if isinstance(layer.channels, str):
+        return masks.get(layer.channels, 1.0)
+    if layer.channels is not None:
+        return 1.0
+    return _mask_of(layer.inputs[0], producers, p, masks)
+
+
+def bit_options(supernet: Supernet, layer: Layer) -> tuple[int, ...]:
+    """Bit widths that a layer's weights may have."""
+    if isinstance(layer.bits, int):
+        return (layer.bits,)
+    node = supernet.nodes[layer.bits]
+    assert isinstance(node, BitwidthChoice)
+    return node.options
+
+
+def quantized_tensors(supernet: Supernet) -> tuple[str, ...]:
+    """Tensors with a range of their own: all but those that pass on the values of others."""
+    passive = (POOL, SELECT, SOFTMAX)
+    return (INPUT, *(layer.name for layer in supernet.layers if layer.kind not in passive))
+
+
+def inherit(network: SupernetModel, supernet: SupernetModel) -> None:
+    """Gives a network the weights and ranges of the supernet it was chosen from."""
+    channels = network.supernet.max_channels()
+    for name, layer in network.weighted.items():
+        source = supernet.weighted[name]
+        outputs = channels[name]
+        inputs = channels[layer.layer.inputs[0]]
+        kernel = source.kernel.numpy()[..., :outputs]
+        if layer.layer.kind != DEPTHWISE:
+            kernel = kernel[..., :inputs, :]
+        layer.kernel.assign(kernel)
+        for bits, step in layer.steps.items():
+            value = source.steps[bits].numpy()
+            step.assign(value[:outputs] if value.ndim else value)
+        if layer.layer.kind == DENSE:
+            layer.bias.assign(source.bias.numpy()[:outputs])
+        else:
+            for mine, theirs in zip(
+                layer.normalization.weights, source.normalization.weights, strict=True
+            ):
+                mine.assign(theirs.numpy()[:outputs])
+    for name, top in network.tops.items():
+        top.assign(supernet.tops[name].numpy())

@@ -1,0 +1,88 @@
+"""Entry point of ``nas``: search, export, verify and report."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+
+import click
+
+from predictor.errors import EXIT_INTERRUPTED, MissingDependencyError, PredictorError
+
+_COMMANDS = {
+    "search": "Search a network for a task and a board.",
+    "export": "Write a run's network as a .tflite file.",
+    "verify": "Hold a run's file against the predictor and its accuracy.",
+    "report": "Draw a run's figures and write its HTML page.",
+    "sweep": "Search for many budgets or seeds.",
+    "tasks": "List the tasks.",
+}
+
+
+class LazyGroup(click.Group):
+    """Imports a command's module only when it runs."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _COMMANDS:
+            return None
+        command: click.Command = import_module(f"nas.cli.{cmd_name}").command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(_COMMANDS.items()))
+
+
+@click.group(
+    cls=LazyGroup,
+    no_args_is_help=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Exit codes: 0 fits, 1 failure, 2 usage, 3 nothing fits, 130 interrupted.",
+)
+def cli() -> None:
+    """Search networks that fit a microcontroller, exactly.
+
+    \b
+    nas search --task digits --board f446re --preset smoke --out runs/digits
+    nas verify runs/digits --format json
+    """
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Runs the command line and exits with the documented code."""
+    sys.exit(run(arguments))
+
+
+def run(arguments: Sequence[str] | None = None) -> int:
+    """Runs the command line and returns its exit code; errors are one line on standard error."""
+    try:
+        result = cli.main(
+            args=None if arguments is None else list(arguments),
+            prog_name="nas",
+            standalone_mode=False,
+        )
+        return result if isinstance(result, int) else 0
+    except click.exceptions.Exit as error:
+        return error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("interrupted", err=True)
+        return EXIT_INTERRUPTED
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except PredictorError as error:
+        click.echo(f"nas: {error}", err=True)
+        return error.exit_code
+    except ModuleNotFoundError as error:
+        if (error.name or "").split(".")[0] not in ("tensorflow", "keras", "matplotlib"):
+            raise
+        click.echo(f"nas: {error.name} is missing: pip install 'mcu-predictor[nas]'", err=True)
+        return MissingDependencyError.exit_code
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,68 @@
+"""What an exported file takes and how well it answers, beside what the search said."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from nas.constraints import Budget
+from nas.cost import ExactCost
+from nas.metrics import quality
+from nas.tasks.dataset import Dataset, optional
+from predictor import predict
+
+BATCH = 64
+
+
+def answers_of(model: bytes, x: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """Log-probabilities that the file gives, computed by LiteRT's own kernels."""
+    runtime = optional("ai_edge_litert.interpreter", "ai-edge-litert")
+    plain = runtime.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
+    found = []
+    interpreter: Any = None
+    for start in range(0, len(x), BATCH):
+        part = x[start : start + BATCH]
+        if interpreter is None or len(part) != BATCH:
+            interpreter = runtime.Interpreter(
+                model_content=model, experimental_op_resolver_type=plain
+            )
+            index = interpreter.get_input_details()[0]["index"]
+            interpreter.resize_tensor_input(index, part.shape)
+            interpreter.allocate_tensors()
+        given, wanted = interpreter.get_input_details()[0], interpreter.get_output_details()[0]
+        interpreter.set_tensor(given["index"], _stored(part, *given["quantization"]))
+        interpreter.invoke()
+        scale, zero_point = wanted["quantization"]
+        stored = interpreter.get_tensor(wanted["index"]).astype(np.float32)
+        found.append((stored - zero_point) * scale)
+    shares = np.concatenate(found)
+    # Half a step keeps the logarithm of what rounded to 0 finite.
+    return np.asarray(np.log(np.maximum(shares, 1 / 512)), np.float32)
+
+
+def _stored(x: npt.NDArray[np.float32], scale: float, zero_point: int) -> npt.NDArray[np.int8]:
+    return np.clip(np.round(x / scale) + zero_point, -128, 127).astype(np.int8)
+
+
+def verification(
+    model: bytes, result: dict[str, Any], budget: Budget, data: Dataset
+) -> dict[str, Any]:
+    """The table of the search's and the predictor's figures; ``emulated`` has none yet."""
+    prediction = predict(model, budget.board, **asdict(budget.options))
+    exact = ExactCost(prediction, len(model))
+    return {
+        "board": budget.board.name,
+        "metric": result["metric"],
+        "searched": result["cost"],
+        "predicted": exact.quantities() | {"flash_bytes": exact.flash_bytes},
+        "emulated": None,  # until the predictor's emulation runs models
+        "accuracy": {
+            "fake_quantized": result["quality"],
+            "exported": quality(answers_of(model, data.test_x), data),
+        },
+        "limits": budget.limits(exact),
+        "fits": budget.fits(exact),
+    }

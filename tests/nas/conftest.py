@@ -1,0 +1,25 @@
+"""Tests of ``nas`` need TensorFlow; they skip where it is not installed."""
+
+from __future__ import annotations
+
+import os
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
+FOLDER = Path(__file__).parent
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if FOLDER not in item.path.parents:
+            continue
+        # Warnings of TensorFlow's own imports are not this project's.
+        item.add_marker(pytest.mark.filterwarnings("default::DeprecationWarning"))
+        item.add_marker(pytest.mark.filterwarnings("default::FutureWarning"))
+        if find_spec("tensorflow") is None:
+            reason = "TensorFlow is not installed: pip install 'mcu-predictor[nas]'"
+            item.add_marker(pytest.mark.skip(reason=reason))

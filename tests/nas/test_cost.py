@@ -1,0 +1,99 @@
+"""Expected cost against the exact predictor."""
+
+from __future__ import annotations
+
+import random
+from functools import cache
+from typing import Any
+
+import numpy as np
+import pytest
+
+from nas.decision_nodes import WidthChoice
+from nas.supernet import Supernet
+from predictor.errors import UsageError
+from tests.nas.supernets import SUPERNETS
+
+RUNS = 25
+
+
+@cache
+def _cost_model(name: str, memory: str = "liveness") -> Any:
+    from nas.cost import CostModel
+
+    return CostModel(SUPERNETS[name](), "f446re", memory=memory)
+
+
+def _random_decisions(supernet: Supernet, rng: random.Random) -> dict[str, int]:
+    return {name: rng.randrange(len(node)) for name, node in supernet.nodes.items()}
+
+
+@pytest.mark.parametrize("name", SUPERNETS)
+def test_cost_at_one_hot_decisions_is_the_predictors(name: str) -> None:
+    from nas.cost import one_hot
+
+    model = _cost_model(name)
+    model.anchor(model.supernet.widest())
+    rng = random.Random(1)
+    for _ in range(RUNS):
+        decisions = _random_decisions(model.supernet, rng)
+        expected = model.expected(one_hot(model.supernet, decisions))
+        exact = model.exact_of(decisions)
+        arena = exact.prediction.arena
+        assert float(expected["ops"]) == exact.ops
+        # The planner may leave gaps, which only the anchor knows of.
+        alive = arena.lower_bound_bytes + arena.persistent_bytes
+        assert float(expected["arena_bytes"]) == pytest.approx(alive, abs=16)
+        assert float(expected["model_bytes"]) == pytest.approx(exact.model_bytes, rel=0.01, abs=350)
+
+
+@pytest.mark.parametrize("name", SUPERNETS)
+def test_anchor_makes_all_costs_exact(name: str) -> None:
+    from nas.cost import one_hot
+
+    model = _cost_model(name)
+    rng = random.Random(2)
+    for _ in range(RUNS):
+        decisions = _random_decisions(model.supernet, rng)
+        exact = model.anchor(decisions)
+        expected = model.expected(one_hot(model.supernet, decisions))
+        for quantity, value in exact.quantities().items():
+            assert float(expected[quantity]) == pytest.approx(value, rel=1e-6)
+
+
+@pytest.mark.parametrize("name", SUPERNETS)
+def test_gradients_are_finite_and_wider_costs_more(name: str) -> None:
+    import tensorflow as tf
+
+    from nas.gumbel import probabilities
+
+    model = _cost_model(name)
+    logits = {n: tf.Variable(tf.zeros(len(node))) for n, node in model.supernet.nodes.items()}
+    with tf.GradientTape(persistent=True) as tape:
+        costs = model.expected(probabilities(logits))
+    for quantity in ("ops", "model_bytes"):
+        for node_name, gradient in tape.gradient(costs[quantity], logits).items():
+            assert np.isfinite(gradient).all()
+            node = model.supernet.nodes[node_name]
+            if isinstance(node, WidthChoice) and len(node) > 1:
+                assert gradient[-1] > 0 > gradient[0]
+    arena = tape.gradient(costs["arena_bytes"], logits)
+    assert all(np.isfinite(g).all() for g in arena.values() if g is not None)
+    assert arena["stem_width"][-1] > 0
+
+
+def test_the_papers_memory_model_is_smaller_on_graphs_that_branch() -> None:
+    from nas.cost import one_hot
+
+    model, paper = _cost_model("residual"), _cost_model("residual", "paper")
+    decisions = one_hot(model.supernet, model.supernet.widest())
+    ours = float(model.expected(decisions)["arena_bytes"])
+    theirs = float(paper.expected(decisions)["arena_bytes"])
+    assert theirs < ours == paper.exact_of(paper.supernet.widest()).arena_bytes
+
+
+def test_unknown_memory_models_are_errors() -> None:
+    from nas.cost import CostModel
+
+    with pytest.raises(UsageError, match="liveness, paper"):
+        CostModel(SUPERNETS["residual"](), "f446re", memory="hope")
