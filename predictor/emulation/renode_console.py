@@ -64,12 +64,14 @@ class RenodeConsole(ABC):
             start_new_session=True,
         )
         self._lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
-        threading.Thread(target=self._read, daemon=True).start()
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
 
     def _read(self) -> None:
         assert self._process.stdout is not None
-        for line in self._process.stdout:
-            self._lines.put(line)
+        with contextlib.suppress(ValueError):  # closed while a child of Renode's held the pipe
+            for line in self._process.stdout:
+                self._lines.put(line)
         self._lines.put(None)
 
     @abstractmethod
@@ -115,6 +117,7 @@ class RenodeConsole(ABC):
                 process.wait(_QUIT_TIMEOUT_S)
             except (EmulationError, subprocess.TimeoutExpired):
                 self.kill()
+        self._reader.join(_QUIT_TIMEOUT_S)
         for stream in (process.stdin, process.stdout):
             if stream is not None:
                 with contextlib.suppress(OSError):  # what was not sent any more

@@ -51,6 +51,9 @@ def check_on_board(content: bytes, board: Board) -> bool:
         assert run.failure is not None
         return True
     assert run.failure is None
+    if "CUSTOM:CIRCULAR_BUFFER" in predicted.graph.operator_labels:
+        # Today's kernel ends the inference early, that of 2020 does not: nothing to compare.
+        return True
     if run.host is not HostCheck.EQUAL:
         # TFLM of 2020 computes some operators wrongly; the prediction must have said so.
         assert any("results" in note for note in predicted.notes), run.host_reason
