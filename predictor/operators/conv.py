@@ -18,6 +18,7 @@ from predictor.operators.convolution import (
     populate_quantization,
 )
 from predictor.operators.evaluation import allocates
+from predictor.operators.loops.conv import loops
 from predictor.operators.parsing import check_element_types, fused_activation, options_of
 from predictor.operators.quantized import INT16_BYTES, zero_point
 from predictor.operators.registry import OpCount, register
@@ -136,4 +137,5 @@ register(
     init=allocates("ConvOpData"),
     prepare=_prepare,
     count=count,
+    loops=loops,
 )

@@ -17,6 +17,7 @@ from predictor.operators.convolution import (
 )
 from predictor.operators.evaluation import allocates
 from predictor.operators.geometry import padding_of
+from predictor.operators.loops.depthwise import loops
 from predictor.operators.parsing import fused_activation, options_of
 from predictor.operators.quantized import INT16_BYTES, zero_point
 from predictor.operators.registry import OpCount, register
@@ -134,4 +135,5 @@ register(
     init=allocates("ConvOpData"),
     prepare=_prepare,
     count=count,
+    loops=loops,
 )

@@ -13,6 +13,7 @@ from predictor.operators.checks import (
 )
 from predictor.operators.context import NodeContext
 from predictor.operators.evaluation import allocates, runs_on
+from predictor.operators.loops import elements, movement
 from predictor.operators.quantized import INT32_BYTES, scale, zero_point
 from predictor.operators.registry import count_outputs, register
 
@@ -75,11 +76,19 @@ def _prepare_mirror_pad(ctx: NodeContext) -> None:
     runs_on(ctx, output, TensorType.FLOAT32, TensorType.INT8)
 
 
-register("PAD", "PADV2", init=allocates("OpDataPad"), prepare=_prepare_pad, count=count_outputs)
+register(
+    "PAD",
+    "PADV2",
+    init=allocates("OpDataPad"),
+    prepare=_prepare_pad,
+    count=count_outputs,
+    loops=movement.pad,
+)
 register(
     "MIRROR_PAD",
     params="TfLiteMirrorPaddingParams",
     init=allocates("OpDataMirrorPad"),
     prepare=_prepare_mirror_pad,
     count=count_outputs,
+    loops=elements.loops,
 )

@@ -14,6 +14,7 @@ from predictor.operators.context import NodeContext
 from predictor.operators.convolution import check_4d, expect_4d
 from predictor.operators.evaluation import allocates
 from predictor.operators.geometry import padding_of
+from predictor.operators.loops.pooling import loops
 from predictor.operators.parsing import options_of
 from predictor.operators.quantized import INT32_BYTES, scale, zero_point
 from predictor.operators.registry import OpCount, register
@@ -83,6 +84,7 @@ register(
     init=allocates("PoolingOpData"),
     prepare=_prepare_average,
     count=count,
+    loops=loops,
 )
 register(
     "MAX_POOL_2D",
@@ -90,5 +92,6 @@ register(
     init=allocates("PoolingOpData"),
     prepare=_prepare_max,
     count=count,
+    loops=loops,
 )
-register("L2_POOL_2D", params="TfLitePoolParams", prepare=_prepare_l2, count=count)
+register("L2_POOL_2D", params="TfLitePoolParams", prepare=_prepare_l2, count=count, loops=loops)

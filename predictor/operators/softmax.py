@@ -9,6 +9,7 @@ from predictor.model.graph import Tensor, TensorType
 from predictor.operators.checks import check_runtime_shape, ensure_same_type, need_counts
 from predictor.operators.context import NodeContext
 from predictor.operators.evaluation import allocates, runs_on
+from predictor.operators.loops import elements
 from predictor.operators.parsing import options_of
 from predictor.operators.quantized import INT16_BYTES, scale, zero_point
 from predictor.operators.registry import OpCount, register
@@ -93,5 +94,6 @@ register(
     init=allocates("SoftmaxOpData"),
     prepare=_prepare,
     count=count,
+    loops=elements.rows,
 )
-register("LOG_SOFTMAX", prepare=_prepare_log, count=count)
+register("LOG_SOFTMAX", prepare=_prepare_log, count=count, loops=elements.rows)
