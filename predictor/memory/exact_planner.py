@@ -83,9 +83,7 @@ class _Solver:
 
         def found(solution: Solution) -> None:
             is_complete = not self._problem.prices and solution.height_bytes <= bound
-            self.offer(
-                replace(solution, bound_bytes=bound, chosen=chosen, is_complete=is_complete)
-            )
+            self.offer(replace(solution, bound_bytes=bound, chosen=chosen, is_complete=is_complete))
 
         plan_search.search(self._problem.with_choices(chosen), self._deadline, found, patience)
 

@@ -11,13 +11,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-if TYPE_CHECKING:
-    from predictor.operators.context import NodeContext
+from predictor.operators.context import NodeContext
+from predictor.operators.geometry import padding_of
+from predictor.operators.parsing import options_of
 
 Steps = npt.NDArray[np.int64]
 
@@ -40,7 +42,7 @@ class InputOverlap(NamedTuple):
     only_equal: bool = False
 
 
-OverlapRule = Callable[["NodeContext"], Sequence[InputOverlap]]
+OverlapRule = Callable[[NodeContext], Sequence[InputOverlap]]
 """The inputs that the output of an operator may overlap; none for kernels that are not known."""
 
 
@@ -96,11 +98,14 @@ class Windows:
 
     def _first_inside(self, axis: int) -> Steps:
         """The first coordinate of each window that lies inside the image."""
-        taps = (self._tap(axis, tap) for tap in range(self.filter_size[axis]))
-        found = np.full(self.out_size[axis], NOTHING, np.int64)
-        for tap in taps:
-            found = np.minimum(found, tap)
-        return found
+        dilation = self.dilation[axis]
+        start = np.arange(self.out_size[axis], dtype=np.int64) * self.stride[axis]
+        start -= self.padding[axis]
+        tap = np.maximum(0, -(start // dilation))
+        found = start + tap * dilation
+        return np.where(
+            (tap < self.filter_size[axis]) & (found < self.in_size[axis]), found, NOTHING
+        )
 
     def _tap(self, axis: int, tap: int) -> Steps:
         start = np.arange(self.out_size[axis], dtype=np.int64) * self.stride[axis]
@@ -135,7 +140,7 @@ def by_position(windows: Windows, inner: Sequence[InnerStep]) -> int:
     result = distance(first, ends + inner[-1].end)
     if len(inner) > 1:
         # Within a position the worst is the pair of steps of the largest difference.
-        worst = max(a.end - b.read for a, b in zip(inner[:-1], inner[1:], strict=True))
+        worst = max(a.end - b.read for a, b in pairwise(inner))
         inside = pixels != NOTHING
         if inside.any():
             result = max(result, int((ends - reads)[inside].max()) + worst)
@@ -145,3 +150,33 @@ def by_position(windows: Windows, inner: Sequence[InnerStep]) -> int:
 def element_reads(pixels: Steps, channels: int, first_channel: int = 0) -> Steps:
     """The first element read in each of some pixels."""
     return np.where(pixels == NOTHING, NOTHING, pixels * channels + first_channel)
+
+
+def windows_of(
+    ctx: NodeContext, filter_size: tuple[int, int], table: str, dilates: bool = True
+) -> Windows | None:
+    """The windows of an operator on images, None where shapes are not such or too large."""
+    input, output, options = ctx.input(0), ctx.output(0), options_of(ctx, table)
+    if input is None or output is None:
+        return None
+    in_shape, out_shape = ctx.shape(input), ctx.shape(output)
+    names = ("stride_h", "stride_w"), ("dilation_h_factor", "dilation_w_factor")
+    stride, dilation = ((options.get(h, 0), options.get(w, 0)) for h, w in names)
+    dilation = dilation if dilates else (1, 1)
+    sizes = (*in_shape, *out_shape, *filter_size, *stride, *dilation)
+    if len(in_shape) != 4 or len(out_shape) != 4 or min(sizes) < 1:
+        return None
+    padding = padding_of(options, in_shape[1:3], filter_size, dilation)
+    if max(in_shape[0], *sizes) > MAX_STEPS or ctx.element_count(output) > MAX_STEPS:
+        return None
+    return Windows(
+        images=in_shape[0],
+        in_size=(in_shape[1], in_shape[2]),
+        in_channels=in_shape[3],
+        out_size=(out_shape[1], out_shape[2]),
+        out_channels=out_shape[3],
+        filter_size=filter_size,
+        stride=stride,
+        dilation=dilation,
+        padding=(padding.height, padding.width),
+    )

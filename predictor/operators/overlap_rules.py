@@ -34,15 +34,13 @@ def in_place_copy(ctx: NodeContext) -> Sequence[InputOverlap]:
     return (InputOverlap(0, 0, IN_PLACE_COPY, only_equal=True),)
 
 
-def _same_layout(
-    ctx: NodeContext, positions: Sequence[int], reason: str
-) -> Iterator[InputOverlap]:
+def _same_layout(ctx: NodeContext, positions: Sequence[int], reason: str) -> Iterator[InputOverlap]:
     output = ctx.output(0)
     for position in positions:
         input = ctx.input(position)
         if input is None or output is None:
             continue
-        if ctx.shape(input) == ctx.shape(output) and ctx.runtime_bytes(
-            input
-        ) == ctx.runtime_bytes(output):
+        if ctx.shape(input) == ctx.shape(output) and ctx.runtime_bytes(input) == ctx.runtime_bytes(
+            output
+        ):
             yield InputOverlap(position, 0, reason)
