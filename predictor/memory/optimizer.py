@@ -23,6 +23,7 @@ from predictor.memory.overlap import (
     plan_buffers,
 )
 from predictor.memory.plan_problem import ALIGNMENT, PlanProblem, Solution
+from predictor.memory.preparation import PreparedGraph
 from predictor.memory.revision import Revision
 from predictor.model.graph import Graph, Operator
 from predictor.model.metadata import (
@@ -33,19 +34,19 @@ from predictor.model.metadata import (
     offline_plan_bytes,
     plan_origin_bytes,
 )
-from predictor.operators.context import NodeContext
 from predictor.operators.conv import steered_options
 
-Price = Callable[[NodeContext, NodeContext], int]
-"""Extra instructions of an operator, from its context as it is and with steered options."""
+_UNKNOWN_EXTRA = 0.15
+"""Extra work of a steered operator where its instructions are not known: measured are from 0.10 at
+64 and more channels to 0.35 at 8."""
+
+Instructions = Callable[[PreparedGraph], Sequence[float]]
+"""Instructions of each operator of a prepared model, in its order."""
 
 
-def price_by_macs(plain: NodeContext, _: NodeContext) -> int:
-    """The work of the operator, where nothing better is known."""
-    from predictor.operators.registry import OPERATORS
-
-    row = OPERATORS.find(plain.op.name)
-    return 0 if row is None else max(1, row.count(plain).macs)
+def count_macs(prepared: PreparedGraph) -> list[float]:
+    """Work in place of instructions, where nothing better is known."""
+    return [float(node.row.count(node.context).macs) for node in prepared.nodes]
 
 
 @dataclass(frozen=True)
@@ -55,14 +56,14 @@ class OptimizeOptions:
     Attributes:
         overlap: which overlaps are wanted.
         time_limit_s: for each run of the solver.
-        max_price: most extra instructions, None for no limit.
-        price: extra instructions of an operator that is steered to another kernel.
+        max_slowdown: most extra instructions as a fraction of all, None for no limit.
+        instructions: tells what steering operators to other kernels costs.
     """
 
     overlap: OverlapLevel = OverlapLevel.DIAGONAL
     time_limit_s: float = DEFAULT_TIME_LIMIT_S
-    max_price: int | None = None
-    price: Price = price_by_macs
+    max_slowdown: float | None = None
+    instructions: Instructions = count_macs
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,8 @@ class Optimized:
     ``before`` is the arena of the file as it came, ``after`` that of ``graph``. ``solution`` is
     the solver's plan with scratch buffers at places where they fit; TFLM places them itself.
     ``without_overlap`` is the best plan in which no buffers overlap. ``steered`` are operators of
-    the main subgraph that got other options.
+    the main subgraph that got other options, which costs ``extra_instructions`` of
+    ``instructions``.
     """
 
     graph: Graph
@@ -82,7 +84,8 @@ class Optimized:
     without_overlap: Solution
     options: OptimizeOptions
     steered: tuple[int, ...]
-    price: int
+    instructions: float
+    extra_instructions: float
     solver_s: float
     origin: PlanOrigin = field(repr=False)
 
@@ -137,7 +140,10 @@ def optimize(
     no_overlap = solve(PlanProblem(plan_buffers(report.buffers)), options.time_limit_s)
     problem = task.problem()
     known = replace(no_overlap, offsets=task.extended(no_overlap.offsets), bound_bytes=0)
-    solution = solve(problem, options.time_limit_s, options.max_price, start=known)
+    max_price = None
+    if options.max_slowdown is not None:
+        max_price = int(options.max_slowdown * task.instructions)
+    solution = solve(problem, options.time_limit_s, max_price, start=known)
     steered = tuple(task.candidates[choice].index for choice in sorted(solution.chosen))
     changed, after, origin = _written(task, solution, steered, original_sha256)
     return Optimized(
@@ -148,7 +154,8 @@ def optimize(
         without_overlap=no_overlap,
         options=options,
         steered=steered,
-        price=problem.price(solution.chosen),
+        instructions=task.instructions,
+        extra_instructions=problem.price(solution.chosen),
         solver_s=time.monotonic() - start,
         origin=origin,
     )
@@ -171,10 +178,12 @@ class _Task:
         self._options = options
         self.variant = report
         self.candidates: list[_Candidate] = []
+        counts = options.instructions(report.prepared)
+        self.instructions = sum(counts)
         if options.overlap is OverlapLevel.DIAGONAL:
-            self._find_candidates()
+            self._find_candidates(counts)
 
-    def _find_candidates(self) -> None:
+    def _find_candidates(self, counts: Sequence[float]) -> None:
         """Steerable operators whose output may then overlap, but may not as it is."""
         changed = {}
         for node in self.report.prepared.nodes:
@@ -188,13 +197,13 @@ class _Task:
             return
         revision = self.report.prepared.revision
         self.variant = arena(with_options(self.graph, changed), revision)
-        pairs = zip(self.report.prepared.nodes, self.variant.prepared.nodes, strict=True)
-        for plain, steered in pairs:
-            index = steered.context.op.index
-            in_main = not steered.context.subgraph.index
-            if in_main and index in changed and _overlaps(distance_of(steered)):
-                price = self._options.price(plain.context, steered.context)
-                self.candidates.append(_Candidate(index, max(1, price)))
+        steered_counts = self._options.instructions(self.variant.prepared)
+        for node, old, new in zip(self.variant.prepared.nodes, counts, steered_counts, strict=True):
+            index = node.context.op.index
+            in_main = not node.context.subgraph.index
+            if in_main and index in changed and _overlaps(distance_of(node)):
+                extra = new - old if new > old else old * _UNKNOWN_EXTRA
+                self.candidates.append(_Candidate(index, max(1, round(extra))))
 
     def problem(self) -> PlanProblem:
         """Tensors and scratch buffers of the variant; what only steering brings is a choice."""
@@ -205,9 +214,7 @@ class _Task:
                 plan_buffers(self.variant.buffers), self.variant.buffers, strict=True
             )
         ]
-        writer = {
-            tensor: op.index for op in self.graph.main.operators for tensor in op.outputs
-        }
+        writer = {tensor: op.index for op in self.graph.main.operators for tensor in op.outputs}
         overlaps = []
         for overlap in allowed_overlaps(self.variant, self._options.overlap):
             tensor = self.variant.buffers[overlap.lower].tensor

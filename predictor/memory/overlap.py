@@ -153,6 +153,5 @@ def problem_of(report: ArenaReport, level: OverlapLevel) -> PlanProblem:
 def distances(report: ArenaReport) -> Mapping[NodeKey, OperatorDistance]:
     """What is known of each operator."""
     return {
-        (item.subgraph_index, item.index): item
-        for item in map(distance_of, report.prepared.nodes)
+        (item.subgraph_index, item.index): item for item in map(distance_of, report.prepared.nodes)
     }

@@ -148,7 +148,7 @@ class PlanProblem:
         At each step the buffers alive need their sum, less what the outputs that may overlap share
         with inputs: all but their smallest distance.
         """
-        own = {}
+        own: dict[int, int] = {}
         for lower, _, distance, only_equal, _ in self.overlaps:
             size = self.buffers[lower].size_bytes
             needed = 0 if only_equal else min(distance, size)

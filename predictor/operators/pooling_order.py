@@ -41,7 +41,8 @@ def cmsis_nn_max(windows: Windows) -> int:
     within a pixel, reads run ahead of the writes.
     """
     channels = windows.in_channels
-    taps = list(product(*(range(size) for size in windows.filter_size)))
+    height, width = windows.filter_size
+    taps = list(product(range(height), range(width)))
     pixels = np.stack([windows.tap_pixels(tap) for tap in taps], axis=1)
     starts = np.arange(windows.positions, dtype=np.int64)[:, None] * windows.out_channels
     inside = pixels != NOTHING
