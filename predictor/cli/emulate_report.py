@@ -68,7 +68,9 @@ def _figures(prediction: Prediction, run: ModelRun) -> Table:
     operators = "all" if prediction.options.resolver == "all" else "the model's"
     row(f"code B, {operators} operators", prediction.flash.code_bytes, run.image.flash_bytes)
     row("stack B", prediction.sram.stack_bytes, run.stack_used_bytes, "reserve | high-water mark")
-    row("instructions", None, run.invoke_instructions, "of Invoke")
+    between = run.interpreter_instructions
+    remark = "of Invoke" if between is None else f"of Invoke; {between:,} between its operators"
+    row("instructions", None, run.invoke_instructions, remark)
     table.add_row("outputs", "", run.host.value, f"against TFLM on this host; {run.host_reason}")
     return table
 
@@ -123,6 +125,7 @@ def run_json(prediction: Prediction, run: ModelRun) -> dict[str, Any]:
         },
         "instructions": {
             "invoke": run.invoke_instructions,
+            "interpreter": run.interpreter_instructions,
             "total": run.result.instructions,
             "operators": [
                 {

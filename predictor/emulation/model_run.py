@@ -98,6 +98,15 @@ class ModelRun:
         return None if run is None or run.invoke is None else run.cyccnt
 
     @property
+    def interpreter_instructions(self) -> int | None:
+        """What of Invoke was spent between the operators, in the interpreter."""
+        if self.invoke_instructions is None:
+            return None
+        # The count of a control flow operator holds those of the subgraphs that it runs.
+        outermost = (item for item in self.operators if item.subgraph_index == 0)
+        return self.invoke_instructions - sum(item.instructions for item in outermost)
+
+    @property
     def is_out_of_memory(self) -> bool:
         """Whether RAM or the arena was too small."""
         failure = self.report.failure
