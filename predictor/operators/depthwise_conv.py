@@ -16,7 +16,7 @@ from predictor.operators.convolution import (
     populate_quantization,
 )
 from predictor.operators.evaluation import allocates
-from predictor.operators.geometry import padding_of
+from predictor.model.geometry import padding_of
 from predictor.operators.parsing import fused_activation, options_of
 from predictor.operators.quantized import INT16_BYTES, zero_point
 from predictor.operators.registry import OpCount, register
