@@ -8,19 +8,17 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Mapping
-from math import isfinite, prod
-from typing import NoReturn
+from math import prod
 
 import numpy as np
 
-from predictor.errors import RefusedError
+from predictor.model.device_node import LayerNode
 from predictor.model.device_options import (
     AddOptions,
     ClampOptions,
     DeviceOptions,
     Dims,
     Multipliers,
-    Pair,
     PadOptions,
     PoolOptions,
     RequantizeOptions,
@@ -28,143 +26,25 @@ from predictor.model.device_options import (
     SoftmaxOptions,
     WeightedOptions,
 )
-from predictor.model.geometry import padding_of
-from predictor.model.graph import Operator, Quantization, Subgraph, Tensor, TensorType
+from predictor.model.graph import Operator, Subgraph, Tensor, TensorType
 from predictor.model.requantization import (
-    Range,
     activation_range,
     convolution_factors,
-    quantize_multiplier,
     single_factor,
     softmax_scaling,
-    type_range,
 )
 
-BITS = {TensorType.INT8: 8, TensorType.INT4: 4}
 TABLES = ("flash", "arena")
 """Where requantisation tables may lie."""
-_MAX_SHIFT = 30
-_MAX_STEP = 65535
 _ADD_LEFT_SHIFT = 20
 _SOFTMAX_LEAST_SCALE = 2.0**-26
 _MAX_SOFTMAX_ROW = 4095
 
 
-class _Node:
-    """One operator with its tensors; refuses in the words of TFLM's predictor."""
-
-    def __init__(self, subgraph: Subgraph, op: Operator, tables: str) -> None:
-        self.subgraph = subgraph
-        self.op = op
-        self.tables = tables
-
-    def refuse(self, reason: str) -> NoReturn:
-        raise RefusedError(reason, self.op.label, self.op.index, self.subgraph.index)
-
-    def ensure(self, condition: bool, reason: str) -> None:
-        if not condition:
-            self.refuse(reason)
-
-    def optional(self, position: int) -> Tensor | None:
-        inputs = self.op.inputs
-        if position < len(inputs) and inputs[position] >= 0:
-            return self.subgraph.tensors[inputs[position]]
-        return None
-
-    def input(self, position: int) -> Tensor:
-        tensor = self.optional(position)
-        if tensor is None:
-            self.refuse(f"input {position} is missing")
-        return tensor
-
-    def output(self) -> Tensor:
-        self.ensure(len(self.op.outputs) == 1, f"it has {len(self.op.outputs)} outputs, not 1")
-        return self.subgraph.tensors[self.op.outputs[0]]
-
-    def bits(self, tensor: Tensor) -> int:
-        bits = BITS.get(tensor.type)
-        if bits is None:
-            self.refuse(
-                f"tensor {tensor.name!r} is {tensor.type.name}; these kernels take INT8 and INT4"
-            )
-        return bits
-
-    def same_bits(self, first: Tensor, second: Tensor) -> int:
-        bits = self.bits(first)
-        self.ensure(
-            bits == self.bits(second),
-            f"tensors {first.name!r} and {second.name!r} must have one type",
-        )
-        return bits
-
-    def quantization(self, tensor: Tensor) -> Quantization:
-        quantization = tensor.quantization
-        if quantization is None:
-            self.refuse(f"tensor {tensor.name!r} has no quantisation parameters")
-        self.ensure(
-            all(isfinite(scale) and scale > 0 for scale in quantization.scales),
-            f"tensor {tensor.name!r} has a scale that is not positive",
-        )
-        return quantization
-
-    def activations(self, tensor: Tensor) -> Quantization:
-        """Quantisation of an activation, whose zero point its type must hold."""
-        quantization = self.quantization(tensor)
-        low, high = type_range(self.bits(tensor))
-        point = quantization.zero_point
-        self.ensure(low <= point <= high, f"tensor {tensor.name!r} has the zero point {point}")
-        return quantization
-
-    def dims(self, tensor: Tensor) -> Dims:
-        self.ensure(
-            len(tensor.shape) == 4 and min(tensor.shape) > 0,
-            f"tensor {tensor.name!r} has the shape {list(tensor.shape)}; it needs 4 dimensions",
-        )
-        n, h, w, c = tensor.shape
-        return n, h, w, c
-
-    def option(self, table: str, name: str, default: int = 0) -> int:
-        return int(self.op.options_in(table).get(name, default))
-
-    def fused_activation(self, table: str, output: Tensor) -> Range:
-        function = self.option(table, "fused_activation_function")
-        bounds = activation_range(function, self.activations(output), self.bits(output))
-        self.ensure(bounds[0] <= bounds[1], "the output cannot hold its fused activation's values")
-        return bounds
-
-    def multiplier(self, factor: float) -> tuple[int, int]:
-        multiplier, shift = quantize_multiplier(factor)
-        self.ensure(
-            shift <= _MAX_SHIFT, f"the factor {factor:g} from input to output scale is too large"
-        )
-        return multiplier, shift
-
-    def window(
-        self, table: str, sizes: Pair, kernel: Pair, is_dilated: bool
-    ) -> tuple[Pair, Pair, Pair]:
-        """Stride, padding and dilation, each (h, w)."""
-        stride = self.option(table, "stride_h"), self.option(table, "stride_w")
-        dilation = (1, 1)
-        if is_dilated:
-            dilation = (
-                self.option(table, "dilation_h_factor", 1),
-                self.option(table, "dilation_w_factor", 1),
-            )
-        found = padding_of(self.op.options_in(table), sizes, kernel, dilation)
-        padding = found.height, found.width
-        steps = (*stride, *dilation)
-        self.ensure(
-            min(steps) >= 1 and max(*steps, *padding) <= _MAX_STEP,
-            f"stride {list(stride)}, padding {list(padding)} or dilation {list(dilation)} is out "
-            f"of range",
-        )
-        return stride, padding, dilation
-
-
 # Operators with weights.
 
 
-def _bias(node: _Node, channels: int) -> None:
+def _bias(node: LayerNode, channels: int) -> None:
     node.ensure(len(node.op.inputs) in (2, 3), f"it has {len(node.op.inputs)} inputs, not 2 or 3")
     bias = node.optional(2)
     if bias is not None:
@@ -174,7 +54,7 @@ def _bias(node: _Node, channels: int) -> None:
         node.ensure(bias.elements == channels, f"the bias has {bias.elements} elements")
 
 
-def _channel_scales(node: _Node, filter: Tensor, channels: int) -> tuple[float, ...]:
+def _channel_scales(node: LayerNode, filter: Tensor, channels: int) -> tuple[float, ...]:
     scales = node.quantization(filter).scales
     node.ensure(
         len(scales) in (1, channels),
@@ -184,7 +64,7 @@ def _channel_scales(node: _Node, filter: Tensor, channels: int) -> tuple[float, 
 
 
 def _tables(
-    node: _Node, input: Tensor, filter: Tensor, output: Tensor, channels: int
+    node: LayerNode, input: Tensor, filter: Tensor, output: Tensor, channels: int
 ) -> Multipliers | Scales:
     """One multiplier and shift for each output channel, or what they are computed from."""
     scales = _channel_scales(node, filter, channels)
@@ -196,11 +76,11 @@ def _tables(
     return Multipliers(multipliers, shifts)
 
 
-def _offsets(node: _Node, input: Tensor, output: Tensor) -> tuple[int, int]:
+def _offsets(node: LayerNode, input: Tensor, output: Tensor) -> tuple[int, int]:
     return -node.activations(input).zero_point, node.activations(output).zero_point
 
 
-def _convolution(node: _Node, is_depthwise: bool) -> WeightedOptions:
+def _convolution(node: LayerNode, is_depthwise: bool) -> WeightedOptions:
     table = "DepthwiseConv2DOptions" if is_depthwise else "Conv2DOptions"
     input, filter, output = node.input(0), node.input(1), node.output()
     bits = node.same_bits(input, output)
@@ -230,19 +110,19 @@ def _convolution(node: _Node, is_depthwise: bool) -> WeightedOptions:
     )
 
 
-def _conv_2d(node: _Node) -> DeviceOptions:
+def _conv_2d(node: LayerNode) -> DeviceOptions:
     return _convolution(node, is_depthwise=False)
 
 
-def _depthwise_conv_2d(node: _Node) -> DeviceOptions:
+def _depthwise_conv_2d(node: LayerNode) -> DeviceOptions:
     return _convolution(node, is_depthwise=True)
 
 
-def _fully_connected(node: _Node) -> DeviceOptions:
+def _fully_connected(node: LayerNode) -> DeviceOptions:
     input, filter, output = node.input(0), node.input(1), node.output()
     bits = node.same_bits(input, output)
     node.ensure(
-        len(filter.shape) >= 1 and len(output.shape) >= 1 and min(filter.elements, output.elements),
+        min(len(filter.shape), len(output.shape), filter.elements, output.elements) >= 1,
         "the filter or the output has no elements",
     )
     channels, depth = output.shape[-1], filter.shape[-1]
@@ -279,7 +159,7 @@ def _fully_connected(node: _Node) -> DeviceOptions:
 # Operators without weights.
 
 
-def _same_scale(node: _Node, input: Tensor, output: Tensor) -> None:
+def _same_scale(node: LayerNode, input: Tensor, output: Tensor) -> None:
     first, second = node.activations(input), node.activations(output)
     node.ensure(
         abs(first.scale - second.scale) <= 1e-6 and first.zero_point == second.zero_point,
@@ -287,7 +167,7 @@ def _same_scale(node: _Node, input: Tensor, output: Tensor) -> None:
     )
 
 
-def _pool(node: _Node) -> DeviceOptions:
+def _pool(node: LayerNode) -> DeviceOptions:
     table = "Pool2DOptions"
     input, output = node.input(0), node.output()
     bits = node.same_bits(input, output)
@@ -314,7 +194,7 @@ def _pool(node: _Node) -> DeviceOptions:
     )
 
 
-def _add(node: _Node) -> DeviceOptions:
+def _add(node: LayerNode) -> DeviceOptions:
     first, second, output = node.input(0), node.input(1), node.output()
     bits = node.same_bits(first, output)
     node.same_bits(second, output)
@@ -339,7 +219,7 @@ def _add(node: _Node) -> DeviceOptions:
     )
 
 
-def _softmax(node: _Node) -> DeviceOptions:
+def _softmax(node: LayerNode) -> DeviceOptions:
     input, output = node.input(0), node.output()
     bits = node.bits(input)
     target = node.quantization(output)
@@ -362,7 +242,7 @@ def _softmax(node: _Node) -> DeviceOptions:
     return SoftmaxOptions(bits, input.elements // row, row, *softmax_scaling(beta, scale))
 
 
-def _pad(node: _Node) -> DeviceOptions:
+def _pad(node: LayerNode) -> DeviceOptions:
     input, paddings, output = node.input(0), node.input(1), node.output()
     bits = node.same_bits(input, output)
     rank = len(input.shape)
@@ -398,7 +278,7 @@ def _four(values: tuple[int, ...], filler: int) -> Dims:
     return n, h, w, c
 
 
-def _clamp(node: _Node) -> DeviceOptions:
+def _clamp(node: LayerNode) -> DeviceOptions:
     input, output = node.input(0), node.output()
     bits = node.same_bits(input, output)
     _same_scale(node, input, output)
@@ -407,7 +287,7 @@ def _clamp(node: _Node) -> DeviceOptions:
     return ClampOptions(bits, output.elements, bounds)
 
 
-def _quantize(node: _Node) -> DeviceOptions:
+def _quantize(node: LayerNode) -> DeviceOptions:
     input, output = node.input(0), node.output()
     bits = node.bits(input), node.bits(output)
     node.ensure(bits[0] != bits[1], "it needs one INT8 and one INT4 tensor")
@@ -420,7 +300,7 @@ def _quantize(node: _Node) -> DeviceOptions:
     )
 
 
-_LAYERS: Mapping[str, Callable[[_Node], DeviceOptions]] = {
+_LAYERS: Mapping[str, Callable[[LayerNode], DeviceOptions]] = {
     "ADD": _add,
     "AVERAGE_POOL_2D": _pool,
     "CONV_2D": _conv_2d,
@@ -446,7 +326,7 @@ def options_of(subgraph: Subgraph, op: Operator, tables: str = "flash") -> Devic
     Raises:
         RefusedError: there is no kernel for this operator, its types or its parameters.
     """
-    node = _Node(subgraph, op, tables)
+    node = LayerNode(subgraph, op, tables)
     layer = None if op.is_custom else _LAYERS.get(op.name)
     if layer is None:
         node.refuse("there is no INT8 or INT4 kernel for it")

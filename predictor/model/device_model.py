@@ -19,7 +19,8 @@ from typing import Any
 
 from predictor.errors import ModelError, RefusedError, UsageError
 from predictor.model.device_layers import TABLES, options_of
-from predictor.model.device_options import CODES, VERSION
+from predictor.model.device_options import VERSION
+from predictor.model.device_reader import CODES
 from predictor.model.graph import Graph, Operator, Subgraph, Tensor, TensorType
 from predictor.model.tflite_reader import MAX_FILE_BYTES, read_graph
 from predictor.model.tflite_writer import write_model
@@ -168,11 +169,7 @@ class _Transformation:
         return not tensor.is_constant or tensor.index not in self._builtin_tensors
 
     def _check_kept(self, op: Operator) -> None:
-        found = [
-            tensor
-            for tensor in self._tensors_of(op)
-            if tensor.index in self._packed
-        ]
+        found = [tensor for tensor in self._tensors_of(op) if tensor.index in self._packed]
         if found:
             raise RefusedError(
                 f"tensor {found[0].name!r} is INT4, for which there is no kernel",

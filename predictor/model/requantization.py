@@ -14,7 +14,7 @@ import numpy as np
 from predictor.model.graph import Quantization
 
 Multiplier = tuple[int, int]
-"""(multiplier, shift): a factor of multiplier x 2^(shift - 31), multiplier 0 or 2^30 .. 2^31 - 1."""
+"""(multiplier, shift) of a factor multiplier x 2^(shift - 31), as QuantizeMultiplier makes them."""
 Range = tuple[int, int]
 """Lowest and highest quantised value, both inclusive."""
 
@@ -69,7 +69,7 @@ def activation_range(function: int, output: Quantization, bits: int) -> Range:
 
     def quantized(real: float) -> int:
         steps = float(np.float32(real) / np.float32(output.scale))
-        return output.zero_point + int(floor(abs(steps) + 0.5)) * (1 if steps >= 0 else -1)
+        return output.zero_point + floor(abs(steps) + 0.5) * (1 if steps >= 0 else -1)
 
     return (
         lowest if low is None else max(lowest, quantized(low)),

@@ -4,6 +4,7 @@ _s4.c (DSP extension, no MVE)."""
 
 from __future__ import annotations
 
+from predictor.model.geometry import padding_of
 from predictor.model.graph import Tensor, TensorType
 from predictor.operators.checks import ensure_same_type, need_counts
 from predictor.operators.context import NodeContext
@@ -16,7 +17,6 @@ from predictor.operators.convolution import (
     populate_quantization,
 )
 from predictor.operators.evaluation import allocates
-from predictor.model.geometry import padding_of
 from predictor.operators.parsing import fused_activation, options_of
 from predictor.operators.quantized import INT16_BYTES, zero_point
 from predictor.operators.registry import OpCount, register

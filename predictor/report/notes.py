@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from predictor.memory.sram import place
-from predictor.model.device_options import CODES
+from predictor.model.device_reader import CODES
 from predictor.operators.sizes import align_up
 from predictor.report.prediction import Prediction, on_shipped_boards
 

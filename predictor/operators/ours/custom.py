@@ -7,12 +7,8 @@ they lie in the arena, Prepare requests the kernel's scratch buffer and looks at
 from __future__ import annotations
 
 from predictor.errors import ModelError
-from predictor.model.device_options import (
-    CODES,
-    DeviceOptions,
-    WeightedOptions,
-    read_options,
-)
+from predictor.model.device_options import DeviceOptions, WeightedOptions
+from predictor.model.device_reader import CODES, read_options
 from predictor.operators.context import NodeContext
 from predictor.operators.ours.scratch import scratch_bytes
 from predictor.operators.ours.tables import CUSTOM

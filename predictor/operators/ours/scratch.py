@@ -1,7 +1,7 @@
 """Scratch bytes of the kernels: what their ``_get_buffer_size`` functions return.
 
-Mirrors kernels/src/mn_convolution.c, mn_depthwise.c and mn_fully_connected.c; the tests hold the two
-together.
+Mirrors kernels/src/mn_convolution.c, mn_depthwise.c and mn_fully_connected.c; the tests hold the
+two together.
 """
 
 from __future__ import annotations

@@ -6,7 +6,8 @@ from types import MappingProxyType
 
 from predictor.errors import RefusedError
 from predictor.model.device_layers import options_of
-from predictor.model.device_options import CODES, PREFIX, DeviceOptions
+from predictor.model.device_options import PREFIX, DeviceOptions
+from predictor.model.device_reader import CODES
 from predictor.model.graph import Graph, Operator, Subgraph, TensorType
 from predictor.operators.registry import OperatorTable
 
