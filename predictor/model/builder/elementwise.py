@@ -164,7 +164,9 @@ class ElementwiseLayers(SubgraphCore):
         reach = 4.0 * x.spread
         quantization = quantization or range_quantization(kind, -reach, reach)
         if quantization is None:
-            raise UsageError(f"{kind.name.lower()} is not quantised; use int4, int8, uint8 or int16")
+            raise UsageError(
+                f"{kind.name.lower()} is not quantised; use int4, int8, uint8 or int16"
+            )
         label = name or self.next_label("quantize")
         spec = (x.shape, kind, quantization)
         return self._add_layer(label, "QUANTIZE", [x], spec, {}, spread=x.spread)
