@@ -216,7 +216,9 @@ def largest_error(linker: Linker, table: dict[str, Any], count: int) -> float:
 
 
 def write_table(profiles: dict[str, Any]) -> None:
-    text = json.dumps({"source": SOURCE, "profiles": profiles}, separators=(",", ":"))
+    """Puts the profiles in the place of those of the same name."""
+    kept = json.loads(TABLE.read_text(encoding="utf-8"))["profiles"]
+    text = json.dumps({"source": SOURCE, "profiles": kept | profiles}, separators=(",", ":"))
     TABLE.write_text(text.replace('{"bytes"', '\n{"bytes"') + "\n", encoding="utf-8")
 
 
