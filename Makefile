@@ -9,12 +9,12 @@ STAMP := $(VENV)/.installed
 
 # The main job on a model that the project generates.
 predict: $(STAMP)
-	$(BIN)/python -m benchmarks.example_model build/ds_cnn.tflite
+	mkdir -p build && $(BIN)/predict example -o build/ds_cnn.tflite
 	$(BIN)/predict build/ds_cnn.tflite --board f746zg
 
 # The same model in real TFLM firmware on an emulated board.
 emulate: $(STAMP) firmware-tools
-	$(BIN)/python -m benchmarks.example_model build/ds_cnn.tflite
+	mkdir -p build && $(BIN)/predict example -o build/ds_cnn.tflite
 	$(BIN)/predict emulate build/ds_cnn.tflite --board f746zg
 
 # The suite as CI runs it; test-all adds the tests that take minutes.
@@ -31,7 +31,7 @@ lint: $(STAMP)
 
 bench: $(STAMP)
 	$(BIN)/python -m benchmarks.predictor
-	$(BIN)/python -m benchmarks.example_model build/ds_cnn.tflite
+	mkdir -p build && $(BIN)/predict example -o build/ds_cnn.tflite
 	$(BIN)/python -m benchmarks.emulation_speed build/ds_cnn.tflite
 
 # The compiler of the firmware, where it is missing.

@@ -17,6 +17,7 @@ _COMMANDS = {
     "report": ("predictor.cli.report", "Write a page with verdicts, memory plans and layers."),
     "compare": ("predictor.cli.compare", "Show what differs between models, boards or kernels."),
     "check": ("predictor.cli.check", "Hold the models of a predictor.toml against budgets."),
+    "example": ("predictor.cli.example", "Write an example model to try the others on."),
     "doctor": ("predictor.cli.doctor", "Say which tools are installed and usable."),
     "boards": ("predictor.cli.boards", "List the boards that are known."),
 }
