@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: predict emulate test test-all lint bench firmware-tools clean
+.PHONY: predict emulate test test-all lint docs bench firmware-tools clean
 
 # The main job on a model that the project generates.
 predict: $(STAMP)
@@ -28,6 +28,10 @@ lint: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# The site of the documentation, notebooks executed: build/site/index.html.
+docs: $(STAMP)
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet
 
 bench: $(STAMP)
 	$(BIN)/python -m benchmarks.predictor
