@@ -48,7 +48,7 @@ firmware-tools:
 $(STAMP): pyproject.toml predictor/emulation/_blockcount.c predictor/emulation/_accesses.c
 	$(PYTHON) -m venv $(VENV) || (rm -rf $(VENV) && ./tools/install_debian.sh python3-venv && $(PYTHON) -m venv $(VENV))
 	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet -e ".[dev,emulate]"
+	$(BIN)/python -m pip install --quiet -e ".[dev]"
 	touch $@
 
 clean:

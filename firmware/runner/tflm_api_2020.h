@@ -6,7 +6,6 @@
 #include <cstring>
 #include <new>
 
-#include "operators.h"
 #include "runner/log_sink.h"
 #include "tensorflow/lite/micro/kernels/micro_ops.h"
 #include "tensorflow/lite/micro/memory_planner/greedy_memory_planner.h"
@@ -24,28 +23,23 @@ struct FoundOperator {
   int32_t highest_version;
 };
 
-// Fills `found` and returns true if the operator is linked.
-inline bool FindOperator(int32_t builtin, const char* custom_name, FoundOperator* found) {
-  const TfLiteRegistration* registration = nullptr;
-  int32_t highest_version = 0;
-#define BUILTIN(code, function, version)            \
-  if (builtin == tflite::BuiltinOperator_##code) {  \
-    registration = tflite::ops::micro::function();  \
-    highest_version = version;                      \
-  }
-#define CUSTOM(name, function)                                        \
-  if (custom_name != nullptr && std::strcmp(custom_name, name) == 0) { \
-    registration = tflite::ops::micro::function();                    \
-    highest_version = 1;                                              \
-  }
-  TFLM_OPERATORS(BUILTIN, CUSTOM)
-#undef BUILTIN
-#undef CUSTOM
-  if (registration == nullptr) return false;
-  *found = {*registration, tflite::ParseOpData, highest_version};
-  found->registration.builtin_code = builtin;
-  found->registration.custom_name = custom_name;
-  return true;
+// A table rather than code: its size is the same for each operator, so that the flash of any set of
+// operators is the sum of theirs.
+struct LinkedOperator {
+  int32_t builtin;
+  const char* custom_name;  // null for builtin operators
+  Registration* (*registration)();
+  int32_t highest_version;
+};
+
+#define LINKED_BUILTIN(code, function, version) \
+  {tflite::BuiltinOperator_##code, nullptr, tflite::ops::micro::function, version},
+#define LINKED_CUSTOM(name, function) \
+  {tflite::BuiltinOperator_CUSTOM, name, tflite::ops::micro::function, 1},
+#define LINKED_END {0, nullptr, nullptr, 0}
+
+inline FoundOperator Found(const LinkedOperator& linked) {
+  return {*linked.registration(), tflite::ParseOpData, linked.highest_version};
 }
 
 // The resolver's interface; `Lookup` has Registration* ByCode(int32_t), ByName(const char*) and
