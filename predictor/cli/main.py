@@ -23,6 +23,7 @@ _COMMANDS = {
         "predictor.cli.optimize",
         "Write the same model with a smaller memory plan.",
     ),
+    "example": ("predictor.cli.example", "Write an example model to try the others on."),
     "doctor": ("predictor.cli.doctor", "Say which tools are installed and usable."),
     "boards": ("predictor.cli.boards", "List the boards that are known."),
 }
