@@ -14,9 +14,9 @@ import tempfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from predictor.boards.board import Board, find_board
+from predictor.emulation.board_file import board_file
 from predictor.emulation.elf_image import ElfImage
 from predictor.emulation.flash_blob import model_blobs
 from predictor.emulation.op_resolver import linkable_operators, operators_header, select_operators
@@ -32,11 +32,10 @@ from predictor.emulation.toolchain import (
     find_toolchain,
     run_logged,
 )
-from predictor.errors import BoardError, OutputError, UsageError
+from predictor.errors import OutputError, UsageError
 
 DEFAULT_STACK_BYTES = 4096
 KERNEL_SETS = ("reference", "cmsis_nn")
-_PORTS = {"f4": "stm32f4", "f7": "stm32f7"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +109,7 @@ def build(
     toolchain = find_toolchain()
     library = _library(toolchain, target.core.name, tflm_dir, kernels, progress)
     header = operators_header(select_operators(linkable_operators(library.root), operators))
-    variables = _runner_variables(library, stack_bytes)
+    variables = runner_variables(library, stack_bytes)
     folder = _build_cached(toolchain, target, variables, {"operators.h": header}, (), progress)
     return _image(folder, "runner", target, library)
 
@@ -145,12 +144,14 @@ def build_kernel_runner(
 @dataclass(frozen=True, slots=True)
 class FirmwareFiles:
     """A firmware with its model as files: for debuggers (elf), programmers (hex, bin), and the
-    linker's map. ``flash_bytes`` is what the board's flash holds with it."""
+    linker's map. ``model`` is the model alone, to put behind a firmware without one.
+    ``flash_bytes`` is what the board's flash holds with program and model."""
 
     elf: Path
     hex: Path
     bin: Path
     map: Path
+    model: Path
     image: FirmwareImage
     flash_bytes: int
 
@@ -164,6 +165,8 @@ def write_firmware(
     tflm_dir: str | os.PathLike[str] | None = None,
     kernels: str | None = None,
     arena_bytes: int = 0,
+    inputs: Iterable[bytes] = (),
+    repeats: int = 1,
     stack_bytes: int = DEFAULT_STACK_BYTES,
     progress: ProgressCallback = lambda text: None,
 ) -> FirmwareFiles:
@@ -171,8 +174,11 @@ def write_firmware(
 
     Args:
         model: content of the .tflite file.
-        out_dir: folder for ``<board>.elf``, ``.hex``, ``.bin`` and ``.map``; made if missing.
+        out_dir: folder for ``<board>.elf``, ``.hex``, ``.bin``, ``.map`` and ``.model``; made if
+            missing.
         arena_bytes: size of the arena; 0 takes all RAM that is left.
+        inputs: for each run, the bytes of all input tensors in order; none: the runner makes one.
+        repeats: how often each input is run.
 
     Raises: as :func:`build`; EmulationError also where the flash is too small; OutputError if the
         files cannot be written.
@@ -181,12 +187,12 @@ def write_firmware(
     toolchain = find_toolchain()
     library = _library(toolchain, target.core.name, tflm_dir, kernels, progress)
     header = operators_header(select_operators(linkable_operators(library.root), operators))
-    blob = model_blobs(model, arena_bytes=arena_bytes)
+    blob = model_blobs(model, inputs, arena_bytes, repeats)
     progress(f"linking the model for {target.name}")
     with tempfile.TemporaryDirectory(prefix="mcu-predictor-") as name:
         work = Path(name)
         (work / "model.blob").write_bytes(blob)
-        variables = _runner_variables(library, stack_bytes) | {"BLOB": str(work / "model.blob")}
+        variables = runner_variables(library, stack_bytes) | {"BLOB": str(work / "model.blob")}
         key = _key(toolchain, target, variables, {"operators.h": header}, [work / "model.blob"])
         _compile(toolchain, work, key, target, variables, {"operators.h": header})
         image = _image(work, "runner", target, library)
@@ -198,7 +204,7 @@ def _write_files(
     image: FirmwareImage, board: Board, flash_bytes: int, out_dir: Path
 ) -> FirmwareFiles:
     work = image.elf.parent
-    produced = {"elf": image.elf, "map": image.map}
+    produced = {"elf": image.elf, "map": image.map, "model": work / "model.blob"}
     for suffix, form in (("hex", "ihex"), ("bin", "binary")):
         produced[suffix] = work / f"runner.{suffix}"
         command = [f"{PREFIX}objcopy", "-O", form, str(image.elf), str(produced[suffix])]
@@ -213,9 +219,18 @@ def _write_files(
             partial.replace(written[suffix])
     except OSError as error:
         raise OutputError(f"cannot write the firmware to {out_dir}: {error.strerror}") from error
-    return FirmwareFiles(
-        written["elf"], written["hex"], written["bin"], written["map"], image, flash_bytes
-    )
+    return FirmwareFiles(image=image, flash_bytes=flash_bytes, **written)
+
+
+def library_kernels(board: Board, tflm_dir: str | os.PathLike[str] | None) -> str:
+    """Kernel set of the library that :func:`build` would link for a board.
+
+    Raises:
+        UsageError: the folder holds no TFLM build.
+    """
+    if tflm_dir is None:
+        return KERNEL_SETS[0]
+    return user_library(Path(tflm_dir), board.core.name).kernels
 
 
 def _library(
@@ -241,7 +256,8 @@ def _library(
     return library
 
 
-def _runner_variables(library: TflmLibrary, stack_bytes: int) -> dict[str, str]:
+def runner_variables(library: TflmLibrary, stack_bytes: int) -> dict[str, str]:
+    """CMake variables of the runner on a TFLM library."""
     return {
         "TFLM_LIBRARY": str(library.archive),
         "TFLM_INCLUDE_DIRS": ";".join(map(str, library.include_dirs)),
@@ -298,8 +314,22 @@ def _compile(
     """Fills a folder with the programs, their maps and the log of the build."""
     build = folder / "build"
     build.mkdir()
-    (build / "board.cmake").write_text(board_file(board), encoding="utf-8")
-    for name, text in generated.items():
+    compile_programs(toolchain, build, key, board, variables, generated)
+    for path in (*build.glob("*.elf"), *build.glob("*.map"), build / "build.log"):
+        shutil.move(path, folder / path.name)
+    shutil.rmtree(build)
+
+
+def compile_programs(
+    toolchain: Toolchain,
+    build: Path,
+    key: str,
+    board: Board,
+    variables: dict[str, str],
+    generated: dict[str, str],
+) -> None:
+    """Compiles the firmware in ``build``, where an earlier call's objects are used again."""
+    for name, text in {"board.cmake": board_file(board), **generated}.items():
         (build / name).write_text(text, encoding="utf-8")
     source = firmware_dir()
     build_with_cmake(
@@ -312,51 +342,6 @@ def _compile(
         FIRMWARE_ID=key,
         **variables,
     )
-    for path in (*build.glob("*.elf"), *build.glob("*.map"), build / "build.log"):
-        shutil.move(path, folder / path.name)
-    shutil.rmtree(build)
-
-
-def board_file(board: Board) -> str:
-    """The board's description as CMake variables.
-
-    Raises:
-        BoardError: it lacks what the firmware needs, or has a UART of an unknown kind.
-    """
-    uart = board.tables.get("uart", {})
-    generation = _uart_key(board, uart, "generation")
-    if generation not in _PORTS:
-        raise BoardError(
-            f"board {board.name}: uart.generation is {generation!r}; the firmware has ports for "
-            f"{', '.join(_PORTS)}"
-        )
-    pin = str(_uart_key(board, uart, "tx_pin"))
-    if len(pin) < 3 or pin[0] != "P" or not "A" <= pin[1] <= "K" or not pin[2:].isdigit():
-        raise BoardError(f"board {board.name}: uart.tx_pin is {pin!r}, not a pin such as 'PD8'")
-    flash, ram = board.spans("flash")[0], board.spans("sram")[0]
-    values = {
-        "BOARD_NAME": board.name,
-        "BOARD_CORE": board.core.name,
-        "BOARD_PORT": _PORTS[generation],
-        "BOARD_CLOCK_HZ": board.core.clock_hz,
-        "BOARD_FLASH_WAIT_STATES": board.core.flash_wait_states,
-        "BOARD_FLASH_BASE": hex(flash.regions[0].base),
-        "BOARD_FLASH_BYTES": flash.size_bytes,
-        "BOARD_RAM_BASE": hex(ram.regions[0].base),
-        "BOARD_RAM_BYTES": ram.size_bytes,
-        "BOARD_UART_NAME": _uart_key(board, uart, "name"),
-        "BOARD_UART_BASE": hex(_uart_key(board, uart, "base")),
-        "BOARD_UART_TX_PORT": ord(pin[1]) - ord("A"),
-        "BOARD_UART_TX_PIN": int(pin[2:]),
-        "BOARD_UART_ALTERNATE_FUNCTION": _uart_key(board, uart, "alternate_function"),
-    }
-    return "".join(f'set({name} "{value}")\n' for name, value in values.items())
-
-
-def _uart_key(board: Board, uart: Any, key: str) -> Any:
-    if key not in uart:
-        raise BoardError(f"board {board.name}: uart.{key} is missing; the firmware needs it")
-    return uart[key]
 
 
 def _image(folder: Path, program: str, board: Board, library: TflmLibrary | None) -> FirmwareImage:

@@ -14,6 +14,7 @@ from predictor.operators.context import NodeContext
 from predictor.operators.evaluation import allocates, runs_on
 from predictor.operators.fixed_point import exponent_of, rounded_log2
 from predictor.operators.loops import elements
+from predictor.operators.overlap_rules import elementwise
 from predictor.operators.quantized import scale, zero_point
 from predictor.operators.registry import count_outputs, register
 
@@ -96,6 +97,7 @@ register(
     init=allocates("ReluOpData"),
     prepare=_prepare_relu,
     count=count_outputs,
+    overlap=elementwise(0),
     loops=elements.rescaling,
 )
 register(
@@ -103,6 +105,7 @@ register(
     init=allocates("Relu6OpData"),
     prepare=_prepare_relu6,
     count=count_outputs,
+    overlap=elementwise(0),
     loops=elements.loops,
 )
 register(
@@ -111,6 +114,7 @@ register(
     init=allocates("LeakyReluOpData"),
     prepare=_prepare_leaky_relu,
     count=count_outputs,
+    overlap=elementwise(0),
     loops=elements.rescaling,
 )
 register(
@@ -118,6 +122,7 @@ register(
     init=allocates("OpDataLogistic"),
     prepare=_prepare_logistic,
     count=count_outputs,
+    overlap=elementwise(0),
     loops=elements.loops,
 )
 register(
@@ -125,6 +130,7 @@ register(
     init=allocates("OpDataTanh"),
     prepare=_prepare_tanh,
     count=count_outputs,
+    overlap=elementwise(0),
     loops=elements.loops,
 )
 register(
@@ -132,6 +138,7 @@ register(
     init=allocates("HardSwishParams"),
     prepare=_prepare_hard_swish,
     count=count_outputs,
+    overlap=elementwise(0),
     loops=elements.loops,
 )
 register(
@@ -139,5 +146,6 @@ register(
     init=allocates("OpDataElu"),
     prepare=_prepare_elu,
     count=count_outputs,
+    overlap=elementwise(0),
     loops=elements.loops,
 )

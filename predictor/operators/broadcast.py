@@ -25,6 +25,7 @@ from predictor.operators.fixed_point import (
     check_below_one,
 )
 from predictor.operators.loops import elements
+from predictor.operators.overlap_rules import elementwise
 from predictor.operators.parsing import fused_activation
 from predictor.operators.quantized import scale, zero_point
 from predictor.operators.registry import OpCount, count_outputs, register
@@ -246,6 +247,7 @@ register(
     init=allocates("OpDataAdd"),
     prepare=_prepare_add,
     count=count_outputs,
+    overlap=elementwise(0, 1),
     loops=elements.loops,
 )
 register(
@@ -254,6 +256,7 @@ register(
     init=allocates("OpDataSub"),
     prepare=_prepare_sub,
     count=count_outputs,
+    overlap=elementwise(0, 1),
     loops=elements.loops,
 )
 register(
@@ -262,6 +265,7 @@ register(
     init=allocates("OpDataMul"),
     prepare=_prepare_mul,
     count=count_outputs,
+    overlap=elementwise(0, 1),
     loops=elements.loops,
 )
 register(
@@ -270,6 +274,7 @@ register(
     init=allocates("OpDataDiv"),
     prepare=_prepare_div,
     count=count_outputs,
+    overlap=elementwise(0, 1),
     loops=elements.loops,
 )
 register(
@@ -277,6 +282,7 @@ register(
     init=allocates("OpDataSquaredDifference"),
     prepare=_prepare_squared_difference,
     count=count_outputs,
+    overlap=elementwise(0, 1),
     loops=elements.loops,
 )
 register("ADD_N", prepare=_prepare_add_n, count=count_add_n, loops=elements.sum_of_inputs)

@@ -17,6 +17,7 @@ from predictor.operators.checks import (
 from predictor.operators.context import NodeContext
 from predictor.operators.evaluation import runs_on
 from predictor.operators.loops import elements, movement
+from predictor.operators.overlap_rules import in_place_copy
 from predictor.operators.parsing import check_element_types, options_of
 from predictor.operators.registry import count_outputs, register
 
@@ -133,6 +134,7 @@ register(
     params="TfLiteReshapeParams",
     prepare=_prepare_reshape,
     count=count_outputs,
+    overlap=in_place_copy,
     loops=movement.reshape,
 )
 register(
