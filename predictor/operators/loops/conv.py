@@ -11,7 +11,7 @@ from predictor.operators.context import NodeContext
 from predictor.operators.loops import Loops
 from predictor.operators.loops.c_library import copy, fill
 from predictor.operators.loops.matmul import columns_s16, product_s8
-from predictor.operators.loops.windows import Axis, axes
+from predictor.operators.loops.windows import MOST_STEPS, Axis, axes
 
 _OPTIONS = "Conv2DOptions"
 MOST_PRODUCTS_S32 = 512
@@ -25,7 +25,7 @@ def loops(ctx: NodeContext) -> Loops | None:
         return None
     filter_shape = ctx.shape(filter)
     found = axes(ctx, _OPTIONS, filter_shape[1:3])
-    if found is None:
+    if found is None or not filter_shape[3]:
         return None
     rows, columns = found
     batches, channels = ctx.shape(input)[0], ctx.shape(input)[3]
@@ -44,7 +44,7 @@ def loops(ctx: NodeContext) -> Loops | None:
 
 def _cmsis_s8(
     batches: int, channels: int, filter_shape: tuple[int, ...], rows: Axis, columns: Axis
-) -> Loops:
+) -> Loops | None:
     made = Loops()
     outs, window_h, window_w, depth = filter_shape
     pixels = batches * rows.out * columns.out
@@ -61,6 +61,8 @@ def _cmsis_s8(
             product_s8(made, batches * rows.out, columns.out, outs, depth, step)
         return made
     groups = channels // depth
+    if groups > MOST_STEPS:
+        return None
     made.add("conv_s8", call=1, group=batches * groups, row=batches * groups * rows.out)
     made.add("conv_s8", pixel=groups * pixels)
     taps = window_h * window_w * depth

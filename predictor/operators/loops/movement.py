@@ -15,6 +15,8 @@ from predictor.operators.parsing import options_of
 from predictor.operators.sizes import RUNTIME_TYPE_BYTES
 
 Shape = tuple[int, ...]
+MOST_PADDED = 1 << 22
+"""Larger images are no model for a microcontroller and would take long to follow."""
 
 
 def reshape(ctx: NodeContext) -> Loops | None:
@@ -142,6 +144,8 @@ def pad(ctx: NodeContext) -> Loops | None:
         return None
     paddings = _ints(ctx, 1)
     if ctx.kernels == "cmsis_nn" and input.type == TensorType.INT8 and paddings:
+        if ctx.element_count(output) > MOST_PADDED or len(paddings) != 2 * len(ctx.shape(input)):
+            return None
         return _pad_s8(ctx.shape(input), paddings)
     made = Loops()
     outside = ctx.element_count(output) - ctx.element_count(input)

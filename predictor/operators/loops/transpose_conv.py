@@ -3,13 +3,13 @@ reference_ops::TransposeConv of TFLM."""
 
 from __future__ import annotations
 
+from predictor.model.geometry import padding_of
 from predictor.model.graph import TensorType
 from predictor.operators.context import NodeContext
-from predictor.operators.geometry import padding_of
 from predictor.operators.loops import Loops
 from predictor.operators.loops.c_library import copy, fill
 from predictor.operators.loops.matmul import columns_s16
-from predictor.operators.loops.windows import Axis
+from predictor.operators.loops.windows import Axis, is_of_sane_size
 from predictor.operators.parsing import options_of
 
 _FILTER, _INPUT = 1, 2
@@ -33,6 +33,8 @@ def loops(ctx: NodeContext) -> Loops | None:
         Axis(out_shape[1 + i], filter_shape[1 + i], in_shape[1 + i], strides[i], 1, pads[i])
         for i in range(2)
     )
+    if not is_of_sane_size(rows, columns, in_shape[0]) or min(strides) < 1:
+        return None
     channels, outs, batches = in_shape[3], out_shape[3], in_shape[0]
     made = Loops()
     if ctx.kernels == "cmsis_nn" and (input.type, filter.type) == (TensorType.INT8,) * 2:

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from predictor.model.geometry import padding_of
 from predictor.operators.context import NodeContext
-from predictor.operators.geometry import padding_of
 from predictor.operators.parsing import options_of
+
+MOST_STEPS = 1 << 14
+MOST_TAPS = 1 << 22
 
 
 class Axis(NamedTuple):
@@ -31,7 +34,13 @@ class Axis(NamedTuple):
 
     def inside(self) -> int:
         """Taps that lie inside, over all output positions."""
-        return sum(1 for _ in self.taps())
+        found = 0
+        for tap in range(self.window):
+            offset = tap * self.dilation - self.pad
+            first = max(0, -(offset // self.stride))
+            last = min(self.out, (self.size - 1 - offset) // self.stride + 1)
+            found += max(0, last - first)
+        return found
 
 
 def axes(
@@ -50,9 +59,17 @@ def axes(
         dilation = options.get("dilation_h_factor", 1), options.get("dilation_w_factor", 1)
     padding = padding_of(options, in_shape[1:3], window, dilation)
     strides = options.get("stride_h", 1), options.get("stride_w", 1)
+    if min(*strides, *window, *in_shape, *out_shape) < 1:
+        return None
     pads = padding.height, padding.width
     rows, columns = (
         Axis(in_shape[1 + i], window[i], out_shape[1 + i], strides[i], dilation[i], pads[i])
         for i in range(2)
     )
-    return rows, columns
+    return (rows, columns) if is_of_sane_size(rows, columns, in_shape[0]) else None
+
+
+def is_of_sane_size(rows: Axis, columns: Axis, batches: int) -> bool:
+    """Whether the windows can be gone through in no time; no model for a microcontroller fails."""
+    taps = (rows.out * rows.window, columns.out * columns.window)
+    return max(*taps, batches) <= MOST_STEPS and taps[0] * taps[1] <= MOST_TAPS
