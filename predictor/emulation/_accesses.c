@@ -1,5 +1,6 @@
-/* Memory hooks for Unicorn: a recorder of accesses and a checker of their bounds.
- * access_trace.py owns the structures and mirrors them field by field. */
+/* Memory hooks for Unicorn: a recorder of accesses, a checker of their bounds, and a recorder of when
+ * each byte is used. access_trace.py and byte_uses.py own the structures and mirror them field by
+ * field. */
 #include <stddef.h>
 #include <stdint.h>
 
@@ -46,6 +47,48 @@ typedef struct {
   void (*emu_stop)(void*);
   int (*reg_read)(void*, int, void*);
 } Checker;
+
+typedef struct {
+  int32_t first_read; /* ordinals of accesses; -1 for none */
+  int32_t last_read;
+  int32_t first_write;
+  int32_t last_write;
+} ByteUse;
+
+typedef struct {
+  uint32_t offset; /* in the watched memory */
+  uint32_t bytes;
+  ByteUse* uses;
+} Window;
+
+typedef struct {
+  uint32_t base;
+  uint32_t ordinal;       /* of the next access */
+  const uint16_t* owners; /* index of the window of each byte; null while nothing is recorded */
+  const Window* windows;
+} UseRecorder;
+
+/* An access belongs as a whole to the window of its first byte. */
+EXPORTED void accesses_use(void* engine, int kind, uint64_t address, int bytes, int64_t value,
+                           UseRecorder* recorder) {
+  (void)engine;
+  (void)value;
+  if (recorder->owners == NULL) return;
+  uint32_t offset = (uint32_t)address - recorder->base;
+  const Window* window = &recorder->windows[recorder->owners[offset]];
+  int32_t now = (int32_t)recorder->ordinal++;
+  uint32_t at = offset - window->offset;
+  for (uint32_t end = at + (uint32_t)bytes; at < end && at < window->bytes; ++at) {
+    ByteUse* use = &window->uses[at];
+    if (kind == UNICORN_WRITE) {
+      if (use->first_write < 0) use->first_write = now;
+      use->last_write = now;
+    } else {
+      if (use->first_read < 0) use->first_read = now;
+      use->last_read = now;
+    }
+  }
+}
 
 EXPORTED void accesses_record(void* engine, int kind, uint64_t address, int bytes, int64_t value,
                               Recorder* recorder) {

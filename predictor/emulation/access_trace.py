@@ -81,7 +81,7 @@ class Violation:
     pc: int
 
 
-class _MemoryHook:
+class MemoryHook:
     """A hook on reads and writes of ``begin`` up to, not including, ``end``."""
 
     def __init__(self, engine: Uc, begin: int, end: int, name: str, state: Any) -> None:
@@ -112,7 +112,7 @@ class _MemoryHook:
         raise NotImplementedError
 
 
-class AccessRecorder(_MemoryHook):
+class AccessRecorder(MemoryHook):
     """Hands accesses to a range to a consumer, in order, many at a time.
 
     The arrays (of ``ACCESS_DTYPE``) are only valid during the call; copy what is kept. Call
@@ -171,7 +171,7 @@ class AccessRecorder(_MemoryHook):
             raise error
 
 
-class BoundsChecker(_MemoryHook):
+class BoundsChecker(MemoryHook):
     """Stops the emulation at the first access to a byte of a window that is not allowed.
 
     Args:
