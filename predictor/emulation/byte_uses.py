@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from predictor.emulation.access_trace import MemoryHook
+from predictor.emulation.access_trace import ItBlock, MemoryHook, no_it_block
 from predictor.emulation.unicorn_library import raise_callback_error
 
 if TYPE_CHECKING:
@@ -71,6 +71,7 @@ class _Window(ctypes.Structure):
 
 class _Recorder(ctypes.Structure):
     _fields_ = (
+        ("it_block", ItBlock),
         ("base", ctypes.c_uint32),
         ("ordinal", ctypes.c_uint32),
         ("owners", ctypes.c_void_p),
@@ -101,7 +102,7 @@ class UseRecorder(MemoryHook):
         self._size_bytes = end - begin
         self._layout = layout
         self._consumer = consumer
-        self._state = _Recorder(base=begin)
+        self._state = _Recorder(it_block=no_it_block(), base=begin)
         self._owners = np.zeros(self._size_bytes, dtype=np.uint16)
         self._native: ctypes.Array[_Window] | None = None
         self._segment: Segment | None = None

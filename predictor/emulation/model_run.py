@@ -7,27 +7,32 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from enum import Enum
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
 from predictor.boards.board import Board
-from predictor.emulation import firmware_build
 from predictor.emulation.firmware_build import FirmwareImage
 from predictor.emulation.flash_blob import model_blobs
 from predictor.emulation.host_runtime import HostRuntime, is_installed
 from predictor.emulation.machine import Machine, RunResult, StopReason
 from predictor.emulation.platforms import board_platform
-from predictor.emulation.protocol import AllocationFailed
+from predictor.emulation.protocol import AllocationFailed, Failed
 from predictor.emulation.runner_report import FirmwareReport, describe_failure, read_report
-from predictor.errors import EmulationError, MissingDependencyError, UsageError
+from predictor.errors import (
+    EmulationError,
+    FlashOverflowError,
+    MissingDependencyError,
+    UsageError,
+)
 from predictor.memory.arena import ArenaReport
 from predictor.model.builder.tensors import NUMPY_TYPES
 from predictor.model.graph import Graph, Tensor
 
 END_SYMBOL = "runner_done"
 BACKENDS = ("auto", "unicorn", "renode")
+ALL_FREE_RAM = 0
+"""As size of the arena: all RAM that the firmware leaves."""
 
 Array = npt.NDArray[np.generic]
 
@@ -94,6 +99,23 @@ class ModelRun:
         return None if run is None or run.invoke is None else run.cyccnt
 
     @property
+    def interpreter_instructions(self) -> int | None:
+        """What of Invoke was spent between the operators, in the interpreter."""
+        if self.invoke_instructions is None:
+            return None
+        # The count of a control flow operator holds those of the subgraphs that it runs.
+        outermost = (item for item in self.operators if item.subgraph_index == 0)
+        return self.invoke_instructions - sum(item.instructions for item in outermost)
+
+    @property
+    def is_out_of_memory(self) -> bool:
+        """Whether RAM or the arena was too small."""
+        failure = self.report.failure
+        return isinstance(failure, AllocationFailed) or (
+            isinstance(failure, Failed) and failure.reason in ("arena_exceeds_ram", "ram_full")
+        )
+
+    @property
     def is_arena_as_predicted(self) -> bool:
         return self.used_bytes == self.arena.used_bytes
 
@@ -109,7 +131,8 @@ class ModelRun:
 
 @dataclass(frozen=True, slots=True)
 class RunOptions:
-    """How to run. ``arena_bytes`` None sets aside exactly the predicted required bytes."""
+    """How to run. ``arena_bytes`` None sets aside exactly the predicted required bytes,
+    :data:`ALL_FREE_RAM` what is left."""
 
     backend: str = "auto"
     arena_bytes: int | None = None
@@ -137,6 +160,7 @@ def run_model(
     Raises:
         MissingDependencyError: the emulator is not installed.
         UsageError: inputs that the model does not take.
+        FlashOverflowError: the model does not fit into the flash behind the firmware.
         EmulationError: the emulator itself failed. A failure of the firmware is a result.
     """
     options = options or RunOptions()
@@ -152,7 +176,7 @@ def run_model(
     host, reason = (
         (HostCheck.UNCHECKED, "the firmware failed")
         if failure
-        else _compare_with_host(content, arrays, outputs)
+        else compare_with_host(content, arrays, outputs)
     )
     return ModelRun(
         board=board,
@@ -184,19 +208,34 @@ def run_inputs(
     options: RunOptions,
     watch: Watch = nullcontext,
 ) -> RunResult:
-    """Runs one inference for each element of ``inputs`` in a new machine, which it closes."""
+    """Runs one inference for each element of ``inputs`` in a new machine, which it closes.
+
+    Raises: as :func:`run_model`; FlashOverflowError where model and inputs do not fit into flash.
+    """
     for arrays in inputs:
         check_inputs(graph, arrays)
     blobs = [b"".join(np.ascontiguousarray(a).tobytes() for a in arrays) for arrays in inputs]
+    blob = model_blobs(content, blobs, arena_bytes)
+    _check_flash(image, len(blob))
     with machine:
         machine.load_elf(image.elf)
-        machine.load_binary(model_blobs(content, blobs, arena_bytes), image.blob_address)
+        machine.load_binary(blob, image.blob_address)
         with watch(machine):
             return machine.run(
                 until_symbol=END_SYMBOL,
                 max_instructions=options.max_instructions,
                 timeout_s=options.timeout_s,
             )
+
+
+def _check_flash(image: FirmwareImage, blob_bytes: int) -> None:
+    room = image.blob_room_bytes
+    if blob_bytes > room:
+        raise FlashOverflowError(
+            f"the flash of {image.board} is {blob_bytes - room:,} bytes too small: behind "
+            f"{image.flash_bytes:,} bytes of code it has {room:,} for model and input, which take "
+            f"{blob_bytes:,}"
+        )
 
 
 def make_machine(backend: str, board: Board, profile: bool = False) -> tuple[str, Machine]:
@@ -277,7 +316,8 @@ def _failure(result: RunResult, report: FirmwareReport, arena_bytes: int) -> str
     if result.fault is not None:
         return str(result.fault)
     if isinstance(report.failure, AllocationFailed):
-        return f"arena of {arena_bytes} bytes: {describe_failure(report.failure)}"
+        size = f"of {arena_bytes:,} bytes" if arena_bytes != ALL_FREE_RAM else "in all free RAM"
+        return f"arena {size}: {describe_failure(report.failure)}"
     if report.failure is not None:
         words = describe_failure(report.failure)
         return f"{words}: {' / '.join(report.logs)}" if report.logs else words
@@ -294,9 +334,10 @@ def _outputs(graph: Graph, report: FirmwareReport) -> tuple[bytes, ...]:
     return tuple(report.runs[0].output_bytes(i) for i in range(len(graph.main.outputs)))
 
 
-def _compare_with_host(
+def compare_with_host(
     content: bytes, inputs: tuple[Array, ...], outputs: tuple[bytes, ...]
 ) -> tuple[HostCheck, str]:
+    """How the outputs compare with those of TFLM's runtime on this machine, and why or where."""
     if not is_installed("tflite_micro"):
         return HostCheck.UNCHECKED, "pip install tflite-micro to compare with TFLM on this host"
     try:
@@ -342,13 +383,3 @@ def _operators(arena: ArenaReport, report: FirmwareReport) -> tuple[OperatorRun,
         )
         for item in run.operators
     )
-
-
-def build_image(
-    board: Board,
-    tflm_dir: Path | None,
-    kernels: str | None,
-    progress: Callable[[str], None],
-) -> FirmwareImage:
-    """The firmware with all operators of its TFLM, so that one image serves any model."""
-    return firmware_build.build(board, tflm_dir=tflm_dir, kernels=kernels, progress=progress)

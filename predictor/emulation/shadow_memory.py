@@ -35,6 +35,7 @@ TENSOR = -1
 _INVOCATIONS = 2
 """What an inference leaves in the arena must not disturb the next one."""
 _NEVER_WRITTEN = -1
+_NAME_LENGTH = 48
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +123,7 @@ def arena_buffers(report: ArenaReport) -> tuple[ArenaBuffer, ...]:
             shape = shapes.get((planned.subgraph_index, tensor.index), tensor.shape)
             key = (planned.subgraph_index, TENSOR, tensor.index)
             size = runtime_bytes(tensor, shape)
-            name = f"tensor {tensor.index} ({tensor.name})"
+            name = f"tensor {tensor.index} ({_short(tensor.name)})"
             is_variable = tensor.is_variable
         else:
             node = (planned.subgraph_index, planned.operator_index or 0)
@@ -131,6 +132,12 @@ def arena_buffers(report: ArenaReport) -> tuple[ArenaBuffer, ...]:
             name = planned.name
         found.append(ArenaBuffer(key, name, planned.offset, size, is_variable))
     return tuple(found)
+
+
+def _short(name: str) -> str:
+    """A tensor's name without what converters append to it when they merge operators."""
+    first = name.split(";")[0]
+    return first if len(first) <= _NAME_LENGTH else f"...{first[3 - _NAME_LENGTH :]}"
 
 
 def plan_offsets(uses: ModelUses, report: ArenaReport) -> tuple[int, ...]:
@@ -240,4 +247,3 @@ class _Shadow:
 
     def _name(self, tag: int) -> str:
         return "nothing yet" if tag == _NEVER_WRITTEN else self._buffers[tag].name
-

@@ -15,8 +15,6 @@ import numpy as np
 from predictor.emulation.byte_uses import (
     FIRST_READ,
     FIRST_WRITE,
-    LAST_READ,
-    LAST_WRITE,
     UNUSED,
     Segment,
     SegmentConsumer,
@@ -27,7 +25,6 @@ from predictor.emulation.byte_uses import (
 from predictor.emulation.machine import Machine
 from predictor.emulation.shadow_memory import (
     TENSOR,
-    ArenaBuffer,
     BufferUse,
     ModelUses,
     NodeKey,
@@ -37,7 +34,7 @@ from predictor.emulation.shadow_memory import (
 from predictor.errors import EmulationError
 from predictor.memory.arena import ArenaReport
 from predictor.memory.lifetimes import called_subgraphs
-from predictor.model.graph import Graph, Operator
+from predictor.model.graph import Operator
 from predictor.model.metadata import OFFLINE_PLAN
 
 MARKER_SYMBOL = "runner_running"
@@ -59,7 +56,10 @@ def node_of(marker: int) -> NodeKey | None:
 
 
 def watch_arena(
-    machine: Machine, arena: ArenaReport, arena_bytes: int, layout: SegmentLayout,
+    machine: Machine,
+    arena: ArenaReport,
+    arena_bytes: int,
+    layout: SegmentLayout,
     consumer: SegmentConsumer,
 ) -> AbstractContextManager[None]:
     """Watches the head of the arena of the runner in a machine while the context lasts.
@@ -108,8 +108,9 @@ class UseCollector:
         """The windows of the buffers that an operator works with."""
         if marker == _NOTHING:
             return None
-        buffers = [self._buffers[index] for index in self._used_by(node_of(marker))]
-        return [Window(item.offset, item.size_bytes, _OVERRUN_BYTES) for item in buffers]
+        node = node_of(marker)
+        used = [] if node is None else [self._buffers[index] for index in self._used_by(node)]
+        return [Window(item.offset, item.size_bytes, _OVERRUN_BYTES) for item in used]
 
     def consume(self, segment: Segment) -> None:
         self._segments.append(segment)
@@ -123,30 +124,46 @@ class UseCollector:
 
     def _step(self, segment: Segment, before: int, after: int) -> Step:
         node = node_of(segment.marker)
-        read = self._contents_read(node)
+        if node is None:
+            main = self._graph.main
+            moved = self._moved(segment.others, (0, main.outputs), (0, main.inputs))
+            return Step(None, _APPLICATION_LABEL, tuple(moved))
+        inputs = self._of_tensors(node[0], self._operator(node).inputs)
         uses = [
-            BufferUse(index, array, index in read)
+            BufferUse(index, array, index in inputs)
             for index, array in zip(self._used_by(node), segment.uses, strict=True)
         ]
         stray: tuple[int, ...] = ()
-        if node is not None and self._called(node):
+        if self._called(node):
             uses += self._passed_on(segment.others, node, node_of(before), node_of(after))
-        elif node is not None:
+        else:
             stray = tuple(np.flatnonzero(segment.others[:, FIRST_WRITE] != UNUSED).tolist())
-        label = _APPLICATION_LABEL if node is None else self._labels[node]
-        return Step(node, label, tuple(uses), stray)
+        return Step(node, self._labels[node], tuple(uses), stray)
 
     def _passed_on(
         self, others: Uses, node: NodeKey, before: NodeKey | None, after: NodeKey | None
     ) -> Iterator[BufferUse]:
         """What control flow moves: out of the subgraph that has run, into that which runs next."""
-        called = self._called(node)
-        if before is not None and before[0] in called:
-            for index in self._of_tensors(before[0], self._graph.subgraphs[before[0]].outputs):
-                yield BufferUse(index, self._part(others, index, FIRST_READ), True)
-        if after is not None and after[0] in called:
-            for index in self._of_tensors(after[0], self._graph.subgraphs[after[0]].inputs):
-                yield BufferUse(index, self._part(others, index, FIRST_WRITE), False)
+        called, subgraphs = self._called(node), self._graph.subgraphs
+        source = (before[0], subgraphs[before[0]].outputs) if before else (0, ())
+        target = (after[0], subgraphs[after[0]].inputs) if after else (0, ())
+        yield from self._moved(
+            others,
+            source if source[0] in called else (0, ()),
+            target if target[0] in called else (0, ()),
+        )
+
+    def _moved(
+        self,
+        others: Uses,
+        source: tuple[int, Sequence[int]],
+        target: tuple[int, Sequence[int]],
+    ) -> Iterator[BufferUse]:
+        """Reads of some tensors and writes of others, which may have lain at the same place."""
+        for index in self._of_tensors(*source):
+            yield BufferUse(index, self._part(others, index, FIRST_READ), True)
+        for index in self._of_tensors(*target):
+            yield BufferUse(index, self._part(others, index, FIRST_WRITE), False)
 
     def _part(self, others: Uses, index: int, first_column: int) -> Uses:
         """The reads or the writes of a buffer among those of the whole arena."""
@@ -162,11 +179,8 @@ class UseCollector:
     def _called(self, node: NodeKey) -> tuple[int, ...]:
         return called_subgraphs(self._operator(node))
 
-    def _used_by(self, node: NodeKey | None) -> list[int]:
-        """Indices of the buffers that an operator or the application works with."""
-        if node is None:
-            main = self._graph.main
-            return self._of_tensors(0, (*main.inputs, *main.outputs))
+    def _used_by(self, node: NodeKey) -> list[int]:
+        """Indices of the buffers that an operator works with."""
         op = self._operator(node)
         found = self._of_tensors(node[0], (*op.inputs, *op.outputs))
         scratch = 0
@@ -174,12 +188,6 @@ class UseCollector:
             found.append(index)
             scratch += 1
         return found
-
-    def _contents_read(self, node: NodeKey | None) -> frozenset[int]:
-        """Those of them that hold what an earlier step has written."""
-        if node is None:
-            return frozenset(self._of_tensors(0, self._graph.main.outputs))
-        return frozenset(self._of_tensors(node[0], self._operator(node).inputs))
 
     def _of_tensors(self, subgraph: int, tensors: Sequence[int]) -> list[int]:
         """Indices of the buffers of tensors, without those that have none; each once."""
