@@ -25,7 +25,6 @@ from predictor.emulation.byte_uses import (
     Uses,
 )
 from predictor.memory.arena import ArenaReport
-from predictor.operators.sizes import runtime_bytes
 
 NodeKey = tuple[int, int]
 """Subgraph and operator index."""
@@ -114,23 +113,18 @@ class StaleRead:
 
 def arena_buffers(report: ArenaReport) -> tuple[ArenaBuffer, ...]:
     """The buffers of a report's plan, in its order."""
-    shapes = report.prepared.state.shapes
     scratch_count: dict[NodeKey, int] = {}
     found = []
     for planned in report.buffers:
-        tensor = planned.tensor
+        tensor, size = planned.tensor, report.content_bytes(planned)
         if tensor is not None:
-            shape = shapes.get((planned.subgraph_index, tensor.index), tensor.shape)
             key = (planned.subgraph_index, TENSOR, tensor.index)
-            size = runtime_bytes(tensor, shape)
             name = f"tensor {tensor.index} ({_short(tensor.name)})"
-            is_variable = tensor.is_variable
+            found.append(ArenaBuffer(key, name, planned.offset, size, tensor.is_variable))
         else:
             node = (planned.subgraph_index, planned.operator_index or 0)
             index = scratch_count[node] = scratch_count.get(node, -1) + 1
-            key, size, is_variable = (*node, index), planned.size_bytes, False
-            name = planned.name
-        found.append(ArenaBuffer(key, name, planned.offset, size, is_variable))
+            found.append(ArenaBuffer((*node, index), planned.name, planned.offset, size))
     return tuple(found)
 
 
