@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: predict emulate test test-all lint docs bench firmware-tools clean
+.PHONY: predict emulate test test-all calibration lint bench firmware-tools clean docs
 
 # The main job on a model that the project generates.
 predict: $(STAMP)
@@ -23,6 +23,13 @@ test: $(STAMP) firmware-tools
 
 test-all: $(STAMP) firmware-tools
 	$(BIN)/python -m pytest
+
+# The calibrations that ship, from published measurements; the last board leans on the others.
+calibration: $(STAMP)
+	for board in f446re f767zi f746zg; do \
+	  $(BIN)/predict calibrate predictor/boards/published.csv --board predictor/boards/$$board.toml \
+	    --plots build/calibration/$$board || exit 1; \
+	done
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

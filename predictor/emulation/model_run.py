@@ -26,7 +26,14 @@ from predictor.errors import (
 )
 from predictor.memory.arena import ArenaReport
 from predictor.model.builder.tensors import NUMPY_TYPES
+from predictor.model.device_model import (
+    has_int4_activations,
+    is_device_model,
+    original_model,
+)
 from predictor.model.graph import Graph, Tensor
+from predictor.model.tflite_reader import read_graph
+from predictor.model.tflite_writer import write_model
 
 END_SYMBOL = "runner_done"
 BACKENDS = ("auto", "unicorn", "renode")
@@ -313,7 +320,17 @@ def _outputs(graph: Graph, report: FirmwareReport) -> tuple[bytes, ...]:
 def compare_with_host(
     content: bytes, inputs: tuple[Array, ...], outputs: tuple[bytes, ...]
 ) -> tuple[HostCheck, str]:
-    """How the outputs compare with those of TFLM's runtime on this machine, and why or where."""
+    """How the outputs compare with those of TFLM's runtime on this machine, and why or where.
+
+    That runtime has no custom operators of the project's kernels: it gets the model from which a
+    device model was made.
+    """
+    graph = read_graph(content)
+    if is_device_model(graph):
+        graph = original_model(graph)
+        if has_int4_activations(graph):
+            return HostCheck.UNCHECKED, "TFLM's runtime has no kernels for int4 activations"
+        content = write_model(graph)
     if not is_installed("tflite_micro"):
         return HostCheck.UNCHECKED, "pip install tflite-micro to compare with TFLM on this host"
     try:
