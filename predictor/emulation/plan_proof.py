@@ -14,9 +14,9 @@ import numpy as np
 
 from predictor.emulation.firmware_build import FirmwareImage
 from predictor.emulation.flash_blob import HEADER_BYTES
+from predictor.emulation.host_check import Array
 from predictor.emulation.host_runtime import HostRuntime, is_installed
 from predictor.emulation.model_run import (
-    Array,
     RunOptions,
     Watch,
     failure_of,
