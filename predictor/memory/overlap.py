@@ -142,7 +142,10 @@ def allowed_overlaps(report: ArenaReport, level: OverlapLevel) -> list[AllowedOv
 
 def plan_buffers(buffers: tuple[PlannedBuffer, ...]) -> list[PlanBuffer]:
     """Planned buffers as the exact planner takes them."""
-    return [PlanBuffer(b.size_bytes, b.first_use, b.last_use) for b in buffers]
+    return [
+        PlanBuffer(b.size_bytes, b.first_use, b.last_use, is_scratch=b.tensor is None)
+        for b in buffers
+    ]
 
 
 def problem_of(report: ArenaReport, level: OverlapLevel) -> PlanProblem:

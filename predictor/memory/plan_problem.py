@@ -21,12 +21,14 @@ class PlanBuffer(NamedTuple):
     """A buffer to place: bytes, first and last step of its life.
 
     ``choice`` is the index of the choice with which alone it exists, None if it always does.
+    Scratch buffers are no part of an offline plan: TFLM places them around it when it runs.
     """
 
     size_bytes: int
     first_use: int
     last_use: int
     choice: int | None = None
+    is_scratch: bool = False
 
 
 class AllowedOverlap(NamedTuple):
@@ -82,7 +84,7 @@ class PlanProblem:
             [
                 buffer._replace(choice=None)
                 if buffer.choice is None or buffer.choice in chosen
-                else PlanBuffer(0, buffer.first_use, buffer.last_use)
+                else buffer._replace(size_bytes=0, choice=None)
                 for buffer in self.buffers
             ],
             [
@@ -129,6 +131,11 @@ class PlanProblem:
         ends = (o + b.size_bytes for o, b in zip(offsets, self.buffers, strict=True))
         return max(ends, default=0)
 
+    def tensor_bytes(self, offsets: Sequence[int]) -> int:
+        """The end of the highest tensor: what an offline plan says, without scratch buffers."""
+        pairs = zip(offsets, self.buffers, strict=True)
+        return max((o + b.size_bytes for o, b in pairs if not b.is_scratch), default=0)
+
     def faults(self, offsets: Sequence[int]) -> list[tuple[int, int]]:
         """Pairs of buffers that a plan puts where they may not be. For problems without choices."""
         return [
@@ -162,7 +169,7 @@ class PlanProblem:
     def _least(self, step: int, own: Mapping[int, int]) -> tuple[int, int]:
         """Bytes needed at a step: by the sum, and by the largest buffer."""
         total, largest, shared = 0, 0, []
-        for i, (size, first, last, choice) in enumerate(self.buffers):
+        for i, (size, first, last, choice, _) in enumerate(self.buffers):
             if not first <= step <= last or choice is not None:
                 continue
             largest = max(largest, size)
