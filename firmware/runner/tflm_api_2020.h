@@ -7,6 +7,7 @@
 #include <new>
 
 #include "runner/log_sink.h"
+#include "runner/offline_plan_2020.h"
 #include "tensorflow/lite/micro/kernels/micro_ops.h"
 #include "tensorflow/lite/micro/memory_planner/greedy_memory_planner.h"
 #include "tensorflow/lite/micro/micro_error_reporter.h"
@@ -80,9 +81,12 @@ class Interpreter {
  public:
   Interpreter(const tflite::Model* model, const tflite::MicroOpResolver& resolver, uint8_t* arena,
               size_t arena_bytes)
-      : interpreter_(model, resolver, arena, arena_bytes, &reporter_) {}
+      : model_(*model), interpreter_(model, resolver, arena, arena_bytes, &reporter_) {}
 
-  TfLiteStatus AllocateTensors() { return interpreter_.AllocateTensors(); }
+  TfLiteStatus AllocateTensors() {
+    offline_plan::Load(model_);
+    return interpreter_.AllocateTensors();
+  }
   TfLiteStatus Invoke() {
     next_operator_ = 0;
     return interpreter_.Invoke();
@@ -107,6 +111,7 @@ class Interpreter {
   }
 
  private:
+  const tflite::Model& model_;
   tflite::MicroErrorReporter reporter_;
   tflite::MicroInterpreter interpreter_;
   static int32_t next_operator_;

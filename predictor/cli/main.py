@@ -14,6 +14,7 @@ _COMMANDS = {
     "model": ("predictor.cli.model", "Predict one model (the default command)."),
     "emulate": ("predictor.cli.emulate", "Run models in TFLM firmware on emulated boards."),
     "firmware": ("predictor.cli.firmware", "Build TFLM firmware with a model in it."),
+    "measure": ("predictor.cli.measure", "Run a model on a physical board and measure it."),
     "report": ("predictor.cli.report", "Write a page with verdicts, memory plans and layers."),
     "compare": ("predictor.cli.compare", "Show what differs between models, boards or kernels."),
     "check": ("predictor.cli.check", "Hold the models of a predictor.toml against budgets."),
