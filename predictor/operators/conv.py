@@ -170,7 +170,7 @@ def steered_options(ctx: NodeContext) -> Mapping[str, Any] | None:
     """
     input, filter = ctx.input(0), ctx.input(1)
     options = options_of(ctx, _OPTIONS)
-    if ctx.kernels != "cmsis_nn" or input is None or filter is None:
+    if ctx.op.name != "CONV_2D" or ctx.kernels != "cmsis_nn" or input is None or filter is None:
         return None
     is_int8 = (input.type, filter.type) == (TensorType.INT8, TensorType.INT8)
     if not is_int8 or not _is_1x1(ctx, ctx.shape(input), ctx.shape(filter)):

@@ -149,6 +149,7 @@ def to_json(result: Optimization) -> dict[str, Any]:
         "solver_s": round(found.solver_s, 3),
         "extra_instructions_percent": round(result.extra_instructions_percent, 2),
         "steered_operators": list(found.steered),
+        "order": list(found.origin.order),
         "plan_flash_bytes": result.plan_flash_bytes,
         "operators": [_operator(item) for item in found.distances],
         "plan": [buffer_json(buffer) for buffer in found.after.buffers],
