@@ -19,9 +19,10 @@ from predictor.boards.board import Board, find_board
 from predictor.emulation.board_file import board_file
 from predictor.emulation.elf_image import ElfImage
 from predictor.emulation.flash_blob import model_blobs
-from predictor.emulation.op_resolver import linkable_operators, operators_header, select_operators
+from predictor.emulation.kernel_sets import available_operators, select_library
+from predictor.emulation.op_resolver import operators_header, select_operators
 from predictor.emulation.shipped import shipped_folder
-from predictor.emulation.tflm_library import TflmLibrary, packaged_library, user_library
+from predictor.emulation.tflm_library import TflmLibrary
 from predictor.emulation.toolchain import (
     PREFIX,
     ProgressCallback,
@@ -32,10 +33,9 @@ from predictor.emulation.toolchain import (
     find_toolchain,
     run_logged,
 )
-from predictor.errors import OutputError, UsageError
+from predictor.errors import OutputError
 
 DEFAULT_STACK_BYTES = 4096
-KERNEL_SETS = ("reference", "cmsis_nn")
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +85,7 @@ def build(
     operators: Iterable[str] | None = None,
     tflm_dir: str | os.PathLike[str] | None = None,
     kernels: str | None = None,
+    registers_builtin: bool = False,
     stack_bytes: int = DEFAULT_STACK_BYTES,
     progress: ProgressCallback = lambda text: None,
 ) -> FirmwareImage:
@@ -95,7 +96,10 @@ def build(
         operators: names of the operators to link; None for all that this TFLM has.
         tflm_dir: a TFLM source tree with the library that the user built in it; without it the
             packaged sources with reference kernels are used.
-        kernels: kernel set that the library must have; None takes what it has.
+        kernels: kernel set that the library must have; None takes what it has. "ours" links the
+            project's own kernels beside a library with reference kernels.
+        registers_builtin: with "ours", whether builtin operators are registered with them;
+            otherwise only the custom operators of device models are.
         stack_bytes: size of the stack, a multiple of 8.
         progress: called with a line before each long step.
 
@@ -107,9 +111,10 @@ def build(
     """
     target = find_board(board)
     toolchain = find_toolchain()
-    library = _library(toolchain, target.core.name, tflm_dir, kernels, progress)
-    header = operators_header(select_operators(linkable_operators(library.root), operators))
-    variables = _runner_variables(library, stack_bytes)
+    library = select_library(toolchain, target.core.name, tflm_dir, kernels, progress)
+    available = available_operators(library, registers_builtin)
+    header = operators_header(select_operators(available, operators))
+    variables = runner_variables(library, stack_bytes)
     folder = _build_cached(toolchain, target, variables, {"operators.h": header}, (), progress)
     return _image(folder, "runner", target, library)
 
@@ -144,12 +149,14 @@ def build_kernel_runner(
 @dataclass(frozen=True, slots=True)
 class FirmwareFiles:
     """A firmware with its model as files: for debuggers (elf), programmers (hex, bin), and the
-    linker's map. ``flash_bytes`` is what the board's flash holds with it."""
+    linker's map. ``model`` is the model alone, to put behind a firmware without one.
+    ``flash_bytes`` is what the board's flash holds with program and model."""
 
     elf: Path
     hex: Path
     bin: Path
     map: Path
+    model: Path
     image: FirmwareImage
     flash_bytes: int
 
@@ -162,6 +169,7 @@ def write_firmware(
     operators: Iterable[str] | None = None,
     tflm_dir: str | os.PathLike[str] | None = None,
     kernels: str | None = None,
+    registers_builtin: bool = False,
     arena_bytes: int = 0,
     inputs: Iterable[bytes] = (),
     repeats: int = 1,
@@ -172,7 +180,8 @@ def write_firmware(
 
     Args:
         model: content of the .tflite file.
-        out_dir: folder for ``<board>.elf``, ``.hex``, ``.bin`` and ``.map``; made if missing.
+        out_dir: folder for ``<board>.elf``, ``.hex``, ``.bin``, ``.map`` and ``.model``; made if
+            missing.
         arena_bytes: size of the arena; 0 takes all RAM that is left.
         inputs: for each run, the bytes of all input tensors in order; none: the runner makes one.
         repeats: how often each input is run.
@@ -182,14 +191,15 @@ def write_firmware(
     """
     target = find_board(board)
     toolchain = find_toolchain()
-    library = _library(toolchain, target.core.name, tflm_dir, kernels, progress)
-    header = operators_header(select_operators(linkable_operators(library.root), operators))
+    library = select_library(toolchain, target.core.name, tflm_dir, kernels, progress)
+    available = available_operators(library, registers_builtin)
+    header = operators_header(select_operators(available, operators))
     blob = model_blobs(model, inputs, arena_bytes, repeats)
     progress(f"linking the model for {target.name}")
     with tempfile.TemporaryDirectory(prefix="mcu-predictor-") as name:
         work = Path(name)
         (work / "model.blob").write_bytes(blob)
-        variables = _runner_variables(library, stack_bytes) | {"BLOB": str(work / "model.blob")}
+        variables = runner_variables(library, stack_bytes) | {"BLOB": str(work / "model.blob")}
         key = _key(toolchain, target, variables, {"operators.h": header}, [work / "model.blob"])
         _compile(toolchain, work, key, target, variables, {"operators.h": header})
         image = _image(work, "runner", target, library)
@@ -201,7 +211,7 @@ def _write_files(
     image: FirmwareImage, board: Board, flash_bytes: int, out_dir: Path
 ) -> FirmwareFiles:
     work = image.elf.parent
-    produced = {"elf": image.elf, "map": image.map}
+    produced = {"elf": image.elf, "map": image.map, "model": work / "model.blob"}
     for suffix, form in (("hex", "ihex"), ("bin", "binary")):
         produced[suffix] = work / f"runner.{suffix}"
         command = [f"{PREFIX}objcopy", "-O", form, str(image.elf), str(produced[suffix])]
@@ -216,40 +226,18 @@ def _write_files(
             partial.replace(written[suffix])
     except OSError as error:
         raise OutputError(f"cannot write the firmware to {out_dir}: {error.strerror}") from error
-    return FirmwareFiles(
-        written["elf"], written["hex"], written["bin"], written["map"], image, flash_bytes
-    )
+    return FirmwareFiles(image=image, flash_bytes=flash_bytes, **written)
 
 
-def _library(
-    toolchain: Toolchain,
-    core: str,
-    tflm_dir: str | os.PathLike[str] | None,
-    kernels: str | None,
-    progress: ProgressCallback,
-) -> TflmLibrary:
-    if kernels is not None and kernels not in KERNEL_SETS:
-        raise UsageError(f"unknown kernel set {kernels!r}; known: {', '.join(KERNEL_SETS)}")
-    if tflm_dir is not None:
-        library = user_library(Path(tflm_dir), core)
-    elif kernels == "cmsis_nn":
-        raise UsageError(
-            "the packaged TFLM has reference kernels only; build TFLM with "
-            "OPTIMIZED_KERNEL_DIR=cmsis_nn and name its folder with --tflm"
-        )
-    else:
-        library = packaged_library(toolchain, firmware_dir(), core, progress)
-    if kernels is not None and library.kernels != kernels:
-        raise UsageError(f"{library.archive} was built with {library.kernels} kernels")
-    return library
-
-
-def _runner_variables(library: TflmLibrary, stack_bytes: int) -> dict[str, str]:
+def runner_variables(library: TflmLibrary, stack_bytes: int) -> dict[str, str]:
+    """CMake variables of the runner on a TFLM library."""
     return {
         "TFLM_LIBRARY": str(library.archive),
         "TFLM_INCLUDE_DIRS": ";".join(map(str, library.include_dirs)),
         "TFLM_REVISION": library.revision,
         "TFLM_KERNELS": library.kernels,
+        "MN_KERNELS_DIR": "" if library.ours is None else str(library.ours.folder),
+        "MN_KERNELS_LIBRARY": "" if library.ours is None else str(library.ours.archive),
         "STACK_BYTES": str(stack_bytes),
     }
 
@@ -301,8 +289,22 @@ def _compile(
     """Fills a folder with the programs, their maps and the log of the build."""
     build = folder / "build"
     build.mkdir()
-    (build / "board.cmake").write_text(board_file(board), encoding="utf-8")
-    for name, text in generated.items():
+    compile_programs(toolchain, build, key, board, variables, generated)
+    for path in (*build.glob("*.elf"), *build.glob("*.map"), build / "build.log"):
+        shutil.move(path, folder / path.name)
+    shutil.rmtree(build)
+
+
+def compile_programs(
+    toolchain: Toolchain,
+    build: Path,
+    key: str,
+    board: Board,
+    variables: dict[str, str],
+    generated: dict[str, str],
+) -> None:
+    """Compiles the firmware in ``build``, where an earlier call's objects are used again."""
+    for name, text in {"board.cmake": board_file(board), **generated}.items():
         (build / name).write_text(text, encoding="utf-8")
     source = firmware_dir()
     build_with_cmake(
@@ -315,9 +317,6 @@ def _compile(
         FIRMWARE_ID=key,
         **variables,
     )
-    for path in (*build.glob("*.elf"), *build.glob("*.map"), build / "build.log"):
-        shutil.move(path, folder / path.name)
-    shutil.rmtree(build)
 
 
 def _image(folder: Path, program: str, board: Board, library: TflmLibrary | None) -> FirmwareImage:

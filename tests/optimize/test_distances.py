@@ -32,7 +32,7 @@ def literal_distance(accesses: Iterator[Access]) -> int:
         if kind == "w":
             first_write.setdefault(element, time)
     pairs = product(first_write.items(), last_read.items())
-    return max((o - i + 1 for (o, wrote), (i, read) in pairs if wrote < read), default=0)
+    return max([0, *(o - i + 1 for (o, wrote), (i, read) in pairs if wrote < read)])
 
 
 def window_reads(windows: Windows, image: int, y: int, x: int) -> Iterator[int]:
