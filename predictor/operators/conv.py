@@ -148,8 +148,6 @@ def _overlap(ctx: NodeContext) -> Sequence[InputOverlap]:
     if windows.out_channels % groups or groups * windows.positions > MAX_STEPS:
         return ()
     size = RUNTIME_TYPE_BYTES[input.type]
-    if ctx.kernels == "ours" and input.type == TensorType.INT8:
-        return (InputOverlap(0, order.ours(windows, groups), "blocks of four positions"),)
     if ctx.kernels != "cmsis_nn" or input.type == TensorType.FLOAT32:
         distance = order.reference(windows, groups) * size
         return (InputOverlap(0, distance, "each position is finished before the next"),)

@@ -142,6 +142,7 @@ def test_interrupt_handler_in_the_profile(make_machine, either_counter):
         handler.self_instructions + functions["count"].inclusive_instructions
     )
 
+
 CONDITIONAL = HEAD + (
     "volatile uint32_t words[300];\n"
     "__attribute__((noipa)) void mark(volatile uint32_t* from, volatile uint32_t* to) {\n"
