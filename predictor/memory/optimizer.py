@@ -75,16 +75,16 @@ class Optimized:
 
     ``before`` is the arena of the file as it came, ``after`` that of ``graph``. ``solution`` is
     the solver's plan with scratch buffers at places where they fit; TFLM places them itself.
-    ``without_overlap`` is the best plan in which no buffers overlap. ``steered`` are operators of
-    the main subgraph that got other options, which costs ``extra_instructions`` of
-    ``instructions``.
+    ``without_overlap_bytes`` is the height of the tensors in the best plan without overlaps.
+    ``steered`` are operators of the main subgraph that got other options, which costs
+    ``extra_instructions`` of ``instructions``.
     """
 
     graph: Graph
     before: ArenaReport
     after: ArenaReport
     solution: Solution
-    without_overlap: Solution
+    without_overlap_bytes: int
     options: OptimizeOptions
     steered: tuple[int, ...]
     instructions: float
@@ -127,8 +127,13 @@ def optimize(
     revision: Revision,
     options: OptimizeOptions | None = None,
     original_sha256: str = "",
+    before: ArenaReport | None = None,
 ) -> Optimized:
     """Finds the best memory plan of a model for a TFLM and a kernel set.
+
+    Args:
+        original_sha256: digest of the file that the user has.
+        before: the arena of that file, where it is another than the model's.
 
     Raises:
         RefusedError: TFLM refuses the model.
@@ -136,10 +141,12 @@ def optimize(
     """
     options = options or OptimizeOptions()
     start = time.monotonic()
-    before = arena(graph, revision)
     plain = without_plan(graph)
-    report = before if plain is graph else arena(plain, revision)
-    no_overlap = solve(PlanProblem(plan_buffers(report.buffers)), options.time_limit_s)
+    report = arena(plain, revision)
+    if before is None:
+        before = report if plain is graph else arena(graph, revision)
+    apart = PlanProblem(plan_buffers(report.buffers))
+    no_overlap = solve(apart, options.time_limit_s)
     best = _solved(_Task(plain, report, options), no_overlap)
     order = best_order(report, options.overlap) if options.reorder else None
     if order is not None:
@@ -152,7 +159,7 @@ def optimize(
         before=before,
         after=after,
         solution=best.solution,
-        without_overlap=no_overlap,
+        without_overlap_bytes=apart.tensor_bytes(no_overlap.offsets),
         options=options,
         steered=best.steered,
         instructions=best.task.instructions,

@@ -142,11 +142,12 @@ class _Pairs:
         """Demands that ``lower`` begins as far below ``upper`` as it must."""
         model, offsets = self._model, self._offsets
         overlap = self._overlaps.get((lower, upper))
-        apart = offsets[lower] + self._problem.buffers[lower].size_bytes // ALIGNMENT
+        size = self._problem.buffers[lower].size_bytes // ALIGNMENT
+        apart = offsets[lower] + size
         if overlap is None:
             model.add(apart <= offsets[upper]).only_enforce_if(conditions)
             return
-        near = offsets[lower] + -(-overlap.distance_bytes // ALIGNMENT)
+        near = offsets[lower] + min(size, -(-overlap.distance_bytes // ALIGNMENT))
         if overlap.choice is not None:
             is_allowed = self._choices[overlap.choice]
         elif overlap.only_equal:
