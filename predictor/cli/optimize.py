@@ -37,6 +37,7 @@ _PERCENT = 100.0
     help="How far outputs may overlap inputs: not at all, from the same byte on, or as far as the "
     "kernels allow it.",
 )
+@click.option("--reorder", is_flag=True, help="Let operators run in another order.")
 @click.option(
     "--time-limit",
     "time_limit_s",
@@ -70,6 +71,7 @@ def command(
     output: Path | None,
     board: str,
     overlap: str,
+    reorder: bool,
     time_limit_s: float,
     max_slowdown: str | None,
     plan_path: Path | None,
@@ -96,6 +98,7 @@ def command(
     core = find_board(board).core.name
     settings = OptimizeOptions(
         overlap=OverlapLevel(overlap),
+        reorder=reorder,
         time_limit_s=time_limit_s,
         max_slowdown=None if max_slowdown is None else _fraction(max_slowdown),
         instructions=results.instructions_of(core),
