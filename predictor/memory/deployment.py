@@ -6,6 +6,10 @@ from dataclasses import dataclass, field, replace
 
 from predictor.memory.revision import OURS, Revision
 from predictor.model.graph import Graph
+from predictor.operators.ours.tables import BUILTIN, has_custom, runs_builtin
+
+DROP_IN = frozenset(BUILTIN)
+"""Builtin operators that can be registered with the project's own kernels."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +34,6 @@ def deploy(graph: Graph, content: bytes | None, revision: Revision) -> Deploymen
     if revision.kernels != OURS or not revision.device_model:
         return Deployment(graph, content=content)
     from predictor.model.device_model import device_model
-    from predictor.operators.ours.tables import has_custom, runs_builtin
 
     if has_custom(graph):
         return Deployment(graph, is_device_model=True, content=content)
@@ -43,3 +46,31 @@ def deploy(graph: Graph, content: bytes | None, revision: Revision) -> Deploymen
 
     file = write_model(made)
     return Deployment(replace(made, flatbuffer_bytes=len(file)), True, file)
+
+
+def smallest(graph: Graph, revision: Revision) -> Graph:
+    """The model as it needs the least arena with the revision's kernels.
+
+    With the project's own kernels that is mostly the device model, whose requantisation tables lie
+    in flash. The graph itself where nothing is gained.
+
+    Raises:
+        RefusedError: TFLM refuses the model.
+    """
+    if revision.kernels != OURS or has_custom(graph):
+        return graph
+    from predictor.memory.arena import arena
+    from predictor.model.device_model import device_model
+
+    made = device_model(graph, "flash")
+    if not runs_builtin(graph) or revision.device_model != "where_needed":
+        return made
+    needs = [arena(item, revision).required_bytes for item in (made, graph)]
+    return made if needs[0] < needs[1] else graph
+
+
+def registers_builtin(graph: Graph, revision: Revision) -> bool:
+    """Whether a deployed model's builtin operators are registered with the project's kernels."""
+    return (
+        revision.kernels == OURS and revision.device_model == "where_needed" and runs_builtin(graph)
+    )

@@ -146,9 +146,6 @@ def _overlap(ctx: NodeContext) -> Sequence[InputOverlap]:
     multiplier = options_of(ctx, _OPTIONS).get("depth_multiplier", 0)
     if multiplier < 1 or windows.out_channels != windows.in_channels * multiplier:
         return ()
-    if ctx.kernels == "ours" and input.type == TensorType.INT8:
-        rule = "each position is finished before the next, four channels at a time"
-        return (InputOverlap(0, order.ours(windows, multiplier), rule),)
     rule = "each position is finished before the next"
     if ctx.kernels != "cmsis_nn" or input.type == TensorType.FLOAT32:
         size = RUNTIME_TYPE_BYTES[input.type]

@@ -90,8 +90,6 @@ def _overlap(ctx: NodeContext) -> Sequence[InputOverlap]:
     if input is None or windows is None or windows.in_channels != windows.out_channels:
         return ()
     rule = "each position is finished before the next"
-    if ctx.kernels == "ours" and input.type == TensorType.INT8:
-        return (InputOverlap(0, order.ours(windows), rule),)
     if ctx.kernels != "cmsis_nn" or input.type == TensorType.FLOAT32:
         return (InputOverlap(0, order.reference(windows) * RUNTIME_TYPE_BYTES[input.type], rule),)
     if input.type != TensorType.INT8:

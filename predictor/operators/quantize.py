@@ -8,6 +8,7 @@ from predictor.operators.checks import need_counts
 from predictor.operators.context import NodeContext
 from predictor.operators.evaluation import allocates, runs_on
 from predictor.operators.loops import elements
+from predictor.operators.overlap_rules import elementwise
 from predictor.operators.parsing import check_element_types
 from predictor.operators.quantized import need_quantization
 from predictor.operators.registry import count_outputs, register
@@ -63,6 +64,7 @@ register(
     init=allocates("OpDataQuantizeReference"),
     prepare=_prepare_quantize,
     count=count_outputs,
+    overlap=elementwise(0),
     loops=elements.rescaling,
 )
 register(
@@ -70,6 +72,7 @@ register(
     init=allocates("DequantizeOpData"),
     prepare=_prepare_dequantize,
     count=count_outputs,
+    overlap=elementwise(0),
     loops=elements.loops,
 )
 register(
@@ -77,5 +80,6 @@ register(
     params="TfLiteCastParams",
     prepare=_prepare_cast,
     count=count_outputs,
+    overlap=elementwise(0),
     loops=elements.loops,
 )

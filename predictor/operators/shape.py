@@ -17,7 +17,7 @@ from predictor.operators.checks import (
 from predictor.operators.context import NodeContext
 from predictor.operators.evaluation import runs_on
 from predictor.operators.loops import elements, movement
-from predictor.operators.overlap_rules import in_place_copy
+from predictor.operators.overlap_rules import elementwise, in_place_copy
 from predictor.operators.parsing import check_element_types, options_of
 from predictor.operators.registry import count_outputs, register
 
@@ -144,7 +144,13 @@ register(
     count=count_outputs,
     loops=movement.reshape,
 )
-register("EXPAND_DIMS", prepare=_prepare_expand_dims, count=count_outputs, loops=movement.reshape)
+register(
+    "EXPAND_DIMS",
+    prepare=_prepare_expand_dims,
+    count=count_outputs,
+    overlap=elementwise(0),
+    loops=movement.reshape,
+)
 register(
     "SHAPE",
     params="TfLiteShapeParams",
