@@ -15,6 +15,8 @@ import numpy as np
 from predictor.emulation.byte_uses import (
     FIRST_READ,
     FIRST_WRITE,
+    LAST_READ,
+    LAST_WRITE,
     UNUSED,
     Segment,
     SegmentConsumer,
@@ -30,6 +32,7 @@ from predictor.emulation.shadow_memory import (
     NodeKey,
     Step,
     arena_buffers,
+    plan_offsets,
 )
 from predictor.errors import EmulationError
 from predictor.memory.arena import ArenaReport
@@ -86,6 +89,67 @@ def watch_arena(
     return watching()
 
 
+class UseComparison:
+    """Holds the accesses of a planned model against those of the recorded run, moved by the plan.
+
+    A stale read is judged by the recorded run; this shows that the planned model makes the very
+    same accesses, in the same order, at the plan's addresses. ``differences`` names the steps in
+    which it does not. ``layout`` and ``consume`` are for :func:`watch_arena`.
+    """
+
+    def __init__(self, uses: ModelUses, arena: ArenaReport) -> None:
+        self._graph = arena.prepared.graph
+        self._offsets = dict(enumerate(plan_offsets(uses, arena)))
+        self._index = {buffer.key: index for index, buffer in enumerate(uses.buffers)}
+        self._steps = [step for step in uses.steps if step.node is not None]
+        self._position = 0
+        self._head_bytes = max(arena.nonpersistent_bytes, 1)
+        self.differences: list[str] = []
+
+    def layout(self, marker: int) -> list[Window] | None:
+        """The whole head while an operator runs."""
+        is_operator = marker != _NOTHING and node_of(marker) is not None
+        return [Window(0, self._head_bytes)] if is_operator else None
+
+    def consume(self, segment: Segment) -> None:
+        position, self._position = self._position, self._position + 1
+        step = self._steps[position] if position < len(self._steps) else None
+        if step is None or step.node != node_of(segment.marker):
+            self.differences.append(f"step {position}: another operator runs")
+        elif step.is_whole and not self._is_same(step, segment.uses[0]):
+            self.differences.append(step.label)
+
+    def finish(self) -> None:
+        """Notes where operators did not run at all."""
+        self.differences += [step.label for step in self._steps[self._position :]]
+
+    def _is_same(self, step: Step, found: Uses) -> bool:
+        if (found == UNUSED).all() and self._is_in_place(step):
+            return True  # RESHAPE and the like copy nothing onto itself
+        expected = np.full_like(found, UNUSED)
+        for use in step.buffers:
+            offset = self._offsets[use.buffer]
+            rows = use.uses[: self._head_bytes - offset]
+            merged = expected[offset : offset + len(rows)]
+            for column in (LAST_READ, LAST_WRITE):
+                merged[:, column] = np.maximum(merged[:, column], rows[:, column])
+            # As unsigned numbers, UNUSED comes last.
+            for column in (FIRST_READ, FIRST_WRITE):
+                merged[:, column] = np.minimum(
+                    merged[:, column].view(np.uint32), rows[:, column].view(np.uint32)
+                ).view(np.int32)
+        return bool((expected == found).all())
+
+    def _is_in_place(self, step: Step) -> bool:
+        if step.node is None:
+            return False
+        subgraph, index = step.node
+        op = self._graph.subgraphs[subgraph].operators[index]
+        keys = [(subgraph, TENSOR, tensor) for tensor in (*op.inputs[:1], *op.outputs[:1])]
+        places = {self._offsets[self._index[key]] for key in keys if key in self._index}
+        return len(places) == 1
+
+
 class UseCollector:
     """Turns the segments of a run without overlaps into steps that speak of buffers.
 
@@ -138,7 +202,8 @@ class UseCollector:
             uses += self._passed_on(segment.others, node, node_of(before), node_of(after))
         else:
             stray = tuple(np.flatnonzero(segment.others[:, FIRST_WRITE] != UNUSED).tolist())
-        return Step(node, self._labels[node], tuple(uses), stray)
+        is_whole = bool((segment.others == UNUSED).all())
+        return Step(node, self._labels[node], tuple(uses), stray, is_whole)
 
     def _passed_on(
         self, others: Uses, node: NodeKey, before: NodeKey | None, after: NodeKey | None

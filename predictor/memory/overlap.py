@@ -76,7 +76,7 @@ class Ties:
     """Which buffers of a report an operator may let overlap.
 
     Only operators of the main subgraph that run once: others run in loops or under conditions,
-    with lifetimes that TFLM stretches.
+    with lifetimes that TFLM stretches. Outputs of the model are read after the last operator.
     """
 
     def __init__(self, report: ArenaReport) -> None:
@@ -110,6 +110,7 @@ class Ties:
             and self._report.buffers[upper].last_use == step
             and upper != lower
             and node.context.op.inputs.count(tensor) == 1
+            and tensor not in node.context.subgraph.outputs
         }
         if dying:
             yield node, lower, dying

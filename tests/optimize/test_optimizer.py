@@ -47,6 +47,15 @@ def test_random_graphs_compute_the_same(
         _check(tflite_micro, random_graph(seed, max_operators=25), options)
 
 
+def test_an_input_that_is_an_output_survives(tflite_micro: HostRuntime) -> None:
+    """Its life ends with the last operator, but the application reads it afterwards."""
+    builder = ModelBuilder("kept")
+    x = builder.input((1, 8, 8, 4))
+    y = builder.relu(x)
+    builder.output(y, x)
+    _check(tflite_micro, builder, OptimizeOptions())
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
 @pytest.mark.parametrize("level", [OverlapLevel.NONE, OverlapLevel.DIAGONAL])
