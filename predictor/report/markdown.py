@@ -56,6 +56,7 @@ def report(
 
 
 def _layers(prediction: Prediction) -> list[str]:
+    layers = prediction.layers
     return [
         "| # | operator | output | latency | MACs | other ops | weights | kernel data | scratch |",
         "| ---: | --- | --- | ---: | ---: | ---: | ---: | ---: | ---: |",
@@ -63,7 +64,7 @@ def _layers(prediction: Prediction) -> list[str]:
             f"| {row.index} | {escape(row.operator)} | {'x'.join(map(str, row.output_shape))} "
             f"{row.output_type} | {quantity(latency_s, 's')} | {row.macs:,} | {row.other_ops:,} | {row.weight_bytes:,} | "
             f"{row.persistent_bytes:,} | {row.scratch_bytes:,} |"
-            for row, latency_s in zip(prediction.layers, prediction.layer_latencies_s, strict=True)
+            for row, latency_s in zip(layers, prediction.layer_latencies_s, strict=True)
         ],
     ]
 
