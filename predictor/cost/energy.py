@@ -43,8 +43,9 @@ class EnergyEstimate:
 class DutyCycle:
     """A board that runs inferences at a fixed rate and sleeps in between.
 
-    ``busy`` is the fraction of time that it computes, above 1 where it cannot keep up. ``sleep_w`` is None where the board's file
-    does not say; ``average_w`` then leaves the sleep out and is a lower bound.
+    ``busy`` is the fraction of time that it computes, above 1 where it cannot keep up.
+    ``sleep_w`` is None where the board's file does not say; ``average_w`` then leaves the sleep
+    out and is a lower bound.
     """
 
     inferences_per_s: float
