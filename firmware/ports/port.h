@@ -2,6 +2,7 @@
 #ifndef PORTS_PORT_H_
 #define PORTS_PORT_H_
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #ifdef __cplusplus
@@ -29,6 +30,11 @@ void uart_setup(uint32_t uart_hz);
 void uart_write(char character);
 // Waits until the last character has left the shift register.
 void uart_flush(void);
+
+// A pin that is high while Invoke runs, for instruments that record the board's current. Nothing on
+// boards whose description names none.
+void marker_setup(void);
+void marker_write(bool is_high);
 
 // The cycle counter of the DWT unit; an emulator that executes one instruction per cycle counts
 // instructions with it. Wraps after 2^32.

@@ -186,9 +186,11 @@ void Run(tflm::Interpreter* interpreter, const tflite::Model& model, const BlobH
          uint32_t run) {
   FillInputs(interpreter, input);
   operator_counter.ResetCounts();
+  marker_write(true);
   const uint32_t started = cycle_counter();
   const TfLiteStatus status = interpreter->Invoke();
   const uint32_t taken = cycle_counter() - started;
+  marker_write(false);
   if (status != kTfLiteOk) fail("invoke", status);
   SendCounts(model, run);
   message_begin("invoke");
@@ -217,9 +219,10 @@ void Main() {
   AllocateTensors(interpreter, arena);
 
   const BlobHeader* input = blob_next(&blobs, BLOB_INPUT);
+  const uint32_t repeats = model_blob->parameters[1] == 0 ? 1 : model_blob->parameters[1];
   uint32_t run = 0;
   do {
-    Run(interpreter, *model, input, run++);
+    for (uint32_t i = 0; i < repeats; ++i) Run(interpreter, *model, input, run++);
   } while (input != nullptr && (input = blob_next(&blobs, BLOB_INPUT)) != nullptr);
 }
 

@@ -58,6 +58,7 @@ __attribute__((noreturn, used)) static void start(void) {
   clocks = clock_setup();
   cache_setup();
   uart_setup(clocks.uart_hz);
+  marker_setup();
   cycle_counter_setup();
   for (const Handler* construct = __init_array_start; construct < __init_array_end; ++construct) {
     (*construct)();

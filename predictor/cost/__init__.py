@@ -1,1 +1,1 @@
-"""Work of a model: operation counts per operator."""
+"""What a model costs: operations, instructions, latency, energy, with intervals."""

@@ -120,7 +120,7 @@ class FlashController(Device):
 
 
 class Gpio(Device):
-    """GPIO port: keeps its settings; no pin is driven from outside."""
+    """GPIO port: keeps its settings and outputs; no pin is driven from outside."""
 
     ATTRIBUTES = frozenset(
         {"numberOfAFs", "modeResetValue", "outputSpeedResetValue", "pullUpPullDownResetValue"}
@@ -130,12 +130,20 @@ class Gpio(Device):
         0x08: "outputSpeedResetValue",
         0x0C: "pullUpPullDownResetValue",
     }
+    ODR, BSRR = 0x14, 0x18
 
     def reset(self) -> None:
         super().reset()
         for offset, attribute in self._RESET_ATTRIBUTES.items():
             if attribute in self.description.attributes:
                 self.words[offset] = self.description.number(attribute)
+
+    def write_word(self, offset: int, value: int) -> None:
+        if offset != self.BSRR:
+            return super().write_word(offset, value)
+        # The low half sets pins, the high half resets them; a pin in both is set.
+        outputs = self.read_word(self.ODR) & ~(value >> 16) | value & 0xFFFF
+        return super().write_word(self.ODR, outputs)
 
 
 class Rtc(Device):

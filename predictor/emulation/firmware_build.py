@@ -14,9 +14,9 @@ import tempfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from predictor.boards.board import Board, find_board
+from predictor.emulation.board_file import board_file
 from predictor.emulation.elf_image import ElfImage
 from predictor.emulation.flash_blob import model_blobs
 from predictor.emulation.op_resolver import linkable_operators, operators_header, select_operators
@@ -32,11 +32,10 @@ from predictor.emulation.toolchain import (
     find_toolchain,
     run_logged,
 )
-from predictor.errors import BoardError, OutputError, UsageError
+from predictor.errors import OutputError, UsageError
 
 DEFAULT_STACK_BYTES = 4096
 KERNEL_SETS = ("reference", "cmsis_nn")
-_PORTS = {"f4": "stm32f4", "f7": "stm32f7"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +163,8 @@ def write_firmware(
     tflm_dir: str | os.PathLike[str] | None = None,
     kernels: str | None = None,
     arena_bytes: int = 0,
+    inputs: Iterable[bytes] = (),
+    repeats: int = 1,
     stack_bytes: int = DEFAULT_STACK_BYTES,
     progress: ProgressCallback = lambda text: None,
 ) -> FirmwareFiles:
@@ -173,6 +174,8 @@ def write_firmware(
         model: content of the .tflite file.
         out_dir: folder for ``<board>.elf``, ``.hex``, ``.bin`` and ``.map``; made if missing.
         arena_bytes: size of the arena; 0 takes all RAM that is left.
+        inputs: for each run, the bytes of all input tensors in order; none: the runner makes one.
+        repeats: how often each input is run.
 
     Raises: as :func:`build`; EmulationError also where the flash is too small; OutputError if the
         files cannot be written.
@@ -181,7 +184,7 @@ def write_firmware(
     toolchain = find_toolchain()
     library = _library(toolchain, target.core.name, tflm_dir, kernels, progress)
     header = operators_header(select_operators(linkable_operators(library.root), operators))
-    blob = model_blobs(model, arena_bytes=arena_bytes)
+    blob = model_blobs(model, inputs, arena_bytes, repeats)
     progress(f"linking the model for {target.name}")
     with tempfile.TemporaryDirectory(prefix="mcu-predictor-") as name:
         work = Path(name)
@@ -315,48 +318,6 @@ def _compile(
     for path in (*build.glob("*.elf"), *build.glob("*.map"), build / "build.log"):
         shutil.move(path, folder / path.name)
     shutil.rmtree(build)
-
-
-def board_file(board: Board) -> str:
-    """The board's description as CMake variables.
-
-    Raises:
-        BoardError: it lacks what the firmware needs, or has a UART of an unknown kind.
-    """
-    uart = board.tables.get("uart", {})
-    generation = _uart_key(board, uart, "generation")
-    if generation not in _PORTS:
-        raise BoardError(
-            f"board {board.name}: uart.generation is {generation!r}; the firmware has ports for "
-            f"{', '.join(_PORTS)}"
-        )
-    pin = str(_uart_key(board, uart, "tx_pin"))
-    if len(pin) < 3 or pin[0] != "P" or not "A" <= pin[1] <= "K" or not pin[2:].isdigit():
-        raise BoardError(f"board {board.name}: uart.tx_pin is {pin!r}, not a pin such as 'PD8'")
-    flash, ram = board.spans("flash")[0], board.spans("sram")[0]
-    values = {
-        "BOARD_NAME": board.name,
-        "BOARD_CORE": board.core.name,
-        "BOARD_PORT": _PORTS[generation],
-        "BOARD_CLOCK_HZ": board.core.clock_hz,
-        "BOARD_FLASH_WAIT_STATES": board.core.flash_wait_states,
-        "BOARD_FLASH_BASE": hex(flash.regions[0].base),
-        "BOARD_FLASH_BYTES": flash.size_bytes,
-        "BOARD_RAM_BASE": hex(ram.regions[0].base),
-        "BOARD_RAM_BYTES": ram.size_bytes,
-        "BOARD_UART_NAME": _uart_key(board, uart, "name"),
-        "BOARD_UART_BASE": hex(_uart_key(board, uart, "base")),
-        "BOARD_UART_TX_PORT": ord(pin[1]) - ord("A"),
-        "BOARD_UART_TX_PIN": int(pin[2:]),
-        "BOARD_UART_ALTERNATE_FUNCTION": _uart_key(board, uart, "alternate_function"),
-    }
-    return "".join(f'set({name} "{value}")\n' for name, value in values.items())
-
-
-def _uart_key(board: Board, uart: Any, key: str) -> Any:
-    if key not in uart:
-        raise BoardError(f"board {board.name}: uart.{key} is missing; the firmware needs it")
-    return uart[key]
 
 
 def _image(folder: Path, program: str, board: Board, library: TflmLibrary | None) -> FirmwareImage:

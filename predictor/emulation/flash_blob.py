@@ -27,7 +27,9 @@ def pack_blob(magic: bytes, payload: bytes, parameters: tuple[int, int, int, int
     return blob + bytes(-len(blob) % BLOB_ALIGNMENT)
 
 
-def model_blobs(model: bytes, inputs: Iterable[bytes] = (), arena_bytes: int = 0) -> bytes:
+def model_blobs(
+    model: bytes, inputs: Iterable[bytes] = (), arena_bytes: int = 0, repeats: int = 1
+) -> bytes:
     """A model and its inputs for the runner.
 
     Args:
@@ -35,8 +37,9 @@ def model_blobs(model: bytes, inputs: Iterable[bytes] = (), arena_bytes: int = 0
         inputs: for each run, the bytes of all input tensors in order. None at all: the runner
             makes one deterministic input (xorshift32, state 1).
         arena_bytes: size of the arena; 0 takes all RAM that is left.
+        repeats: how often each input is run.
     """
-    blobs = [pack_blob(MODEL_MAGIC, model, (arena_bytes, 0, 0, 0))]
+    blobs = [pack_blob(MODEL_MAGIC, model, (arena_bytes, repeats, 0, 0))]
     blobs += [pack_blob(INPUT_MAGIC, data, (0, 0, 0, 0)) for data in inputs]
     return b"".join(blobs)
 

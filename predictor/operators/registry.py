@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from predictor.operators.context import NodeContext
 from predictor.operators.families import FAMILIES
+from predictor.operators.loops import LoopCounter
 
 
 class OpCount(NamedTuple):
@@ -34,7 +35,8 @@ class OperatorRow:
     ``params``: C struct that TFLM's parser allocates for the builtin options (None: none).
     ``init`` and ``prepare`` mirror the kernel's steps; None where TFLM registers none.
     ``highest_version``: newest operator version that TFLM's own list registers, None where it
-    does not ask for the version.
+    does not ask for the version. ``loops``: how often its kernel runs its loops, None where that
+    is not known.
     """
 
     name: str
@@ -43,6 +45,7 @@ class OperatorRow:
     init: Step | None = None
     params: str | None = None
     highest_version: int | None = None
+    loops: LoopCounter | None = None
 
 
 class OperatorTable:
@@ -66,12 +69,15 @@ class OperatorTable:
         init: Step | None = None,
         params: str | None = None,
         highest_version: int | None = None,
+        loops: LoopCounter | None = None,
     ) -> None:
         """Adds a row for each name (a builtin operator, or the code of a custom operator)."""
         for name in names:
             if name in self._rows or name not in self._family_of:
                 raise ValueError(f"operator {name} is registered twice or has no family")
-            self._rows[name] = OperatorRow(name, prepare, count, init, params, highest_version)
+            self._rows[name] = OperatorRow(
+                name, prepare, count, init, params, highest_version, loops
+            )
 
     def find(self, name: str) -> OperatorRow | None:
         """The row of an operator, None if this TFLM has no such operator."""

@@ -8,9 +8,10 @@ from typing import Any
 
 from predictor.errors import PredictorError, RefusedError
 from predictor.memory.arena import PlannedBuffer
+from predictor.report.cost_json import cost_json, layer_costs_json
 from predictor.report.prediction import Prediction
 
-SCHEMA_VERSION = "1.0"
+SCHEMA_VERSION = "1.1"
 
 
 def prediction_json(prediction: Prediction) -> dict[str, Any]:
@@ -85,9 +86,10 @@ def prediction_json(prediction: Prediction) -> dict[str, Any]:
             "total_other_ops": ops.total_other_ops,
             "by_operator": {name: asdict(total) for name, total in ops.by_operator.items()},
         },
+        **cost_json(prediction),
         "layers": [
-            {**asdict(layer), "output_shape": list(layer.output_shape)}
-            for layer in prediction.layers
+            {**asdict(layer), "output_shape": list(layer.output_shape), **cost}
+            for layer, cost in zip(prediction.layers, layer_costs_json(prediction), strict=True)
         ],
         "fits": prediction.fits,
         "invoke_errors": prediction.invoke_errors,

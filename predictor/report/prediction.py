@@ -8,6 +8,9 @@ from functools import cached_property
 from typing import Any
 
 from predictor.boards.board import Board, find_board, shipped_boards
+from predictor.cost.energy import DutyCycle, EnergyEstimate, duty_cycle, energy
+from predictor.cost.instructions import Work, total, work
+from predictor.cost.latency import LatencyEstimate, Timing, latency, timing
 from predictor.cost.op_count import Layer, OpCountReport, layers, totals
 from predictor.memory.arena import ArenaReport, PlannedBuffer, arena
 from predictor.memory.flash import FlashReport, flash
@@ -23,7 +26,8 @@ DEFAULT_BOARD = "f746zg"
 class Options:
     """What a prediction assumes beside the model and the board. Reserves are in bytes.
 
-    ``kernels`` None takes the kernel set that the revision of TFLM lists first.
+    ``kernels`` None takes the kernel set that the revision of TFLM lists first. ``fps``: inferences
+    per second of the application, None where it runs one after the other.
     """
 
     kernels: str | None = None
@@ -31,6 +35,7 @@ class Options:
     resolver: str = "used"
     reserve_ram_bytes: int = 0
     reserve_flash_bytes: int = 0
+    fps: float | None = None
 
     def revision(self) -> Revision:
         return load_revision(self.tflm, self.kernels)
@@ -52,6 +57,7 @@ class Prediction:
     sram: SramReport
     path: str | None = None
     content: bytes | None = field(default=None, repr=False)
+    counted: tuple[Work, ...] | None = field(default=None, repr=False)
 
     @cached_property
     def sha256(self) -> str | None:
@@ -73,6 +79,39 @@ class Prediction:
     @cached_property
     def ops(self) -> OpCountReport:
         return totals(self.layers)
+
+    @cached_property
+    def works(self) -> tuple[Work, ...]:
+        """Instructions of each of ``layers``: those counted in emulation, else the model's."""
+        if self.counted is not None:
+            return self.counted
+        return work(self.arena.prepared, self.board.core.name, self.layers)
+
+    @cached_property
+    def work(self) -> Work:
+        """Instructions of one inference."""
+        return total(self.works)
+
+    @cached_property
+    def timing(self) -> Timing:
+        """What the board's core takes for the counts of ``works``."""
+        return timing(self.board, self.revision)
+
+    @cached_property
+    def latency(self) -> LatencyEstimate:
+        return latency(self.works, self.timing, self.board)
+
+    @cached_property
+    def energy(self) -> EnergyEstimate | None:
+        """None where the board's file holds no power."""
+        return energy(self.latency, self.works, self.timing, self.board)
+
+    @cached_property
+    def duty(self) -> DutyCycle | None:
+        """Average power at ``options.fps``; None without a rate or without a known power."""
+        if self.options.fps is None or self.energy is None:
+            return None
+        return duty_cycle(self.energy, self.latency, self.board, self.options.fps)
 
     @property
     def flash_total_bytes(self) -> int:

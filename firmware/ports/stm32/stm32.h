@@ -21,6 +21,7 @@
 #define GPIO_BASE(port) (0x40020000u + 0x400u * (port))
 #define GPIO_MODER(port) REGISTER(GPIO_BASE(port) + 0x00)
 #define GPIO_OSPEEDR(port) REGISTER(GPIO_BASE(port) + 0x08)
+#define GPIO_BSRR(port) REGISTER(GPIO_BASE(port) + 0x18)
 #define GPIO_AFR(port, half) REGISTER(GPIO_BASE(port) + 0x20 + 4 * (half))
 
 #define UART_BAUD 115200u

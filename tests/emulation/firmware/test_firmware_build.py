@@ -13,10 +13,10 @@ import pytest
 from predictor import toml
 from predictor.boards.board import find_board
 from predictor.emulation import toolchain
+from predictor.emulation.board_file import board_file
 from predictor.emulation.elf_image import ElfImage
 from predictor.emulation.firmware_build import (
     FirmwareFiles,
-    board_file,
     build,
     build_kernel_runner,
     firmware_dir,

@@ -1,0 +1,140 @@
+"""Instructions that a model executes, from shapes alone.
+
+Each operator's row says how often the loops of its kernel run (``OperatorRow.loops``); the tables
+in ``coefficients/`` say what one run costs on a core with a kernel set. Operators without such a
+formula get a proxy from their operation counts, and are labelled so.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import Enum
+from functools import cache
+from pathlib import Path
+
+from predictor.cost.op_count import Layer
+from predictor.memory.preparation import PreparedGraph, PreparedNode
+from predictor.operators.loops import Loops
+
+_FOLDER = Path(__file__).parent / "coefficients"
+
+
+class Basis(Enum):
+    """What a layer's counts rest on."""
+
+    MODEL = "model"
+    PROXY = "proxy"
+    EMULATED = "emulated"
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """Counts of one operator for one inference.
+
+    ``loads`` and ``stores`` count memory accesses: a load of two words counts two.
+    ``mac_instructions``: multiply-accumulate instructions, of which a SIMD core needs one for two
+    MACs. ``streamed_bytes``: weights that are read once from flash.
+    """
+
+    instructions: float = 0
+    loads: float = 0
+    stores: float = 0
+    unaligned_loads: float = 0
+    mac_instructions: float = 0
+    streamed_bytes: int = 0
+    basis: Basis = Basis.MODEL
+
+
+@dataclass(frozen=True, slots=True)
+class Costs:
+    """What one run of a loop costs."""
+
+    instructions: float
+    loads: float
+    stores: float
+    mac_instructions: float
+
+
+CostTable = Mapping[str, Mapping[str, Costs]]
+"""Costs by kernel and loop."""
+
+
+@cache
+def load_costs(revision: str, kernels: str, core: str) -> CostTable:
+    """The table for a revision, kernel set and core; empty where none was measured."""
+    path = _FOLDER / f"{revision}_{kernels}_{core}.csv"
+    return _read(path) if path.is_file() else {}
+
+
+def _read(path: Path) -> CostTable:
+    table: dict[str, dict[str, Costs]] = {}
+    with path.open(encoding="utf-8", newline="") as file:
+        for row in csv.DictReader(line for line in file if not line.startswith("#")):
+            table.setdefault(row["kernel"], {})[row["term"]] = Costs(
+                float(row["instructions"]),
+                float(row["loads"]),
+                float(row["stores"]),
+                float(row["mac_instructions"]),
+            )
+    return table
+
+
+@cache
+def proxy_costs() -> CostTable:
+    """Costs of an operator call, a MAC and another operation, by kernel set."""
+    return _read(_FOLDER / "proxy.csv")
+
+
+def work(prepared: PreparedGraph, core: str, layers: Iterable[Layer]) -> tuple[Work, ...]:
+    """Counts of each operator, in the order of ``layers``."""
+    revision = prepared.revision
+    costs = load_costs(revision.name, revision.kernels, core)
+    return tuple(
+        _work(node, layer, costs) for node, layer in zip(prepared.nodes, layers, strict=True)
+    )
+
+
+def _work(node: PreparedNode, layer: Layer, costs: CostTable) -> Work:
+    loops = node.row.loops(node.context) if node.row.loops is not None else None
+    if loops is None or loops.kernel not in costs:
+        terms = {"call": 1.0, "mac": layer.macs, "other_op": layer.other_ops}
+        loops = Loops(node.context.kernels, terms)
+        return _sum(loops, proxy_costs(), Basis.PROXY)
+    return _sum(loops, costs, Basis.MODEL)
+
+
+def _sum(loops: Loops, costs: CostTable, basis: Basis) -> Work:
+    sums = [0.0, 0.0, 0.0, 0.0]
+    prices = costs[loops.kernel]
+    for term, runs in loops.terms.items():
+        price = prices[term]
+        sums[0] += runs * price.instructions
+        sums[1] += runs * price.loads
+        sums[2] += runs * price.stores
+        sums[3] += runs * price.mac_instructions
+    return Work(
+        instructions=sums[0],
+        loads=sums[1],
+        stores=sums[2],
+        unaligned_loads=loops.unaligned_loads,
+        mac_instructions=sums[3],
+        streamed_bytes=loops.streamed_bytes,
+        basis=basis,
+    )
+
+
+def total(works: Iterable[Work]) -> Work:
+    """The sum of layers; it rests on the weakest basis among them."""
+    works = tuple(works)
+    bases = {item.basis for item in works}
+    return Work(
+        instructions=sum(item.instructions for item in works),
+        loads=sum(item.loads for item in works),
+        stores=sum(item.stores for item in works),
+        unaligned_loads=sum(item.unaligned_loads for item in works),
+        mac_instructions=sum(item.mac_instructions for item in works),
+        streamed_bytes=sum(item.streamed_bytes for item in works),
+        basis=next((b for b in (Basis.PROXY, Basis.MODEL) if b in bases), Basis.EMULATED),
+    )

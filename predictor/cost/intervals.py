@@ -1,0 +1,103 @@
+"""Intervals around predictions, honest about how few measurements they rest on.
+
+Errors of latency and energy models are relative, so that intervals are symmetric on a logarithmic
+scale: a value of spread s lies between value / exp(q s) and value * exp(q s), where q is the
+quantile of Student's t distribution for the degrees of freedom that the spread was estimated with.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from math import exp, hypot, inf, sqrt
+
+LEVELS = (80, 95)
+"""Percentages of the intervals that reports show."""
+
+# Quantiles of Student's t for two-sided intervals; index 0 is one degree of freedom.
+_T = {
+    80: (3.078, 1.886, 1.638, 1.533, 1.476, 1.440, 1.415, 1.397, 1.383, 1.372),
+    95: (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228),
+}
+_NORMAL = {80: 1.2816, 95: 1.9600}
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """Both ends are in the unit of the value."""
+
+    low: float
+    high: float
+
+    def __contains__(self, value: float) -> bool:
+        return self.low <= value <= self.high
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """Relative standard deviation (of the logarithm), and how many degrees of freedom it has.
+
+    ``degrees_of_freedom`` is infinite for spreads that were not estimated from few samples.
+    """
+
+    relative_sd: float
+    degrees_of_freedom: float = inf
+
+    def factor(self, level: int) -> float:
+        """By how much a value may be too small or too large at a level in percent."""
+        return exp(quantile(level, self.degrees_of_freedom) * self.relative_sd)
+
+    def interval(self, value: float, level: int) -> Interval:
+        factor = self.factor(level)
+        return Interval(value / factor, value * factor)
+
+
+@dataclass(frozen=True, slots=True)
+class Intervals:
+    """The intervals that reports show."""
+
+    interval_80: Interval
+    interval_95: Interval
+
+    @classmethod
+    def around(cls, value: float, spread: Spread) -> Intervals:
+        return cls(spread.interval(value, 80), spread.interval(value, 95))
+
+
+def quantile(level: int, degrees_of_freedom: float) -> float:
+    """Two-sided quantile of Student's t for a level of 80 or 95 percent.
+
+    Degrees of freedom below 1 count as 1; beyond the table the Cornish-Fisher expansion holds to
+    three digits.
+    """
+    table, normal = _T[level], _NORMAL[level]
+    whole = max(1, int(min(degrees_of_freedom, 1e9)))
+    if whole <= len(table):
+        return table[whole - 1]
+    return normal + (normal**3 + normal) / (4 * degrees_of_freedom)
+
+
+def combined(parts: Iterable[Spread]) -> Spread:
+    """Spread of a product of independent factors.
+
+    Degrees of freedom after Welch and Satterthwaite: the part that dominates rules.
+    """
+    parts = [part for part in parts if part.relative_sd > 0]
+    total = hypot(*(part.relative_sd for part in parts))
+    weight = sum(part.relative_sd**4 / part.degrees_of_freedom for part in parts)
+    return Spread(total, total**4 / weight if weight else inf)
+
+
+def prediction_spread(residuals: Iterable[float], parameters: int) -> Spread:
+    """Spread of a new prediction, from relative residuals of a fit.
+
+    The standard deviation counts the parameters that the fit has used up, and grows by
+    sqrt(1 + 1/n) for the uncertainty of the fit itself.
+    """
+    residuals = list(residuals)
+    count = len(residuals)
+    if not count:
+        return Spread(inf, 1)
+    freedom = max(1, count - parameters)
+    variance = sum(value * value for value in residuals) / freedom
+    return Spread(sqrt(variance * (1 + 1 / count)), freedom)

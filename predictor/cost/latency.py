@@ -1,0 +1,147 @@
+"""Latency of a model on a board: counts times what the board's core takes for each.
+
+The costs of the core come from the calibration that is nearest: of this very board, runtime and
+clock; else of another board with the same core. The farther it is, the wider the interval.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import Enum
+from math import exp, log
+from statistics import fmean
+
+from predictor.boards.board import Board, shipped_boards
+from predictor.cost.calibration import Calibration, CoreCosts, Features, calibrations
+from predictor.cost.instructions import Basis, Work
+from predictor.cost.intervals import Intervals, Spread, combined
+from predictor.cost.spreads import load_spreads
+from predictor.memory.revision import Revision
+
+
+class TimingBasis(Enum):
+    """Where the costs of a core come from, the surest first."""
+
+    BOARD = "calibrated"
+    OTHER_KERNELS = "other kernels of this board"
+    OTHER_CLOCK = "other clock of this board"
+    OTHER_BOARD = "other board with this core"
+    UNCALIBRATED = "uncalibrated"
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """What a core takes, how sure that is, and the reason in words."""
+
+    costs: CoreCosts
+    spread: Spread
+    basis: TimingBasis
+    evidence: str
+
+
+@dataclass(frozen=True, slots=True)
+class LatencyEstimate:
+    """Time of one inference: ``seconds`` = ``cycles`` / clock."""
+
+    cycles: float
+    seconds: float
+    intervals: Intervals
+    spread: Spread
+    basis: TimingBasis
+    evidence: str
+
+    @property
+    def inferences_per_s(self) -> float:
+        return 1 / self.seconds if self.seconds else 0.0
+
+
+def timing(board: Board, revision: Revision) -> Timing:
+    """The nearest calibration for a board that runs a revision with its kernel set."""
+    own = calibrations(board)
+    for found in own:
+        if found.clock_hz == board.core.clock_hz and _is_of(found, revision):
+            count = len(found.fitted)
+            evidence = f"calibrated on {count} measurements of this board ({found.runtime})"
+            return Timing(found.costs, found.spread, TimingBasis.BOARD, evidence)
+    spreads = load_spreads()
+    for found in own:
+        basis = TimingBasis.OTHER_KERNELS
+        evidence = f"calibrated with {found.revision} {found.kernels} kernels on this board"
+        if found.clock_hz != board.core.clock_hz:
+            basis = TimingBasis.OTHER_CLOCK
+            evidence = f"calibrated at {found.clock_hz / 1e6:.0f} MHz on this board"
+        return Timing(found.costs, combined([found.spread, spreads[basis.name]]), basis, evidence)
+    return _of_other_boards(board)
+
+
+def _is_of(calibration: Calibration, revision: Revision) -> bool:
+    return (calibration.revision, calibration.kernels) == (revision.name, revision.kernels)
+
+
+def _of_other_boards(board: Board) -> Timing:
+    """Mean of the shipped calibrations of this core, on a logarithmic scale."""
+    others = [
+        (other, found)
+        for other in shipped_boards()
+        if other.core.name == board.core.name and other.name != board.name
+        for found in calibrations(other)
+    ]
+    basis = TimingBasis.OTHER_BOARD
+    if not others:
+        basis = TimingBasis.UNCALIBRATED
+        others = [(other, found) for other in shipped_boards() for found in calibrations(other)]
+    names = ", ".join(dict.fromkeys(other.name for other, _ in others))
+    costs = CoreCosts(
+        exp(fmean(log(found.costs.cycles_per_instruction) for _, found in others)),
+        fmean(found.costs.unaligned_load_cycles for _, found in others),
+        fmean(found.costs.flash_cycles_per_byte for _, found in others),
+    )
+    evidence = f"not calibrated: {board.core.name} constants of {names}"
+    if basis is TimingBasis.UNCALIBRATED:
+        evidence = f"not calibrated: constants of other cores ({names})"
+    return Timing(costs, load_spreads()[basis.name], basis, evidence)
+
+
+def features(works: Iterable[Work]) -> Features:
+    """The sums that calibrations are fitted on."""
+    works = tuple(works)
+    return Features(
+        sum(item.instructions for item in works),
+        sum(item.unaligned_loads for item in works),
+        sum(item.streamed_bytes for item in works),
+    )
+
+
+def latency(works: tuple[Work, ...], timing: Timing, board: Board) -> LatencyEstimate:
+    """Latency of one inference of a model whose operators take ``works``."""
+    cycles = timing.costs.cycles(features(works))
+    seconds = cycles / board.core.clock_hz
+    spread = combined([timing.spread, _count_spread(works)])
+    evidence = timing.evidence
+    proxies = share(works, Basis.PROXY)
+    if proxies > 0:
+        evidence += f"; {100 * proxies:.0f} % of the instructions are a proxy"
+    return LatencyEstimate(
+        cycles, seconds, Intervals.around(seconds, spread), spread, timing.basis, evidence
+    )
+
+
+def share(works: Iterable[Work], basis: Basis) -> float:
+    """Fraction of the instructions that rests on a basis."""
+    works = tuple(works)
+    whole = sum(item.instructions for item in works)
+    return sum(item.instructions for item in works if item.basis is basis) / whole if whole else 0
+
+
+def _count_spread(works: tuple[Work, ...]) -> Spread:
+    """Spread of a model's instructions: of each basis the spread of its share."""
+    spreads = load_spreads()
+    parts = [
+        Spread(
+            spreads[basis.name].relative_sd * share(works, basis),
+            spreads[basis.name].degrees_of_freedom,
+        )
+        for basis in Basis
+    ]
+    return combined(parts)

@@ -1,0 +1,92 @@
+"""The JSON form of instructions, latency and energy. Times in seconds, energies in joules."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from predictor.cost.instructions import Work
+from predictor.cost.intervals import Interval, Intervals
+from predictor.cost.latency import features
+from predictor.report.prediction import Prediction
+
+
+def cost_json(prediction: Prediction) -> dict[str, Any]:
+    """The members ``instructions``, ``latency`` and ``energy``."""
+    work, latency, energy = prediction.work, prediction.latency, prediction.energy
+    return {
+        "instructions": {
+            "total": round(work.instructions),
+            **_counts(work),
+            "stores": round(work.stores),
+            "mac_instructions": round(work.mac_instructions),
+            "streamed_bytes": work.streamed_bytes,
+            "basis": work.basis.value,
+        },
+        "latency": {
+            "seconds": _figures(latency.seconds),
+            **_intervals(latency.intervals),
+            "cycles": round(latency.cycles),
+            "fps": _figures(latency.inferences_per_s),
+            "basis": latency.basis.value,
+            "evidence": latency.evidence,
+        },
+        "energy": None
+        if energy is None
+        else {
+            "joules": _figures(energy.joules),
+            **_intervals(energy.intervals),
+            "power_w": _figures(energy.power_w),
+            "evidence": energy.evidence,
+        },
+        "duty_cycle": _duty(prediction),
+    }
+
+
+def _duty(prediction: Prediction) -> dict[str, Any] | None:
+    duty = prediction.duty
+    if duty is None:
+        return None
+    return {
+        "fps": duty.inferences_per_s,
+        "busy": _figures(duty.busy),
+        "sleep_w": duty.sleep_w,
+        "average_w": _figures(duty.average_w),
+    }
+
+
+def layer_costs_json(prediction: Prediction) -> list[dict[str, Any]]:
+    """What is added to each of ``layers``."""
+    costs, clock_hz = prediction.timing.costs, prediction.board.core.clock_hz
+    found = []
+    for work in prediction.works:
+        cycles = costs.cycles(features([work]))
+        found.append(
+            {
+                "instructions": round(work.instructions),
+                **_counts(work),
+                "cycles": round(cycles),
+                "latency_s": _figures(cycles / clock_hz),
+                "instructions_basis": work.basis.value,
+            }
+        )
+    return found
+
+
+def _counts(work: Work) -> dict[str, int]:
+    return {"loads": round(work.loads), "unaligned_loads": round(work.unaligned_loads)}
+
+
+def _intervals(intervals: Intervals) -> dict[str, list[float]]:
+    return {
+        "interval_80": _ends(intervals.interval_80),
+        "interval_95": _ends(intervals.interval_95),
+    }
+
+
+def _ends(interval: Interval) -> list[float]:
+    return [_figures(interval.low), _figures(interval.high)]
+
+
+def _figures(value: float) -> float:
+    """Six significant digits: reports must not differ by the last bit of a platform's libm."""
+    return float(f"{value:.6g}")
