@@ -23,7 +23,7 @@ from nas.network import network_graph
 from nas.supernet import CONV, DEPTHWISE, INPUT, SELECT, Layer, Supernet
 from predictor import Board, Options, Prediction, predict_graph
 from predictor.errors import UsageError
-from predictor.model.tflite_writer import write_model
+from predictor.model.tflite_writer import file_bytes
 
 MEMORY_MODELS = ("liveness", "paper")
 QUANTITIES = ("ops", "model_bytes", "arena_bytes")
@@ -61,7 +61,7 @@ class ExactCost:
 def exact_cost(network: Supernet, board: str | Board, options: Options | None = None) -> ExactCost:
     """The exact cost of a network without open decisions on a board."""
     graph = network_graph(network)
-    size = len(write_model(graph))
+    size = file_bytes(graph)
     return ExactCost(predict_graph(replace(graph, flatbuffer_bytes=size), board, options), size)
 
 

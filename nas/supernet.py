@@ -106,6 +106,20 @@ class Supernet:
             layers.append(replace(layer, inputs=inputs, when=(), **self._chosen(layer, decisions)))
         return Supernet(self.name, self.input_shape, tuple(layers))
 
+    def active_nodes(self, decisions: Decisions) -> set[str]:
+        """Nodes that the network of these decisions hangs on: the width of a skipped block is none.
+
+        Nodes that switch layers on and off always count.
+        """
+        found: set[str] = set()
+        for layer in self.layers:
+            found.update(node for node, _ in layer.when)
+            if layer.decision is not None:
+                found.add(layer.decision)
+            if all(decisions[node] == option for node, option in layer.when):
+                found.update(name for name in (layer.channels, layer.bits) if isinstance(name, str))
+        return found
+
     def widest(self) -> dict[str, int]:
         """Decisions for the largest network: all blocks, all channels, first operators."""
         return {

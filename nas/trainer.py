@@ -46,7 +46,7 @@ def batches(
         chosen = order[start : start + size]
         x = data.train_x[chosen]
         if data.augment is not None:
-            x = data.augment(x, rng)
+            x = data.augment(x, chosen, rng)
         yield mixup(x, identity[data.train_y[chosen]], training.mixup, rng)
 
 
