@@ -9,9 +9,11 @@
     ├── EmulationError          exit code 1   emulated firmware could not be run to its end
     │   ├── FirmwareFaultError  exit code 1   the firmware did what hardware would trap
     │   └── PlatformError       exit code 1   a platform file is malformed or contradicts its board
+    ├── BoardRunError           exit code 1   a physical board did not do what it should
     ├── OutputError             exit code 1   a result could not be written
     └── UsageError              exit code 2   the request itself is wrong
         ├── BoardError          exit code 2   unknown or malformed board
+        ├── MeasurementError    exit code 2   measurements are malformed or cannot be pooled
         └── RevisionError       exit code 2   unknown TFLM revision or kernel set
 
 Each message says what is wrong, where, and what to do about it. The exit code of a model that
@@ -91,6 +93,10 @@ class PlatformError(EmulationError):
     """A platform file (``.repl``) is malformed, incomplete or contradicts its board."""
 
 
+class BoardRunError(PredictorError):
+    """A physical board, its probe or an instrument did not do what it should."""
+
+
 class OutputError(PredictorError):
     """A result could not be written."""
 
@@ -103,6 +109,10 @@ class UsageError(PredictorError):
 
 class BoardError(UsageError):
     """The board is unknown or its description is malformed."""
+
+
+class MeasurementError(UsageError):
+    """Measurements are malformed, in a wrong unit, repeated, or do not belong together."""
 
 
 class RevisionError(UsageError):

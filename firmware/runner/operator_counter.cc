@@ -99,7 +99,7 @@ void OperatorCounter::MeasureHookEdges() {
 void OperatorCounter::AddKind(const tflite::OperatorCode& table) {
   const tflm::OperatorCode code = tflm::ReadOperatorCode(table);
   tflm::FoundOperator found;
-  if (!tflm::FindOperator(code.builtin, code.custom_name, &found)) {
+  if (!tflm::FindOperator(code, &found)) {
     SendOperatorCode("unsupported_operator", code, 0);
     finish("failed");
   }

@@ -1,10 +1,6 @@
 // The thin layer between the runner and TFLM: one set of names over the API of mid-2020 and the
 // current one. The two are told apart by a header that only the current one has.
 //
-// operators.h is generated for the library at hand (predictor/emulation/op_resolver.py): it defines
-// TFLM_OPERATORS(BUILTIN, CUSTOM), which expands one of its arguments for each operator to link:
-//   BUILTIN(code name, register name, highest version)
-//   CUSTOM(name as a string, register name)
 #ifndef RUNNER_TFLM_API_H_
 #define RUNNER_TFLM_API_H_
 
@@ -37,6 +33,28 @@ inline OperatorCode ReadOperatorCode(const tflite::OperatorCode& code) {
   const int32_t builtin = wide > narrow ? wide : narrow;
   const bool is_custom = builtin == tflite::BuiltinOperator_CUSTOM && code.custom_code() != nullptr;
   return {builtin, is_custom ? code.custom_code()->c_str() : nullptr, code.version()};
+}
+
+// The operators of this firmware (linked_operators.cc), up to LINKED_END.
+extern const LinkedOperator kLinkedOperators[];
+
+inline bool IsSame(const OperatorCode& code, const LinkedOperator& linked) {
+  if (code.custom_name == nullptr || linked.custom_name == nullptr) {
+    return code.custom_name == linked.custom_name && code.builtin == linked.builtin;
+  }
+  return std::strcmp(code.custom_name, linked.custom_name) == 0;
+}
+
+// Fills `found` and returns true if the operator is linked.
+inline bool FindOperator(const OperatorCode& code, FoundOperator* found) {
+  for (const LinkedOperator* linked = kLinkedOperators; linked->registration != nullptr; ++linked) {
+    if (!IsSame(code, *linked)) continue;
+    *found = Found(*linked);
+    found->registration.builtin_code = code.builtin;
+    found->registration.custom_name = code.custom_name;
+    return true;
+  }
+  return false;
 }
 
 // A subgraph without operators has no vector of them.

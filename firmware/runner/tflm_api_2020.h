@@ -6,8 +6,8 @@
 #include <cstring>
 #include <new>
 
-#include "operators.h"
 #include "runner/log_sink.h"
+#include "runner/offline_plan_2020.h"
 #include "tensorflow/lite/micro/kernels/micro_ops.h"
 #include "tensorflow/lite/micro/memory_planner/greedy_memory_planner.h"
 #include "tensorflow/lite/micro/micro_error_reporter.h"
@@ -24,28 +24,23 @@ struct FoundOperator {
   int32_t highest_version;
 };
 
-// Fills `found` and returns true if the operator is linked.
-inline bool FindOperator(int32_t builtin, const char* custom_name, FoundOperator* found) {
-  const TfLiteRegistration* registration = nullptr;
-  int32_t highest_version = 0;
-#define BUILTIN(code, function, version)            \
-  if (builtin == tflite::BuiltinOperator_##code) {  \
-    registration = tflite::ops::micro::function();  \
-    highest_version = version;                      \
-  }
-#define CUSTOM(name, function)                                        \
-  if (custom_name != nullptr && std::strcmp(custom_name, name) == 0) { \
-    registration = tflite::ops::micro::function();                    \
-    highest_version = 1;                                              \
-  }
-  TFLM_OPERATORS(BUILTIN, CUSTOM)
-#undef BUILTIN
-#undef CUSTOM
-  if (registration == nullptr) return false;
-  *found = {*registration, tflite::ParseOpData, highest_version};
-  found->registration.builtin_code = builtin;
-  found->registration.custom_name = custom_name;
-  return true;
+// A table rather than code: its size is the same for each operator, so that the flash of any set of
+// operators is the sum of theirs.
+struct LinkedOperator {
+  int32_t builtin;
+  const char* custom_name;  // null for builtin operators
+  Registration* (*registration)();
+  int32_t highest_version;
+};
+
+#define LINKED_BUILTIN(code, function, version) \
+  {tflite::BuiltinOperator_##code, nullptr, tflite::ops::micro::function, version},
+#define LINKED_CUSTOM(name, function) \
+  {tflite::BuiltinOperator_CUSTOM, name, tflite::ops::micro::function, 1},
+#define LINKED_END {0, nullptr, nullptr, 0}
+
+inline FoundOperator Found(const LinkedOperator& linked) {
+  return {*linked.registration(), tflite::ParseOpData, linked.highest_version};
 }
 
 // The resolver's interface; `Lookup` has Registration* ByCode(int32_t), ByName(const char*) and
@@ -86,9 +81,12 @@ class Interpreter {
  public:
   Interpreter(const tflite::Model* model, const tflite::MicroOpResolver& resolver, uint8_t* arena,
               size_t arena_bytes)
-      : interpreter_(model, resolver, arena, arena_bytes, &reporter_) {}
+      : model_(*model), interpreter_(model, resolver, arena, arena_bytes, &reporter_) {}
 
-  TfLiteStatus AllocateTensors() { return interpreter_.AllocateTensors(); }
+  TfLiteStatus AllocateTensors() {
+    offline_plan::Load(model_);
+    return interpreter_.AllocateTensors();
+  }
   TfLiteStatus Invoke() {
     next_operator_ = 0;
     return interpreter_.Invoke();
@@ -113,6 +111,7 @@ class Interpreter {
   }
 
  private:
+  const tflite::Model& model_;
   tflite::MicroErrorReporter reporter_;
   tflite::MicroInterpreter interpreter_;
   static int32_t next_operator_;

@@ -6,7 +6,6 @@
 #include <cstring>
 #include <new>
 
-#include "operators.h"
 #include "tensorflow/lite/micro/arena_allocator/single_arena_buffer_allocator.h"
 #include "tensorflow/lite/micro/memory_planner/greedy_memory_planner.h"
 #include "tensorflow/lite/micro/micro_context.h"
@@ -24,31 +23,28 @@ struct FoundOperator {
   int32_t highest_version;
 };
 
-// Fills `found` and returns true if the operator is linked. TFLM's own resolver adds it, so that
-// the parse function is the one that belongs to it.
-inline bool FindOperator(int32_t builtin, const char* custom_name, FoundOperator* found) {
-  tflite::MicroMutableOpResolver<1> one;
-  const TFLMRegistration* registration = nullptr;
-  const auto code = static_cast<tflite::BuiltinOperator>(builtin);
-#define BUILTIN(name, function, version)            \
-  if (builtin == tflite::BuiltinOperator_##name) {  \
-    one.function();                                 \
-    registration = one.FindOp(code);                \
-  }
-#define CUSTOM(name, function)                                        \
-  if (custom_name != nullptr && std::strcmp(custom_name, name) == 0) { \
-    one.function();                                                   \
-    registration = one.FindOp(custom_name);                           \
-  }
-  TFLM_OPERATORS(BUILTIN, CUSTOM)
-#undef BUILTIN
-#undef CUSTOM
-  if (registration == nullptr) return false;
+// TFLM's own resolver adds the operator, so that the parse function is the one that belongs to it.
+using OneOperator = tflite::MicroMutableOpResolver<1>;
+
+struct LinkedOperator {
+  int32_t builtin;
+  const char* custom_name;  // null for builtin operators
+  void (*registration)(OneOperator* resolver);
+};
+
+#define LINKED_BUILTIN(name, function, version) \
+  {tflite::BuiltinOperator_##name, nullptr, [](OneOperator* one) { one->function(); }},
+#define LINKED_CUSTOM(name, function) \
+  {tflite::BuiltinOperator_CUSTOM, name, [](OneOperator* one) { one->function(); }},
+#define LINKED_END {0, nullptr, nullptr}
+
+inline FoundOperator Found(const LinkedOperator& linked) {
   constexpr int32_t kAnyVersion = 0x7FFFFFFF;
-  *found = {*registration, custom_name == nullptr ? one.GetOpDataParser(code) : nullptr,
-            kAnyVersion};
-  found->registration.custom_name = custom_name;
-  return true;
+  const auto code = static_cast<tflite::BuiltinOperator>(linked.builtin);
+  OneOperator one;
+  linked.registration(&one);
+  if (linked.custom_name != nullptr) return {*one.FindOp(linked.custom_name), nullptr, kAnyVersion};
+  return {*one.FindOp(code), one.GetOpDataParser(code), kAnyVersion};
 }
 
 // The resolver's interface; `Lookup` has Registration* ByCode(int32_t), ByName(const char*) and

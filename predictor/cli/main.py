@@ -14,9 +14,14 @@ _COMMANDS = {
     "model": ("predictor.cli.model", "Predict one model (the default command)."),
     "emulate": ("predictor.cli.emulate", "Run models in TFLM firmware on emulated boards."),
     "firmware": ("predictor.cli.firmware", "Build TFLM firmware with a model in it."),
+    "measure": ("predictor.cli.measure", "Run a model on a physical board and measure it."),
     "report": ("predictor.cli.report", "Write a page with verdicts, memory plans and layers."),
     "compare": ("predictor.cli.compare", "Show what differs between models, boards or kernels."),
     "check": ("predictor.cli.check", "Hold the models of a predictor.toml against budgets."),
+    "optimize": (
+        "predictor.cli.optimize",
+        "Write the same model with a smaller memory plan.",
+    ),
     "doctor": ("predictor.cli.doctor", "Say which tools are installed and usable."),
     "boards": ("predictor.cli.boards", "List the boards that are known."),
 }
@@ -77,6 +82,7 @@ def cli() -> None:
     predict emulate MODEL.tflite            the same in real firmware, emulated
     predict report MODEL.tflite -o a.html   a page to look at and to share
     predict compare OLD.tflite NEW.tflite   what differs
+    predict optimize MODEL -o SMALLER       the same model in less memory
     predict check                           many models against budgets
     """
 

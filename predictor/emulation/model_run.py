@@ -161,7 +161,7 @@ def run_model(
     host, reason = (
         (HostCheck.UNCHECKED, "the firmware failed")
         if failure
-        else _compare_with_host(content, arrays, outputs)
+        else compare_with_host(content, arrays, outputs)
     )
     return ModelRun(
         board=board,
@@ -274,9 +274,10 @@ def _outputs(graph: Graph, report: FirmwareReport) -> tuple[bytes, ...]:
     return tuple(report.runs[0].output_bytes(i) for i in range(len(graph.main.outputs)))
 
 
-def _compare_with_host(
+def compare_with_host(
     content: bytes, inputs: tuple[Array, ...], outputs: tuple[bytes, ...]
 ) -> tuple[HostCheck, str]:
+    """How the outputs compare with those of TFLM's runtime on this machine, and why or where."""
     if not is_installed("tflite_micro"):
         return HostCheck.UNCHECKED, "pip install tflite-micro to compare with TFLM on this host"
     try:

@@ -204,6 +204,7 @@ def _describe_damage(damage: protocol.BlobDamaged) -> str:
 _REASONS = {
     "model_missing": "no model in flash behind the firmware",
     "cases_missing": "no kernel cases in flash behind the firmware",
+    "offline_plan": "the model's offline plan has {value} offsets, not one for each tensor",
     "schema_version": "the model has schema version {value}; TFLM reads version 3",
     "arena_exceeds_ram": "the arena asked for exceeds RAM; {value} bytes are left for it",
     "ram_full": "RAM is full before the arena: {value} bytes more were wanted",

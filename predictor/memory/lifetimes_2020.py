@@ -8,26 +8,38 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from predictor.errors import RefusedError
-from predictor.memory.lifetimes import UNSET, Allocation, Lifetimes, ScratchRequest
+from predictor.memory.lifetimes import (
+    UNSET,
+    Allocation,
+    Lifetimes,
+    ScratchRequest,
+    offline_offsets,
+)
 from predictor.model.graph import Graph, Tensor
+from predictor.model.metadata import ONLINE_PLANNED
 from predictor.operators.sizes import runtime_bytes
 
 
 def lifetimes(graph: Graph, scratch: Iterable[ScratchRequest]) -> Lifetimes:
     """Finds which buffers need planning and how long each lives; step k runs operator k.
 
-    Sizes are those of the shapes in the file, whatever operators do to them.
+    Sizes are those of the shapes in the file, whatever operators do to them. This TFLM knows no
+    offline plan; the project's firmware brings a planner that obeys it (for planned tensors:
+    variables stay online).
 
     Raises:
-        RefusedError: a tensor needs memory but is never written or never read.
+        RefusedError: a tensor needs memory but is never written or never read, or an offline plan
+            has a wrong number of offsets.
     """
     main = graph.main
+    offsets = offline_offsets(graph) or (ONLINE_PLANNED,) * len(main.tensors)
     allocations = [
         Allocation(
             size_bytes=runtime_bytes(tensor, tensor.shape),
             needs_allocating=not tensor.is_constant and not tensor.is_variable,
+            offline_offset=offset,
         )
-        for tensor in main.tensors
+        for tensor, offset in zip(main.tensors, offsets, strict=True)
     ]
     for index in main.inputs:
         allocations[index].first_use = 0

@@ -1,9 +1,11 @@
-"""Metadata entries that TFLM reads."""
+"""Metadata entries: the offline plan, which TFLM reads, and where it comes from, which we read."""
 
 from __future__ import annotations
 
+import json
 import struct
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 
 from predictor.errors import UsageError
 
@@ -11,6 +13,9 @@ OFFLINE_PLAN = "OfflineMemoryAllocation"
 """Name of the entry with arena offsets that were planned ahead."""
 ONLINE_PLANNED = -1
 """The offset that leaves a tensor to TFLM's planner (kOnlinePlannedBuffer)."""
+
+PLAN_ORIGIN = "mcu_predictor.memory_plan"
+"""Name of our entry beside an offline plan: for which kernels it was made."""
 
 _VERSION = 1
 _SUBGRAPH = 0
@@ -31,3 +36,54 @@ def offline_plan_bytes(offsets: Sequence[int]) -> bytes:
         if offset != ONLINE_PLANNED and not 0 <= offset <= _INT32_MAX:
             raise UsageError(f"{offset} is no arena offset; give bytes from 0 on")
     return struct.pack(f"<3I{len(offsets)}i", _VERSION, _SUBGRAPH, len(offsets), *offsets)
+
+
+@dataclass(frozen=True, slots=True)
+class PlanOrigin:
+    """What an offline plan with overlapping buffers relies on.
+
+    Attributes:
+        kernels: the kernel set whose distances were used.
+        tflm: name of the TFLM revision; ``commit`` is its commit.
+        original_sha256: digest of the file before, empty where there was none.
+        distances: for each operator whose output overlaps an input, by its index in the main
+            subgraph: how many bytes below that input the output begins at least.
+        steered: operators whose options were changed without effect on results, so that another
+            kernel runs.
+        order: for each operator of the main subgraph, its index in the original.
+    """
+
+    kernels: str
+    tflm: str
+    commit: str
+    original_sha256: str
+    distances: Mapping[int, int]
+    steered: tuple[int, ...] = ()
+    order: tuple[int, ...] = ()
+
+
+def plan_origin_bytes(origin: PlanOrigin) -> bytes:
+    """The entry, as JSON."""
+    content = {"version": _VERSION, **asdict(origin)}
+    content["distances"] = [list(item) for item in sorted(origin.distances.items())]
+    return json.dumps(content, separators=(",", ":")).encode()
+
+
+def read_plan_origin(metadata: Mapping[str, memoryview]) -> PlanOrigin | None:
+    """The entry of a model's metadata; None where it is missing or not readable."""
+    raw = metadata.get(PLAN_ORIGIN)
+    if raw is None:
+        return None
+    try:
+        content = json.loads(bytes(raw))
+        return PlanOrigin(
+            kernels=str(content["kernels"]),
+            tflm=str(content["tflm"]),
+            commit=str(content["commit"]),
+            original_sha256=str(content["original_sha256"]),
+            distances={int(index): int(distance) for index, distance in content["distances"]},
+            steered=tuple(int(index) for index in content["steered"]),
+            order=tuple(int(index) for index in content["order"]),
+        )
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return None

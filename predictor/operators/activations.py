@@ -13,6 +13,7 @@ from predictor.operators.checks import ensure_same_type, need_counts
 from predictor.operators.context import NodeContext
 from predictor.operators.evaluation import allocates, runs_on
 from predictor.operators.fixed_point import exponent_of, rounded_log2
+from predictor.operators.overlap_rules import elementwise
 from predictor.operators.quantized import scale, zero_point
 from predictor.operators.registry import count_outputs, register
 
@@ -90,23 +91,53 @@ def _prepare_elu(ctx: NodeContext) -> None:
     runs_on(ctx, input, TensorType.FLOAT32, TensorType.INT8)
 
 
-register("RELU", init=allocates("ReluOpData"), prepare=_prepare_relu, count=count_outputs)
-register("RELU6", init=allocates("Relu6OpData"), prepare=_prepare_relu6, count=count_outputs)
+register(
+    "RELU",
+    init=allocates("ReluOpData"),
+    prepare=_prepare_relu,
+    count=count_outputs,
+    overlap=elementwise(0),
+)
+register(
+    "RELU6",
+    init=allocates("Relu6OpData"),
+    prepare=_prepare_relu6,
+    count=count_outputs,
+    overlap=elementwise(0),
+)
 register(
     "LEAKY_RELU",
     params="TfLiteLeakyReluParams",
     init=allocates("LeakyReluOpData"),
     prepare=_prepare_leaky_relu,
     count=count_outputs,
+    overlap=elementwise(0),
 )
 register(
-    "LOGISTIC", init=allocates("OpDataLogistic"), prepare=_prepare_logistic, count=count_outputs
+    "LOGISTIC",
+    init=allocates("OpDataLogistic"),
+    prepare=_prepare_logistic,
+    count=count_outputs,
+    overlap=elementwise(0),
 )
-register("TANH", init=allocates("OpDataTanh"), prepare=_prepare_tanh, count=count_outputs)
+register(
+    "TANH",
+    init=allocates("OpDataTanh"),
+    prepare=_prepare_tanh,
+    count=count_outputs,
+    overlap=elementwise(0),
+)
 register(
     "HARD_SWISH",
     init=allocates("HardSwishParams"),
     prepare=_prepare_hard_swish,
     count=count_outputs,
+    overlap=elementwise(0),
 )
-register("ELU", init=allocates("OpDataElu"), prepare=_prepare_elu, count=count_outputs)
+register(
+    "ELU",
+    init=allocates("OpDataElu"),
+    prepare=_prepare_elu,
+    count=count_outputs,
+    overlap=elementwise(0),
+)

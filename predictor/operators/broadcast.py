@@ -24,6 +24,7 @@ from predictor.operators.fixed_point import (
     check_activation_range,
     check_below_one,
 )
+from predictor.operators.overlap_rules import elementwise
 from predictor.operators.parsing import fused_activation
 from predictor.operators.quantized import scale, zero_point
 from predictor.operators.registry import OpCount, count_outputs, register
@@ -245,6 +246,7 @@ register(
     init=allocates("OpDataAdd"),
     prepare=_prepare_add,
     count=count_outputs,
+    overlap=elementwise(0, 1),
 )
 register(
     "SUB",
@@ -252,6 +254,7 @@ register(
     init=allocates("OpDataSub"),
     prepare=_prepare_sub,
     count=count_outputs,
+    overlap=elementwise(0, 1),
 )
 register(
     "MUL",
@@ -259,6 +262,7 @@ register(
     init=allocates("OpDataMul"),
     prepare=_prepare_mul,
     count=count_outputs,
+    overlap=elementwise(0, 1),
 )
 register(
     "DIV",
@@ -266,15 +270,22 @@ register(
     init=allocates("OpDataDiv"),
     prepare=_prepare_div,
     count=count_outputs,
+    overlap=elementwise(0, 1),
 )
 register(
     "SQUARED_DIFFERENCE",
     init=allocates("OpDataSquaredDifference"),
     prepare=_prepare_squared_difference,
     count=count_outputs,
+    overlap=elementwise(0, 1),
 )
 register("ADD_N", prepare=_prepare_add_n, count=count_add_n)
-register("MAXIMUM", "MINIMUM", prepare=_prepare_maximum_minimum, count=count_outputs)
+register(
+    "MAXIMUM",
+    "MINIMUM",
+    prepare=_prepare_maximum_minimum,
+    count=count_outputs,
+)
 register("FLOOR_DIV", "FLOOR_MOD", prepare=_prepare_floor, count=count_outputs)
 register("PRELU", init=allocates("PreluParams"), prepare=_prepare_prelu, count=count_outputs)
 register(

@@ -3,9 +3,13 @@ CMSIS-NN's arm_convolve_get_buffer_sizes_s8.c and _s16.c (DSP extension, no MVE)
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from math import prod
+from typing import Any
 
 from predictor.model.graph import TensorType
+from predictor.operators import convolution_order as order
+from predictor.operators.access_order import MAX_STEPS, InputOverlap, windows_of
 from predictor.operators.checks import ensure_rank, ensure_same_type, need_counts
 from predictor.operators.context import NodeContext
 from predictor.operators.convolution import (
@@ -21,6 +25,7 @@ from predictor.operators.evaluation import allocates
 from predictor.operators.parsing import check_element_types, fused_activation, options_of
 from predictor.operators.quantized import INT16_BYTES, zero_point
 from predictor.operators.registry import OpCount, register
+from predictor.operators.sizes import RUNTIME_TYPE_BYTES
 
 _OPTIONS = "Conv2DOptions"
 _TYPES = (
@@ -130,10 +135,54 @@ def _check_eval(ctx: NodeContext) -> None:
         ctx.fails_at_invoke(f"int16 activations need an INT32 or INT64 bias, not {bias.type.name}")
 
 
+def _overlap(ctx: NodeContext) -> Sequence[InputOverlap]:
+    """The distance of the kernel that runs; INT4 weights of CMSIS-NN and int16 are not known."""
+    input, filter = ctx.input(0), ctx.input(1)
+    if input is None or filter is None or len(ctx.shape(filter)) != 4:
+        return ()
+    _, height, width, depth = ctx.shape(filter)
+    windows = windows_of(ctx, (height, width), _OPTIONS)
+    if windows is None or depth < 1 or windows.in_channels % depth:
+        return ()
+    groups = windows.in_channels // depth
+    if windows.out_channels % groups or groups * windows.positions > MAX_STEPS:
+        return ()
+    size = RUNTIME_TYPE_BYTES[input.type]
+    if ctx.kernels == "ours" and input.type == TensorType.INT8:
+        return (InputOverlap(0, order.ours(windows, groups), "blocks of four positions"),)
+    if ctx.kernels != "cmsis_nn" or input.type == TensorType.FLOAT32:
+        distance = order.reference(windows, groups) * size
+        return (InputOverlap(0, distance, "each position is finished before the next"),)
+    if (input.type, filter.type) != (TensorType.INT8, TensorType.INT8):
+        return ()
+    if _is_1x1(ctx, ctx.shape(input), ctx.shape(filter)):
+        return (InputOverlap(0, order.cmsis_nn_pointwise(windows), "1x1: channels come first"),)
+    distance = order.cmsis_nn_columns(windows, groups)
+    return (InputOverlap(0, distance, "im2col: two positions are copied, then written"),)
+
+
+def steered_options(ctx: NodeContext) -> Mapping[str, Any] | None:
+    """Options that give the same results by a kernel whose output may overlap its input.
+
+    A dilation means nothing for a 1x1 filter, but with it ``arm_convolve_wrapper_s8`` does not
+    take the kernel for 1x1 filters, whose output can never overlap: it takes im2col, which
+    finishes positions one after the other. None where this does not apply.
+    """
+    input, filter = ctx.input(0), ctx.input(1)
+    options = options_of(ctx, _OPTIONS)
+    if ctx.kernels != "cmsis_nn" or input is None or filter is None:
+        return None
+    is_int8 = (input.type, filter.type) == (TensorType.INT8, TensorType.INT8)
+    if not is_int8 or not _is_1x1(ctx, ctx.shape(input), ctx.shape(filter)):
+        return None
+    return {**options, "dilation_h_factor": 2, "dilation_w_factor": 2}
+
+
 register(
     "CONV_2D",
     params="TfLiteConvParams",
     init=allocates("ConvOpData"),
     prepare=_prepare,
     count=count,
+    overlap=_overlap,
 )

@@ -4,7 +4,11 @@ _s4.c (DSP extension, no MVE)."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from predictor.model.graph import Tensor, TensorType
+from predictor.operators import depthwise_order as order
+from predictor.operators.access_order import InputOverlap, windows_of
 from predictor.operators.checks import ensure_same_type, need_counts
 from predictor.operators.context import NodeContext
 from predictor.operators.convolution import (
@@ -20,6 +24,7 @@ from predictor.operators.geometry import padding_of
 from predictor.operators.parsing import fused_activation, options_of
 from predictor.operators.quantized import INT16_BYTES, zero_point
 from predictor.operators.registry import OpCount, register
+from predictor.operators.sizes import RUNTIME_TYPE_BYTES
 
 _OPTIONS = "DepthwiseConv2DOptions"
 _CHANNELS = 3
@@ -128,10 +133,35 @@ def _buffer_bytes(ctx: NodeContext, input: Tensor, filter: Tensor, output: Tenso
     return channels * filter_shape[2] * filter_shape[1] * INT16_BYTES
 
 
+def _overlap(ctx: NodeContext) -> Sequence[InputOverlap]:
+    """The distance of the kernel that runs; INT4 weights of CMSIS-NN and int16 are not known."""
+    input, filter = ctx.input(0), ctx.input(1)
+    if input is None or filter is None or len(ctx.shape(filter)) != 4:
+        return ()
+    _, height, width, _ = ctx.shape(filter)
+    windows = windows_of(ctx, (height, width), _OPTIONS)
+    if windows is None:
+        return ()
+    multiplier = options_of(ctx, _OPTIONS).get("depth_multiplier", 0)
+    if multiplier < 1 or windows.out_channels != windows.in_channels * multiplier:
+        return ()
+    if ctx.kernels == "ours" and input.type == TensorType.INT8:
+        rule = "each position is finished before the next, four channels at a time"
+        return (InputOverlap(0, order.ours(windows, multiplier), rule),)
+    rule = "each position is finished before the next"
+    if ctx.kernels != "cmsis_nn" or input.type == TensorType.FLOAT32:
+        size = RUNTIME_TYPE_BYTES[input.type]
+        return (InputOverlap(0, order.reference(windows, multiplier) * size, rule),)
+    if (input.type, filter.type) != (TensorType.INT8, TensorType.INT8):
+        return ()
+    return (InputOverlap(0, order.cmsis_nn(windows, multiplier), rule),)
+
+
 register(
     "DEPTHWISE_CONV_2D",
     params="TfLiteDepthwiseConvParams",
     init=allocates("ConvOpData"),
     prepare=_prepare,
     count=count,
+    overlap=_overlap,
 )

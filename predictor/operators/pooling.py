@@ -4,11 +4,14 @@ kernels/l2_pool_2d.cc, kernels/cmsis_nn/pooling.cc and CMSIS-NN's arm_avgpool_ge
 
 from __future__ import annotations
 
-from math import fabs
+from collections.abc import Sequence
+from math import fabs, prod
 
 import numpy as np
 
 from predictor.model.graph import Tensor, TensorType
+from predictor.operators import pooling_order as order
+from predictor.operators.access_order import MAX_STEPS, InputOverlap, windows_of
 from predictor.operators.checks import ensure_rank, need_counts, writable_dims
 from predictor.operators.context import NodeContext
 from predictor.operators.convolution import check_4d, expect_4d
@@ -17,6 +20,7 @@ from predictor.operators.geometry import padding_of
 from predictor.operators.parsing import options_of
 from predictor.operators.quantized import INT32_BYTES, scale, zero_point
 from predictor.operators.registry import OpCount, register
+from predictor.operators.sizes import RUNTIME_TYPE_BYTES
 
 _OPTIONS = "Pool2DOptions"
 _QUANTIZED = (TensorType.INT8, TensorType.INT16)
@@ -77,12 +81,35 @@ def _prepare_l2(ctx: NodeContext) -> None:
     ctx.set_shape(output, (batches, padding.out_height, padding.out_width, channels))
 
 
+def _overlap(ctx: NodeContext) -> Sequence[InputOverlap]:
+    """The distance of the kernel that runs; CMSIS-NN's for int16 are not known."""
+    input, options = ctx.input(0), options_of(ctx, _OPTIONS)
+    filter_size = options.get("filter_height", 0), options.get("filter_width", 0)
+    windows = windows_of(ctx, filter_size, _OPTIONS, dilates=False)
+    if input is None or windows is None or windows.in_channels != windows.out_channels:
+        return ()
+    rule = "each position is finished before the next"
+    if ctx.kernels == "ours" and input.type == TensorType.INT8:
+        return (InputOverlap(0, order.ours(windows), rule),)
+    if ctx.kernels != "cmsis_nn" or input.type == TensorType.FLOAT32:
+        return (InputOverlap(0, order.reference(windows) * RUNTIME_TYPE_BYTES[input.type], rule),)
+    if input.type != TensorType.INT8:
+        return ()
+    if ctx.op.name == "AVERAGE_POOL_2D":
+        return (InputOverlap(0, order.cmsis_nn_average(windows), rule),)
+    if windows.positions * prod(filter_size) > MAX_STEPS:
+        return ()
+    rule = "windows are compared in the output, pixel by pixel"
+    return (InputOverlap(0, order.cmsis_nn_max(windows), rule),)
+
+
 register(
     "AVERAGE_POOL_2D",
     params="TfLitePoolParams",
     init=allocates("PoolingOpData"),
     prepare=_prepare_average,
     count=count,
+    overlap=_overlap,
 )
 register(
     "MAX_POOL_2D",
@@ -90,5 +117,8 @@ register(
     init=allocates("PoolingOpData"),
     prepare=_prepare_max,
     count=count,
+    overlap=_overlap,
 )
-register("L2_POOL_2D", params="TfLitePoolParams", prepare=_prepare_l2, count=count)
+register(
+    "L2_POOL_2D", params="TfLitePoolParams", prepare=_prepare_l2, count=count, overlap=_overlap
+)

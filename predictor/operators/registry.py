@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from predictor.operators.context import NodeContext
 from predictor.operators.families import FAMILIES
 from predictor.operators.loops import LoopCounter
+
+if TYPE_CHECKING:
+    from predictor.operators.access_order import OverlapRule
 
 
 class OpCount(NamedTuple):
@@ -36,7 +39,7 @@ class OperatorRow:
     ``init`` and ``prepare`` mirror the kernel's steps; None where TFLM registers none.
     ``highest_version``: newest operator version that TFLM's own list registers, None where it
     does not ask for the version. ``loops``: how often its kernel runs its loops, None where that
-    is not known.
+    is not known. ``overlap``: how far its output may overlap its inputs, None where it never may.
     """
 
     name: str
@@ -46,6 +49,7 @@ class OperatorRow:
     params: str | None = None
     highest_version: int | None = None
     loops: LoopCounter | None = None
+    overlap: OverlapRule | None = None
 
 
 class OperatorTable:
@@ -70,13 +74,14 @@ class OperatorTable:
         params: str | None = None,
         highest_version: int | None = None,
         loops: LoopCounter | None = None,
+        overlap: OverlapRule | None = None,
     ) -> None:
         """Adds a row for each name (a builtin operator, or the code of a custom operator)."""
         for name in names:
             if name in self._rows or name not in self._family_of:
                 raise ValueError(f"operator {name} is registered twice or has no family")
             self._rows[name] = OperatorRow(
-                name, prepare, count, init, params, highest_version, loops
+                name, prepare, count, init, params, highest_version, loops, overlap
             )
 
     def find(self, name: str) -> OperatorRow | None:

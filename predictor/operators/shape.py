@@ -16,6 +16,7 @@ from predictor.operators.checks import (
 )
 from predictor.operators.context import NodeContext
 from predictor.operators.evaluation import runs_on
+from predictor.operators.overlap_rules import in_place_copy
 from predictor.operators.parsing import check_element_types, options_of
 from predictor.operators.registry import count_outputs, register
 
@@ -127,7 +128,13 @@ def _prepare_shape(ctx: NodeContext) -> None:
     runs_on(ctx, output, TensorType.INT32)
 
 
-register("RESHAPE", params="TfLiteReshapeParams", prepare=_prepare_reshape, count=count_outputs)
+register(
+    "RESHAPE",
+    params="TfLiteReshapeParams",
+    prepare=_prepare_reshape,
+    count=count_outputs,
+    overlap=in_place_copy,
+)
 register("SQUEEZE", params="TfLiteSqueezeParams", prepare=_prepare_squeeze, count=count_outputs)
 register("EXPAND_DIMS", prepare=_prepare_expand_dims, count=count_outputs)
 register("SHAPE", params="TfLiteShapeParams", prepare=_prepare_shape, count=count_outputs)

@@ -53,7 +53,7 @@ def prediction_json(prediction: Prediction) -> dict[str, Any]:
             "persistent_by_kind": {
                 kind: usage.used_bytes for kind, usage in arena.breakdown.items()
             },
-            "plan": [_buffer(buffer) for buffer in arena.buffers],
+            "plan": [buffer_json(buffer) for buffer in arena.buffers],
             "peak_operator": _peak(prediction),
         },
         "flash": {
@@ -98,7 +98,8 @@ def prediction_json(prediction: Prediction) -> dict[str, Any]:
     }
 
 
-def _buffer(buffer: PlannedBuffer) -> dict[str, Any]:
+def buffer_json(buffer: PlannedBuffer) -> dict[str, Any]:
+    """A planned buffer as JSON values."""
     return {
         "name": buffer.name,
         "tensor": None if buffer.tensor is None else buffer.tensor.index,

@@ -24,7 +24,18 @@ MAY_IMPORT = {
     "cost": {"model", "boards", "operators", "memory", "cost"},
     "report": {"model", "boards", "operators", "memory", "cost", "report"},
     "emulation": {"model", "boards", "memory", "emulation"},
-    "cli": {"model", "boards", "operators", "memory", "cost", "report", "emulation", "cli"},
+    "measure": {"model", "boards", "memory", "emulation", "measure"},
+    "cli": {
+        "model",
+        "boards",
+        "operators",
+        "memory",
+        "cost",
+        "report",
+        "emulation",
+        "measure",
+        "cli",
+    },
 }
 EVERYWHERE = {"errors", "toml"}
 FORBIDDEN = {"tensorflow", "keras", "nas"}

@@ -8,7 +8,7 @@ from types import MappingProxyType
 from predictor.errors import RefusedError
 from predictor.operators import registry
 from predictor.operators.context import NodeContext
-from predictor.operators.registry import Counter, OperatorTable, Step
+from predictor.operators.registry import OperatorRow, OperatorTable, Step
 
 FAMILIES: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
@@ -89,18 +89,20 @@ def register(
         OPERATORS.register(
             name,
             prepare=_prepare_and_evaluate(prepare, evaluate),
-            count=_count_of(name),
+            count=_current(name).count,
+            overlap=_current(name).overlap,
             init=init,
             params=params,
             highest_version=highest_version,
         )
 
 
-def _count_of(name: str) -> Counter:
+def _current(name: str) -> OperatorRow:
+    """The row of today's operator: its work and the order of its reference kernel are the same."""
     row = registry.OPERATORS.find(name)
     if row is None:
         raise ValueError(f"the table of current operators lacks {name}, whose work is counted")
-    return row.count
+    return row
 
 
 def _prepare_and_evaluate(prepare: Step | None, evaluate: Step) -> Step:

@@ -1,0 +1,161 @@
+"""``predict measure``: a model on a physical board."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import time
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from predictor.cli.options import OUTPUT_PATH
+from predictor.cli.output import emit, write_atomically
+from predictor.errors import EXIT_DOES_NOT_FIT, EXIT_FITS, PredictorError
+from predictor.report.prediction import DEFAULT_BOARD, Prediction, predict
+
+if TYPE_CHECKING:
+    from predictor.measure.board_run import BoardRun, Job
+    from predictor.measure.current_trace import Window
+    from predictor.measure.measurements import Row
+
+_POLL_S = 0.5
+
+
+@click.command(name="measure", short_help="Run a model on a physical board and measure it.")
+@click.argument("model", type=click.Path(path_type=Path))
+@click.option("--board", default=DEFAULT_BOARD, show_default=True, help="Board name or file.")
+@click.option("--port", help="Serial port of the board; default: that of the only ST-LINK.")
+@click.option("--probe", "probe_id", help="Part of the debug probe's id; default: the only one.")
+@click.option(
+    "--repeats", type=click.IntRange(1, 1000), default=10, show_default=True, help="Inferences."
+)
+@click.option("--random", "seed", type=int, default=0, show_default=True, help="Seed of inputs.")
+@click.option("--kernels", help="Kernel set of the firmware; default: what the TFLM library has.")
+@click.option(
+    "--tflm",
+    "tflm_dir",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="TFLM source tree with a library built in it; default: the packaged TFLM of 2020.07.",
+)
+@click.option(
+    "--current",
+    "trace_path",
+    type=OUTPUT_PATH,
+    help="CSV export of the current in this run (Otii, PPK2 or Joulescope); waits for it.",
+)
+@click.option("--supply-v", type=float, help="Voltage of the supply, for traces without it.")
+@click.option("--output", type=OUTPUT_PATH, help="Add the row to this file of measurements.")
+def command(
+    model: Path,
+    board: str,
+    port: str | None,
+    probe_id: str | None,
+    repeats: int,
+    seed: int,
+    kernels: str | None,
+    tflm_dir: Path | None,
+    trace_path: Path | None,
+    supply_v: float | None,
+    output: Path | None,
+) -> int:
+    """Measure MODEL on a board: build, flash, run, check the outputs, and write a row of CSV.
+
+    The row is what `predict calibrate` reads. With --current, record the board's current and its
+    marker pin while this command runs, then export the recording to that file.
+    """
+    from predictor.emulation.model_run import HostCheck, random_inputs
+    from predictor.measure import board_run, measurements
+
+    _say("predicting")
+    prediction = _predict(model, board, tflm_dir, kernels)
+    if not prediction.fits:
+        click.echo(f"predict: {model} does not fit {prediction.board.name}", err=True)
+        return EXIT_DOES_NOT_FIT
+    job = board_run.Job(
+        content=prediction.content or b"",
+        arena=prediction.arena,
+        board=prediction.board,
+        operators=tuple(sorted(prediction.graph.operator_labels)),
+        inputs=random_inputs(prediction.graph, seed),
+        repeats=repeats,
+        tflm_dir=tflm_dir,
+        kernels=kernels,
+    )
+    if output is not None and output.exists():
+        measurements.read(output)  # says before the run what is wrong with the file
+    started = time.time()
+    run = _run(job, port, probe_id)
+    folder = output.parent if output is not None else Path()
+    row = board_run.row(
+        run,
+        job,
+        os.path.relpath(model, folder),
+        prediction.sha256 or "",
+        prediction.revision.name,
+    )
+    if trace_path is not None:
+        row = board_run.with_energy(row, run, _windows(trace_path, started, supply_v))
+    emit(_text(run, row, prediction), None)
+    if run.host is HostCheck.DIFFERENT:
+        return PredictorError.exit_code
+    if output is not None:
+        write_atomically(output, measurements.append(output, row))
+    else:
+        emit(measurements.csv_text([row]), None)
+    return EXIT_FITS
+
+
+def _predict(model: Path, board: str, tflm_dir: Path | None, kernels: str | None) -> Prediction:
+    from predictor.cli.emulate import PACKAGED_REVISION, UPSTREAM_REVISION
+
+    if tflm_dir is None:
+        return predict(model, board, tflm=PACKAGED_REVISION, kernels=kernels or "reference")
+    return predict(model, board, tflm=UPSTREAM_REVISION, kernels=kernels or "cmsis_nn")
+
+
+def _run(job: Job, port: str | None, probe_id: str | None) -> BoardRun:
+    from predictor.measure.board_run import measure
+    from predictor.measure.probe import PyOcdProbe
+    from predictor.measure.serial_port import open_port
+
+    with (
+        tempfile.TemporaryDirectory(prefix="mcu-predictor-") as folder,
+        closing(open_port(port)) as opened,
+        PyOcdProbe(job.board, probe_id) as probe,
+    ):
+        return measure(job, probe, opened, Path(folder), _say)
+
+
+def _windows(path: Path, started: float, supply_v: float | None) -> tuple[Window, ...]:
+    """The inferences of a trace that was written after the run began; waits until it is there."""
+    from predictor.measure.current_trace import windows
+
+    size = -1
+    _say(f"stop the recording and export it to {path}; waiting")
+    while True:
+        if path.is_file() and path.stat().st_mtime >= started:
+            if path.stat().st_size == size:
+                return windows(path, supply_v)
+            size = path.stat().st_size
+        time.sleep(_POLL_S)
+
+
+def _say(text: str) -> None:
+    click.echo(f"{text} ...", err=True)
+
+
+def _text(run: BoardRun, row: Row, prediction: Prediction) -> str:
+    spread = max(run.latencies_s) / min(run.latencies_s) - 1
+    expected = prediction.latency
+    lines = [
+        f"latency  {1e3 * row.latency_s:.4g} ms, median of {row.repeats}, "
+        f"{100 * spread:.2g} % between fastest and slowest",
+        f"         {1e3 * expected.seconds:.4g} ms predicted ({expected.evidence})",
+    ]
+    if row.energy_j is not None and row.power_w is not None:
+        lines.append(f"energy   {1e3 * row.energy_j:.4g} mJ, {1e3 * row.power_w:.4g} mW")
+    lines.append(f"outputs  {run.host.value}: {run.host_reason}")
+    return "\n".join(lines) + "\n"

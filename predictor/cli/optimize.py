@@ -1,0 +1,115 @@
+"""``predict optimize``: the same model in less memory."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from predictor.cli.options import OUTPUT_PATH, format_option, prediction_options
+from predictor.cli.output import emit, wants_color, write_atomically
+from predictor.errors import EXIT_DOES_NOT_FIT, EXIT_FITS
+from predictor.report.prediction import DEFAULT_BOARD
+
+_PERCENT = 100.0
+
+
+@click.command(name="optimize", short_help="Write the same model with a smaller memory plan.")
+@click.argument("model", type=click.Path(path_type=Path))
+@click.option("-o", "--output", type=OUTPUT_PATH, help="Write the new model to this file.")
+@click.option(
+    "--board",
+    default=DEFAULT_BOARD,
+    show_default=True,
+    help="Board name or path of a board's TOML file.",
+)
+@prediction_options
+@click.option(
+    "--overlap",
+    type=click.Choice(["none", "inplace", "diagonal"]),
+    default="diagonal",
+    show_default=True,
+    help="How far outputs may overlap inputs: not at all, from the same byte on, or as far as the "
+    "kernels allow it.",
+)
+@click.option(
+    "--time-limit",
+    "time_limit_s",
+    type=click.FloatRange(min=0, min_open=True),
+    default=10.0,
+    show_default=True,
+    help="Seconds for the solver.",
+)
+@click.option(
+    "--max-slowdown",
+    type=str,
+    metavar="PERCENT%",
+    help="Most extra instructions, e.g. 5%. Default: whatever the smallest arena takes.",
+)
+@click.option("--plan", "plan_path", type=OUTPUT_PATH, help="Draw the new memory plan (SVG).")
+@format_option("text", "json")
+def command(
+    model: Path,
+    output: Path | None,
+    board: str,
+    overlap: str,
+    time_limit_s: float,
+    max_slowdown: str | None,
+    plan_path: Path | None,
+    form: str,
+    **options: Any,
+) -> int:
+    """Write MODEL with an offline memory plan: less arena, the same weights and results.
+
+    \b
+    predict optimize model.tflite -o smaller.tflite
+    predict optimize model.tflite -o smaller.tflite --max-slowdown 5%
+    predict optimize model.tflite --overlap none --format json
+
+    Any current TFLM runs the new file. It relies on the order in which the kernels of one kernel
+    set (--kernels) read and write; predict warns when it is used with another.
+    """
+    from predictor.boards.board import find_board
+    from predictor.memory.optimizer import OptimizeOptions
+    from predictor.memory.overlap import OverlapLevel
+    from predictor.report import optimization as results
+
+    core = find_board(board).core.name
+    settings = OptimizeOptions(
+        overlap=OverlapLevel(overlap),
+        time_limit_s=time_limit_s,
+        max_slowdown=None if max_slowdown is None else _fraction(max_slowdown),
+        instructions=results.instructions_of(core),
+    )
+    result = results.optimize_model(model, board, settings, **options)
+    if output is not None:
+        write_atomically(output, result.content)
+    if plan_path is not None:
+        write_atomically(plan_path, results.picture(result))
+    if form == "json":
+        from predictor.report.json_report import dumps
+
+        emit(dumps(results.to_json(result)) + "\n", None)
+    else:
+        from predictor.report import text
+
+        emit(text.render(results.report(result), None, wants_color(None)), None)
+    return EXIT_FITS if result.after.fits else EXIT_DOES_NOT_FIT
+
+
+def _fraction(text: str) -> float:
+    """A percentage as a fraction.
+
+    Raises:
+        click.BadParameter: it is none.
+    """
+    try:
+        value = float(text.removesuffix("%")) / _PERCENT
+    except ValueError:
+        value = -1.0
+    if not 0 <= value < float("inf"):
+        raise click.BadParameter(
+            f"{text!r} is no percentage; give one like 5%", param_hint="--max-slowdown"
+        )
+    return value

@@ -1,0 +1,1 @@
+"""Physical boards: flashing, reading, current traces, and the file of measurements."""

@@ -1,0 +1,345 @@
+"""The same model with a better memory plan: offsets found ahead, kept in the file's metadata.
+
+``optimize`` solves the plan of a prepared model, writes it into a copy of the graph and predicts
+the arena of that copy like that of any other file: TFLM takes the offsets of tensors from the
+plan and places scratch buffers around them when it runs.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+
+from predictor.errors import UsageError
+from predictor.memory.arena import ArenaReport, PlannedBuffer, arena
+from predictor.memory.exact_planner import DEFAULT_TIME_LIMIT_S, solve
+from predictor.memory.overlap import (
+    OperatorDistance,
+    OverlapLevel,
+    allowed_overlaps,
+    distance_of,
+    plan_buffers,
+)
+from predictor.memory.plan_problem import ALIGNMENT, PlanProblem, Solution
+from predictor.memory.preparation import PreparedGraph
+from predictor.memory.revision import Revision
+from predictor.model.graph import Graph, Operator
+from predictor.model.metadata import (
+    OFFLINE_PLAN,
+    ONLINE_PLANNED,
+    PLAN_ORIGIN,
+    PlanOrigin,
+    offline_plan_bytes,
+    plan_origin_bytes,
+)
+from predictor.operators.conv import steered_options
+
+_UNKNOWN_EXTRA = 0.15
+"""Extra work of a steered operator where its instructions are not known: measured are from 0.10 at
+64 and more channels to 0.35 at 8."""
+
+Instructions = Callable[[PreparedGraph], Sequence[float]]
+"""Instructions of each operator of a prepared model, in its order."""
+
+
+def count_macs(prepared: PreparedGraph) -> list[float]:
+    """Work in place of instructions, where nothing better is known."""
+    return [float(node.row.count(node.context).macs) for node in prepared.nodes]
+
+
+@dataclass(frozen=True)
+class OptimizeOptions:
+    """What an optimisation may do.
+
+    Attributes:
+        overlap: which overlaps are wanted.
+        time_limit_s: for each run of the solver.
+        max_slowdown: most extra instructions as a fraction of all, None for no limit.
+        instructions: tells what steering operators to other kernels costs.
+    """
+
+    overlap: OverlapLevel = OverlapLevel.DIAGONAL
+    time_limit_s: float = DEFAULT_TIME_LIMIT_S
+    max_slowdown: float | None = None
+    instructions: Instructions = count_macs
+
+
+@dataclass(frozen=True)
+class Optimized:
+    """A model before and after.
+
+    ``before`` is the arena of the file as it came, ``after`` that of ``graph``. ``solution`` is
+    the solver's plan with scratch buffers at places where they fit; TFLM places them itself.
+    ``without_overlap`` is the best plan in which no buffers overlap. ``steered`` are operators of
+    the main subgraph that got other options, which costs ``extra_instructions`` of
+    ``instructions``.
+    """
+
+    graph: Graph
+    before: ArenaReport
+    after: ArenaReport
+    solution: Solution
+    without_overlap: Solution
+    options: OptimizeOptions
+    steered: tuple[int, ...]
+    instructions: float
+    extra_instructions: float
+    solver_s: float
+    origin: PlanOrigin = field(repr=False)
+
+    @property
+    def is_better(self) -> bool:
+        """Whether the arena became smaller."""
+        return _need(self.after) < _need(self.before)
+
+    @cached_property
+    def distances(self) -> tuple[OperatorDistance, ...]:
+        """What is known of each operator of the new model, in its order."""
+        return tuple(map(distance_of, self.after.prepared.nodes))
+
+    @property
+    def gap_bytes(self) -> int:
+        """How much lower a plan may be at most, as far as is known."""
+        return max(0, self.after.nonpersistent_bytes - self.solution.bound_bytes)
+
+    @property
+    def is_optimal(self) -> bool:
+        return self.gap_bytes == 0 and self.solution.is_complete
+
+
+def _need(report: ArenaReport) -> tuple[int, int]:
+    return report.required_bytes, report.used_bytes
+
+
+def without_plan(graph: Graph) -> Graph:
+    """The model without an offline plan, as TFLM's own planner sees it."""
+    kept = {k: v for k, v in graph.metadata.items() if k not in (OFFLINE_PLAN, PLAN_ORIGIN)}
+    return graph if len(kept) == len(graph.metadata) else replace(graph, metadata=kept)
+
+
+def optimize(
+    graph: Graph,
+    revision: Revision,
+    options: OptimizeOptions | None = None,
+    original_sha256: str = "",
+) -> Optimized:
+    """Finds the best memory plan of a model for a TFLM and a kernel set.
+
+    Raises:
+        RefusedError: TFLM refuses the model.
+        UsageError: this TFLM takes no offline plan.
+    """
+    options = options or OptimizeOptions()
+    start = time.monotonic()
+    before = arena(graph, revision)
+    plain = without_plan(graph)
+    report = before if plain is graph else arena(plain, revision)
+    task = _Task(plain, report, options)
+    no_overlap = solve(PlanProblem(plan_buffers(report.buffers)), options.time_limit_s)
+    problem = task.problem()
+    known = replace(no_overlap, offsets=task.extended(no_overlap.offsets), bound_bytes=0)
+    max_price = None
+    if options.max_slowdown is not None:
+        max_price = int(options.max_slowdown * task.instructions)
+    solution = solve(problem, options.time_limit_s, max_price, start=known)
+    steered = tuple(task.candidates[choice].index for choice in sorted(solution.chosen))
+    changed, after, origin = _written(task, solution, steered, original_sha256)
+    return Optimized(
+        graph=changed,
+        before=before,
+        after=after,
+        solution=solution,
+        without_overlap=no_overlap,
+        options=options,
+        steered=steered,
+        instructions=task.instructions,
+        extra_instructions=problem.price(solution.chosen),
+        solver_s=time.monotonic() - start,
+        origin=origin,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Candidate:
+    """An operator that may be steered, and what that costs."""
+
+    index: int
+    price: int
+
+
+class _Task:
+    """One model to be planned: as it is, and with all steerable operators steered."""
+
+    def __init__(self, graph: Graph, report: ArenaReport, options: OptimizeOptions) -> None:
+        self.graph = graph
+        self.report = report
+        self._options = options
+        self.variant = report
+        self.candidates: list[_Candidate] = []
+        counts = options.instructions(report.prepared)
+        self.instructions = sum(counts)
+        if options.overlap is OverlapLevel.DIAGONAL:
+            self._find_candidates(counts)
+
+    def _find_candidates(self, counts: Sequence[float]) -> None:
+        """Steerable operators whose output may then overlap, but may not as it is."""
+        changed = {}
+        for node in self.report.prepared.nodes:
+            context = node.context
+            if context.subgraph.index or context.op.name != "CONV_2D" or context.scratch_bytes:
+                continue
+            options = steered_options(context)
+            if options is not None and not _overlaps(distance_of(node)):
+                changed[context.op.index] = options
+        if not changed:
+            return
+        revision = self.report.prepared.revision
+        self.variant = arena(with_options(self.graph, changed), revision)
+        steered_counts = self._options.instructions(self.variant.prepared)
+        for node, old, new in zip(self.variant.prepared.nodes, counts, steered_counts, strict=True):
+            index = node.context.op.index
+            in_main = not node.context.subgraph.index
+            if in_main and index in changed and _overlaps(distance_of(node)):
+                extra = new - old if new > old else old * _UNKNOWN_EXTRA
+                self.candidates.append(_Candidate(index, max(1, round(extra))))
+
+    def problem(self) -> PlanProblem:
+        """Tensors and scratch buffers of the variant; what only steering brings is a choice."""
+        choice_of = {item.index: choice for choice, item in enumerate(self.candidates)}
+        buffers = [
+            item._replace(choice=choice_of.get(self._scratch_owner(buffer)))
+            for item, buffer in zip(
+                plan_buffers(self.variant.buffers), self.variant.buffers, strict=True
+            )
+        ]
+        writer = {tensor: op.index for op in self.graph.main.operators for tensor in op.outputs}
+        overlaps = []
+        for overlap in allowed_overlaps(self.variant, self._options.overlap):
+            tensor = self.variant.buffers[overlap.lower].tensor
+            owner = -1 if tensor is None else writer[tensor.index]
+            overlaps.append(overlap._replace(choice=choice_of.get(owner)))
+        return PlanProblem(buffers, overlaps, [item.price for item in self.candidates])
+
+    def _scratch_owner(self, buffer: PlannedBuffer) -> int:
+        """Index of the operator of the main subgraph whose scratch buffer it is, -1 for none."""
+        if buffer.operator_index is None or buffer.subgraph_index:
+            return -1
+        return buffer.operator_index
+
+    def extended(self, offsets: Sequence[int]) -> tuple[int, ...]:
+        """Offsets of the plain model's buffers for those of the variant."""
+        known = dict(zip(map(_key, self.report.buffers), offsets, strict=True))
+        return tuple(known.get(_key(buffer), 0) for buffer in self.variant.buffers)
+
+
+def _key(buffer: PlannedBuffer) -> tuple[int, int, int]:
+    """What names a buffer in all variants of a model. Candidates have no scratch of their own."""
+    if buffer.tensor is not None:
+        return buffer.subgraph_index, 0, buffer.tensor.index
+    return buffer.subgraph_index, 1, buffer.operator_index or 0
+
+
+def _overlaps(distance: OperatorDistance) -> bool:
+    """Whether an overlap of at least one unit of alignment is possible."""
+    return any(
+        distance.bounded(item) <= distance.output_bytes - ALIGNMENT for item in distance.overlaps
+    )
+
+
+def with_options(graph: Graph, options: Mapping[int, Mapping[str, object]]) -> Graph:
+    """The model with other options for operators of the main subgraph."""
+    operators: tuple[Operator, ...] = tuple(
+        replace(op, options=options[op.index]) if op.index in options else op
+        for op in graph.main.operators
+    )
+    main = replace(graph.main, operators=operators)
+    return replace(graph, subgraphs=(main, *graph.subgraphs[1:]))
+
+
+def _written(
+    task: _Task, solution: Solution, steered: tuple[int, ...], original_sha256: str
+) -> tuple[Graph, ArenaReport, PlanOrigin]:
+    """The model with the plan in its metadata, its arena, and where the plan comes from.
+
+    Raises:
+        UsageError: this TFLM takes no offline plan.
+    """
+    revision = task.report.prepared.revision
+    operators = task.variant.prepared.graph.main.operators
+    graph = with_options(task.graph, {index: operators[index].options for index in steered})
+    offsets = tensor_offsets(graph, task.variant.buffers, solution.offsets)
+    metadata = {**graph.metadata, OFFLINE_PLAN: memoryview(offline_plan_bytes(offsets))}
+    after = arena(replace(graph, metadata=metadata), revision)
+    if not any(buffer.is_offline_planned for buffer in after.buffers) and after.buffers:
+        raise UsageError(
+            f"TFLM {revision.name} reads no offline memory plan; name another with --tflm"
+        )
+    origin = PlanOrigin(
+        kernels=revision.kernels,
+        tflm=revision.name,
+        commit=revision.commit,
+        original_sha256=original_sha256,
+        distances=used_distances(after),
+        steered=steered,
+    )
+    metadata[PLAN_ORIGIN] = memoryview(plan_origin_bytes(origin))
+    return replace(graph, metadata=metadata), after, origin
+
+
+def tensor_offsets(
+    graph: Graph, buffers: Sequence[PlannedBuffer], offsets: Sequence[int]
+) -> list[int]:
+    """The entries of an offline plan: one for each tensor of all subgraphs.
+
+    Variable tensors stay with TFLM, which gives them persistent memory. As TFLM looks up those of
+    all subgraphs among the offsets of the first, no tensor of the same index may have one there.
+    """
+    found = {
+        (buffer.subgraph_index, buffer.tensor.index): offset
+        for buffer, offset in zip(buffers, offsets, strict=True)
+        if buffer.tensor is not None
+    }
+    held = {
+        tensor.index
+        for subgraph in graph.subgraphs[1:]
+        for tensor in subgraph.tensors
+        if tensor.is_variable
+    }
+    return [
+        ONLINE_PLANNED
+        if tensor.is_variable or (subgraph.index == 0 and tensor.index in held)
+        else found.get((subgraph.index, tensor.index), ONLINE_PLANNED)
+        for subgraph in graph.subgraphs
+        for tensor in subgraph.tensors
+    ]
+
+
+def used_distances(report: ArenaReport) -> dict[int, int]:
+    """For each operator of the main subgraph whose output overlaps an input: its distance."""
+    place = {
+        buffer.tensor.index: buffer
+        for buffer in report.buffers
+        if buffer.tensor is not None and not buffer.subgraph_index
+    }
+    found = {}
+    for node in report.prepared.nodes:
+        op = node.context.op
+        if node.context.subgraph.index or len(op.outputs) != 1 or op.outputs[0] not in place:
+            continue
+        lower = place[op.outputs[0]]
+        for overlap in distance_of(node).overlaps:
+            upper = place.get(op.inputs[overlap.position])
+            if upper is not None and _meet(lower, upper):
+                found[op.index] = overlap.distance_bytes
+    return found
+
+
+def _meet(first: PlannedBuffer, second: PlannedBuffer) -> bool:
+    return (
+        first.offset < second.offset + second.size_bytes
+        and second.offset < first.offset + first.size_bytes
+        and first.first_use <= second.last_use
+        and second.first_use <= first.last_use
+    )

@@ -1,0 +1,197 @@
+"""What an exact memory planner has to solve, and what it returns.
+
+Two buffers that are alive at the same time lie one above the other, or they overlap as far as an
+operator allows it. Both are the same demand: *the upper one begins at least so many bytes above
+the start of the lower one*. The bytes are the lower buffer's size, or the distance of an allowed
+overlap, which is less.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple
+
+ALIGNMENT = 16
+"""All offsets and sizes are multiples of it, in bytes, as TFLM's arena wants them."""
+
+
+class PlanBuffer(NamedTuple):
+    """A buffer to place: bytes, first and last step of its life.
+
+    ``choice`` is the index of the choice with which alone it exists, None if it always does.
+    """
+
+    size_bytes: int
+    first_use: int
+    last_use: int
+    choice: int | None = None
+
+
+class AllowedOverlap(NamedTuple):
+    """Buffer ``lower`` (an output) may begin ``distance_bytes`` below ``upper`` (an input).
+
+    With ``only_equal`` it may begin exactly where the input does, or not overlap. ``choice`` is
+    the index of the choice that allows it, None if it is always allowed.
+    """
+
+    lower: int
+    upper: int
+    distance_bytes: int
+    only_equal: bool = False
+    choice: int | None = None
+
+
+class Separation(NamedTuple):
+    """Of a buffer and another one that is alive at the same time.
+
+    Either this one begins ``below_bytes`` or more below the other, or ``above_bytes`` or more
+    above it; or, with ``may_be_equal``, at the same byte.
+    """
+
+    other: int
+    below_bytes: int
+    above_bytes: int
+    may_be_equal: bool
+
+
+@dataclass(frozen=True)
+class PlanProblem:
+    """Buffers in any order, the overlaps that are allowed, and the price of each choice."""
+
+    buffers: Sequence[PlanBuffer]
+    overlaps: Sequence[AllowedOverlap] = ()
+    prices: Sequence[int] = ()
+
+    @cached_property
+    def conflicts(self) -> tuple[tuple[int, int], ...]:
+        """Pairs of buffers that are alive at a common step, each once, lower index first."""
+        buffers = self.buffers
+        found: list[tuple[int, int]] = []
+        alive: list[int] = []
+        for i in sorted(range(len(buffers)), key=lambda i: buffers[i].first_use):
+            alive = [j for j in alive if buffers[j].last_use >= buffers[i].first_use]
+            found += [(min(i, j), max(i, j)) for j in alive]
+            alive.append(i)
+        return tuple(sorted(found))
+
+    def with_choices(self, chosen: frozenset[int]) -> PlanProblem:
+        """The problem with the choices made: buffers of others become empty."""
+        return PlanProblem(
+            [
+                buffer._replace(choice=None)
+                if buffer.choice is None or buffer.choice in chosen
+                else PlanBuffer(0, buffer.first_use, buffer.last_use)
+                for buffer in self.buffers
+            ],
+            [
+                overlap._replace(choice=None)
+                for overlap in self.overlaps
+                if overlap.choice is None or overlap.choice in chosen
+            ],
+        )
+
+    def price(self, chosen: frozenset[int]) -> int:
+        return sum(self.prices[choice] for choice in chosen)
+
+    @cached_property
+    def separations(self) -> tuple[tuple[Separation, ...], ...]:
+        """For each buffer, what keeps it from others. For problems without choices."""
+        overlaps = {(item.lower, item.upper): item for item in self.overlaps}
+        found: list[list[Separation]] = [[] for _ in self.buffers]
+        for i, j in self.conflicts:
+            if not (self.buffers[i].size_bytes and self.buffers[j].size_bytes):
+                continue
+            below, above, may_be_equal = self._pair(i, j, overlaps)
+            found[i].append(Separation(j, below, above, may_be_equal))
+            found[j].append(Separation(i, above, below, may_be_equal))
+        return tuple(tuple(items) for items in found)
+
+    def _pair(
+        self, i: int, j: int, overlaps: Mapping[tuple[int, int], AllowedOverlap]
+    ) -> tuple[int, int, bool]:
+        """How far i must begin below j or above j, and whether both may begin together."""
+        demands = [self.buffers[i].size_bytes, self.buffers[j].size_bytes]
+        may_be_equal = False
+        for position, key in enumerate(((i, j), (j, i))):
+            overlap = overlaps.get(key)
+            if overlap is None:
+                continue
+            if overlap.only_equal:
+                may_be_equal = True
+            else:
+                demands[position] = min(demands[position], overlap.distance_bytes)
+        return demands[0], demands[1], may_be_equal
+
+    def height_bytes(self, offsets: Sequence[int]) -> int:
+        """The end of the highest buffer."""
+        ends = (o + b.size_bytes for o, b in zip(offsets, self.buffers, strict=True))
+        return max(ends, default=0)
+
+    def faults(self, offsets: Sequence[int]) -> list[tuple[int, int]]:
+        """Pairs of buffers that a plan puts where they may not be. For problems without choices."""
+        return [
+            (i, item.other)
+            for i, separations in enumerate(self.separations)
+            for item in separations
+            if i < item.other
+            and offsets[i] + item.below_bytes > offsets[item.other]
+            and offsets[item.other] + item.above_bytes > offsets[i]
+            and not (item.may_be_equal and offsets[i] == offsets[item.other])
+        ]
+
+    @cached_property
+    def lower_bound_bytes(self) -> int:
+        """No plan can be lower, whatever is chosen. Cheap and not always reached.
+
+        At each step the buffers alive need their sum, less what the outputs that may overlap share
+        with inputs: all but their smallest distance.
+        """
+        own: dict[int, int] = {}
+        for lower, _, distance, only_equal, _ in self.overlaps:
+            size = self.buffers[lower].size_bytes
+            needed = 0 if only_equal else min(distance, size)
+            own[lower] = min(own.get(lower, size), needed)
+        return max((max(self._least(step, own)) for step in self._steps()), default=0)
+
+    def _steps(self) -> list[int]:
+        """Steps at which a life begins: among them is one of each largest set of buffers alive."""
+        return sorted({buffer.first_use for buffer in self.buffers})
+
+    def _least(self, step: int, own: Mapping[int, int]) -> tuple[int, int]:
+        """Bytes needed at a step: by the sum, and by the largest buffer."""
+        total, largest, shared = 0, 0, []
+        for i, (size, first, last, choice) in enumerate(self.buffers):
+            if not first <= step <= last or choice is not None:
+                continue
+            largest = max(largest, size)
+            if i in own and first == step:
+                shared.append(own[i])
+            else:
+                total += size
+        # Two outputs that both overlap one input may hide in it together, but for one distance.
+        return total + max(shared, default=0), largest
+
+
+@dataclass(frozen=True)
+class Solution:
+    """A plan: an offset for each buffer, the choices made, and how good it is known to be.
+
+    ``bound_bytes`` is what no plan with these or cheaper choices can be below. ``is_complete`` is
+    False where the solver was stopped before it was done.
+    """
+
+    offsets: tuple[int, ...]
+    height_bytes: int
+    bound_bytes: int
+    chosen: frozenset[int] = frozenset()
+    is_complete: bool = True
+
+    @property
+    def is_optimal(self) -> bool:
+        return self.height_bytes <= self.bound_bytes
+
+    @property
+    def gap_bytes(self) -> int:
+        return max(0, self.height_bytes - self.bound_bytes)
