@@ -1,6 +1,6 @@
 """Expected cost of a supernet, differentiable in the probabilities of its decisions.
 
-Ops and flatbuffer bytes are expectations over the layers' costs. Memory is the largest sum of
+Ops, latency and flatbuffer bytes are expectations over the layers' costs. Memory is the largest sum of
 tensors and scratch alive at one step, as TFLM keeps them in file order, plus persistent bytes;
 ``memory="paper"`` offers the paper's model (section 5.1), which is too small for graphs that
 branch. :meth:`CostModel.anchor` shifts the expectations so that they equal the exact prediction
@@ -18,15 +18,15 @@ import numpy as np
 import numpy.typing as npt
 
 from nas.decision_nodes import BitwidthChoice, Decisions, WidthChoice
-from nas.layer_costs import LayerCost, coefficients
+from nas.layer_costs import LayerCost, LayerCosts
 from nas.network import network_graph
 from nas.supernet import CONV, DEPTHWISE, INPUT, SELECT, Layer, Supernet
-from predictor import Board, Options, Prediction, predict_graph
+from predictor import Board, Options, Prediction, find_board, predict_graph
 from predictor.errors import UsageError
 from predictor.model.tflite_writer import file_bytes
 
 MEMORY_MODELS = ("liveness", "paper")
-QUANTITIES = ("ops", "model_bytes", "arena_bytes")
+QUANTITIES = ("ops", "latency_s", "model_bytes", "arena_bytes")
 ARENA_ALIGNMENT = 16
 ZERO_POINT_BYTES = 8
 """The schema stores zero points as 64-bit numbers."""
@@ -44,6 +44,11 @@ class ExactCost:
     @property
     def ops(self) -> int:
         return self.prediction.ops.total_ops
+
+    @property
+    def latency_s(self) -> float:
+        """Seconds of one inference, from the predictor's instruction counts and calibration."""
+        return self.prediction.latency.seconds
 
     @property
     def arena_bytes(self) -> int:
@@ -85,8 +90,8 @@ class CostModel:
         if memory not in MEMORY_MODELS:
             raise UsageError(f"unknown memory model {memory!r}; known: {', '.join(MEMORY_MODELS)}")
         self.supernet, self.memory = supernet, memory
-        self._board, self._options = board, options
-        self._plan = _Plan(supernet, memory)
+        self._board, self._options = find_board(board), options
+        self._plan = _Plan(supernet, memory, LayerCosts(self._board, options))
         self._offsets = dict.fromkeys(QUANTITIES, 0.0)
         self.exact = lru_cache(maxsize=4096)(self._exact)
         self.anchor(supernet.widest())
@@ -99,7 +104,7 @@ class CostModel:
         return self.exact(tuple(sorted(decisions.items())))
 
     def expected(self, probabilities: Mapping[str, Any], offsets: Any = None) -> dict[str, Any]:
-        """Expected ops, model and arena bytes, as TensorFlow scalars.
+        """Expected ops, latency, model and arena bytes, as TensorFlow scalars.
 
         ``offsets`` are added in the order of ``QUANTITIES``; by default those of the anchor.
         """
@@ -139,8 +144,8 @@ def one_hot(supernet: Supernet, decisions: Decisions) -> dict[str, npt.NDArray[n
 class _Plan:
     """Constant matrices that turn probabilities into expected costs with few operations."""
 
-    def __init__(self, supernet: Supernet, memory: str) -> None:
-        self._supernet, self._memory = supernet, memory
+    def __init__(self, supernet: Supernet, memory: str, layer_costs: LayerCosts) -> None:
+        self._supernet, self._memory, self._layer_costs = supernet, memory, layer_costs
         self._steps = [layer for layer in supernet.layers if layer.kind != SELECT]
         self._tensors = [INPUT, *(layer.name for layer in supernet.layers)]
         self._row = {name: row for row, name in enumerate(self._tensors)}
@@ -179,6 +184,7 @@ class _Plan:
         model = tf.reduce_sum(presence * fields["model_bytes"])
         return {
             "ops": 2.0 * tf.reduce_sum(presence * fields["macs"]),
+            "latency_s": tf.reduce_sum(presence * fields["latency_s"]),
             "model_bytes": model + self._shared_zero_points(widths, presence),
             "arena_bytes": arena,
         }
@@ -250,7 +256,7 @@ class _Plan:
             inputs, outputs = self._possible[source], self._possible[step.name]
             for row, width in enumerate(bits):
                 if width in of_step[position]:
-                    table[row, position] = coefficients(
+                    table[row, position] = self._layer_costs.coefficients(
                         step,
                         sizes[source],
                         (min(inputs), max(inputs)),
