@@ -8,6 +8,7 @@
     ├── MissingDependencyError  exit code 1   an optional tool or package is not installed
     ├── EmulationError          exit code 1   emulated firmware could not be run to its end
     │   ├── FirmwareFaultError  exit code 1   the firmware did what hardware would trap
+    │   ├── FlashOverflowError  exit code 1   program and model exceed the board's flash
     │   └── PlatformError       exit code 1   a platform file is malformed or contradicts its board
     ├── BoardRunError           exit code 1   a physical board did not do what it should
     ├── OutputError             exit code 1   a result could not be written
@@ -87,6 +88,10 @@ class FirmwareFaultError(EmulationError):
     def __init__(self, fault: object) -> None:
         self.fault = fault
         super().__init__(str(fault))
+
+
+class FlashOverflowError(EmulationError):
+    """Program and model take more flash than the board has."""
 
 
 class PlatformError(EmulationError):

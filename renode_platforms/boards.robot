@@ -1,7 +1,8 @@
 *** Settings ***
-Documentation     Runs the firmware with a model on each board and checks what it says.
-...               renode-test --variable ELF_F446RE:/path/runner.elf --variable BLOBS:/path/model.blob
-...               (likewise ELF_F746ZG, ELF_F767ZI) boards.robot; boards without ELF are skipped.
+Documentation     Runs the firmware on each board and checks what it says.
+...               renode-test --variable ELF_F446RE:/path/f446re.elf boards.robot
+...               (likewise ELF_F746ZG, ELF_F767ZI); boards without ELF are skipped. The ELF holds the
+...               model, or --variable MODEL:/path/f446re.model names a file with it.
 Suite Setup       Setup
 Suite Teardown    Teardown
 Test Setup        Reset Emulation
@@ -13,7 +14,7 @@ Resource          ${RENODEKEYWORDS}
 ${ELF_F446RE}     ${EMPTY}
 ${ELF_F746ZG}     ${EMPTY}
 ${ELF_F767ZI}     ${EMPTY}
-${BLOBS}          ${EMPTY}
+${MODEL}          ${EMPTY}
 ${TIMEOUT}        60
 
 *** Test Cases ***        BOARD     UART             ELF
@@ -26,11 +27,13 @@ Firmware Should Run To Its End
     [Arguments]    ${board}    ${uart}    ${elf}
     Skip If    '${elf}' == ''    no ELF file is given for ${board}
     Execute Command    $elf=@${elf}
-    Execute Command    $blobs=@${BLOBS}
     Execute Command    include @${CURDIR}/${board}.resc
+    IF    '${MODEL}' != ''
+        Execute Command    $model=@${MODEL}
+        Execute Command    include @${CURDIR}/model.resc
+    END
     Create Terminal Tester    ${uart}    timeout=${TIMEOUT}    defaultPauseEmulation=true
-    Register Failing Uart String    fault
-    Register Failing Uart String    stack_overflow
+    Register Failing Uart String    ^@1 \\d+ end status=failed .*    treatAsRegex=true
     Wait For Line On Uart    ^@1 0 hello .* board=${board} .*    treatAsRegex=true
     Wait For Line On Uart    ^@1 \\d+ end status=ok .*    treatAsRegex=true
     No Access Should Have Left Memory

@@ -2,58 +2,21 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import click
 
 from predictor.boards.board import find_board
-from predictor.cli.options import OUTPUT_PATH, format_option
-from predictor.cli.output import emit, wants_color, write_atomically
+from predictor.cli.emulate_job import Job, Outcome, run_job
+from predictor.cli.options import BYTES, OUTPUT_PATH, format_option
+from predictor.cli.output import emit, write_atomically
 from predictor.errors import EXIT_DOES_NOT_FIT, EXIT_FITS, PredictorError, UsageError
 from predictor.report.check_result import CheckResult, Finding
 from predictor.report.junit import junit_xml
-from predictor.report.prediction import DEFAULT_BOARD, Prediction, predict
-
-PACKAGED_REVISION = "2020.07"
-UPSTREAM_REVISION = "2026.08"
-
-
-@dataclass(frozen=True)
-class Job:
-    """One model on one board, with what the command line says about it."""
-
-    model: Path
-    board: str
-    backend: str
-    tflm_dir: Path | None
-    kernels: str | None
-    input_path: Path | None
-    seed: int
-    max_instructions: int | None
-    profile: Path | None
-    trace: Path | None
-    force: bool
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What became of a job: a run, or the reason why there is none."""
-
-    job: Job
-    exit_code: int
-    seconds: float
-    text: str = ""
-    json: dict[str, Any] | None = None
-    problem: str | None = None
-
-    @property
-    def name(self) -> str:
-        return f"{self.job.model.name} on {self.job.board}"
+from predictor.report.prediction import DEFAULT_BOARD
 
 
 @click.command(name="emulate", short_help="Run models in TFLM firmware on emulated boards.")
@@ -82,6 +45,7 @@ class Outcome:
 )
 @click.option("--input", "input_path", type=click.Path(path_type=Path), help=".npy or .npz file.")
 @click.option("--random", "seed", type=int, default=0, show_default=True, help="Seed of inputs.")
+@click.option("--arena", "arena_bytes", type=BYTES, help="Arena size; default: as predicted.")
 @click.option("--max-instructions", type=click.IntRange(min=1), help="Give up after so many.")
 @click.option("--profile", type=OUTPUT_PATH, help="Write instructions per function as CSV.")
 @click.option("--trace", type=OUTPUT_PATH, help="Write operators as Chrome/Perfetto trace events.")
@@ -99,7 +63,8 @@ def command(
 
     Arena, outputs and instructions per operator; outputs are compared with TFLM's Python runtime
     to the bit where it is installed (pip install tflite-micro). Exit code 0 if all are equal, 3 if
-    a model does not fit its board, 1 on a difference or a fault.
+    a model does not fit its board, 1 on a difference or a fault. With --force, 3 means that the
+    emulated board ran out of memory as predicted, 1 that it did not.
     """
     jobs = [Job(model=model, board=board, **settings) for model in models for board in boards]
     if len(jobs) > 1 and (settings["profile"] or settings["trace"]):
@@ -118,7 +83,7 @@ def command(
 
 def _run_all(jobs: Sequence[Job]) -> list[Outcome]:
     if len(jobs) == 1:
-        return [run_job(jobs[0], lambda text: click.echo(f"{text} ...", err=True))]
+        return [run_job(jobs[0], _say)]
     prepare_images(jobs)
     outcomes: dict[Job, Outcome] = {}
     with ProcessPoolExecutor() as pool:
@@ -138,82 +103,15 @@ def _run_all(jobs: Sequence[Job]) -> list[Outcome]:
 
 def prepare_images(jobs: Sequence[Job]) -> None:
     """Builds each firmware once before jobs share it."""
-    from predictor.emulation.model_run import build_image
+    from predictor.emulation.firmware_build import build
 
-    for board, tflm_dir, kernels in sorted(
-        {(job.board, job.tflm_dir, job.kernels) for job in jobs}, key=str
-    ):
-        build_image(
-            find_board(board), tflm_dir, kernels, lambda text: click.echo(f"{text} ...", err=True)
-        )
+    wanted = {(job.board, job.tflm_dir, job.kernels) for job in jobs}
+    for board, tflm_dir, kernels in sorted(wanted, key=str):
+        build(board, tflm_dir=tflm_dir, kernels=kernels, progress=_say)
 
 
-def run_job(job: Job, progress: Any = lambda text: None) -> Outcome:
-    """Predicts, builds, runs and compares; problems are outcomes."""
-    start = time.perf_counter()
-    try:
-        return _run_job(job, progress, start)
-    except UsageError:
-        raise
-    except PredictorError as error:
-        seconds = time.perf_counter() - start
-        return Outcome(job, error.exit_code, seconds, problem=str(error))
-
-
-def _run_job(job: Job, progress: Any, start: float) -> Outcome:
-    from predictor.cli.emulate_report import run_json, text_report
-    from predictor.emulation import model_run
-    from predictor.report.text import render
-
-    board = find_board(job.board)
-    revision = PACKAGED_REVISION if job.tflm_dir is None else UPSTREAM_REVISION
-    image = None
-    kernels = job.kernels
-    if kernels is None and job.tflm_dir is not None:
-        image = model_run.build_image(board, job.tflm_dir, None, progress)
-        kernels = image.kernels
-    prediction = predict(
-        job.model, board, tflm=revision, kernels=kernels or "reference", resolver="all"
-    )
-    if not prediction.fits and not job.force:
-        return _does_not_fit(job, prediction, time.perf_counter() - start)
-    image = image or model_run.build_image(board, job.tflm_dir, kernels, progress)
-    inputs = (
-        model_run.random_inputs(prediction.graph, job.seed)
-        if job.input_path is None
-        else model_run.load_inputs(job.input_path)
-    )
-    options = model_run.RunOptions(
-        backend=job.backend,
-        max_instructions=job.max_instructions,
-        profile=job.profile is not None,
-    )
-    run = model_run.run_model(
-        prediction.content or b"", prediction.arena, image, board, inputs, options, progress
-    )
-    _write_files(job, run)
-    text = render(text_report(prediction, run, job.model.name), color=wants_color(None))
-    code = EXIT_FITS if run.passed else PredictorError.exit_code
-    return Outcome(job, code, time.perf_counter() - start, text, run_json(prediction, run))
-
-
-def _does_not_fit(job: Job, prediction: Prediction, seconds: float) -> Outcome:
-    reasons = [f"RAM margin {prediction.sram.margin_bytes:,} bytes"]
-    if prediction.flash_margin_bytes < 0:
-        reasons.append(f"flash margin {prediction.flash_margin_bytes:,} bytes")
-    remedies = "; ".join(prediction.remedies)
-    problem = f"does not fit {prediction.board.name} ({', '.join(reasons)}): {remedies}"
-    return Outcome(job, EXIT_DOES_NOT_FIT, seconds, problem=problem)
-
-
-def _write_files(job: Job, run: Any) -> None:
-    from predictor.emulation.trace import chrome_trace, profile_table
-    from predictor.report.json_report import dumps
-
-    if job.trace is not None:
-        write_atomically(job.trace, dumps(chrome_trace(run, job.model.name)) + "\n")
-    if job.profile is not None and run.result.profile is not None:
-        write_atomically(job.profile, profile_table(run.result.profile))
+def _say(text: str) -> None:
+    click.echo(f"{text} ...", err=True)
 
 
 def _verdict(outcome: Outcome) -> str:

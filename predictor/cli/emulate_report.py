@@ -8,6 +8,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from predictor.cli.emulate_job import misfit
 from predictor.report.prediction import Prediction
 
 if TYPE_CHECKING:
@@ -19,22 +20,32 @@ EMULATION_SCHEMA_VERSION = "1.0"
 
 def text_report(prediction: Prediction, run: ModelRun, name: str) -> RenderableType:
     """Predicted and emulated side by side, then the operators with most instructions."""
-    word, style = ("EQUAL", "bold green") if run.passed else ("DIFFERENT", "bold red")
-    if run.failure is not None:
-        word = "FAILED"
+    word, style = _verdict(prediction, run)
     head = Text.assemble(
         (word, style),
         f"  {name} on {run.board.title}, emulated ({run.backend})\n",
         (f"TFLM {run.image.tflm_revision}, {run.image.kernels} kernels", "dim"),
     )
     parts: list[RenderableType] = [head, Text()]
+    if not prediction.fits:
+        parts.append(Text(f"predicted: {misfit(prediction)}", style="red"))
     if run.failure is not None:
-        parts.append(Text(run.failure, style="red"))
+        parts.append(Text(f"emulated: {run.failure}", style="red"))
     parts.append(_figures(prediction, run))
     if run.operators:
         parts += [Text(), _operators(run)]
     parts += [Text.assemble(("note  ", "dim"), notice) for notice in run.result.notices]
     return Group(*parts)
+
+
+def _verdict(prediction: Prediction, run: ModelRun) -> tuple[str, str]:
+    """A word and its style."""
+    if not prediction.fits:
+        word = "DOES NOT FIT" if run.is_out_of_memory else "DIFFERENT"
+        return word, "bold red"
+    if run.failure is not None:
+        return "FAILED", "bold red"
+    return ("EQUAL", "bold green") if run.passed else ("DIFFERENT", "bold red")
 
 
 def _figures(prediction: Prediction, run: ModelRun) -> Table:
@@ -53,10 +64,13 @@ def _figures(prediction: Prediction, run: ModelRun) -> Table:
     row("arena used B", arena.used_bytes, run.used_bytes, same)
     row("  planned (head)", arena.nonpersistent_bytes, run.head_bytes)
     row("  persistent (tail)", arena.persistent_bytes, run.tail_bytes)
-    row("arena set aside B", arena.required_bytes, run.arena_bytes)
-    row("code B, all operators", prediction.flash.code_bytes, run.image.flash_bytes)
+    row("arena set aside B", arena.required_bytes, run.arena_bytes or None)
+    operators = "all" if prediction.options.resolver == "all" else "the model's"
+    row(f"code B, {operators} operators", prediction.flash.code_bytes, run.image.flash_bytes)
     row("stack B", prediction.sram.stack_bytes, run.stack_used_bytes, "reserve | high-water mark")
-    row("instructions", None, run.invoke_instructions, "of Invoke")
+    between = run.interpreter_instructions
+    remark = "of Invoke" if between is None else f"of Invoke; {between:,} between its operators"
+    row("instructions", None, run.invoke_instructions, remark)
     table.add_row("outputs", "", run.host.value, f"against TFLM on this host; {run.host_reason}")
     return table
 
@@ -89,6 +103,7 @@ def run_json(prediction: Prediction, run: ModelRun) -> dict[str, Any]:
         "board": run.board.name,
         "backend": run.backend,
         "runtime": {"revision": run.image.tflm_revision, "kernels": run.image.kernels},
+        "fits": prediction.fits,
         "passed": run.passed,
         "failure": run.failure,
         "arena": {
@@ -110,6 +125,7 @@ def run_json(prediction: Prediction, run: ModelRun) -> dict[str, Any]:
         },
         "instructions": {
             "invoke": run.invoke_instructions,
+            "interpreter": run.interpreter_instructions,
             "total": run.result.instructions,
             "operators": [
                 {

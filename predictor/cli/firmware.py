@@ -22,7 +22,7 @@ from predictor.report.prediction import DEFAULT_BOARD, predict
     type=click.Path(path_type=Path, file_okay=False),
     default=Path("firmware-out"),
     show_default=True,
-    help="Folder for the ELF, hex, binary and map files.",
+    help="Folder for the ELF, hex, binary, map and model files.",
 )
 @click.option("--kernels", help="Kernel set of the firmware; default: what the TFLM library has.")
 @click.option(
@@ -46,8 +46,8 @@ def command(
 
     Prints its sizes beside the prediction. Exit code 3 if the model does not fit the board.
     """
-    from predictor.cli.emulate import PACKAGED_REVISION, UPSTREAM_REVISION
-    from predictor.emulation.firmware_build import write_firmware
+    from predictor.cli.emulate_job import PACKAGED_REVISION, UPSTREAM_REVISION, misfit
+    from predictor.emulation.firmware_build import library_kernels, write_firmware
 
     target = find_board(board)
     revision = PACKAGED_REVISION if tflm_dir is None else UPSTREAM_REVISION
@@ -55,10 +55,10 @@ def command(
         model,
         target,
         tflm=revision,
-        kernels=kernels or ("reference" if tflm_dir is None else "cmsis_nn"),
+        kernels=kernels or library_kernels(target, tflm_dir),
     )
     if not prediction.fits:
-        click.echo(f"predict: {model} does not fit {target.name}", err=True)
+        click.echo(f"predict: {model} {misfit(prediction)}", err=True)
         return EXIT_DOES_NOT_FIT
     files = write_firmware(
         prediction.content or b"",
@@ -75,6 +75,7 @@ def command(
         "hex": str(files.hex),
         "bin": str(files.bin),
         "map": str(files.map),
+        "model": str(files.model),
         "code_bytes": files.image.flash_bytes,
         "predicted_code_bytes": prediction.flash.code_bytes,
         "flash_bytes": files.flash_bytes,
@@ -87,7 +88,7 @@ def command(
         emit(dumps(sizes) + "\n", None)
     else:
         emit(
-            f"{files.elf}  (and .hex, .bin, .map)\n"
+            f"{files.elf}  (and .hex, .bin, .map, .model)\n"
             f"code   {files.image.flash_bytes:>9,} B linked, "
             f"{prediction.flash.code_bytes:,} predicted\n"
             f"flash  {files.flash_bytes:>9,} B with the model, "

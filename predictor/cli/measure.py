@@ -109,7 +109,7 @@ def command(
 
 
 def _predict(model: Path, board: str, tflm_dir: Path | None, kernels: str | None) -> Prediction:
-    from predictor.cli.emulate import PACKAGED_REVISION, UPSTREAM_REVISION
+    from predictor.cli.emulate_job import PACKAGED_REVISION, UPSTREAM_REVISION
 
     if tflm_dir is None:
         return predict(model, board, tflm=PACKAGED_REVISION, kernels=kernels or "reference")

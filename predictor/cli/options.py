@@ -53,8 +53,8 @@ def prediction_options(command: Command) -> Command:
         (
             click.option(
                 "--kernels",
-                help="Kernel set that TFLM is built with: cmsis_nn or reference. Default: "
-                "cmsis_nn where the revision has it.",
+                help="Kernel set that TFLM is built with: cmsis_nn, reference, or ours (the "
+                "project's own kernels). Default: cmsis_nn where the revision has it.",
             ),
             click.option(
                 "--tflm",

@@ -109,7 +109,7 @@ def build(
     toolchain = find_toolchain()
     library = _library(toolchain, target.core.name, tflm_dir, kernels, progress)
     header = operators_header(select_operators(linkable_operators(library.root), operators))
-    variables = _runner_variables(library, stack_bytes)
+    variables = runner_variables(library, stack_bytes)
     folder = _build_cached(toolchain, target, variables, {"operators.h": header}, (), progress)
     return _image(folder, "runner", target, library)
 
@@ -144,12 +144,14 @@ def build_kernel_runner(
 @dataclass(frozen=True, slots=True)
 class FirmwareFiles:
     """A firmware with its model as files: for debuggers (elf), programmers (hex, bin), and the
-    linker's map. ``flash_bytes`` is what the board's flash holds with it."""
+    linker's map. ``model`` is the model alone, to put behind a firmware without one.
+    ``flash_bytes`` is what the board's flash holds with program and model."""
 
     elf: Path
     hex: Path
     bin: Path
     map: Path
+    model: Path
     image: FirmwareImage
     flash_bytes: int
 
@@ -172,7 +174,8 @@ def write_firmware(
 
     Args:
         model: content of the .tflite file.
-        out_dir: folder for ``<board>.elf``, ``.hex``, ``.bin`` and ``.map``; made if missing.
+        out_dir: folder for ``<board>.elf``, ``.hex``, ``.bin``, ``.map`` and ``.model``; made if
+            missing.
         arena_bytes: size of the arena; 0 takes all RAM that is left.
         inputs: for each run, the bytes of all input tensors in order; none: the runner makes one.
         repeats: how often each input is run.
@@ -189,7 +192,7 @@ def write_firmware(
     with tempfile.TemporaryDirectory(prefix="mcu-predictor-") as name:
         work = Path(name)
         (work / "model.blob").write_bytes(blob)
-        variables = _runner_variables(library, stack_bytes) | {"BLOB": str(work / "model.blob")}
+        variables = runner_variables(library, stack_bytes) | {"BLOB": str(work / "model.blob")}
         key = _key(toolchain, target, variables, {"operators.h": header}, [work / "model.blob"])
         _compile(toolchain, work, key, target, variables, {"operators.h": header})
         image = _image(work, "runner", target, library)
@@ -201,7 +204,7 @@ def _write_files(
     image: FirmwareImage, board: Board, flash_bytes: int, out_dir: Path
 ) -> FirmwareFiles:
     work = image.elf.parent
-    produced = {"elf": image.elf, "map": image.map}
+    produced = {"elf": image.elf, "map": image.map, "model": work / "model.blob"}
     for suffix, form in (("hex", "ihex"), ("bin", "binary")):
         produced[suffix] = work / f"runner.{suffix}"
         command = [f"{PREFIX}objcopy", "-O", form, str(image.elf), str(produced[suffix])]
@@ -216,9 +219,18 @@ def _write_files(
             partial.replace(written[suffix])
     except OSError as error:
         raise OutputError(f"cannot write the firmware to {out_dir}: {error.strerror}") from error
-    return FirmwareFiles(
-        written["elf"], written["hex"], written["bin"], written["map"], image, flash_bytes
-    )
+    return FirmwareFiles(image=image, flash_bytes=flash_bytes, **written)
+
+
+def library_kernels(board: Board, tflm_dir: str | os.PathLike[str] | None) -> str:
+    """Kernel set of the library that :func:`build` would link for a board.
+
+    Raises:
+        UsageError: the folder holds no TFLM build.
+    """
+    if tflm_dir is None:
+        return KERNEL_SETS[0]
+    return user_library(Path(tflm_dir), board.core.name).kernels
 
 
 def _library(
@@ -244,7 +256,8 @@ def _library(
     return library
 
 
-def _runner_variables(library: TflmLibrary, stack_bytes: int) -> dict[str, str]:
+def runner_variables(library: TflmLibrary, stack_bytes: int) -> dict[str, str]:
+    """CMake variables of the runner on a TFLM library."""
     return {
         "TFLM_LIBRARY": str(library.archive),
         "TFLM_INCLUDE_DIRS": ";".join(map(str, library.include_dirs)),
@@ -301,8 +314,22 @@ def _compile(
     """Fills a folder with the programs, their maps and the log of the build."""
     build = folder / "build"
     build.mkdir()
-    (build / "board.cmake").write_text(board_file(board), encoding="utf-8")
-    for name, text in generated.items():
+    compile_programs(toolchain, build, key, board, variables, generated)
+    for path in (*build.glob("*.elf"), *build.glob("*.map"), build / "build.log"):
+        shutil.move(path, folder / path.name)
+    shutil.rmtree(build)
+
+
+def compile_programs(
+    toolchain: Toolchain,
+    build: Path,
+    key: str,
+    board: Board,
+    variables: dict[str, str],
+    generated: dict[str, str],
+) -> None:
+    """Compiles the firmware in ``build``, where an earlier call's objects are used again."""
+    for name, text in {"board.cmake": board_file(board), **generated}.items():
         (build / name).write_text(text, encoding="utf-8")
     source = firmware_dir()
     build_with_cmake(
@@ -315,9 +342,6 @@ def _compile(
         FIRMWARE_ID=key,
         **variables,
     )
-    for path in (*build.glob("*.elf"), *build.glob("*.map"), build / "build.log"):
-        shutil.move(path, folder / path.name)
-    shutil.rmtree(build)
 
 
 def _image(folder: Path, program: str, board: Board, library: TflmLibrary | None) -> FirmwareImage:

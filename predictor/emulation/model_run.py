@@ -6,27 +6,32 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
 from predictor.boards.board import Board
-from predictor.emulation import firmware_build
 from predictor.emulation.firmware_build import FirmwareImage
 from predictor.emulation.flash_blob import model_blobs
 from predictor.emulation.host_runtime import HostRuntime, is_installed
 from predictor.emulation.machine import Machine, RunResult, StopReason
 from predictor.emulation.platforms import board_platform
-from predictor.emulation.protocol import AllocationFailed
+from predictor.emulation.protocol import AllocationFailed, Failed
 from predictor.emulation.runner_report import FirmwareReport, describe_failure, read_report
-from predictor.errors import EmulationError, MissingDependencyError, UsageError
+from predictor.errors import (
+    EmulationError,
+    FlashOverflowError,
+    MissingDependencyError,
+    UsageError,
+)
 from predictor.memory.arena import ArenaReport
 from predictor.model.builder.tensors import NUMPY_TYPES
 from predictor.model.graph import Graph, Tensor
 
 END_SYMBOL = "runner_done"
 BACKENDS = ("auto", "unicorn", "renode")
+ALL_FREE_RAM = 0
+"""As size of the arena: all RAM that the firmware leaves."""
 
 Array = npt.NDArray[np.generic]
 
@@ -93,6 +98,23 @@ class ModelRun:
         return None if run is None or run.invoke is None else run.cyccnt
 
     @property
+    def interpreter_instructions(self) -> int | None:
+        """What of Invoke was spent between the operators, in the interpreter."""
+        if self.invoke_instructions is None:
+            return None
+        # The count of a control flow operator holds those of the subgraphs that it runs.
+        outermost = (item for item in self.operators if item.subgraph_index == 0)
+        return self.invoke_instructions - sum(item.instructions for item in outermost)
+
+    @property
+    def is_out_of_memory(self) -> bool:
+        """Whether RAM or the arena was too small."""
+        failure = self.report.failure
+        return isinstance(failure, AllocationFailed) or (
+            isinstance(failure, Failed) and failure.reason in ("arena_exceeds_ram", "ram_full")
+        )
+
+    @property
     def is_arena_as_predicted(self) -> bool:
         return self.used_bytes == self.arena.used_bytes
 
@@ -108,7 +130,8 @@ class ModelRun:
 
 @dataclass(frozen=True, slots=True)
 class RunOptions:
-    """How to run. ``arena_bytes`` None sets aside exactly the predicted required bytes."""
+    """How to run. ``arena_bytes`` None sets aside exactly the predicted required bytes,
+    :data:`ALL_FREE_RAM` what is left."""
 
     backend: str = "auto"
     arena_bytes: int | None = None
@@ -136,6 +159,7 @@ def run_model(
     Raises:
         MissingDependencyError: the emulator is not installed.
         UsageError: inputs that the model does not take.
+        FlashOverflowError: the model does not fit into the flash behind the firmware.
         EmulationError: the emulator itself failed. A failure of the firmware is a result.
     """
     options = options or RunOptions()
@@ -145,6 +169,7 @@ def run_model(
     arena_bytes = arena.required_bytes if options.arena_bytes is None else options.arena_bytes
     flat = b"".join(np.ascontiguousarray(array).tobytes() for array in arrays)
     blob = model_blobs(content, [flat], arena_bytes)
+    _check_flash(image, len(blob))
     backend, machine = make_machine(options.backend, board, options.profile)
     progress(f"running on {board.name} ({backend})")
     with machine:
@@ -177,6 +202,16 @@ def run_model(
         result=result,
         report=report,
     )
+
+
+def _check_flash(image: FirmwareImage, blob_bytes: int) -> None:
+    room = image.blob_room_bytes
+    if blob_bytes > room:
+        raise FlashOverflowError(
+            f"the flash of {image.board} is {blob_bytes - room:,} bytes too small: behind "
+            f"{image.flash_bytes:,} bytes of code it has {room:,} for model and input, which take "
+            f"{blob_bytes:,}"
+        )
 
 
 def make_machine(backend: str, board: Board, profile: bool = False) -> tuple[str, Machine]:
@@ -257,7 +292,8 @@ def _failure(result: RunResult, report: FirmwareReport, arena_bytes: int) -> str
     if result.fault is not None:
         return str(result.fault)
     if isinstance(report.failure, AllocationFailed):
-        return f"arena of {arena_bytes} bytes: {describe_failure(report.failure)}"
+        size = f"of {arena_bytes:,} bytes" if arena_bytes != ALL_FREE_RAM else "in all free RAM"
+        return f"arena {size}: {describe_failure(report.failure)}"
     if report.failure is not None:
         words = describe_failure(report.failure)
         return f"{words}: {' / '.join(report.logs)}" if report.logs else words
@@ -323,13 +359,3 @@ def _operators(arena: ArenaReport, report: FirmwareReport) -> tuple[OperatorRun,
         )
         for item in run.operators
     )
-
-
-def build_image(
-    board: Board,
-    tflm_dir: Path | None,
-    kernels: str | None,
-    progress: Callable[[str], None],
-) -> FirmwareImage:
-    """The firmware with all operators of its TFLM, so that one image serves any model."""
-    return firmware_build.build(board, tflm_dir=tflm_dir, kernels=kernels, progress=progress)

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from predictor.errors import PredictorError, UsageError
+from predictor.model.graph import operator_label
 
 _MICRO = Path("tensorflow/lite/micro")
 _CURRENT_MARK = _MICRO / "micro_log.h"
@@ -33,6 +34,11 @@ class LinkableOperator:
     function: str
     is_custom: bool
     highest_version: int
+
+    @property
+    def label(self) -> str:
+        """What reports and :func:`select_operators` call it."""
+        return operator_label(self.name, self.is_custom)
 
 
 def is_current_api(tflm_root: Path) -> bool:
@@ -114,13 +120,13 @@ def select_operators(
     if wanted is None:
         return operators
     names = set(wanted)
-    missing = sorted(names - {operator.name for operator in operators})
+    missing = sorted(names - {operator.label for operator in operators})
     if missing:
         raise UsageError(
             f"this TFLM has no operator {', '.join(missing)}; it has "
-            f"{', '.join(sorted(operator.name for operator in operators))}"
+            f"{', '.join(sorted(operator.label for operator in operators))}"
         )
-    return tuple(operator for operator in operators if operator.name in names)
+    return tuple(operator for operator in operators if operator.label in names)
 
 
 def operators_header(operators: Iterable[LinkableOperator]) -> str:

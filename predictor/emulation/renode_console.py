@@ -42,7 +42,7 @@ _COMPLAINTS = (
 )
 INSTALL_HINT = (
     "Renode is not installed: get it from https://renode.io, with its command `renode` on the "
-    "path, or install the Python package pyrenode3; `--emulator unicorn` needs neither"
+    "path, or install the Python package pyrenode3; `--backend unicorn` needs neither"
 )
 
 

@@ -28,15 +28,16 @@ from predictor.memory.placement import (
     replay_requests,
 )
 from predictor.memory.preparation import PreparedGraph
-from predictor.memory.revision import Rules
+from predictor.memory.revision import OURS, Rules
 from predictor.model.graph import Graph
 from predictor.model.metadata import ONLINE_PLANNED
 from predictor.operators import registry
 from predictor.operators.context import NodeContext
 from predictor.operators.families import FAMILY_OF
+from predictor.operators.ours.tables import CUSTOM, DROP_IN, runs_builtin
+from predictor.operators.registry import OperatorTable
 from predictor.operators.sizes import runtime_bytes
 
-OPERATORS = registry.OPERATORS
 NODE_CONTEXT = NodeContext
 
 _ALLOCATOR_OBJECTS = ("SingleArenaBufferAllocator", "GreedyMemoryPlanner", "MicroAllocator")
@@ -45,6 +46,13 @@ _RECORDING_OBJECTS = (
     "GreedyMemoryPlanner",
     "RecordingMicroAllocator",
 )
+
+
+def operators(graph: Graph, kernels: str) -> tuple[OperatorTable, ...]:
+    """The kernel set ``ours`` runs device models by custom operators, others by builtin ones."""
+    if kernels != OURS:
+        return (registry.OPERATORS,)
+    return (DROP_IN if runs_builtin(graph) else CUSTOM), registry.OPERATORS
 
 
 def check_graph(graph: Graph) -> None:

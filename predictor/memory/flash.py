@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from predictor.errors import UsageError
-from predictor.memory.revision import Revision
+from predictor.memory.revision import OURS, Revision
 from predictor.model.graph import Graph
+from predictor.operators.ours.tables import DROP_IN_LABELS, runs_builtin
 from predictor.operators.sizes import align_up
 
 _FOLDER = Path(__file__).parent / "code_size"
@@ -115,6 +116,13 @@ def _groups(rows: list[dict[str, Any]]) -> Groups:
     return tuple((row["bytes"], frozenset(row["linked_by"])) for row in rows)
 
 
+def _linked_labels(graph: Graph, revision: Revision) -> frozenset[str]:
+    """What the table calls the operators of a model, as they are registered."""
+    if revision.kernels != OURS or not runs_builtin(graph):
+        return graph.operator_labels
+    return frozenset(DROP_IN_LABELS.get(label, label) for label in graph.operator_labels)
+
+
 def flash(graph: Graph, revision: Revision, core: str, resolver: str = "used") -> FlashReport:
     """Predicts the flash of a model with the operators it lists, or with all of TFLM.
 
@@ -124,7 +132,7 @@ def flash(graph: Graph, revision: Revision, core: str, resolver: str = "used") -
     if resolver not in RESOLVERS:
         raise UsageError(f"unknown resolver {resolver!r}; choose {' or '.join(RESOLVERS)}")
     sizes = load_code_sizes(revision.name, core, revision.kernels)
-    used = graph.operator_labels
+    used = _linked_labels(graph, revision)
     listed = (
         sizes.operators if resolver == "all" else sizes.operators.intersection(graph.unused_codes)
     )

@@ -22,9 +22,8 @@ if TYPE_CHECKING:
 class Flow(Protocol):
     """One generation's way from a model to its arena; modules implement it."""
 
-    @property
-    def OPERATORS(self) -> OperatorTable:  # noqa: N802
-        """The operators that it has."""
+    def operators(self, graph: Graph, kernels: str) -> tuple[OperatorTable, ...]:
+        """The operators for a model; of equal names those of the first table count."""
 
     @property
     def NODE_CONTEXT(self) -> type[NodeContext]:  # noqa: N802

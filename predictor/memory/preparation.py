@@ -63,10 +63,11 @@ def prepare(graph: Graph, revision: Revision) -> PreparedGraph:
     flow.check_graph(graph)
     state = GraphState()
     sizeof = revision.structs.size_of
+    operators = flow.operators(graph, revision.kernels)
     contexts: list[tuple[OperatorRow, NodeContext]] = []
     for subgraph in graph.subgraphs:
         for op in subgraph.operators:
-            row = _row(flow.OPERATORS, op, subgraph)
+            row = _row(operators, op, subgraph)
             context = flow.NODE_CONTEXT(graph, subgraph, op, revision.kernels, sizeof, state)
             _note_version(row, context)
             contexts.append((row, context))
@@ -89,8 +90,9 @@ def prepare(graph: Graph, revision: Revision) -> PreparedGraph:
     return PreparedGraph(graph, revision, nodes, state, scratch)
 
 
-def _row(operators: OperatorTable, op: Operator, subgraph: Subgraph) -> OperatorRow:
-    row = operators.find(op.name)
+def _row(tables: tuple[OperatorTable, ...], op: Operator, subgraph: Subgraph) -> OperatorRow:
+    found = (table.find(op.name) for table in tables)
+    row = next((row for row in found if row is not None), None)
     if row is None:
         kind = "custom operator" if op.is_custom else "operator"
         raise RefusedError(

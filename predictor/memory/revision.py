@@ -16,6 +16,8 @@ from predictor.errors import RevisionError
 from predictor.memory.abi import ABIS, StructLayouts
 
 DEFAULT_REVISION = "2026.08"
+OURS = "ours"
+"""The kernel set of the project's own kernels; other operators are TFLM's reference ones."""
 _FOLDER = Path(__file__).parent / "revisions"
 
 
@@ -35,6 +37,8 @@ class Revision:
     """One TFLM revision on one target with one kernel set.
 
     ``flow`` names the generation of the allocator and of the kernels (:mod:`~.flow`).
+    ``device_model`` says when a model needs a device model to run with the project's own kernels:
+    "always" where they cannot be registered for builtin operators, or "where_needed".
     """
 
     name: str
@@ -44,6 +48,7 @@ class Revision:
     kernels: str
     rules: Rules
     structs: StructLayouts
+    device_model: str = ""
 
 
 def revision_names() -> tuple[str, ...]:
@@ -87,7 +92,7 @@ def _load(name: str, kernels: str) -> Revision:
     for path in sorted((_FOLDER / header.get("structs_of", name)).glob("*.toml")):
         tables = _load_toml(path)
         common.update(tables.get("structs", {}))
-        specific.update(tables.get(kernels, {}))
+        specific.update(tables.get("reference" if kernels == OURS else kernels, {}))
     return Revision(
         name=name,
         commit=header["commit"],
@@ -96,4 +101,5 @@ def _load(name: str, kernels: str) -> Revision:
         kernels=kernels,
         rules=Rules(**header["rules"]),
         structs=StructLayouts(ABIS[header["abi"]], common, specific),
+        device_model=header.get("device_model", ""),
     )

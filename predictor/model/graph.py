@@ -194,6 +194,10 @@ class Operator:
         """The name with ``CUSTOM:`` before custom codes, as reports print it."""
         return operator_label(self.name, self.is_custom)
 
+    def options_in(self, table: str) -> Mapping[str, Any]:
+        """The options where they are of this table, else none, as TFLM's parsers read them."""
+        return self.options if self.options.get("options_type", table) == table else NO_OPTIONS
+
 
 @dataclass(frozen=True, slots=True)
 class Subgraph:

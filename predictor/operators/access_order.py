@@ -17,8 +17,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from predictor.model.geometry import padding_of
 from predictor.operators.context import NodeContext
-from predictor.operators.geometry import padding_of
 from predictor.operators.parsing import options_of
 
 Steps = npt.NDArray[np.int64]

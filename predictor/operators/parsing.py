@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from predictor.model.graph import NO_OPTIONS, TensorType
+from predictor.model.graph import TensorType
 from predictor.operators.context import NodeContext
 
 ACTIVATION_NONE, ACTIVATION_RELU, ACTIVATION_RELU_N1_TO_1, ACTIVATION_RELU6 = range(4)
@@ -18,8 +18,7 @@ def options_of(ctx: NodeContext, table: str) -> Mapping[str, Any]:
 
     Where they are of another table or absent, the parser leaves all fields zero.
     """
-    options = ctx.op.options
-    return options if options.get("options_type", table) == table else NO_OPTIONS
+    return ctx.op.options_in(table)
 
 
 def fused_activation(ctx: NodeContext, table: str) -> int:

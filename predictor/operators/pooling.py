@@ -9,6 +9,7 @@ from math import fabs, prod
 
 import numpy as np
 
+from predictor.model.geometry import padding_of
 from predictor.model.graph import Tensor, TensorType
 from predictor.operators import pooling_order as order
 from predictor.operators.access_order import MAX_STEPS, InputOverlap, windows_of
@@ -16,7 +17,6 @@ from predictor.operators.checks import ensure_rank, need_counts, writable_dims
 from predictor.operators.context import NodeContext
 from predictor.operators.convolution import check_4d, expect_4d
 from predictor.operators.evaluation import allocates
-from predictor.operators.geometry import padding_of
 from predictor.operators.parsing import options_of
 from predictor.operators.quantized import INT32_BYTES, scale, zero_point
 from predictor.operators.registry import OpCount, register

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+from collections import Counter
 from dataclasses import asdict
 from typing import Any
 
@@ -28,6 +30,7 @@ def prediction_json(prediction: Prediction) -> dict[str, Any]:
             "operator_count": len(prediction.layers),
             "subgraph_count": len(graph.subgraphs),
         },
+        "device_model": _device_model(prediction),
         "runtime": {
             "name": "TensorFlow Lite for Microcontrollers",
             "revision": prediction.revision.name,
@@ -95,6 +98,19 @@ def prediction_json(prediction: Prediction) -> dict[str, Any]:
         "invoke_errors": prediction.invoke_errors,
         "notes": list(prediction.notes),
         "remedies": list(prediction.remedies),
+    }
+
+
+def _device_model(prediction: Prediction) -> dict[str, Any] | None:
+    """The device model that TFLM gets instead of the user's file, if it does."""
+    deployed = prediction.deployed
+    if not deployed.is_device_model or deployed.content is None:
+        return None
+    labels = Counter(op.label for sub in deployed.graph.subgraphs for op in sub.operators)
+    return {
+        "flatbuffer_bytes": deployed.graph.flatbuffer_bytes,
+        "sha256": hashlib.sha256(deployed.content).hexdigest(),
+        "operators": dict(sorted(labels.items())),
     }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from predictor.memory.sram import place
+from predictor.model.device_reader import CODES
 from predictor.operators.sizes import align_up
 from predictor.report.prediction import Prediction, on_shipped_boards
 
@@ -19,6 +20,8 @@ def notes(prediction: Prediction) -> tuple[str, ...]:
         *_shortened(f"arena is a bound, not exact: {why}" for why in prepared.inexact_reasons),
         *_shortened(_short_constants(prediction)),
     ]
+    if prediction.deployed.is_device_model and prediction.deployed.graph is not prediction.graph:
+        found.append(_device_model_note(prediction))
     if prediction.flash.unmeasured:
         names = ", ".join(prediction.flash.unmeasured)
         found.append(f"code bytes are a lower bound: the code of {names} was not measured")
@@ -32,6 +35,16 @@ def notes(prediction: Prediction) -> tuple[str, ...]:
     if not any(subgraph.operators for subgraph in prediction.graph.subgraphs):
         found.append("the model has no operator: its outputs are its inputs")
     return tuple(found)
+
+
+def _device_model_note(prediction: Prediction) -> str:
+    device = prediction.deployed.graph
+    operators = [op for subgraph in device.subgraphs for op in subgraph.operators]
+    ours = sum(op.is_custom and op.name in CODES for op in operators)
+    return (
+        f"arena and flash are those of its device model: {device.flatbuffer_bytes:,} bytes, "
+        f"{ours} of {len(operators)} operators as custom operators of the project's kernels"
+    )
 
 
 def _short_constants(prediction: Prediction) -> Iterable[str]:

@@ -13,6 +13,7 @@ from predictor.cost.instructions import Work, total, work
 from predictor.cost.latency import LatencyEstimate, Timing, latency, timing
 from predictor.cost.op_count import Layer, OpCountReport, layers, totals
 from predictor.memory.arena import ArenaReport, PlannedBuffer, arena
+from predictor.memory.deployment import Deployment, deploy
 from predictor.memory.flash import FlashReport, flash
 from predictor.memory.revision import DEFAULT_REVISION, Revision, load_revision
 from predictor.memory.sram import SramReport, place
@@ -46,7 +47,8 @@ class Prediction:
     """What a model takes on a board under TFLM, and whether it fits.
 
     ``path`` and ``content`` (the bytes of the file) are None for graphs that were not read from
-    one.
+    one. ``deployed`` is what TFLM gets, to which arena and flash belong: the model itself, or its
+    device model.
     """
 
     graph: Graph
@@ -55,6 +57,7 @@ class Prediction:
     arena: ArenaReport
     flash: FlashReport
     sram: SramReport
+    deployed: Deployment
     path: str | None = None
     content: bytes | None = field(default=None, repr=False)
     counted: tuple[Work, ...] | None = field(default=None, repr=False)
@@ -235,8 +238,9 @@ def predict_graph(
     """Predicts a graph that is in memory already: the fast path for callers with many graphs."""
     chosen, options = find_board(board), options or Options()
     revision = options.revision()
-    code = flash(graph, revision, chosen.core.name, options.resolver)
-    memory = arena(graph, revision)
+    deployed = deploy(graph, content, revision)
+    code = flash(deployed.graph, revision, chosen.core.name, options.resolver)
+    memory = arena(deployed.graph, revision)
     return Prediction(
         graph=graph,
         board=chosen,
@@ -244,6 +248,7 @@ def predict_graph(
         arena=memory,
         flash=code,
         sram=place(chosen, memory.required_bytes, code.static_ram_bytes, options.reserve_ram_bytes),
+        deployed=deployed,
         path=path,
         content=content,
     )
@@ -252,7 +257,10 @@ def predict_graph(
 def on_board(prediction: Prediction, board: Board) -> Prediction:
     """The same model and options on another board, without preparing the model again."""
     code = flash(
-        prediction.graph, prediction.revision, board.core.name, prediction.options.resolver
+        prediction.deployed.graph,
+        prediction.revision,
+        board.core.name,
+        prediction.options.resolver,
     )
     return Prediction(
         graph=prediction.graph,
@@ -266,6 +274,7 @@ def on_board(prediction: Prediction, board: Board) -> Prediction:
             code.static_ram_bytes,
             prediction.options.reserve_ram_bytes,
         ),
+        deployed=prediction.deployed,
         path=prediction.path,
         content=prediction.content,
     )

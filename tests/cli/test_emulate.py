@@ -12,8 +12,9 @@ import pytest
 from predictor.cli.main import run
 from predictor.emulation.toolchain import find_toolchain
 from predictor.errors import MissingDependencyError
-from predictor.memory.flash import load_code_sizes
+from predictor.model.builder import ModelBuilder
 from predictor.model.example_models import ds_cnn, mobilenet_v2
+from predictor.report.prediction import predict
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -70,8 +71,43 @@ def test_a_model_that_does_not_fit_is_not_run(
     path.write_bytes(mobilenet_v2().build())
     assert run(["emulate", str(path), "--board", "f446re"]) == 3
     assert "does not fit f446re" in capsys.readouterr().out
-    assert run(["emulate", str(path), "--board", "f446re", "--force"]) == 1
-    assert "lie in no memory" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("board", "messages"),
+    [
+        ("f446re", ["flash margin -", "the flash of f446re is"]),
+        ("f746zg", ["DOES NOT FIT", "RAM margin -", "bytes short"]),
+    ],
+)
+def test_forced_failures_agree_with_the_verdict(
+    board: str, messages: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "large.tflite"
+    path.write_bytes(mobilenet_v2().build())
+    assert run(["emulate", str(path), "--board", board, "--force"]) == 3
+    printed = capsys.readouterr().out
+    for message in messages:
+        assert message in printed
+
+
+def test_arena_of_the_wrong_size(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    required = predict(model, "f446re", tflm="2020.07", kernels="reference").arena.required_bytes
+    arguments = ["emulate", str(model), "--board", "f446re", "--arena"]
+    assert run([*arguments, str(required - 16)]) == 1
+    assert "bytes short" in capsys.readouterr().out
+    assert run([*arguments, str(required)]) == 0
+
+
+def test_only_the_models_operators_where_flash_is_short(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    builder = ModelBuilder("wide")
+    builder.output(builder.fully_connected(builder.input((1, 600), "int8"), 650))
+    path = tmp_path / "wide.tflite"
+    path.write_bytes(builder.build())
+    assert run(["emulate", str(path), "--board", "f446re"]) == 0
+    assert "the model's operators" in capsys.readouterr().out
 
 
 def test_several_boards_and_junit(
@@ -88,10 +124,10 @@ def test_firmware_files(model: Path, tmp_path: Path, capsys: pytest.CaptureFixtu
     arguments = ["--board", "f746zg", "--out", str(tmp_path), "--format", "json"]
     assert run(["firmware", str(model), *arguments]) == 0
     sizes = json.loads(capsys.readouterr().out)
-    for kind in ("elf", "hex", "bin", "map"):
+    for kind in ("elf", "hex", "bin", "map", "model"):
         assert Path(sizes[kind]).stat().st_size > 0
     error = abs(sizes["code_bytes"] / sizes["predicted_code_bytes"] - 1)
-    assert error < load_code_sizes("2020.07", "cortex-m7", "reference").error
+    assert error < 0.01
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,8 @@ from functools import cache
 import pytest
 
 from predictor.boards.board import Board, find_board, shipped_boards
-from predictor.emulation.firmware_build import FirmwareImage
-from predictor.emulation.model_run import HostCheck, RunOptions, build_image, run_model
+from predictor.emulation.firmware_build import FirmwareImage, build
+from predictor.emulation.model_run import HostCheck, RunOptions, run_model
 from predictor.emulation.toolchain import find_toolchain
 from predictor.errors import MissingDependencyError, RefusedError
 from predictor.model.builder import ModelBuilder
@@ -32,7 +32,7 @@ def _toolchain() -> None:
 
 @cache
 def image(board_name: str) -> FirmwareImage:
-    return build_image(find_board(board_name), None, None, lambda text: None)
+    return build(board_name)
 
 
 def prediction(content: bytes, board: Board) -> Prediction:

@@ -11,8 +11,8 @@ from types import MappingProxyType
 import pytest
 
 from predictor.boards.board import Board, find_board
-from predictor.emulation.firmware_build import FirmwareImage
-from predictor.emulation.model_run import HostCheck, ModelRun, build_image, run_model
+from predictor.emulation.firmware_build import FirmwareImage, build
+from predictor.emulation.model_run import HostCheck, ModelRun, run_model
 from predictor.emulation.toolchain import find_toolchain
 from predictor.errors import MissingDependencyError, RefusedError
 from predictor.model.example_models import ds_cnn
@@ -38,7 +38,7 @@ def _toolchain() -> None:
 
 @cache
 def image(board: Board) -> FirmwareImage:
-    return build_image(board, None, None, lambda text: None)
+    return build(board)
 
 
 def planned(graph: Graph, offsets: list[int]) -> bytes:

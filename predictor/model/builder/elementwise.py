@@ -144,8 +144,11 @@ class ElementwiseLayers(SubgraphCore):
 
     @located
     def softmax(self, x: TensorRef, *, beta: float = 1.0, name: str | None = None) -> TensorRef:
-        """SOFTMAX over the last axis."""
-        return self._unary("SOFTMAX", x, _UNIT_INTERVAL.get(x.type), 0.25, {"beta": beta}, name)
+        """SOFTMAX over the last axis; probabilities of int4 inputs are int8."""
+        kind = TensorType.INT8 if x.type == TensorType.INT4 else x.type
+        label = name or self.next_label("softmax")
+        spec = (x.shape, kind, _UNIT_INTERVAL.get(kind))
+        return self._add_layer(label, "SOFTMAX", [x], spec, {"beta": beta}, spread=0.25)
 
     @located
     def quantize(
@@ -161,7 +164,9 @@ class ElementwiseLayers(SubgraphCore):
         reach = 4.0 * x.spread
         quantization = quantization or range_quantization(kind, -reach, reach)
         if quantization is None:
-            raise UsageError(f"{kind.name.lower()} is not quantised; use int8, uint8 or int16")
+            raise UsageError(
+                f"{kind.name.lower()} is not quantised; use int4, int8, uint8 or int16"
+            )
         label = name or self.next_label("quantize")
         spec = (x.shape, kind, quantization)
         return self._add_layer(label, "QUANTIZE", [x], spec, {}, spread=x.spread)

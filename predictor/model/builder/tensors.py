@@ -106,10 +106,10 @@ def single_precision(value: float) -> float:
 def range_quantization(type: TensorType, low: float, high: float) -> Quantization | None:
     """Quantisation of an activation whose real values lie in [low, high].
 
-    int16 is symmetric with zero point 0, as its kernels demand; types other than int8, uint8
+    int16 is symmetric with zero point 0, as its kernels demand; types other than int4, int8, uint8
     and int16 have none.
     """
-    if type not in (TensorType.INT8, TensorType.UINT8, TensorType.INT16):
+    if type not in _INTEGER_RANGES:
         return None
     lowest, highest = _INTEGER_RANGES[type]
     if type == TensorType.INT16:

@@ -26,6 +26,7 @@ WEIGHT_TYPES: Mapping[TensorType, tuple[TensorType, ...]] = MappingProxyType(
         TensorType.FLOAT32: (TensorType.FLOAT32,),
         TensorType.INT8: (TensorType.INT8, TensorType.INT4),
         TensorType.INT16: (TensorType.INT8, TensorType.INT4),
+        TensorType.INT4: (TensorType.INT4, TensorType.INT8),
     }
 )
 """Weight types that go with each type of activations; the first is the default."""
@@ -34,6 +35,7 @@ _WEIGHT_MAXIMUM = {TensorType.INT8: 127, TensorType.INT4: 7}
 _BIAS_TYPES = {
     TensorType.FLOAT32: TensorType.FLOAT32,
     TensorType.INT8: TensorType.INT32,
+    TensorType.INT4: TensorType.INT32,
     TensorType.INT16: TensorType.INT64,
 }
 _BIAS_RANGE = 0.25

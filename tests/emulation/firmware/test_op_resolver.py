@@ -90,12 +90,14 @@ OPERATORS = (
 
 def test_selection() -> None:
     assert select_operators(OPERATORS, None) == OPERATORS
-    assert select_operators(OPERATORS, ["SignalDelay"]) == OPERATORS[1:]
+    assert select_operators(OPERATORS, ["CUSTOM:SignalDelay"]) == OPERATORS[1:]
     assert select_operators(OPERATORS, []) == ()
 
 
 def test_selection_of_an_unknown_operator() -> None:
-    with pytest.raises(UsageError, match="no operator LEAKY_RELU; it has CONV_2D, SignalDelay"):
+    with pytest.raises(
+        UsageError, match="no operator LEAKY_RELU; it has CONV_2D, CUSTOM:SignalDelay"
+    ):
         select_operators(OPERATORS, ["CONV_2D", "LEAKY_RELU"])
 
 

@@ -14,8 +14,10 @@ from predictor.emulation.machine import StopReason
 from predictor.emulation.platforms import board_platform
 from predictor.emulation.unicorn_machine import UnicornMachine
 from predictor.errors import MissingDependencyError
-from predictor.model.example_models import EXAMPLE_MODELS
+from predictor.model.example_models import autoencoder, ds_cnn
+from predictor.model.random_graphs import random_graph
 from tests.emulation.machine.test_instruction_counts import SingleSteps
+from tests.shared_data import MODELS, needs_shared
 
 BOARDS = [board.name for board in shipped_boards()]
 
@@ -75,14 +77,33 @@ def test_built_firmware_lies_in_the_memories_of_the_platform_file(firmware):
     assert any(memory.end == flash_end for memory in platform.memories)
 
 
+WHOLE_MODELS = {
+    "f446re": lambda: ds_cnn(channels=8, blocks=1).build(),
+    "f746zg": lambda: autoencoder(features=128, units=64).build(),
+    "f767zi": lambda: random_graph(1, mid_2020=True, max_operators=12).build(),
+}
+
+
 @pytest.mark.toolchain
-def test_instructions_of_the_firmware_equal_single_steps(firmware):
-    """The first two million: start-up, AllocateTensors and a part of Invoke."""
+def test_instructions_of_whole_models_equal_single_steps(firmware):
+    _check_against_single_steps(firmware, WHOLE_MODELS[firmware.board]())
+
+
+@pytest.mark.slow
+@pytest.mark.toolchain
+@needs_shared
+@pytest.mark.parametrize("name", ["mlperf_ad01_int8", "tflm_micro_speech_quantized"])
+def test_instructions_of_shared_models_equal_single_steps(name, firmware):
+    _check_against_single_steps(firmware, (MODELS / f"{name}.tflite").read_bytes())
+
+
+def _check_against_single_steps(firmware, model):
     machine = UnicornMachine(board_platform(find_board(firmware.board)))
     machine.load_elf(firmware.elf)
-    machine.load_binary(model_blobs(EXAMPLE_MODELS["ds_cnn"]().build(), ()), firmware.blob_address)
+    machine.load_binary(model_blobs(model, ()), firmware.blob_address)
     steps = SingleSteps(machine)
-    result = machine.run(until_symbol="runner_done", max_instructions=2_000_000)
-    assert result.stop is StopReason.MAX_INSTRUCTIONS
+    result = machine.run(until_symbol="runner_done")
+    assert result.stop is StopReason.SYMBOL
     assert result.instructions == steps.count
     assert not [notice for notice in result.notices if "counted in Python" not in notice]
+    assert b" end status=ok " in result.uart

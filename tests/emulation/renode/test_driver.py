@@ -27,18 +27,22 @@ from predictor.errors import EmulationError, MissingDependencyError
 
 HEAD = '#include "start.h"\n'
 HELLO = HEAD + 'int main(void) { uart_text("hello\\n"); }\n'
-FAKE = Path(__file__).parent / "images" / "fake_renode.py"
+SCRIPTED = Path(__file__).parent / "scripted_renode.py"
+
+
+def put_on_path(program, folder, monkeypatch):
+    """Makes a command the ``renode`` that the driver finds."""
+    folder.mkdir()
+    script = folder / "renode"
+    script.write_text(f'#!/bin/sh\nexec "{sys.executable}" {program}\n')
+    script.chmod(script.stat().st_mode | stat.S_IXUSR)
+    monkeypatch.setenv("PATH", f"{folder}{os.pathsep}{os.environ['PATH']}")
 
 
 @pytest.fixture
 def fake(tmp_path, monkeypatch):
-    """A stand-in for Renode on the path; returns the file that gets its commands."""
-    folder = tmp_path / "bin"
-    folder.mkdir()
-    program = folder / "renode"
-    program.write_text(f"#!/bin/sh\nexec {sys.executable} {FAKE}\n")
-    program.chmod(program.stat().st_mode | stat.S_IXUSR)
-    monkeypatch.setenv("PATH", f"{folder}{os.pathsep}{os.environ['PATH']}")
+    """A stand-in that does what it is told; returns the file that gets its commands."""
+    put_on_path(SCRIPTED, tmp_path / "bin", monkeypatch)
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     monkeypatch.setenv("FAKE_LOG", str(tmp_path / "log"))
     return tmp_path / "log"
@@ -180,7 +184,7 @@ def test_missing_renode_is_told(monkeypatch, tmp_path):
         RenodeMachine(board_platform(find_board("f446re")))
 
 
-@pytest.fixture(params=["unicorn", "renode"])
+@pytest.fixture(params=["unicorn", pytest.param("renode", marks=pytest.mark.renode)])
 def any_machine(request, build_image):
     """Makes machines of either emulator."""
     if request.param == "renode" and not renode_console.is_installed():

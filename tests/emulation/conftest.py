@@ -15,7 +15,7 @@ from predictor.emulation import block_counter
 from predictor.emulation.platforms import board_platform
 from predictor.emulation.unicorn_machine import UnicornMachine
 
-IMAGES = Path(__file__).parent / "images"
+IMAGES = Path(__file__).parent / "machine" / "images"
 COMPILER = "arm-none-eabi-gcc"
 INSTALL = "apt install gcc-arm-none-eabi libnewlib-arm-none-eabi"
 CORE_FLAGS = {

@@ -1,0 +1,177 @@
+"""One job of ``predict emulate``: a model on a board, predicted, built, run and compared."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from predictor.boards.board import find_board
+from predictor.cli.output import wants_color, write_atomically
+from predictor.errors import (
+    EXIT_DOES_NOT_FIT,
+    EXIT_FITS,
+    FlashOverflowError,
+    PredictorError,
+    UsageError,
+)
+from predictor.report.prediction import Prediction, predict
+
+if TYPE_CHECKING:
+    from predictor.emulation.model_run import ModelRun
+
+PACKAGED_REVISION = "2020.07"
+UPSTREAM_REVISION = "2026.08"
+
+
+@dataclass(frozen=True)
+class Job:
+    """One model on one board, with what the command line says about it."""
+
+    model: Path
+    board: str
+    backend: str
+    tflm_dir: Path | None
+    kernels: str | None
+    input_path: Path | None
+    seed: int
+    arena_bytes: int | None
+    max_instructions: int | None
+    profile: Path | None
+    trace: Path | None
+    force: bool
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a job: a run, or the reason why there is none."""
+
+    job: Job
+    exit_code: int
+    seconds: float
+    text: str = ""
+    json: dict[str, Any] | None = None
+    problem: str | None = None
+
+    @property
+    def name(self) -> str:
+        return f"{self.job.model.name} on {self.job.board}"
+
+
+def run_job(job: Job, progress: Callable[[str], None] = lambda text: None) -> Outcome:
+    """Predicts, builds, runs and compares; problems are outcomes."""
+    start = time.perf_counter()
+    try:
+        return _run_job(job, progress, start)
+    except UsageError:
+        raise
+    except PredictorError as error:
+        seconds = time.perf_counter() - start
+        return Outcome(job, error.exit_code, seconds, problem=str(error))
+
+
+def _run_job(job: Job, progress: Callable[[str], None], start: float) -> Outcome:
+    from predictor.cli.emulate_report import run_json, text_report
+    from predictor.report.text import render
+
+    prediction, operators = predict_firmware(job.model, job.board, job.tflm_dir, job.kernels)
+    if not prediction.fits and not job.force:
+        remedies = "; ".join(prediction.remedies)
+        problem = f"{misfit(prediction)}: {remedies}"
+        return Outcome(job, EXIT_DOES_NOT_FIT, time.perf_counter() - start, problem=problem)
+    try:
+        run = _run(job, prediction, operators, progress)
+    except FlashOverflowError as error:
+        code = error.exit_code if prediction.fits else EXIT_DOES_NOT_FIT
+        problem = str(error) if prediction.fits else f"{misfit(prediction)}; emulated: {error}"
+        return Outcome(job, code, time.perf_counter() - start, problem=problem)
+    _write_files(job, run)
+    text = render(text_report(prediction, run, job.model.name), color=wants_color(None))
+    code = _exit_code(prediction, run)
+    return Outcome(job, code, time.perf_counter() - start, text, run_json(prediction, run))
+
+
+def predict_firmware(
+    model: Path, board: str, tflm_dir: Path | None, kernels: str | None
+) -> tuple[Prediction, Iterable[str] | None]:
+    """The prediction for the firmware that serves any model, which links all operators.
+
+    Where that does not fit the board's flash, it is for a firmware with the model's operators only.
+    The second item lists them, None for all operators.
+    """
+    from predictor.emulation.firmware_build import library_kernels
+
+    target = find_board(board)
+    options = {
+        "tflm": PACKAGED_REVISION if tflm_dir is None else UPSTREAM_REVISION,
+        "kernels": kernels or library_kernels(target, tflm_dir),
+    }
+    prediction = predict(model, target, resolver="all", **options)
+    if prediction.flash_margin_bytes >= 0:
+        return prediction, None
+    return predict(model, target, **options), prediction.graph.operator_labels
+
+
+def misfit(prediction: Prediction) -> str:
+    """Which memories are too small for the prediction."""
+    reasons = []
+    if not prediction.sram.fits:
+        reasons.append(f"RAM margin {prediction.sram.margin_bytes:,} bytes")
+    if prediction.flash_margin_bytes < 0:
+        reasons.append(f"flash margin {prediction.flash_margin_bytes:,} bytes")
+    return f"does not fit {prediction.board.name} ({', '.join(reasons)})"
+
+
+def _run(
+    job: Job,
+    prediction: Prediction,
+    operators: Iterable[str] | None,
+    progress: Callable[[str], None],
+) -> ModelRun:
+    from predictor.emulation import model_run
+    from predictor.emulation.firmware_build import build
+
+    image = build(
+        prediction.board,
+        operators=operators,
+        tflm_dir=job.tflm_dir,
+        kernels=job.kernels,
+        progress=progress,
+    )
+    inputs = (
+        model_run.random_inputs(prediction.graph, job.seed)
+        if job.input_path is None
+        else model_run.load_inputs(job.input_path)
+    )
+    # An arena that RAM cannot hold is tried in what RAM has.
+    arena_bytes = job.arena_bytes
+    if arena_bytes is None and not prediction.sram.fits:
+        arena_bytes = model_run.ALL_FREE_RAM
+    options = model_run.RunOptions(
+        backend=job.backend,
+        arena_bytes=arena_bytes,
+        max_instructions=job.max_instructions,
+        profile=job.profile is not None,
+    )
+    content = prediction.content or b""
+    return model_run.run_model(
+        content, prediction.arena, image, prediction.board, inputs, options, progress
+    )
+
+
+def _exit_code(prediction: Prediction, run: ModelRun) -> int:
+    if prediction.fits:
+        return EXIT_FITS if run.passed else PredictorError.exit_code
+    return EXIT_DOES_NOT_FIT if run.is_out_of_memory else PredictorError.exit_code
+
+
+def _write_files(job: Job, run: ModelRun) -> None:
+    from predictor.emulation.trace import chrome_trace, profile_table
+    from predictor.report.json_report import dumps
+
+    if job.trace is not None:
+        write_atomically(job.trace, dumps(chrome_trace(run, job.model.name)) + "\n")
+    if job.profile is not None and run.result.profile is not None:
+        write_atomically(job.profile, profile_table(run.result.profile))

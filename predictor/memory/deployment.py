@@ -1,0 +1,45 @@
+"""What of a model goes onto the board: the user's file, or a device model made from it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+from predictor.memory.revision import OURS, Revision
+from predictor.model.graph import Graph
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """The model that TFLM gets.
+
+    ``content`` is its file, None for a graph that was not read from one and goes onto the board as
+    it is.
+    """
+
+    graph: Graph
+    is_device_model: bool = False
+    content: bytes | None = field(default=None, repr=False)
+
+
+def deploy(graph: Graph, content: bytes | None, revision: Revision) -> Deployment:
+    """The user's model, or its device model where this TFLM needs one to run it.
+
+    Raises:
+        RefusedError: it needs one, and an operator has no kernel for its INT4 tensors.
+    """
+    if revision.kernels != OURS or not revision.device_model:
+        return Deployment(graph, content=content)
+    from predictor.model.device_model import device_model
+    from predictor.operators.ours.tables import has_custom, runs_builtin
+
+    if has_custom(graph):
+        return Deployment(graph, is_device_model=True, content=content)
+    if revision.device_model == "where_needed" and runs_builtin(graph):
+        return Deployment(graph, content=content)
+    made = device_model(graph)
+    if made is graph:
+        return Deployment(graph, content=content)
+    from predictor.model.tflite_writer import write_model
+
+    file = write_model(made)
+    return Deployment(replace(made, flatbuffer_bytes=len(file)), True, file)

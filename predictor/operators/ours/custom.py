@@ -1,0 +1,49 @@
+"""The custom operators of device models. Mirrors firmware/mn_operators/custom_operators.cc.
+
+All that an operator asks for follows from its options: Init allocates requantisation tables where
+they lie in the arena, Prepare requests the kernel's scratch buffer and looks at no tensor.
+"""
+
+from __future__ import annotations
+
+from predictor.errors import ModelError
+from predictor.model.device_options import DeviceOptions, WeightedOptions
+from predictor.model.device_reader import CODES, read_options
+from predictor.operators.context import NodeContext
+from predictor.operators.ours.scratch import scratch_bytes
+from predictor.operators.ours.tables import CUSTOM
+from predictor.operators.registry import OpCount
+
+
+def options(ctx: NodeContext) -> DeviceOptions:
+    """The node's options; refuses malformed ones."""
+    if ctx.user is None:
+        try:
+            ctx.user = read_options(ctx.op.name, ctx.op.custom_options)
+        except ModelError as error:
+            ctx.refuse(str(error))
+    found: DeviceOptions = ctx.user
+    return found
+
+
+def _init(ctx: NodeContext) -> None:
+    found = options(ctx)
+    if isinstance(found, WeightedOptions) and found.tables.arena_bytes:
+        ctx.persistent(found.tables.arena_bytes)
+
+
+def _prepare(ctx: NodeContext) -> None:
+    found = options(ctx)
+    ctx.ensure(len(ctx.op.outputs) == 1, f"it has {len(ctx.op.outputs)} outputs, not 1")
+    size = scratch_bytes(found)
+    if size:
+        ctx.scratch(size)
+
+
+def count(ctx: NodeContext) -> OpCount:
+    """As the builtin operator's."""
+    return OpCount(*options(ctx).work)
+
+
+for _code in CODES:
+    CUSTOM.register(_code, prepare=_prepare, count=count, init=_init, highest_version=1)

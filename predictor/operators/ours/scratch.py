@@ -1,0 +1,92 @@
+"""Scratch bytes of the kernels: what their ``_get_buffer_size`` functions return.
+
+Mirrors kernels/src/mn_convolution.c, mn_depthwise.c and mn_fully_connected.c; the tests hold the
+two together.
+"""
+
+from __future__ import annotations
+
+from predictor.model.device_options import DeviceOptions, WeightedOptions
+from predictor.operators.sizes import align_up
+
+_BLOCK = 4
+"""Output positions that a convolution computes together."""
+_LANES = 4
+_WORD_BYTES = 4
+
+
+def scratch_bytes(options: DeviceOptions) -> int:
+    """Bytes of the scratch buffer that the operator requests; 0 where it requests none."""
+    if not isinstance(options, WeightedOptions):
+        return 0
+    return _OF[options.operator](options)
+
+
+def _group(options: WeightedOptions) -> int:
+    """Weights that one word holds."""
+    return 4 if options.weight_bits == 8 else 8
+
+
+def _column_bytes(depth: int, group: int) -> int:
+    """A column of int16 inputs; its end takes half a group of int4 weights where that suffices."""
+    unit = group if depth < group or depth % group > 4 else 4
+    return align_up(depth, unit) * 2
+
+
+def _padded_weights(depth: int, group: int, rows: int) -> int:
+    return rows * _WORD_BYTES if depth < group else 0
+
+
+def _needs_patch(options: WeightedOptions, is_pointwise: bool) -> bool:
+    """Whether inputs are gathered as bytes before they become a column."""
+    if (options.input_bits, options.weight_bits) == (4, 8):
+        return True
+    return not is_pointwise and options.filter_dims[3] % _group(options) != 0
+
+
+def _is_pointwise(options: WeightedOptions) -> bool:
+    sizes = zip(options.output_dims[1:3], options.stride, options.input_dims[1:3], strict=True)
+    return (
+        options.filter_dims[1:3] == (1, 1)
+        and options.filter_dims[3] == options.input_dims[3]
+        and options.padding == (0, 0)
+        and all((output - 1) * stride < size for output, stride, size in sizes)
+    )
+
+
+def _convolution(options: WeightedOptions) -> int:
+    _, height, width, inputs = options.filter_dims
+    depth, group, channels = height * width * inputs, _group(options), options.output_dims[3]
+    total = _BLOCK * _column_bytes(depth, group)
+    if _needs_patch(options, _is_pointwise(options)):
+        total += align_up(depth, _WORD_BYTES)
+    total += _padded_weights(depth, group, channels)
+    return total + (channels * _BLOCK if options.input_bits == 4 else 0)
+
+
+def _fully_connected(options: WeightedOptions) -> int:
+    depth, group, rows = options.input_dims[3], _group(options), options.output_dims[3]
+    total = _column_bytes(depth, group) + _padded_weights(depth, group, rows)
+    if _needs_patch(options, is_pointwise=True):
+        total += align_up(depth, _WORD_BYTES)
+    return total + (align_up(rows, _WORD_BYTES) if options.input_bits == 4 else 0)
+
+
+def _depthwise(options: WeightedOptions) -> int:
+    _, height, width, channels = options.filter_dims
+    _, in_height, in_width, inputs = options.input_dims
+    taps, quads = height * width, -(-channels // _LANES)
+    weights, biases, distances = quads * taps * 8, quads * 16, 2 * taps * _WORD_BYTES
+    total = weights + biases + distances + align_up(inputs, _WORD_BYTES)
+    if options.input_bits == 4:
+        reach = (height - 1) * options.dilation[0] + 1
+        total += align_up(in_width * inputs * min(reach, in_height), _WORD_BYTES)
+        total += 2 * align_up(channels, _WORD_BYTES)
+    return total
+
+
+_OF = {
+    "CONV_2D": _convolution,
+    "DEPTHWISE_CONV_2D": _depthwise,
+    "FULLY_CONNECTED": _fully_connected,
+}

@@ -1,0 +1,208 @@
+"""A stand-in for Renode: its monitor's commands, answered by the in-process machine.
+
+It knows exactly the commands that this project's scripts, robot suite and driver use, in the forms
+that Renode 1.16 takes, and refuses any other. So it proves dialogue, scripts and suite against real
+firmware; that Renode's own models agree takes a real Renode (``pytest -m renode``).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+from predictor.emulation.elf_image import ElfImage
+from predictor.emulation.machine import FaultKind, StopReason
+from predictor.emulation.platforms import Platform, read_platform
+from predictor.emulation.unicorn_machine import UnicornMachine
+
+MACRO_QUOTES = '"""'
+PATH = r"@?(\S+)"
+
+
+class MonitorError(Exception):
+    """What the monitor answers to a command that it cannot execute."""
+
+
+class Monitor:
+    """State of one emulation with one machine."""
+
+    def __init__(self) -> None:
+        self.reset()
+
+    def reset(self) -> None:
+        """No machine, no variables."""
+        self.variables: dict[str, str] = {}
+        self.machine: UnicornMachine | None = None
+        self._platform: Platform | None = None
+        self._uses_sysbus = False
+        self._seed = 0
+        self._unexpected = {"Reads": 0, "Writes": 0}
+        self._uart_file: Path | None = None
+
+    def execute(self, command: str) -> str:
+        """What a command prints.
+
+        Raises:
+            MonitorError: no such command, or not in this state.
+        """
+        command = self._substituted(command.strip())
+        for pattern, method in _COMMANDS:
+            if found := re.fullmatch(pattern, command):
+                return method(self, *found.groups()) or ""
+        raise MonitorError(f"There was an error executing command '{command}'\nno such thing")
+
+    def _substituted(self, command: str) -> str:
+        """Variables and commands in backticks replaced by their values."""
+        command = re.sub(r"`(.*?)`", lambda found: self.execute(found[1]).strip(), command)
+        if re.match(r"\$\w+\??=|runMacro ", command):
+            return command
+
+        def value(found: re.Match[str]) -> str:
+            if found[1] not in self.variables:
+                raise MonitorError(f"No such variable: ${found[1]}")
+            return self.variables[found[1]]
+
+        return re.sub(r"\$(\w+)", value, command)
+
+    def set_variable(self, name: str, default: str, value: str) -> None:
+        if not default or name not in self.variables:
+            self.variables[name] = value
+
+    def include(self, path: str) -> None:
+        """Runs a script; macros span lines up to the closing quotes."""
+        script = Path(path.removeprefix("@"))
+        if not script.is_file():
+            raise MonitorError(f"Could not find file {script}")
+        outer = self.variables.get("ORIGIN")
+        self.variables["ORIGIN"] = str(script.parent)
+        lines = iter(script.read_text().splitlines())
+        for line in lines:
+            if not line.strip() or line.startswith((":", "#")):
+                continue
+            if found := re.fullmatch(r"macro (\w+)", line.strip()):
+                assert next(lines).strip() == MACRO_QUOTES
+                body = list(iter(lambda: next(lines).strip(), MACRO_QUOTES))
+                self.variables[found[1]] = "\n".join(body)
+            else:
+                self.execute(line)
+        if outer is not None:
+            self.variables["ORIGIN"] = outer
+
+    def run_macro(self, name: str) -> None:
+        for line in self.variables[name].splitlines():
+            self.execute(line)
+
+    def create_machine(self, name: str) -> None:
+        if self._platform is not None:
+            raise MonitorError(f"Could not create {name}: there is a machine")
+
+    def load_platform(self, path: str) -> None:
+        self._platform = read_platform(Path(path))
+        self.machine = UnicornMachine(self._platform)
+
+    def load_elf(self, path: str) -> None:
+        self._machine.load_elf(path)
+        self._image = ElfImage(path)
+
+    def load_binary(self, path: str, address: str) -> None:
+        self._machine.load_binary(Path(path).read_bytes(), int(address, 0))
+
+    def symbol_address(self, name: str) -> str:
+        return f"0x{self._machine.symbol(name):08X}"
+
+    def vector_table(self, prefix: str, address: str) -> None:
+        if not prefix and not self._uses_sysbus:
+            raise MonitorError("No such command or device: cpu")
+        if int(address, 0) != min(part.load_address for part in self._image.segments):
+            raise MonitorError(f"Could not start from {address}: no vectors there")
+
+    def use_sysbus(self) -> None:
+        self._uses_sysbus = True
+
+    def show_analyzer(self, uart: str) -> None:
+        self._require_uart(uart)
+
+    def create_file_backend(self, uart: str, path: str) -> None:
+        self._require_uart(uart)
+        if Path(path).exists():
+            raise MonitorError(f"Could not create {path}: it exists")
+        self._uart_file = Path(path)
+        self._uart_file.touch()
+
+    def _require_uart(self, name: str) -> None:
+        assert self._platform is not None
+        peripheral = self._platform.peripherals.get(name)
+        if peripheral is None or not peripheral.type.startswith("UART."):
+            raise MonitorError(f"No such command or device: sysbus.{name}")
+
+    def ignore(self) -> None:
+        """Settings that make no difference here."""
+
+    def set_seed(self, seed: str) -> None:
+        self._seed = int(seed)
+
+    def get_seed(self) -> str:
+        return f"0x{self._seed:X}"
+
+    def run_for(self, seconds: str) -> None:
+        """Virtual time: ``PerformanceInMips`` million instructions a second."""
+        machine = self._machine
+        mips = machine.platform.cpu.number("PerformanceInMips")
+        limit = machine.instructions + round(float(seconds) * mips * 1e6)
+        result = machine.run(max_instructions=limit)
+        if result.stop is StopReason.FAULT and result.fault is not None:
+            is_access = result.fault.kind is not FaultKind.EXECUTE_DATA
+            self._unexpected["Writes" if is_access else "Reads"] += 1
+        if self._uart_file is not None:
+            self._uart_file.write_bytes(machine.uart)
+
+    def program_counter(self) -> str:
+        assert self._machine._core.engine is not None
+        from unicorn.arm_const import UC_ARM_REG_PC
+
+        return f"0x{self._machine._core.engine.reg_read(UC_ARM_REG_PC):X}"
+
+    def executed_instructions(self) -> str:
+        return f"0x{self._machine.instructions:016X}"
+
+    def is_halted(self) -> str:
+        return "False"
+
+    def unexpected(self, kind: str) -> str:
+        return f"0x{self._unexpected[kind]:08X}"
+
+    def read_double_word(self, address: str) -> str:
+        word = self._machine.read_memory(int(address, 0), 4)
+        return f"0x{int.from_bytes(word, 'little'):08X}"
+
+    @property
+    def _machine(self) -> UnicornMachine:
+        if self.machine is None:
+            raise MonitorError("No such command or device: sysbus")
+        return self.machine
+
+
+_COMMANDS: list[tuple[str, Callable[..., str | None]]] = [
+    (r"\$(\w+)(\??)=@(\S+)", Monitor.set_variable),
+    (rf"(?:include|i) {PATH}", Monitor.include),
+    (r"runMacro \$(\w+)", Monitor.run_macro),
+    (r'mach create "(\w+)"', Monitor.create_machine),
+    (rf"machine LoadPlatformDescription {PATH}", Monitor.load_platform),
+    (rf"sysbus LoadELF {PATH}", Monitor.load_elf),
+    (rf"sysbus LoadBinary {PATH} (0x[0-9A-Fa-f]+)", Monitor.load_binary),
+    (r'sysbus GetSymbolAddress "(\w+)"', Monitor.symbol_address),
+    (r"(sysbus\.)?cpu VectorTableOffset (0x[0-9A-Fa-f]+)", Monitor.vector_table),
+    (r"using sysbus", Monitor.use_sysbus),
+    (r"showAnalyzer sysbus\.(\w+)", Monitor.show_analyzer),
+    (rf"sysbus\.(\w+) CreateFileBackend {PATH} true", Monitor.create_file_backend),
+    (r"emulation SetGlobal(?:SerialExecution|AdvanceImmediately) true", Monitor.ignore),
+    (r"emulation SetSeed (\d+)", Monitor.set_seed),
+    (r"emulation GetSeed", Monitor.get_seed),
+    (r'emulation RunFor "([0-9.]+)"', Monitor.run_for),
+    (r"sysbus\.cpu PC", Monitor.program_counter),
+    (r"sysbus\.cpu ExecutedInstructions", Monitor.executed_instructions),
+    (r"sysbus\.cpu IsHalted", Monitor.is_halted),
+    (r"sysbus Unexpected(Reads|Writes)", Monitor.unexpected),
+    (r"sysbus ReadDoubleWord (0x[0-9A-Fa-f]+)", Monitor.read_double_word),
+]

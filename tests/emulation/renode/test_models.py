@@ -1,0 +1,109 @@
+"""Whole models through the Renode backend: on the stand-in and, where there is one, on Renode."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from predictor.boards.board import find_board, shipped_boards
+from predictor.emulation import renode_console
+from predictor.emulation.firmware_build import build
+from predictor.emulation.model_run import ModelRun, RunOptions, run_model
+from predictor.emulation.toolchain import find_toolchain
+from predictor.errors import MissingDependencyError
+from predictor.model.builder import ModelBuilder
+from predictor.model.example_models import EXAMPLE_MODELS
+from predictor.model.tflite_reader import read_graph
+from predictor.report.prediction import Options, predict_graph
+from tests.emulation.renode.test_driver import put_on_path
+from tests.shared_data import MODELS, needs_shared
+
+pytestmark = [pytest.mark.toolchain, pytest.mark.timeout(1200)]
+BOARDS = [board.name for board in shipped_boards()]
+ROOT = Path(__file__).parents[3]
+CYCCNT_TOLERANCE = 8
+"""Renode advances virtual time in steps of a few instructions."""
+
+
+@pytest.fixture(autouse=True)
+def _toolchain() -> None:
+    try:
+        find_toolchain()
+    except MissingDependencyError as error:
+        pytest.skip(str(error))
+
+
+def small_model() -> bytes:
+    builder = ModelBuilder("small")
+    x = builder.conv_2d(builder.input((1, 8, 8, 3), "int8"), 4, kernel=3, activation="relu")
+    builder.output(builder.fully_connected(builder.reshape(x, (1, 256)), 5))
+    return builder.build()
+
+
+def run(content: bytes, board_name: str, backend: str, arena_bytes: int | None = None) -> ModelRun:
+    board = find_board(board_name)
+    options = Options(kernels="reference", tflm="2020.07", resolver="all")
+    predicted = predict_graph(read_graph(content), board, options, content=content)
+    how = RunOptions(backend=backend, arena_bytes=arena_bytes, timeout_s=300)
+    return run_model(content, predicted.arena, build(board_name), board, options=how)
+
+
+def check(content: bytes, board: str) -> None:
+    """Both emulators tell the same of a model."""
+    unicorn, renode = (run(content, board, backend) for backend in ("unicorn", "renode"))
+    assert renode.failure is None
+    assert renode.passed
+    assert renode.outputs == unicorn.outputs
+    assert renode.used_bytes == unicorn.used_bytes
+    assert renode.stack_used_bytes == unicorn.stack_used_bytes
+    for ours, theirs in zip(unicorn.operators, renode.operators, strict=True):
+        assert (ours.operator, ours.calls) == (theirs.operator, theirs.calls)
+        assert abs(ours.instructions - theirs.instructions) <= CYCCNT_TOLERANCE
+    required = unicorn.arena.required_bytes
+    short = run(content, board, "renode", required - 16)
+    assert short.is_out_of_memory
+    assert "bytes short" in (short.failure or "")
+
+
+@pytest.mark.parametrize("board", BOARDS)
+def test_on_the_stand_in(board: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    put_on_path("-m tests.emulation.renode.fake_renode", tmp_path / "bin", monkeypatch)
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    check(small_model(), board)
+
+
+def test_through_the_python_package(monkeypatch: pytest.MonkeyPatch) -> None:
+    """pyrenode3's worker process, where there is no command ``renode``."""
+    if shutil.which("renode") is not None:
+        pytest.skip("the command renode comes first")
+    stand_in = Path(__file__).parent / "stand_in"
+    monkeypatch.syspath_prepend(str(stand_in))
+    monkeypatch.setenv("PYTHONPATH", f"{stand_in}{os.pathsep}{ROOT}")
+    check(small_model(), "f446re")
+
+
+needs_renode = pytest.mark.skipif(
+    not renode_console.is_installed(), reason=renode_console.INSTALL_HINT
+)
+
+
+@pytest.mark.renode
+@needs_renode
+@pytest.mark.parametrize("board", BOARDS)
+@pytest.mark.parametrize("name", ["small", "ds_cnn", "autoencoder"])
+def test_on_renode(name: str, board: str) -> None:
+    check(small_model() if name == "small" else EXAMPLE_MODELS[name]().build(), board)
+
+
+@pytest.mark.renode
+@needs_renode
+@needs_shared
+@pytest.mark.parametrize("board", BOARDS)
+@pytest.mark.parametrize(
+    "name", ["mlperf_kws_int8", "mlperf_ic_int8", "zoo_ds_cnn_s_quantized", "mlperf_ad01_int8"]
+)
+def test_shared_models_on_renode(name: str, board: str) -> None:
+    check((MODELS / f"{name}.tflite").read_bytes(), board)
