@@ -1,10 +1,10 @@
 """Expected cost of a supernet, differentiable in the probabilities of its decisions.
 
-Ops, latency and flatbuffer bytes are expectations over the layers' costs. Memory is the largest sum of
-tensors and scratch alive at one step, as TFLM keeps them in file order, plus persistent bytes;
-``memory="paper"`` offers the paper's model (section 5.1), which is too small for graphs that
-branch. :meth:`CostModel.anchor` shifts the expectations so that they equal the exact prediction
-of one network.
+Ops, latency and flatbuffer bytes are expectations over the layers' costs. Memory is the largest
+sum of tensors and scratch alive at one step, as TFLM keeps them in file order, plus persistent
+bytes; ``memory="paper"`` offers the paper's model (section 5.1), which is too small for graphs
+that branch. :meth:`CostModel.anchor` shifts the expectations so that they equal the exact
+prediction of one network.
 """
 
 from __future__ import annotations

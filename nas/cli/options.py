@@ -114,7 +114,9 @@ def make_budget(
         reserve_flash_bytes=reserve_flash_bytes,
     )
     options.revision()
-    return Budget(find_board(board), options, max_arena_bytes, max_flash_bytes, max_ops, max_latency_s)
+    return Budget(
+        find_board(board), options, max_arena_bytes, max_flash_bytes, max_ops, max_latency_s
+    )
 
 
 BUDGET_NAMES = (
