@@ -12,15 +12,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from itertools import product
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from nas.decision_nodes import BitwidthChoice, Decisions, WidthChoice
+from nas.decision_nodes import Decisions, WidthChoice
 from nas.layer_costs import LayerCost, LayerCosts
 from nas.network import network_graph
-from nas.supernet import CONV, DEPTHWISE, INPUT, SELECT, Layer, Supernet
+from nas.supernet import CONV, DEPTHWISE, INPUT, SELECT, Pair, Supernet
 from predictor import Board, Options, Prediction, find_board, predict_graph
 from predictor.errors import UsageError
 from predictor.model.tflite_writer import file_bytes
@@ -168,7 +169,9 @@ class _Plan:
         p = {name: tf.convert_to_tensor(value) for name, value in probabilities.items()}
         widths = self._width_probabilities(p)
         channels = tf.linalg.matvec(widths, self._support)
-        sizes = tf.reduce_sum(widths * self._bytes, axis=1)
+        half = self._four_bit_shares(p)[:, None]
+        bytes_of_width = self._bytes[0] + half * (self._bytes[1] - self._bytes[0])
+        sizes = tf.reduce_sum(widths * bytes_of_width, axis=1)
         cin, cout = tf.gather(channels, self._inputs), tf.gather(channels, self._outputs)
         features = tf.stack([tf.ones_like(cin), cin, cout, cin * cout], axis=1)
         shares = tf.stack([_product(p, condition) for condition in self._conditions])
@@ -227,54 +230,79 @@ class _Plan:
     def _certain(self, channels: int) -> npt.NDArray[np.float32]:
         return np.asarray(self._support == channels, np.float32)
 
+    def _four_bit_shares(self, p: Mapping[str, Any]) -> Any:
+        """Probability of each tensor to be of 4 bits (tensors)."""
+        import tensorflow as tf
+
+        found: dict[str, Any] = {INPUT: tf.constant(0.0)}
+        for layer in self._supernet.layers:
+            if layer.kind == SELECT:
+                shares = p[str(layer.decision)]
+                found[layer.name] = tf.add_n(
+                    [shares[k] * found[name] for k, name in enumerate(layer.inputs)]
+                )
+            else:
+                found[layer.name] = self._share(p, layer.output_bits, 4)
+        return tf.stack([found[name] for name in self._tensors])
+
+    def _share(self, p: Mapping[str, Any], bits: int | str, wanted: int) -> Any:
+        """Probability that a layer's bits are ``wanted``."""
+        import tensorflow as tf
+
+        options = self._supernet.bit_options(bits)
+        if isinstance(bits, int) or wanted not in options:
+            return tf.constant(float(wanted in options))
+        return p[bits][options.index(wanted)]
+
     def _bit_weights(self, p: Mapping[str, Any]) -> Any:
-        """Share of each bit width in each step (steps x bit widths)."""
+        """Share of each pair of bits in each step (steps x pairs)."""
         import tensorflow as tf
 
         rows = []
         for step in self._steps:
-            if isinstance(step.bits, str):
-                node = self._supernet.nodes[step.bits]
-                assert isinstance(node, BitwidthChoice)
-                spread = (np.array(self._bits)[None, :] == np.array(node.options)[:, None]).astype(
-                    np.float32
-                )
-                rows.append(tf.linalg.matvec(tf.constant(spread), p[step.bits], True))
-            else:
-                rows.append(tf.constant([float(step.bits == bits) for bits in self._bits]))
+            pairs = [
+                self._share(p, step.bits, weights) * self._share(p, step.output_bits, output)
+                for weights, output in self._bits
+            ]
+            rows.append(tf.stack(pairs))
         return tf.stack(rows)
 
-    def _step_coefficients(self) -> tuple[tuple[int, ...], npt.NDArray[np.float32]]:
-        """The bit widths that occur, and coefficients (bit widths x steps x fields x features)."""
-        of_step = [_bit_options(self._supernet, step) for step in self._steps]
+    def _step_coefficients(self) -> tuple[tuple[Pair, ...], npt.NDArray[np.float32]]:
+        """Bits of weights and output that occur, and coefficients for each pair of them.
+
+        The coefficients are an array (pairs x steps x fields x features).
+        """
+        supernet = self._supernet
+        of_step = [
+            set(product(supernet.bit_options(s.bits), supernet.bit_options(s.output_bits)))
+            for s in self._steps
+        ]
         bits = tuple(sorted(set().union(*of_step)))
-        sizes = self._supernet.sizes()
+        sizes = supernet.sizes()
         shape = (len(bits), len(self._steps), len(LayerCost._fields), 4)
         table = np.zeros(shape, np.float32)
         for position, step in enumerate(self._steps):
             source = step.inputs[0]
             inputs, outputs = self._possible[source], self._possible[step.name]
-            for row, width in enumerate(bits):
-                if width in of_step[position]:
+            for row, pair in enumerate(bits):
+                if pair in of_step[position]:
                     table[row, position] = self._layer_costs.coefficients(
                         step,
                         sizes[source],
                         (min(inputs), max(inputs)),
                         (min(outputs), max(outputs)),
-                        width,
+                        pair,
                     )
         return bits, table
 
     def _tensor_bytes(self) -> npt.NDArray[np.float32]:
+        """Bytes of tensors of 8 and of 4 bits (2 x tensors x widths)."""
         sizes = self._supernet.sizes()
-        rows = []
-        for name in self._tensors:
-            height, width = sizes[name]
-            elements = height * width * self._support
-            if self._memory != "paper":
-                elements = np.ceil(elements / ARENA_ALIGNMENT) * ARENA_ALIGNMENT
-            rows.append(elements)
-        return np.array(rows, np.float32)
+        elements = np.array([np.prod(sizes[name]) * self._support for name in self._tensors])
+        found = np.stack([elements, np.ceil(elements / 2)])
+        if self._memory != "paper":
+            found = np.ceil(found / ARENA_ALIGNMENT) * ARENA_ALIGNMENT
+        return found.astype(np.float32)
 
     def _live_tensors(self) -> npt.NDArray[np.float32]:
         """Which tensors are alive at each step, given that the step exists (steps x tensors).
@@ -313,14 +341,6 @@ def _possible_widths(supernet: Supernet) -> dict[str, set[int]]:
         else:
             found[layer.name] = set().union(*(found[name] for name in layer.inputs))
     return found
-
-
-def _bit_options(supernet: Supernet, step: Layer) -> tuple[int, ...]:
-    if isinstance(step.bits, int):
-        return (step.bits,)
-    node = supernet.nodes[step.bits]
-    assert isinstance(node, BitwidthChoice)
-    return node.options
 
 
 def _product(p: Mapping[str, Any], when: tuple[tuple[str, int], ...]) -> Any:

@@ -21,7 +21,7 @@ from nas.supernet import (
     DENSE,
     DEPTHWISE,
     INPUT,
-    MEAN,
+    QUANTIZE,
     SOFTMAX,
     WEIGHTED,
     Layer,
@@ -55,11 +55,12 @@ class LayerCosts:
         self._base = cache(self._uncached_base)
 
     def coefficients(
-        self, layer: Layer, size: Pair, input_widths: Pair, output_widths: Pair, bits: int
+        self, layer: Layer, size: Pair, input_widths: Pair, output_widths: Pair, bits: Pair
     ) -> npt.NDArray[np.float64]:
         """Coefficients of each :class:`LayerCost` field over the features (fields x features).
 
-        ``size`` is the input's height and width; widths are (smallest, largest).
+        ``size`` is the input's height and width; widths are (smallest, largest); ``bits`` those of
+        weights and output.
         """
         inputs = sorted(set(input_widths))
         outputs = [0] if layer.channels is None else sorted(set(output_widths))
@@ -74,7 +75,7 @@ class LayerCosts:
         found[:, varying] = np.linalg.solve(features[:, varying], answers).T
         return found
 
-    def cost(self, layer: Layer, size: Pair, cin: int, cout: int, bits: int) -> LayerCost:
+    def cost(self, layer: Layer, size: Pair, cin: int, cout: int, bits: Pair) -> LayerCost:
         """What a layer adds with ``cin`` and ``cout`` channels (0: as many as its input)."""
         return self._cost(_plain(layer, cout, bits), size, cin)
 
@@ -94,10 +95,13 @@ class LayerCosts:
         kernel = (3, 3) if kind == DEPTHWISE else (1, 1)
         channels = None if kind not in WEIGHTED or kind == DEPTHWISE else 4
         names = ("a" * name_length, "b" * name_length)
-        size = (1, 1) if kind in (MEAN, DENSE, SOFTMAX) else (2, 2)
+        size = (1, 1) if kind in (DENSE, SOFTMAX) else (2, 2)
         inputs = 2 if kind == ADD else 1
-        first = Layer(names[0], kind, (INPUT,) * inputs, channels, kernel)
-        source = INPUT if kind == MEAN else names[0]
+        output_bits = 4 if kind == QUANTIZE else 8
+        first = Layer(
+            names[0], kind, (INPUT,) * inputs, channels, kernel, output_bits=output_bits
+        )
+        source = INPUT if kind == QUANTIZE else names[0]
         second = replace(first, name=names[1], inputs=(source,) * inputs)
         one, two = (self._answers(layers, size, 4) for layers in ((first,), (first, second)))
         return (
@@ -107,7 +111,10 @@ class LayerCosts:
 
     def _answers(self, layers: tuple[Layer, ...], size: Pair, cin: int) -> LayerCost:
         """Work, time and scratch of the first layer, bytes of all."""
-        graph = network_graph(Supernet("layer", (*size, cin), layers))
+        bits = int(layers[0].output_bits)
+        if layers[0].kind == QUANTIZE:
+            bits = 12 - bits  # it reads 8 and writes 4, or the reverse
+        graph = network_graph(Supernet("layer", (*size, cin), layers, input_bits=bits))
         prediction = predict_graph(graph, self._board, self._options)
         scratch = sum(
             buffer.size_bytes
@@ -123,13 +130,14 @@ class LayerCosts:
         )
 
 
-def _plain(layer: Layer, channels: int, bits: int) -> Layer:
+def _plain(layer: Layer, channels: int, bits: Pair) -> Layer:
     """The layer alone; a name of equal length takes equal bytes."""
     return replace(
         layer,
         name="a" * len(layer.name),
         inputs=(INPUT,) * len(layer.inputs),
         channels=channels or None,
-        bits=bits if layer.kind in WEIGHTED else 8,
+        bits=bits[0] if layer.kind in WEIGHTED else 8,
+        output_bits=bits[1],
         when=(),
     )

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import keras
 import tensorflow as tf
 
-from nas.decision_nodes import BitwidthChoice, WidthChoice
+from nas.decision_nodes import WidthChoice
 from nas.masking import expected_mask, prefix_masks
 from nas.quantizers import (
     SMALLEST_STEP,
     initial_step,
+    initial_top,
     learnt_range,
     quantize_activations,
     quantize_weights,
@@ -24,8 +25,8 @@ from nas.supernet import (
     DENSE,
     DEPTHWISE,
     INPUT,
-    MEAN,
     POOL,
+    QUANTIZE,
     SELECT,
     SOFTMAX,
     WEIGHTED,
@@ -37,6 +38,7 @@ BATCH_NORM_MOMENTUM = 0.9
 """Short trainings need it: with Keras' 0.99 the averages lag behind by hundreds of steps."""
 BATCH_NORM_EPSILON = 1e-3
 Activations = Mapping[str, Any]
+Observer = Callable[[str, Any], Any]
 
 
 class WeightedLayer(keras.layers.Layer):  # type: ignore[misc,unused-ignore]
@@ -98,7 +100,7 @@ class WeightedLayer(keras.layers.Layer):  # type: ignore[misc,unused-ignore]
     def call(self, x: Any, bit_weights: Any = None, training: bool = False) -> Any:
         kernel = self.quantized_kernel(bit_weights)
         if self.layer.kind == DENSE:
-            return tf.matmul(x, kernel) + tf.convert_to_tensor(self.bias)
+            return tf.matmul(tf.reshape(x, (-1, x.shape[-1])), kernel) + tf.convert_to_tensor(self.bias)
         strides = list(self.layer.stride)
         if self.layer.kind == DEPTHWISE:
             x = _depthwise(x, kernel, self.layer.stride)
@@ -125,7 +127,7 @@ class SupernetModel(keras.Model):  # type: ignore[misc,unused-ignore]
                 layer,
                 channels[layer.inputs[0]],
                 channels[layer.name],
-                bit_options(supernet, layer),
+                supernet.bit_options(layer.bits),
             )
             for layer in supernet.layers
             if layer.kind in WEIGHTED
@@ -136,9 +138,11 @@ class SupernetModel(keras.Model):  # type: ignore[misc,unused-ignore]
             if isinstance(node, WidthChoice) and len(node) > 1
         }
         self.tops = {
-            name: self.add_weight(name=f"top_{name}", shape=(), initializer="zeros")
-            for name in quantized_tensors(supernet)
+            (name, bits): self.add_weight(name=f"top{bits}_{name}", shape=(), initializer="zeros")
+            for name, options in quantized_tensors(supernet).items()
+            for bits in options
         }
+        self._grids = pooled_grids(supernet)
         self.built = True
 
     def call(
@@ -146,15 +150,15 @@ class SupernetModel(keras.Model):  # type: ignore[misc,unused-ignore]
         x: Any,
         probabilities: Activations | None = None,
         training: bool = False,
-        observed: dict[str, float] | None = None,
+        observe: Observer | None = None,
     ) -> Any:
         """Logits for a batch of images (batch, height, width, channels).
 
-        Where ``observed`` is given, nothing is quantised and each tensor's range is noted there.
+        Where ``observe`` is given, nothing is quantised, and it is called with each tensor.
         """
         p = probabilities or {}
         masks = {name: expected_mask(p[name], table) for name, table in self.masks.items()}
-        tensors = {INPUT: self._quantized(INPUT, x, "none", observed)}
+        tensors = {INPUT: self._quantized(INPUT, 8, x, "none", p, observe)}
         for layer in self.supernet.layers:
             if layer.kind == SOFTMAX:
                 tensors[layer.name] = tensors[layer.inputs[0]]
@@ -169,7 +173,10 @@ class SupernetModel(keras.Model):  # type: ignore[misc,unused-ignore]
                 y = y * masks[layer.channels]
             elif layer.kind == DEPTHWISE:
                 y = y * self._input_mask(layer, p, masks)
-            tensors[layer.name] = self._quantized(layer.name, y, layer.activation, observed)
+            grid, activation = self._grids.get(layer.name, (layer.name, layer.activation))
+            tensors[layer.name] = self._quantized(
+                grid, layer.output_bits, y, activation, p, observe
+            )
         return tensors[self.supernet.output]
 
     def _run(self, layer: Layer, inputs: list[Any], p: Activations, training: bool) -> Any:
@@ -181,8 +188,8 @@ class SupernetModel(keras.Model):  # type: ignore[misc,unused-ignore]
             return tf.add_n([shares[k] * x for k, x in enumerate(inputs)])
         if layer.kind == POOL:
             return tf.nn.avg_pool2d(inputs[0], list(layer.kernel), list(layer.stride), "SAME")
-        if layer.kind == MEAN:
-            return tf.reduce_mean(inputs[0], (1, 2))
+        if layer.kind == QUANTIZE:
+            return inputs[0]
         if layer.kind == ADD:
             return inputs[0] + inputs[1]
         raise NotImplementedError(layer.kind)
@@ -193,25 +200,39 @@ class SupernetModel(keras.Model):  # type: ignore[misc,unused-ignore]
         return _mask_of(layer.inputs[0], producers, p, masks)
 
     def _quantized(
-        self, name: str, x: Any, activation: str, observed: dict[str, float] | None
+        self,
+        name: str,
+        bits: int | str,
+        x: Any,
+        activation: str,
+        p: Activations,
+        observe: Observer | None,
     ) -> Any:
-        if name not in self.tops:
+        """The tensor on its grid; with several bit widths, the mixture of its grids."""
+        options = self.supernet.bit_options(bits)
+        if (name, options[0]) not in self.tops:
             return x
-        if observed is not None:
-            observed[name] = float(tf.reduce_max(tf.abs(x)))
+        if observe is not None:
+            observe(name, x)
             return x
-        return quantize_activations(
-            x, learnt_range(self.tops[name]), activation, math.prod(x.shape[1:])
-        )
+        elements = math.prod(x.shape[1:])
+        grids = [
+            quantize_activations(x, learnt_range(self.tops[name, b]), activation, elements, b)
+            for b in options
+        ]
+        if len(grids) == 1:
+            return grids[0]
+        return tf.add_n([p[str(bits)][k] * grid for k, grid in enumerate(grids)])
 
     def calibrate(self, x: Any, probabilities: Activations | None = None) -> None:
         """Sets all ranges to what a batch shows; training goes on from there."""
         for layer in self.weighted.values():
             layer.reset_steps()
-        observed: dict[str, float] = {}
-        self(x, probabilities, training=True, observed=observed)
-        for name, top in observed.items():
-            self.tops[name].assign(stored_range(max(top, SMALLEST_STEP)))
+        observed: dict[str, Any] = {}
+        self(x, probabilities, training=True, observe=observed.setdefault)
+        for (name, bits), top in self.tops.items():
+            value = initial_top(observed[name].numpy(), bits)
+            top.assign(stored_range(max(value, SMALLEST_STEP)))
 
 
 def _mask_of(name: str, producers: Mapping[str, Layer], p: Activations, masks: Activations) -> Any:
@@ -230,19 +251,31 @@ def _mask_of(name: str, producers: Mapping[str, Layer], p: Activations, masks: A
     return _mask_of(layer.inputs[0], producers, p, masks)
 
 
-def bit_options(supernet: Supernet, layer: Layer) -> tuple[int, ...]:
-    """Bit widths that a layer's weights may have."""
-    if isinstance(layer.bits, int):
-        return (layer.bits,)
-    node = supernet.nodes[layer.bits]
-    assert isinstance(node, BitwidthChoice)
-    return node.options
+def quantized_tensors(supernet: Supernet) -> dict[str, tuple[int, ...]]:
+    """Tensors with a range of their own and their bit widths.
+
+    That are all but those that pass on the values of others: 8 bits hold what 4 held.
+    """
+    found = {INPUT: (8,)}
+    for layer in supernet.layers:
+        widens = layer.kind == QUANTIZE and layer.output_bits == 8
+        if layer.kind not in (POOL, SELECT, SOFTMAX) and not widens:
+            found[layer.name] = supernet.bit_options(layer.output_bits)
+    return found
 
 
-def quantized_tensors(supernet: Supernet) -> tuple[str, ...]:
-    """Tensors with a range of their own: all but those that pass on the values of others."""
-    passive = (POOL, SELECT, SOFTMAX)
-    return (INPUT, *(layer.name for layer in supernet.layers if layer.kind not in passive))
+def pooled_grids(network: Supernet) -> dict[str, tuple[str, str]]:
+    """Averages: the tensors whose grids they stay on, and the activations these have.
+
+    They are unknown where decisions are open.
+    """
+    found: dict[str, tuple[str, str]] = {}
+    activations = {layer.name: layer.activation for layer in network.layers}
+    for layer in network.layers:
+        if layer.kind == POOL and not network.nodes:
+            (source,) = layer.inputs
+            found[layer.name] = found.get(source, (source, activations.get(source, "none")))
+    return found
 
 
 def inherit(network: SupernetModel, supernet: SupernetModel) -> None:
@@ -266,5 +299,5 @@ def inherit(network: SupernetModel, supernet: SupernetModel) -> None:
                 layer.normalization.weights, source.normalization.weights, strict=True
             ):
                 mine.assign(theirs.numpy()[:outputs])
-    for name, top in network.tops.items():
-        top.assign(supernet.tops[name].numpy())
+    for key, top in network.tops.items():
+        top.assign(supernet.tops[key].numpy())

@@ -68,12 +68,24 @@ def initial_step(weights: npt.NDArray[np.float32], bits: int, axis: int | None) 
     return np.maximum(step, SMALLEST_STEP).astype(np.float32)
 
 
-def activation_limits(activation: str) -> tuple[int, int]:
-    """Grid of 8-bit activations, without the zero point: one-sided after a rectifier."""
-    return (0, 255) if activation.startswith("relu") else (-128, 127)
+def activation_limits(activation: str, bits: int = 8) -> tuple[int, int]:
+    """Grid of activations, without the zero point: one-sided after a rectifier."""
+    levels = 2**bits
+    if activation.startswith("relu"):
+        return (0, levels - 1)
+    return (-levels // 2, levels // 2 - 1)
 
 
-def quantize_activations(x: Any, top: Any, activation: str, channels: int) -> Any:
+def initial_top(x: npt.NDArray[np.float32], bits: int) -> float:
+    """The largest value on the grid that suits activations: all of them (8 bits), or LSQ's."""
+    largest = float(np.abs(x).max())
+    if bits == 8:
+        return largest
+    limit = 2.0**bits - 1
+    return min(largest, 2.0 * float(np.abs(x).mean()) * math.sqrt(limit))
+
+
+def quantize_activations(x: Any, top: Any, activation: str, elements: int, bits: int = 8) -> Any:
     """Activations on a grid whose largest value is ``top``."""
-    low, high = activation_limits(activation)
-    return fake_quantize(x, top / high, low, high, 1.0 / math.sqrt(channels * high))
+    low, high = activation_limits(activation, bits)
+    return fake_quantize(x, top / high, low, high, 1.0 / math.sqrt(elements * high))

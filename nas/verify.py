@@ -13,14 +13,22 @@ from nas.constraints import Budget
 from nas.cost import ExactCost
 from nas.metrics import quality
 from nas.tasks.dataset import Dataset, optional
-from predictor import Board, predict
+from predictor import Board, predict, read_graph
 from predictor.errors import PredictorError
+from predictor.model.device_model import has_int4_activations
+from predictor.model.graph import Graph
 
 BATCH = 64
 
 
 def answers_of(model: bytes, x: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    """Log-probabilities that the file gives, computed by LiteRT's own kernels."""
+    """Log-probabilities that the file gives, computed by LiteRT's own kernels.
+
+    Of files with 4-bit activations, logits, by the arithmetic of the project's kernels.
+    """
+    graph = read_graph(model)
+    if has_int4_activations(graph):
+        return _integer_answers(graph, x)
     runtime = optional("ai_edge_litert.interpreter", "ai-edge-litert")
     plain = runtime.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
     found = []
@@ -43,6 +51,18 @@ def answers_of(model: bytes, x: npt.NDArray[np.float32]) -> npt.NDArray[np.float
     shares = np.concatenate(found)
     # Half a step keeps the logarithm of what rounded to 0 finite.
     return np.asarray(np.log(np.maximum(shares, 1 / 512)), np.float32)
+
+
+def _integer_answers(graph: Graph, x: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    from nas.integer_runtime import run_graph
+
+    main = graph.main
+    given = main.tensors[main.inputs[0]].quantization
+    logits = main.tensors[main.operators[-1].inputs[0]].quantization
+    assert given is not None and logits is not None
+    quantized = _stored(x, given.scale, given.zero_points[0])
+    parts = [run_graph(graph, quantized[i : i + BATCH]) for i in range(0, len(x), BATCH)]
+    return np.asarray((np.concatenate(parts) - logits.zero_points[0]) * logits.scale, np.float32)
 
 
 def _stored(x: npt.NDArray[np.float32], scale: float, zero_point: int) -> npt.NDArray[np.int8]:
