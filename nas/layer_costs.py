@@ -98,9 +98,7 @@ class LayerCosts:
         size = (1, 1) if kind in (DENSE, SOFTMAX) else (2, 2)
         inputs = 2 if kind == ADD else 1
         output_bits = 4 if kind == QUANTIZE else 8
-        first = Layer(
-            names[0], kind, (INPUT,) * inputs, channels, kernel, output_bits=output_bits
-        )
+        first = Layer(names[0], kind, (INPUT,) * inputs, channels, kernel, output_bits=output_bits)
         source = INPUT if kind == QUANTIZE else names[0]
         second = replace(first, name=names[1], inputs=(source,) * inputs)
         one, two = (self._answers(layers, size, 4) for layers in ((first,), (first, second)))

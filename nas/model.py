@@ -13,6 +13,8 @@ from nas.decision_nodes import WidthChoice
 from nas.masking import expected_mask, prefix_masks
 from nas.quantizers import (
     SMALLEST_STEP,
+    activation_limits,
+    as_kernels_sum,
     initial_step,
     initial_top,
     learnt_range,
@@ -39,6 +41,7 @@ BATCH_NORM_MOMENTUM = 0.9
 BATCH_NORM_EPSILON = 1e-3
 Activations = Mapping[str, Any]
 Observer = Callable[[str, Any], Any]
+_INPUT_LAYER = Layer(INPUT, INPUT, ())
 
 
 class WeightedLayer(keras.layers.Layer):  # type: ignore[misc,unused-ignore]
@@ -100,13 +103,23 @@ class WeightedLayer(keras.layers.Layer):  # type: ignore[misc,unused-ignore]
     def call(self, x: Any, bit_weights: Any = None, training: bool = False) -> Any:
         kernel = self.quantized_kernel(bit_weights)
         if self.layer.kind == DENSE:
-            return tf.matmul(tf.reshape(x, (-1, x.shape[-1])), kernel) + tf.convert_to_tensor(self.bias)
+            return tf.matmul(tf.reshape(x, (-1, x.shape[-1])), kernel) + tf.convert_to_tensor(
+                self.bias
+            )
         strides = list(self.layer.stride)
         if self.layer.kind == DEPTHWISE:
             x = _depthwise(x, kernel, self.layer.stride)
         else:
             x = tf.nn.conv2d(x, kernel, strides, "SAME")
         return self.normalization(x, training=training)
+
+    def unit(self, input_step: Any) -> Any:
+        """What integer sums of this layer count, by channel, from the input's step on."""
+        (step,) = self.steps.values()
+        factor = self.normalization.gamma / tf.sqrt(
+            self.normalization.moving_variance + BATCH_NORM_EPSILON
+        )
+        return input_step * learnt_range(step) * tf.maximum(tf.abs(factor), SMALLEST_STEP)
 
 
 def _depthwise(x: Any, kernel: Any, stride: tuple[int, int]) -> Any:
@@ -142,6 +155,7 @@ class SupernetModel(keras.Model):  # type: ignore[misc,unused-ignore]
             for name, options in quantized_tensors(supernet).items()
             for bits in options
         }
+        self._activations = {layer.name: layer.activation for layer in supernet.layers}
         self._grids = pooled_grids(supernet)
         self.built = True
 
@@ -158,7 +172,7 @@ class SupernetModel(keras.Model):  # type: ignore[misc,unused-ignore]
         """
         p = probabilities or {}
         masks = {name: expected_mask(p[name], table) for name, table in self.masks.items()}
-        tensors = {INPUT: self._quantized(INPUT, 8, x, "none", p, observe)}
+        tensors = {INPUT: self._quantized(_INPUT_LAYER, x, p, observe)}
         for layer in self.supernet.layers:
             if layer.kind == SOFTMAX:
                 tensors[layer.name] = tensors[layer.inputs[0]]
@@ -173,16 +187,14 @@ class SupernetModel(keras.Model):  # type: ignore[misc,unused-ignore]
                 y = y * masks[layer.channels]
             elif layer.kind == DEPTHWISE:
                 y = y * self._input_mask(layer, p, masks)
-            grid, activation = self._grids.get(layer.name, (layer.name, layer.activation))
-            tensors[layer.name] = self._quantized(
-                grid, layer.output_bits, y, activation, p, observe
-            )
+            tensors[layer.name] = self._quantized(layer, y, p, observe)
         return tensors[self.supernet.output]
 
     def _run(self, layer: Layer, inputs: list[Any], p: Activations, training: bool) -> Any:
         if layer.kind in WEIGHTED:
             bits = p.get(layer.bits) if isinstance(layer.bits, str) else None
-            return self.weighted[layer.name](inputs[0], bits, training=training)
+            y = self.weighted[layer.name](inputs[0], bits, training=training)
+            return self._as_kernels_sum(layer, y)
         if layer.kind == SELECT:
             shares = p[str(layer.decision)]
             return tf.add_n([shares[k] * x for k, x in enumerate(inputs)])
@@ -194,35 +206,44 @@ class SupernetModel(keras.Model):  # type: ignore[misc,unused-ignore]
             return inputs[0] + inputs[1]
         raise NotImplementedError(layer.kind)
 
+    def _as_kernels_sum(self, layer: Layer, y: Any) -> Any:
+        """The sums as a kernel rounds them, where that shows: with 4 bits, all decisions made."""
+        steps = [self._step(name) for name in (*layer.inputs, layer.name)]
+        if self.supernet.nodes or None in steps:
+            return y
+        return as_kernels_sum(y, self.weighted[layer.name].unit(steps[0]), steps[1])
+
+    def _step(self, tensor: str) -> Any:
+        """The step of a tensor's 4-bit grid, None where it has none."""
+        name, activation = self._grids.get(tensor, (tensor, self._activations.get(tensor, "none")))
+        if (name, 4) not in self.tops:
+            return None
+        return learnt_range(self.tops[name, 4]) / activation_limits(activation, 4)[1]
+
     def _input_mask(self, layer: Layer, p: Activations, masks: Activations) -> Any:
         """The mask of what a depthwise layer reads: its bias must not revive masked channels."""
         producers = {other.name: other for other in self.supernet.layers}
         return _mask_of(layer.inputs[0], producers, p, masks)
 
-    def _quantized(
-        self,
-        name: str,
-        bits: int | str,
-        x: Any,
-        activation: str,
-        p: Activations,
-        observe: Observer | None,
-    ) -> Any:
-        """The tensor on its grid; with several bit widths, the mixture of its grids."""
-        options = self.supernet.bit_options(bits)
+    def _quantized(self, layer: Layer, x: Any, p: Activations, observe: Observer | None) -> Any:
+        """A layer's tensor on its grid; with several bit widths, the mixture of its grids."""
+        name, activation = self._grids.get(layer.name, (layer.name, layer.activation))
+        options = self.supernet.bit_options(layer.output_bits)
         if (name, options[0]) not in self.tops:
             return x
         if observe is not None:
             observe(name, x)
             return x
-        elements = math.prod(x.shape[1:])
+        elements, averages = math.prod(x.shape[1:]), layer.kind == POOL
         grids = [
-            quantize_activations(x, learnt_range(self.tops[name, b]), activation, elements, b)
+            quantize_activations(
+                x, learnt_range(self.tops[name, b]), activation, elements, b, averages
+            )
             for b in options
         ]
         if len(grids) == 1:
             return grids[0]
-        return tf.add_n([p[str(bits)][k] * grid for k, grid in enumerate(grids)])
+        return tf.add_n([p[str(layer.output_bits)][k] * grid for k, grid in enumerate(grids)])
 
     def calibrate(self, x: Any, probabilities: Activations | None = None) -> None:
         """Sets all ranges to what a batch shows; training goes on from there."""

@@ -74,7 +74,9 @@ class Parameters:
         count = 1 if layer.kind == DENSE else channels
         size = (prod(shape) * int(layer.bits) + 7) // 8
         return Weights(
-            _zeros(size, position), (1.0 / (64 + position),) * count, _zeros(4 * channels, -position)
+            _zeros(size, position),
+            (1.0 / (64 + position),) * count,
+            _zeros(4 * channels, -position),
         )
 
 

@@ -52,7 +52,8 @@ class Layer:
 class Supernet:
     """Layers in the order they run. ``input_shape`` is (height, width, channels).
 
-    ``input_bits`` is 8 but for the parts that costs are asked for. ``nodes`` maps names to decision nodes; a supernet without nodes is one network.
+    ``input_bits`` is 8 but for the parts that costs are asked for. ``nodes`` maps names to decision
+    nodes; a supernet without nodes is one network.
     """
 
     name: str

@@ -59,7 +59,8 @@ def _integer_answers(graph: Graph, x: npt.NDArray[np.float32]) -> npt.NDArray[np
     main = graph.main
     given = main.tensors[main.inputs[0]].quantization
     logits = main.tensors[main.operators[-1].inputs[0]].quantization
-    assert given is not None and logits is not None
+    assert given is not None
+    assert logits is not None
     quantized = _stored(x, given.scale, given.zero_points[0])
     parts = [run_graph(graph, quantized[i : i + BATCH]) for i in range(0, len(x), BATCH)]
     return np.asarray((np.concatenate(parts) - logits.zero_points[0]) * logits.scale, np.float32)
