@@ -17,10 +17,10 @@ from predictor.errors import UsageError
 from predictor.model.device_layers import options_of
 from predictor.model.graph import Graph, Operator, Subgraph, Tensor, TensorType
 
-Integers = npt.NDArray[Any]
+Integers = npt.NDArray[np.int64]
 
 
-def run_graph(graph: Graph, x: Integers) -> Integers:
+def run_graph(graph: Graph, x: npt.NDArray[np.integer[Any]]) -> Integers:
     """Logits, as integers, for quantised images (batch, height, width, channels).
 
     Raises:
@@ -47,8 +47,9 @@ def integers(tensor: Tensor) -> Integers:
         halves = np.stack([packed & 15, packed >> 4], axis=1).reshape(-1)[: tensor.elements]
         values = (halves.astype(np.int64) ^ 8) - 8
     else:
-        values = np.frombuffer(tensor.data, "<i4" if tensor.type == TensorType.INT32 else np.int8)
-    return values.astype(np.int64).reshape(tensor.shape)
+        kind = np.int32 if tensor.type == TensorType.INT32 else np.int8
+        values = np.frombuffer(tensor.data, kind).astype(np.int64)
+    return values.reshape(tensor.shape)
 
 
 def multiplied(x: Integers, multiplier: Any, shift: Any) -> Integers:
@@ -58,12 +59,12 @@ def multiplied(x: Integers, multiplier: Any, shift: Any) -> Integers:
     high = (raised * multiplier + (1 << 30)) >> 31
     right = np.maximum(-shift, 0)
     half = (np.int64(1) << right) >> 1
-    return np.sign(high) * ((np.abs(high) + half) >> right)
+    return np.asarray(np.sign(high) * ((np.abs(high) + half) >> right))
 
 
 def _requantized(x: Integers, options: Any) -> Integers:
     scaled = multiplied(x, options.tables.multipliers, options.tables.shifts)
-    return np.clip(scaled + options.output_offset, *options.activation)
+    return np.asarray(np.clip(scaled + options.output_offset, *options.activation))
 
 
 def _exact(run: Callable[[Any], Any], x: Integers) -> Integers:
@@ -107,21 +108,21 @@ def _pool(subgraph: Subgraph, op: Operator, options: Any, x: Integers) -> Intege
     averages = tf.nn.avg_pool2d(tf.constant(x, tf.float64), window, stride, "SAME").numpy()
     # Halves go away from zero; a little more than a half makes up for the division's rounding.
     rounded = np.sign(averages) * np.floor(np.abs(averages) + 0.5 + 1e-9)
-    return np.clip(rounded.astype(np.int64), *options.activation)
+    return np.asarray(np.clip(rounded.astype(np.int64), *options.activation))
 
 
 def _add(subgraph: Subgraph, op: Operator, options: Any, x: Integers, y: Integers) -> Integers:
-    total = np.int64(0)
+    total = np.zeros_like(x)
     for values, (offset, multiplier, shift) in zip((x, y), options.inputs, strict=True):
-        total = total + multiplied((values + offset) << options.left_shift, multiplier, shift)
+        total += multiplied((values + offset) << options.left_shift, multiplier, shift)
     offset, multiplier, shift = options.output
-    return np.clip(multiplied(total, multiplier, shift) + offset, *options.activation)
+    return np.asarray(np.clip(multiplied(total, multiplier, shift) + offset, *options.activation))
 
 
 def _quantize(subgraph: Subgraph, op: Operator, options: Any, x: Integers) -> Integers:
     scaled = multiplied(x + options.input_offset, options.multiplier, options.shift)
     half = 1 << (options.output_bits - 1)
-    return np.clip(scaled + options.output_offset, -half, half - 1)
+    return np.asarray(np.clip(scaled + options.output_offset, -half, half - 1))
 
 
 _OPERATORS: Mapping[str, Callable[..., Integers]] = {

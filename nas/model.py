@@ -277,7 +277,7 @@ def quantized_tensors(supernet: Supernet) -> dict[str, tuple[int, ...]]:
 
     That are all but those that pass on the values of others: 8 bits hold what 4 held.
     """
-    found = {INPUT: (8,)}
+    found: dict[str, tuple[int, ...]] = {INPUT: (8,)}
     for layer in supernet.layers:
         widens = layer.kind == QUANTIZE and layer.output_bits == 8
         if layer.kind not in (POOL, SELECT, SOFTMAX) and not widens:

@@ -128,7 +128,11 @@ class _DsCnn:
 
     def _convolutions(self, name: str, x: str, stride: tuple[int, int]) -> str:
         builder, bits = self._builder, self._bit_choice(name)
-        common = {"activation": "relu", "bits": bits, "output_bits": self._activations.bits}
+        common: dict[str, Any] = {
+            "activation": "relu",
+            "bits": bits,
+            "output_bits": self._activations.bits,
+        }
         kernels: list[dict[str, Any]] = [
             {"kernel": (k, k), "stride": stride, **common} for k in self._kernels
         ]

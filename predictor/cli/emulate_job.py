@@ -101,7 +101,7 @@ def predict_firmware(
     Where that does not fit the board's flash, it is for a firmware with the model's operators only.
     The second item lists them, None for all operators.
     """
-    from predictor.emulation.firmware_build import library_kernels
+    from predictor.emulation.kernel_sets import library_kernels
 
     target = find_board(board)
     options = {
@@ -111,7 +111,7 @@ def predict_firmware(
     prediction = predict(model, target, resolver="all", **options)
     if prediction.flash_margin_bytes >= 0:
         return prediction, None
-    return predict(model, target, **options), prediction.graph.operator_labels
+    return predict(model, target, **options), prediction.deployed.graph.operator_labels
 
 
 def misfit(prediction: Prediction) -> str:
@@ -138,10 +138,11 @@ def _run(
         operators=operators,
         tflm_dir=job.tflm_dir,
         kernels=job.kernels,
+        registers_builtin=prediction.registers_builtin,
         progress=progress,
     )
     inputs = (
-        model_run.random_inputs(prediction.graph, job.seed)
+        model_run.random_inputs(prediction.deployed.graph, job.seed)
         if job.input_path is None
         else model_run.load_inputs(job.input_path)
     )
@@ -155,7 +156,7 @@ def _run(
         max_instructions=job.max_instructions,
         profile=job.profile is not None,
     )
-    content = prediction.content or b""
+    content = prediction.deployed.content or b""
     return model_run.run_model(
         content, prediction.arena, image, prediction.board, inputs, options, progress
     )

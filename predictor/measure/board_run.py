@@ -12,7 +12,7 @@ from statistics import median
 from predictor.boards.board import Board
 from predictor.emulation.firmware_build import build
 from predictor.emulation.flash_blob import model_blobs
-from predictor.emulation.model_run import Array, HostCheck, compare_with_host
+from predictor.emulation.host_check import Array, HostCheck, compare_with_host
 from predictor.emulation.protocol import Hello
 from predictor.emulation.runner_report import FirmwareReport
 from predictor.errors import BoardRunError, EmulationError, MeasurementError
@@ -40,6 +40,7 @@ class Job:
     repeats: int
     tflm_dir: Path | None = None
     kernels: str | None = None
+    registers_builtin: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +77,7 @@ def measure(
         operators=job.operators,
         tflm_dir=job.tflm_dir,
         kernels=job.kernels,
+        registers_builtin=job.registers_builtin,
         progress=progress,
     )
     inputs = b"".join(array.tobytes() for array in job.inputs)

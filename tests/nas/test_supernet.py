@@ -18,7 +18,7 @@ from nas.supernet import CONV, INPUT, SELECT, Supernet, SupernetBuilder
 from nas.tasks import TASKS
 from predictor import predict_graph
 from predictor.errors import UsageError
-from tests.nas.supernets import SUPERNETS, all_choices
+from tests.nas.supernets import OPTIONS, SUPERNETS, all_choices
 
 RECIPES = sorted((Path(__file__).parents[2] / "nas" / "recipes").glob("*.toml"))
 
@@ -50,7 +50,7 @@ def test_every_network_of_a_supernet_is_one_that_tflm_accepts(name: str) -> None
         decisions = {n: rng.randrange(len(node)) for n, node in supernet.nodes.items()}
         network = supernet.fixed(decisions)
         assert all(layer.kind != SELECT for layer in network.layers)
-        prediction = predict_graph(network_graph(network))
+        prediction = predict_graph(network_graph(network), options=OPTIONS.get(name))
         assert prediction.arena.required_bytes > 0
         assert len(prediction.layers) == len(network.layers)
 
@@ -188,6 +188,8 @@ def test_malformed_recipes_give_one_clear_error(table: dict[str, Any], message: 
         ({"name": "ds_cnn", "strided_blocks": [9]}, "strided_blocks"),
         ({"name": "ds_cnn", "skip": 1}, "backbone.skip"),
         ({"name": "ds_cnn", "weight_bits": [2]}, "8 or 4"),
+        ({"name": "ds_cnn", "activation_bits": [16]}, "8 or 4"),
+        ({"name": "ds_cnn", "activation_bits": "few"}, "backbone.activation_bits"),
         ({"name": "ds_cnn", "width_step": 4, "width_fractions": [1.0]}, "both"),
         ({"name": "mobilenet_v2", "stages": 8}, "stages"),
         ({"name": "mobilenet_v2", "width_fractions": [0.0]}, "width_fractions"),
