@@ -46,7 +46,7 @@ def test_cost_at_one_hot_decisions_is_the_predictors(name: str) -> None:
         # The planner may leave gaps, which only the anchor knows of. A network with 4-bit
         # activations runs as a device model, whose 8-bit layers take less than alone.
         alive = arena.lower_bound_bytes + arena.persistent_bytes
-        error = 400 if name == "four_bits" else 16
+        error = 500 if name == "four_bits" else 16
         assert float(expected["arena_bytes"]) == pytest.approx(alive, abs=error)
         assert float(expected["model_bytes"]) == pytest.approx(exact.model_bytes, rel=0.01, abs=350)
 
