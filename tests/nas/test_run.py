@@ -266,6 +266,9 @@ def test_the_report_draws_runs_and_sweeps(
     for path in (folder, folder.parent):
         assert run(["report", str(path)]) == 0
         assert "data:image/png" in (path / "report.html").read_text()
+    page = (folder / "report.html").read_text()
+    assert all(f'alt="{title}"' in page for title in ("Loss", "Constraints", "Choices"))
+    assert "arena, bytes" in page
     assert (folder / "constraints.png").read_bytes().startswith(b"\x89PNG")
     assert run(["report", str(tmp_path)]) == 2
     assert "no run" in capsys.readouterr().err
