@@ -16,6 +16,7 @@ _COMMANDS = {
     "firmware": ("predictor.cli.firmware", "Build TFLM firmware with a model in it."),
     "measure": ("predictor.cli.measure", "Run a model on a physical board and measure it."),
     "calibrate": ("predictor.cli.calibrate", "Fit a board's core to measurements."),
+    "characterize": ("predictor.cli.characterize", "Sample random layers or models."),
     "report": ("predictor.cli.report", "Write a page with verdicts, memory plans and layers."),
     "compare": ("predictor.cli.compare", "Show what differs between models, boards or kernels."),
     "check": ("predictor.cli.check", "Hold the models of a predictor.toml against budgets."),

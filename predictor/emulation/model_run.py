@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
-from enum import Enum
 
 import numpy as np
-import numpy.typing as npt
 
 from predictor.boards.board import Board
 from predictor.emulation.firmware_build import FirmwareImage
 from predictor.emulation.flash_blob import model_blobs
-from predictor.emulation.host_runtime import HostRuntime, is_installed
+from predictor.emulation.host_check import Array, HostCheck, compare_with_host
 from predictor.emulation.machine import Machine, RunResult, StopReason
 from predictor.emulation.platforms import board_platform
 from predictor.emulation.protocol import AllocationFailed, Failed
@@ -21,34 +20,16 @@ from predictor.emulation.runner_report import FirmwareReport, describe_failure, 
 from predictor.errors import (
     EmulationError,
     FlashOverflowError,
-    MissingDependencyError,
     UsageError,
 )
 from predictor.memory.arena import ArenaReport
 from predictor.model.builder.tensors import NUMPY_TYPES
-from predictor.model.device_model import (
-    has_int4_activations,
-    is_device_model,
-    original_model,
-)
 from predictor.model.graph import Graph, Tensor
-from predictor.model.tflite_reader import read_graph
-from predictor.model.tflite_writer import write_model
 
 END_SYMBOL = "runner_done"
 BACKENDS = ("auto", "unicorn", "renode")
 ALL_FREE_RAM = 0
 """As size of the arena: all RAM that the firmware leaves."""
-
-Array = npt.NDArray[np.generic]
-
-
-class HostCheck(Enum):
-    """How the outputs compare with TFLM's host runtime."""
-
-    EQUAL = "equal to the bit"
-    DIFFERENT = "different"
-    UNCHECKED = "not checked"
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,24 +153,13 @@ def run_model(
     options = options or RunOptions()
     graph = arena.prepared.graph
     arrays = tuple(inputs) or random_inputs(graph, seed=0)
-    check_inputs(graph, arrays)
     arena_bytes = arena.required_bytes if options.arena_bytes is None else options.arena_bytes
-    flat = b"".join(np.ascontiguousarray(array).tobytes() for array in arrays)
-    blob = model_blobs(content, [flat], arena_bytes)
-    _check_flash(image, len(blob))
     backend, machine = make_machine(options.backend, board, options.profile)
     progress(f"running on {board.name} ({backend})")
-    with machine:
-        machine.load_elf(image.elf)
-        machine.load_binary(blob, image.blob_address)
-        result = machine.run(
-            until_symbol=END_SYMBOL,
-            max_instructions=options.max_instructions,
-            timeout_s=options.timeout_s,
-        )
+    result = run_inputs(machine, content, graph, image, [arrays], arena_bytes, options)
     report, _ = read_report(result.uart)
-    failure = _failure(result, report, arena_bytes)
-    outputs = () if failure else _outputs(graph, report)
+    failure = failure_of(result, report, arena_bytes)
+    outputs = () if failure else outputs_of(graph, report)
     host, reason = (
         (HostCheck.UNCHECKED, "the firmware failed")
         if failure
@@ -209,6 +179,40 @@ def run_model(
         result=result,
         report=report,
     )
+
+
+Watch = Callable[[Machine], AbstractContextManager[object]]
+"""What watches a machine while it runs."""
+
+
+def run_inputs(
+    machine: Machine,
+    content: bytes,
+    graph: Graph,
+    image: FirmwareImage,
+    inputs: Sequence[Sequence[Array]],
+    arena_bytes: int,
+    options: RunOptions,
+    watch: Watch = nullcontext,
+) -> RunResult:
+    """Runs one inference for each element of ``inputs`` in a new machine, which it closes.
+
+    Raises: as :func:`run_model`; FlashOverflowError where model and inputs do not fit into flash.
+    """
+    for arrays in inputs:
+        check_inputs(graph, arrays)
+    blobs = [b"".join(np.ascontiguousarray(a).tobytes() for a in arrays) for arrays in inputs]
+    blob = model_blobs(content, blobs, arena_bytes)
+    _check_flash(image, len(blob))
+    with machine:
+        machine.load_elf(image.elf)
+        machine.load_binary(blob, image.blob_address)
+        with watch(machine):
+            return machine.run(
+                until_symbol=END_SYMBOL,
+                max_instructions=options.max_instructions,
+                timeout_s=options.timeout_s,
+            )
 
 
 def _check_flash(image: FirmwareImage, blob_bytes: int) -> None:
@@ -294,7 +298,7 @@ def _numpy_type(tensor: Tensor) -> np.dtype[np.generic]:
     return np.dtype(kind)
 
 
-def _failure(result: RunResult, report: FirmwareReport, arena_bytes: int) -> str | None:
+def failure_of(result: RunResult, report: FirmwareReport, arena_bytes: int) -> str | None:
     """What went wrong, None where the firmware ran to its end."""
     if result.fault is not None:
         return str(result.fault)
@@ -313,48 +317,13 @@ def _failure(result: RunResult, report: FirmwareReport, arena_bytes: int) -> str
     return None
 
 
-def _outputs(graph: Graph, report: FirmwareReport) -> tuple[bytes, ...]:
-    return tuple(report.runs[0].output_bytes(i) for i in range(len(graph.main.outputs)))
+def outputs_of(graph: Graph, report: FirmwareReport, run: int = 0) -> tuple[bytes, ...]:
+    """The bytes of each output of a run.
 
-
-def compare_with_host(
-    content: bytes, inputs: tuple[Array, ...], outputs: tuple[bytes, ...]
-) -> tuple[HostCheck, str]:
-    """How the outputs compare with those of TFLM's runtime on this machine, and why or where.
-
-    That runtime has no custom operators of the project's kernels: it gets the model from which a
-    device model was made.
+    Raises:
+        EmulationError: one did not arrive.
     """
-    graph = read_graph(content)
-    if is_device_model(graph):
-        graph = original_model(graph)
-        if has_int4_activations(graph):
-            return HostCheck.UNCHECKED, "TFLM's runtime has no kernels for int4 activations"
-        content = write_model(graph)
-    if not is_installed("tflite_micro"):
-        return HostCheck.UNCHECKED, "pip install tflite-micro to compare with TFLM on this host"
-    try:
-        with HostRuntime("tflite_micro") as runtime:
-            answer = runtime.run(content, inputs)
-    except MissingDependencyError as error:
-        return HostCheck.UNCHECKED, str(error)
-    if answer.error:
-        return HostCheck.UNCHECKED, f"the host runtime failed: {answer.error}"
-    for position, (array, emulated) in enumerate(zip(answer.outputs, outputs, strict=True)):
-        expected = np.ascontiguousarray(array).tobytes()
-        if expected != emulated:
-            return HostCheck.DIFFERENT, f"output {position}: {_difference(expected, emulated)}"
-    return HostCheck.EQUAL, f"{len(outputs)} outputs"
-
-
-def _difference(expected: bytes, emulated: bytes) -> str:
-    if len(expected) != len(emulated):
-        return f"{len(emulated)} bytes instead of {len(expected)}"
-    first = next(
-        i for i, pair in enumerate(zip(expected, emulated, strict=True)) if len({*pair}) > 1
-    )
-    count = sum(a != b for a, b in zip(expected, emulated, strict=True))
-    return f"{count} of {len(expected)} bytes differ, the first at {first}"
+    return tuple(report.runs[run].output_bytes(i) for i in range(len(graph.main.outputs)))
 
 
 def _operators(arena: ArenaReport, report: FirmwareReport) -> tuple[OperatorRun, ...]:

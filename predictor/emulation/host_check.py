@@ -1,0 +1,64 @@
+"""Holds outputs of firmware against TFLM's runtime on this machine."""
+
+from __future__ import annotations
+
+from enum import Enum
+
+import numpy as np
+import numpy.typing as npt
+
+from predictor.emulation.host_runtime import HostRuntime, is_installed
+from predictor.errors import MissingDependencyError
+from predictor.model.device_model import has_int4_activations, is_device_model, original_model
+from predictor.model.tflite_reader import read_graph
+from predictor.model.tflite_writer import write_model
+
+Array = npt.NDArray[np.generic]
+
+
+class HostCheck(Enum):
+    """How the outputs compare with TFLM's host runtime."""
+
+    EQUAL = "equal to the bit"
+    DIFFERENT = "different"
+    UNCHECKED = "not checked"
+
+
+def compare_with_host(
+    content: bytes, inputs: tuple[Array, ...], outputs: tuple[bytes, ...]
+) -> tuple[HostCheck, str]:
+    """How the outputs compare with those of TFLM's runtime on this machine, and why or where.
+
+    That runtime has no custom operators of the project's kernels: it gets the model from which a
+    device model was made.
+    """
+    graph = read_graph(content)
+    if is_device_model(graph):
+        graph = original_model(graph)
+        if has_int4_activations(graph):
+            return HostCheck.UNCHECKED, "TFLM's runtime has no kernels for int4 activations"
+        content = write_model(graph)
+    if not is_installed("tflite_micro"):
+        return HostCheck.UNCHECKED, "pip install tflite-micro to compare with TFLM on this host"
+    try:
+        with HostRuntime("tflite_micro") as runtime:
+            answer = runtime.run(content, inputs)
+    except MissingDependencyError as error:
+        return HostCheck.UNCHECKED, str(error)
+    if answer.error:
+        return HostCheck.UNCHECKED, f"the host runtime failed: {answer.error}"
+    for position, (array, emulated) in enumerate(zip(answer.outputs, outputs, strict=True)):
+        expected = np.ascontiguousarray(array).tobytes()
+        if expected != emulated:
+            return HostCheck.DIFFERENT, f"output {position}: {_difference(expected, emulated)}"
+    return HostCheck.EQUAL, f"{len(outputs)} outputs"
+
+
+def _difference(expected: bytes, emulated: bytes) -> str:
+    if len(expected) != len(emulated):
+        return f"{len(emulated)} bytes instead of {len(expected)}"
+    first = next(
+        i for i, pair in enumerate(zip(expected, emulated, strict=True)) if len({*pair}) > 1
+    )
+    count = sum(a != b for a, b in zip(expected, emulated, strict=True))
+    return f"{count} of {len(expected)} bytes differ, the first at {first}"
