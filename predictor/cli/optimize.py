@@ -9,7 +9,7 @@ import click
 
 from predictor.cli.options import OUTPUT_PATH, format_option, prediction_options
 from predictor.cli.output import emit, wants_color, write_atomically
-from predictor.errors import EXIT_DOES_NOT_FIT, EXIT_FITS
+from predictor.errors import EXIT_DOES_NOT_FIT, EXIT_FITS, EXIT_INTERRUPTED
 from predictor.report.prediction import DEFAULT_BOARD
 
 _PERCENT = 100.0
@@ -98,6 +98,9 @@ def command(
         from predictor.report import text
 
         emit(text.render(results.report(result), None, wants_color(None)), None)
+    if result.optimized.solution.is_interrupted:
+        click.echo("interrupted: the best plan found until then was kept", err=True)
+        return EXIT_INTERRUPTED
     return EXIT_FITS if result.after.fits else EXIT_DOES_NOT_FIT
 
 
