@@ -17,6 +17,7 @@ from predictor.errors import (
     PredictorError,
     UsageError,
 )
+from predictor.model.tflite_reader import ModelSource
 from predictor.report.prediction import Prediction, predict
 
 if TYPE_CHECKING:
@@ -94,7 +95,7 @@ def _run_job(job: Job, progress: Callable[[str], None], start: float) -> Outcome
 
 
 def predict_firmware(
-    model: Path, board: str, tflm_dir: Path | None, kernels: str | None
+    model: ModelSource, board: str, tflm_dir: Path | None, kernels: str | None
 ) -> tuple[Prediction, Iterable[str] | None]:
     """The prediction for the firmware that serves any model, which links all operators.
 

@@ -22,6 +22,7 @@ from predictor.operators.convolution import (
     populate_quantization,
 )
 from predictor.operators.evaluation import allocates
+from predictor.operators.loops.conv import loops
 from predictor.operators.parsing import check_element_types, fused_activation, options_of
 from predictor.operators.quantized import INT16_BYTES, zero_point
 from predictor.operators.registry import OpCount, register
@@ -183,4 +184,5 @@ register(
     prepare=_prepare,
     count=count,
     overlap=_overlap,
+    loops=loops,
 )

@@ -21,6 +21,7 @@ from predictor.operators.convolution import (
     populate_quantization,
 )
 from predictor.operators.evaluation import allocates
+from predictor.operators.loops.depthwise import loops
 from predictor.operators.parsing import fused_activation, options_of
 from predictor.operators.quantized import INT16_BYTES, zero_point
 from predictor.operators.registry import OpCount, register
@@ -161,4 +162,5 @@ register(
     prepare=_prepare,
     count=count,
     overlap=_overlap,
+    loops=loops,
 )

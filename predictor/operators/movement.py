@@ -20,6 +20,7 @@ from predictor.operators.checks import (
 )
 from predictor.operators.context import NodeContext
 from predictor.operators.evaluation import allocates, runs_on, unchecked_tensors
+from predictor.operators.loops import elements, movement
 from predictor.operators.parsing import ACTIVATION_NONE, fused_activation, options_of
 from predictor.operators.quantized import scale, zero_point
 from predictor.operators.registry import count_outputs, register
@@ -168,9 +169,24 @@ register(
     prepare=_prepare_concatenation,
     count=count_outputs,
     overlap=_overlap_concatenation,
+    loops=movement.concatenation,
 )
-register("PACK", params="TfLitePackParams", prepare=_prepare_pack, count=count_outputs)
-register("UNPACK", params="TfLiteUnpackParams", prepare=_prepare_unpack, count=count_outputs)
-register("REVERSE_V2", prepare=_prepare_reverse, count=count_outputs)
-register("BROADCAST_TO", prepare=_prepare_broadcast_to, count=count_outputs)
-register("BROADCAST_ARGS", prepare=_prepare_broadcast_args, count=count_outputs)
+register(
+    "PACK",
+    params="TfLitePackParams",
+    prepare=_prepare_pack,
+    count=count_outputs,
+    loops=movement.pack,
+)
+register(
+    "UNPACK",
+    params="TfLiteUnpackParams",
+    prepare=_prepare_unpack,
+    count=count_outputs,
+    loops=movement.pack,
+)
+register("REVERSE_V2", prepare=_prepare_reverse, count=count_outputs, loops=elements.loops)
+register("BROADCAST_TO", prepare=_prepare_broadcast_to, count=count_outputs, loops=elements.loops)
+register(
+    "BROADCAST_ARGS", prepare=_prepare_broadcast_args, count=count_outputs, loops=elements.loops
+)

@@ -18,6 +18,7 @@ from predictor.operators.checks import (
 from predictor.operators.constants import constant_values
 from predictor.operators.context import NodeContext
 from predictor.operators.evaluation import allocates, runs_on
+from predictor.operators.loops import elements, movement
 from predictor.operators.quantized import INT32_BYTES, scale, zero_point
 from predictor.operators.registry import count_outputs, register
 from predictor.operators.sizes import RUNTIME_TYPE_BYTES
@@ -112,6 +113,7 @@ register(
     prepare=_prepare_pad,
     count=count_outputs,
     overlap=_overlap,
+    loops=movement.pad,
 )
 register(
     "MIRROR_PAD",
@@ -119,4 +121,5 @@ register(
     init=allocates("OpDataMirrorPad"),
     prepare=_prepare_mirror_pad,
     count=count_outputs,
+    loops=elements.loops,
 )

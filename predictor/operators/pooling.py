@@ -17,6 +17,7 @@ from predictor.operators.checks import ensure_rank, need_counts, writable_dims
 from predictor.operators.context import NodeContext
 from predictor.operators.convolution import check_4d, expect_4d
 from predictor.operators.evaluation import allocates
+from predictor.operators.loops.pooling import loops
 from predictor.operators.parsing import options_of
 from predictor.operators.quantized import INT32_BYTES, scale, zero_point
 from predictor.operators.registry import OpCount, register
@@ -108,6 +109,7 @@ register(
     prepare=_prepare_average,
     count=count,
     overlap=_overlap,
+    loops=loops,
 )
 register(
     "MAX_POOL_2D",
@@ -116,7 +118,13 @@ register(
     prepare=_prepare_max,
     count=count,
     overlap=_overlap,
+    loops=loops,
 )
 register(
-    "L2_POOL_2D", params="TfLitePoolParams", prepare=_prepare_l2, count=count, overlap=_overlap
+    "L2_POOL_2D",
+    params="TfLitePoolParams",
+    prepare=_prepare_l2,
+    count=count,
+    overlap=_overlap,
+    loops=loops,
 )

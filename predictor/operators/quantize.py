@@ -7,6 +7,7 @@ from predictor.model.graph import TensorType
 from predictor.operators.checks import need_counts
 from predictor.operators.context import NodeContext
 from predictor.operators.evaluation import allocates, runs_on
+from predictor.operators.loops import elements
 from predictor.operators.overlap_rules import elementwise
 from predictor.operators.parsing import check_element_types
 from predictor.operators.quantized import need_quantization
@@ -64,6 +65,7 @@ register(
     prepare=_prepare_quantize,
     count=count_outputs,
     overlap=elementwise(0),
+    loops=elements.rescaling,
 )
 register(
     "DEQUANTIZE",
@@ -71,6 +73,7 @@ register(
     prepare=_prepare_dequantize,
     count=count_outputs,
     overlap=elementwise(0),
+    loops=elements.loops,
 )
 register(
     "CAST",
@@ -78,4 +81,5 @@ register(
     prepare=_prepare_cast,
     count=count_outputs,
     overlap=elementwise(0),
+    loops=elements.loops,
 )

@@ -12,6 +12,7 @@ from predictor.operators.access_order import InputOverlap
 from predictor.operators.checks import check_runtime_shape, ensure_same_type, need_counts
 from predictor.operators.context import NodeContext
 from predictor.operators.evaluation import allocates, runs_on
+from predictor.operators.loops import elements
 from predictor.operators.overlap_rules import elementwise
 from predictor.operators.parsing import options_of
 from predictor.operators.quantized import INT16_BYTES, scale, zero_point
@@ -110,5 +111,6 @@ register(
     prepare=_prepare,
     count=count,
     overlap=_overlap,
+    loops=elements.rows,
 )
-register("LOG_SOFTMAX", prepare=_prepare_log, count=count)
+register("LOG_SOFTMAX", prepare=_prepare_log, count=count, loops=elements.rows)
