@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -73,45 +74,47 @@ def run_job(job: Job, progress: Callable[[str], None] = lambda text: None) -> Ou
 
 
 def _run_job(job: Job, progress: Callable[[str], None], start: float) -> Outcome:
+    """Takes the firmware with all operators, which serves any model, or where the flash is too
+    small for it, one with the model's operators."""
+    from predictor.emulation.firmware_build import library_kernels
+
+    board = find_board(job.board)
+    options = {
+        "tflm": PACKAGED_REVISION if job.tflm_dir is None else UPSTREAM_REVISION,
+        "kernels": job.kernels or library_kernels(board, job.tflm_dir),
+    }
+    prediction = predict(job.model, board, resolver="all", **options)
+    if prediction.flash_margin_bytes >= 0:
+        with suppress(FlashOverflowError):  # where TFLM was built larger than predicted
+            return _outcome(job, prediction, None, progress, start)
+    prediction = predict(job.model, board, **options)
+    try:
+        return _outcome(job, prediction, prediction.graph.operator_labels, progress, start)
+    except FlashOverflowError as error:
+        if prediction.fits:
+            raise
+        problem = f"{misfit(prediction)}; emulated: {error}"
+        return Outcome(job, EXIT_DOES_NOT_FIT, time.perf_counter() - start, problem=problem)
+
+
+def _outcome(
+    job: Job,
+    prediction: Prediction,
+    operators: Iterable[str] | None,
+    progress: Callable[[str], None],
+    start: float,
+) -> Outcome:
     from predictor.cli.emulate_report import run_json, text_report
     from predictor.report.text import render
 
-    prediction, operators = predict_firmware(job.model, job.board, job.tflm_dir, job.kernels)
     if not prediction.fits and not job.force:
-        remedies = "; ".join(prediction.remedies)
-        problem = f"{misfit(prediction)}: {remedies}"
+        problem = f"{misfit(prediction)}: {'; '.join(prediction.remedies)}"
         return Outcome(job, EXIT_DOES_NOT_FIT, time.perf_counter() - start, problem=problem)
-    try:
-        run = _run(job, prediction, operators, progress)
-    except FlashOverflowError as error:
-        code = error.exit_code if prediction.fits else EXIT_DOES_NOT_FIT
-        problem = str(error) if prediction.fits else f"{misfit(prediction)}; emulated: {error}"
-        return Outcome(job, code, time.perf_counter() - start, problem=problem)
+    run = _run(job, prediction, operators, progress)
     _write_files(job, run)
     text = render(text_report(prediction, run, job.model.name), color=wants_color(None))
     code = _exit_code(prediction, run)
     return Outcome(job, code, time.perf_counter() - start, text, run_json(prediction, run))
-
-
-def predict_firmware(
-    model: Path, board: str, tflm_dir: Path | None, kernels: str | None
-) -> tuple[Prediction, Iterable[str] | None]:
-    """The prediction for the firmware that serves any model, which links all operators.
-
-    Where that does not fit the board's flash, it is for a firmware with the model's operators only.
-    The second item lists them, None for all operators.
-    """
-    from predictor.emulation.firmware_build import library_kernels
-
-    target = find_board(board)
-    options = {
-        "tflm": PACKAGED_REVISION if tflm_dir is None else UPSTREAM_REVISION,
-        "kernels": kernels or library_kernels(target, tflm_dir),
-    }
-    prediction = predict(model, target, resolver="all", **options)
-    if prediction.flash_margin_bytes >= 0:
-        return prediction, None
-    return predict(model, target, **options), prediction.graph.operator_labels
 
 
 def misfit(prediction: Prediction) -> str:
