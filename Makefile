@@ -5,16 +5,16 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: predict emulate test test-all lint bench firmware-tools clean
+.PHONY: predict emulate test test-all calibration lint bench firmware-tools clean docs
 
 # The main job on a model that the project generates.
 predict: $(STAMP)
-	$(BIN)/python -m benchmarks.example_model build/ds_cnn.tflite
+	mkdir -p build && $(BIN)/predict example -o build/ds_cnn.tflite
 	$(BIN)/predict build/ds_cnn.tflite --board f746zg
 
 # The same model in real TFLM firmware on an emulated board.
 emulate: $(STAMP) firmware-tools
-	$(BIN)/python -m benchmarks.example_model build/ds_cnn.tflite
+	mkdir -p build && $(BIN)/predict example -o build/ds_cnn.tflite
 	$(BIN)/predict emulate build/ds_cnn.tflite --board f746zg
 
 # The suite as CI runs it; test-all adds the tests that take minutes.
@@ -24,14 +24,25 @@ test: $(STAMP) firmware-tools
 test-all: $(STAMP) firmware-tools
 	$(BIN)/python -m pytest
 
+# The calibrations that ship, from published measurements; the last board leans on the others.
+calibration: $(STAMP)
+	for board in f446re f767zi f746zg; do \
+	  $(BIN)/predict calibrate predictor/boards/published.csv --board predictor/boards/$$board.toml \
+	    --plots build/calibration/$$board || exit 1; \
+	done
+
 lint: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+# The site of the documentation, notebooks executed: build/site/index.html.
+docs: $(STAMP)
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet
+
 bench: $(STAMP)
 	$(BIN)/python -m benchmarks.predictor
-	$(BIN)/python -m benchmarks.example_model build/ds_cnn.tflite
+	mkdir -p build && $(BIN)/predict example -o build/ds_cnn.tflite
 	$(BIN)/python -m benchmarks.emulation_speed build/ds_cnn.tflite
 
 # The compiler of the firmware, where it is missing.
@@ -44,7 +55,7 @@ firmware-tools:
 $(STAMP): pyproject.toml predictor/emulation/_blockcount.c predictor/emulation/_accesses.c
 	$(PYTHON) -m venv $(VENV) || (rm -rf $(VENV) && ./tools/install_debian.sh python3-venv && $(PYTHON) -m venv $(VENV))
 	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet -e ".[dev,emulate]"
+	$(BIN)/python -m pip install --quiet -e ".[dev]"
 	touch $@
 
 clean:

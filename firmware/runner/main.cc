@@ -217,6 +217,7 @@ void Main() {
   log_sink::ExpectAllocationFailures(true);
   auto* interpreter = new (place) tflm::Interpreter(model, resolver, arena.start, arena.bytes);
   AllocateTensors(interpreter, arena);
+  runner_running = kApplicationRuns;
 
   const BlobHeader* input = blob_next(&blobs, BLOB_INPUT);
   const uint32_t repeats = model_blob->parameters[1] == 0 ? 1 : model_blob->parameters[1];

@@ -7,6 +7,8 @@
 #include "ports/port.h"
 #include "src/benchmark_protocol.h"
 
+volatile uint32_t runner_running = runner::kNothingRuns;
+
 namespace runner {
 
 OperatorCounter operator_counter;
@@ -146,24 +148,26 @@ tflm::Parser OperatorCounter::ParserFor(int32_t builtin) const {
   return nullptr;
 }
 
-void OperatorCounter::CountInvoke(TfLiteContext* context, uint32_t cyccnt) {
-  if (context == nullptr) return;  // DoNothing
-  int32_t subgraph, index;
-  tflm::Interpreter::CurrentOperator(context, &subgraph, &index);
-  OperatorCount& count = counts_[first_count_[subgraph] + index];
-  count.calls += 1;
-  count.cyccnt += cyccnt;
-}
-
 TfLiteStatus OperatorCounter::Invoke(int kind, TfLiteContext* context, TfLiteNode* node) {
   const uint32_t entered = cycle_counter();
   const InvokeFunction original = kinds_[kind].original;
   const uint32_t earlier_hooks = hook_cyccnt_;
+  const uint32_t caller = runner_running;
+  OperatorCount ignored = {};  // that of DoNothing
+  OperatorCount* count = &ignored;
+  if (context != nullptr) {
+    int32_t subgraph, index;
+    tflm::Interpreter::CurrentOperator(context, &subgraph, &index);
+    count = &counts_[first_count_[subgraph] + index];
+    runner_running = static_cast<uint32_t>((subgraph + 1) << 16 | index);
+  }
   const uint32_t started = cycle_counter();
   const TfLiteStatus status = original(context, node);
   const uint32_t taken = cycle_counter() - started;
+  runner_running = caller;
+  count->calls += 1;
   // A control flow operator's time holds the hooks of the operators that it ran.
-  CountInvoke(context, taken - (hook_cyccnt_ - earlier_hooks));
+  count->cyccnt += taken - (hook_cyccnt_ - earlier_hooks);
   hook_cyccnt_ += cycle_counter() - entered - taken + hook_edges_cyccnt_;
   return status;
 }

@@ -13,6 +13,11 @@ using InvokeFunction = TfLiteStatus (*)(TfLiteContext*, TfLiteNode*);
 // Kinds of operators a model may hold: more than any revision registers.
 constexpr int kMaxKinds = 160;
 
+// What runs, for emulators that watch this word: kNothingRuns until tensors are allocated, then
+// kApplicationRuns or, within an operator, (subgraph + 1) << 16 | index.
+constexpr uint32_t kNothingRuns = 0, kApplicationRuns = 1;
+extern "C" volatile uint32_t runner_running;
+
 struct OperatorKind {
   tflm::OperatorCode code;
   tflm::Registration hooked;
@@ -45,7 +50,6 @@ class OperatorCounter {
 
  private:
   void AddKind(const tflite::OperatorCode& table);
-  void CountInvoke(TfLiteContext* context, uint32_t cyccnt);
   void MeasureHookEdges();
 
   OperatorKind* kinds_ = nullptr;

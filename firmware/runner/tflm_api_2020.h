@@ -37,6 +37,11 @@ struct LinkedOperator {
   {tflite::BuiltinOperator_##code, nullptr, tflite::ops::micro::function, version},
 #define LINKED_CUSTOM(name, function) \
   {tflite::BuiltinOperator_CUSTOM, name, tflite::ops::micro::function, 1},
+// This TFLM hands registrations out as mutable ones; the runner copies them.
+#define LINKED_OURS(name, function)     \
+  {tflite::BuiltinOperator_CUSTOM, name, \
+   [] { return const_cast<Registration*>(mn::function()); }, 1},
+#define LINKED_DROP_IN(code, function)  // none: see predictor/memory/revisions/2020.07
 #define LINKED_END {0, nullptr, nullptr, 0}
 
 inline FoundOperator Found(const LinkedOperator& linked) {

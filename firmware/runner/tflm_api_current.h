@@ -36,6 +36,12 @@ struct LinkedOperator {
   {tflite::BuiltinOperator_##name, nullptr, [](OneOperator* one) { one->function(); }},
 #define LINKED_CUSTOM(name, function) \
   {tflite::BuiltinOperator_CUSTOM, name, [](OneOperator* one) { one->function(); }},
+#define LINKED_OURS(name, function)     \
+  {tflite::BuiltinOperator_CUSTOM, name, \
+   [](OneOperator* one) { one->AddCustom(name, mn::function()); }},
+#define LINKED_DROP_IN(name, method)    \
+  {tflite::BuiltinOperator_##name, nullptr, \
+   [](OneOperator* one) { one->method(*mn::Register_##name()); }},
 #define LINKED_END {0, nullptr, nullptr}
 
 inline FoundOperator Found(const LinkedOperator& linked) {

@@ -137,6 +137,12 @@ def find_board(board: str | os.PathLike[str] | Board) -> Board:
     )
 
 
+def board_path(board: Board, given: str) -> tuple[Path, bool]:
+    """The file of a board found as ``given``, and whether it was named as one that ships."""
+    named = Path(given)
+    return (named, False) if named.is_file() else (_FOLDER / f"{board.name}.toml", True)
+
+
 def _load_file(path: Path) -> Board:
     try:
         with path.open("rb") as file:

@@ -18,6 +18,11 @@ def command_line() -> str:
             continue
         value = context.params[name]
         for item in value if isinstance(value, tuple) else (value,):
-            is_argument = parameter.param_type_name == "argument"
-            words += [str(item)] if is_argument else [parameter.opts[0], str(item)]
+            words += _words(parameter, item)
     return shlex.join(words)
+
+
+def _words(parameter: click.Parameter, value: object) -> list[str]:
+    if isinstance(parameter, click.Option):
+        return [parameter.opts[0]] if parameter.is_flag else [parameter.opts[0], str(value)]
+    return [str(value)]

@@ -14,6 +14,7 @@ from predictor.cli.options import BYTES, OUTPUT_PATH, format_option
 from predictor.cli.output import emit, write_atomically
 from predictor.cli.workers import run_in_workers
 from predictor.errors import EXIT_DOES_NOT_FIT, EXIT_FITS, PredictorError, UsageError
+from predictor.memory.revision import OURS
 from predictor.report.check_result import CheckResult, Finding
 from predictor.report.junit import junit_xml
 from predictor.report.prediction import DEFAULT_BOARD
@@ -96,7 +97,8 @@ def prepare_images(jobs: Sequence[Job]) -> None:
     """Builds each firmware once before jobs share it."""
     from predictor.emulation.firmware_build import build
 
-    wanted = {(job.board, job.tflm_dir, job.kernels) for job in jobs}
+    # The project's own kernels come in two firmwares: which one a model needs, its job finds out.
+    wanted = {(job.board, job.tflm_dir, job.kernels) for job in jobs if job.kernels != OURS}
     for board, tflm_dir, kernels in sorted(wanted, key=str):
         build(board, tflm_dir=tflm_dir, kernels=kernels, progress=_say)
 

@@ -76,7 +76,7 @@ def run_job(job: Job, progress: Callable[[str], None] = lambda text: None) -> Ou
 def _run_job(job: Job, progress: Callable[[str], None], start: float) -> Outcome:
     """Takes the firmware with all operators, which serves any model, or where the flash is too
     small for it, one with the model's operators."""
-    from predictor.emulation.firmware_build import library_kernels
+    from predictor.emulation.kernel_sets import library_kernels
 
     board = find_board(job.board)
     options = {
@@ -89,7 +89,7 @@ def _run_job(job: Job, progress: Callable[[str], None], start: float) -> Outcome
             return _outcome(job, prediction, None, progress, start)
     prediction = predict(job.model, board, **options)
     try:
-        return _outcome(job, prediction, prediction.graph.operator_labels, progress, start)
+        return _outcome(job, prediction, prediction.deployed.graph.operator_labels, progress, start)
     except FlashOverflowError as error:
         if prediction.fits:
             raise
@@ -141,10 +141,11 @@ def _run(
         operators=operators,
         tflm_dir=job.tflm_dir,
         kernels=job.kernels,
+        registers_builtin=prediction.registers_builtin,
         progress=progress,
     )
     inputs = (
-        model_run.random_inputs(prediction.graph, job.seed)
+        model_run.random_inputs(prediction.deployed.graph, job.seed)
         if job.input_path is None
         else model_run.load_inputs(job.input_path)
     )
@@ -158,7 +159,7 @@ def _run(
         max_instructions=job.max_instructions,
         profile=job.profile is not None,
     )
-    content = prediction.content or b""
+    content = prediction.deployed.content or b""
     return model_run.run_model(
         content, prediction.arena, image, prediction.board, inputs, options, progress
     )

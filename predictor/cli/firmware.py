@@ -47,7 +47,8 @@ def command(
     Prints its sizes beside the prediction. Exit code 3 if the model does not fit the board.
     """
     from predictor.cli.emulate_job import PACKAGED_REVISION, UPSTREAM_REVISION, misfit
-    from predictor.emulation.firmware_build import library_kernels, write_firmware
+    from predictor.emulation.firmware_build import write_firmware
+    from predictor.emulation.kernel_sets import library_kernels
 
     target = find_board(board)
     revision = PACKAGED_REVISION if tflm_dir is None else UPSTREAM_REVISION
@@ -61,12 +62,13 @@ def command(
         click.echo(f"predict: {model} {misfit(prediction)}", err=True)
         return EXIT_DOES_NOT_FIT
     files = write_firmware(
-        prediction.content or b"",
+        prediction.deployed.content or b"",
         target,
         out_dir,
-        operators=sorted(prediction.graph.operator_labels),
+        operators=sorted(prediction.deployed.graph.operator_labels),
         tflm_dir=tflm_dir,
         kernels=kernels,
+        registers_builtin=prediction.registers_builtin,
         arena_bytes=prediction.arena.required_bytes if arena_bytes is None else arena_bytes,
         progress=lambda text: click.echo(f"{text} ...", err=True),
     )

@@ -15,6 +15,8 @@ _COMMANDS = {
     "emulate": ("predictor.cli.emulate", "Run models in TFLM firmware on emulated boards."),
     "firmware": ("predictor.cli.firmware", "Build TFLM firmware with a model in it."),
     "measure": ("predictor.cli.measure", "Run a model on a physical board and measure it."),
+    "calibrate": ("predictor.cli.calibrate", "Fit a board's core to measurements."),
+    "characterize": ("predictor.cli.characterize", "Sample random layers or models."),
     "report": ("predictor.cli.report", "Write a page with verdicts, memory plans and layers."),
     "compare": ("predictor.cli.compare", "Show what differs between models, boards or kernels."),
     "check": ("predictor.cli.check", "Hold the models of a predictor.toml against budgets."),
@@ -22,6 +24,7 @@ _COMMANDS = {
         "predictor.cli.optimize",
         "Write the same model with a smaller memory plan.",
     ),
+    "example": ("predictor.cli.example", "Write an example model to try the others on."),
     "doctor": ("predictor.cli.doctor", "Say which tools are installed and usable."),
     "boards": ("predictor.cli.boards", "List the boards that are known."),
 }

@@ -75,14 +75,15 @@ def command(
         click.echo(f"predict: {model} does not fit {prediction.board.name}", err=True)
         return EXIT_DOES_NOT_FIT
     job = board_run.Job(
-        content=prediction.content or b"",
+        content=prediction.deployed.content or b"",
         arena=prediction.arena,
         board=prediction.board,
-        operators=tuple(sorted(prediction.graph.operator_labels)),
-        inputs=random_inputs(prediction.graph, seed),
+        operators=tuple(sorted(prediction.deployed.graph.operator_labels)),
+        inputs=random_inputs(prediction.deployed.graph, seed),
         repeats=repeats,
         tflm_dir=tflm_dir,
         kernels=kernels,
+        registers_builtin=prediction.registers_builtin,
     )
     if output is not None and output.exists():
         measurements.read(output)  # says before the run what is wrong with the file

@@ -18,7 +18,7 @@ from predictor.errors import (
     PredictorError,
     UsageError,
 )
-from predictor.report.prediction import on_board, predict
+from predictor.report.prediction import Prediction, on_board, predict, predict_graph
 
 if TYPE_CHECKING:
     from predictor.report.html.page import ModelReport
@@ -37,6 +37,12 @@ if TYPE_CHECKING:
     help="Board name, path of a board's TOML file, or 'all'; may be repeated.",
 )
 @prediction_options
+@click.option(
+    "--optimize",
+    "with_optimized",
+    is_flag=True,
+    help="Also draw the plan that predict optimize finds, beside TFLM's.",
+)
 @format_option("html", "svg", "png")
 @click.option(
     "-o",
@@ -47,6 +53,7 @@ if TYPE_CHECKING:
 def command(
     models: tuple[Path, ...],
     boards: tuple[str, ...],
+    with_optimized: bool,
     form: str,
     output: Path | None,
     **options: Any,
@@ -65,7 +72,7 @@ def command(
     if form == "png" and output is None:
         raise UsageError("--format png needs a file to write to: add -o plan.png")
     chosen = _boards(boards)
-    reports = [_predict(path, chosen, options) for path in models]
+    reports = [_predict(path, chosen, options, with_optimized) for path in models]
     if form == "html":
         from predictor.cli.command_line import command_line
         from predictor.report.html.page import render
@@ -90,15 +97,38 @@ def _boards(names: tuple[str, ...]) -> list[Board]:
     return found
 
 
-def _predict(path: Path, boards: list[Board], options: dict[str, Any]) -> ModelReport:
+def _predict(
+    path: Path, boards: list[Board], options: dict[str, Any], with_optimized: bool
+) -> ModelReport:
     from predictor.report.html.page import ModelReport
+    from predictor.report.html.plan import has_offline_plan
 
     try:
         first = predict(path, boards[0], **options)
+        rest = (on_board(first, board) for board in boards[1:])
+        return ModelReport(
+            str(path),
+            (first, *rest),
+            greedy=_greedy(first) if has_offline_plan(first) else None,
+            optimized=_optimized(first, options) if with_optimized else None,
+        )
     except ModelError as error:
         return ModelReport(str(path), error=error)
-    rest = (on_board(first, board) for board in boards[1:])
-    return ModelReport(str(path), (first, *rest))
+
+
+def _greedy(prediction: Prediction) -> Prediction:
+    """The model without the plan that its file brings."""
+    from predictor.memory.optimizer import without_plan
+
+    return predict_graph(
+        without_plan(prediction.graph), prediction.board, prediction.options, prediction.path
+    )
+
+
+def _optimized(prediction: Prediction, options: dict[str, Any]) -> Prediction:
+    from predictor.report.optimization import optimize_model
+
+    return optimize_model(prediction.content or b"", prediction.board, **options).after
 
 
 def _draw(report: ModelReport, form: str, output: Path | None) -> None:

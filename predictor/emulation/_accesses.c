@@ -1,5 +1,6 @@
-/* Memory hooks for Unicorn: a recorder of accesses and a checker of their bounds.
- * access_trace.py owns the structures and mirrors them field by field. */
+/* Memory hooks for Unicorn: a recorder of accesses, a checker of their bounds, and a recorder of when
+ * each byte is used. access_trace.py and byte_uses.py own the structures and mirror them field by
+ * field. */
 #include <stddef.h>
 #include <stdint.h>
 
@@ -12,6 +13,19 @@
 enum { UNICORN_WRITE = 17 }; /* UC_MEM_WRITE */
 enum { ALLOW_READ = 1, ALLOW_WRITE = 2 };
 
+/* Before it calls a hook on memory, Unicorn brings the core's registers up to date, the state of an
+ * IT block among them. Its translated code does not expect that: unless the state is cleared, what
+ * follows the IT block is executed under the block's condition. First member of each state below. */
+typedef struct {
+  int (*reg_write)(void*, int, const void*);
+  int32_t epsr_register;
+  uint32_t epsr; /* Thumb, no IT block */
+} ItBlock;
+
+static void leave_it_block(void* engine, const ItBlock* block) {
+  block->reg_write(engine, block->epsr_register, &block->epsr);
+}
+
 typedef struct {
   uint64_t instructions; /* executed before the block of the access */
   uint32_t pc;
@@ -22,6 +36,7 @@ typedef struct {
 } Access;
 
 typedef struct {
+  ItBlock it_block;
   const uint64_t* instructions;
   Access* accesses;
   uint32_t count;
@@ -33,6 +48,7 @@ typedef struct {
 } Recorder;
 
 typedef struct {
+  ItBlock it_block;
   uint32_t base;
   uint32_t bytes;
   const uint8_t* allowed; /* a bit set a byte */
@@ -47,8 +63,52 @@ typedef struct {
   int (*reg_read)(void*, int, void*);
 } Checker;
 
+typedef struct {
+  int32_t first_read; /* ordinals of accesses; -1 for none */
+  int32_t last_read;
+  int32_t first_write;
+  int32_t last_write;
+} ByteUse;
+
+typedef struct {
+  uint32_t offset; /* in the watched memory */
+  uint32_t bytes;
+  ByteUse* uses;
+} Window;
+
+typedef struct {
+  ItBlock it_block;
+  uint32_t base;
+  uint32_t ordinal;       /* of the next access */
+  const uint16_t* owners; /* index of the window of each byte; null while nothing is recorded */
+  const Window* windows;
+} UseRecorder;
+
+/* An access belongs as a whole to the window of its first byte. */
+EXPORTED void accesses_use(void* engine, int kind, uint64_t address, int bytes, int64_t value,
+                           UseRecorder* recorder) {
+  (void)value;
+  leave_it_block(engine, &recorder->it_block);
+  if (recorder->owners == NULL) return;
+  uint32_t offset = (uint32_t)address - recorder->base;
+  const Window* window = &recorder->windows[recorder->owners[offset]];
+  int32_t now = (int32_t)recorder->ordinal++;
+  uint32_t at = offset - window->offset;
+  for (uint32_t end = at + (uint32_t)bytes; at < end && at < window->bytes; ++at) {
+    ByteUse* use = &window->uses[at];
+    if (kind == UNICORN_WRITE) {
+      if (use->first_write < 0) use->first_write = now;
+      use->last_write = now;
+    } else {
+      if (use->first_read < 0) use->first_read = now;
+      use->last_read = now;
+    }
+  }
+}
+
 EXPORTED void accesses_record(void* engine, int kind, uint64_t address, int bytes, int64_t value,
                               Recorder* recorder) {
+  leave_it_block(engine, &recorder->it_block);
   Access* access = &recorder->accesses[recorder->count];
   recorder->reg_read(engine, recorder->pc_register, &access->pc);
   access->instructions = *recorder->instructions;
@@ -65,6 +125,7 @@ EXPORTED void accesses_record(void* engine, int kind, uint64_t address, int byte
 EXPORTED void accesses_check(void* engine, int kind, uint64_t address, int bytes, int64_t value,
                              Checker* checker) {
   (void)value;
+  leave_it_block(engine, &checker->it_block);
   uint8_t needed = kind == UNICORN_WRITE ? ALLOW_WRITE : ALLOW_READ;
   uint32_t offset = (uint32_t)address - checker->base;
   int is_allowed = offset < checker->bytes && (uint32_t)bytes <= checker->bytes - offset;

@@ -41,8 +41,28 @@ READABLE, WRITABLE = 1, 2
 AccessConsumer = Callable[[npt.NDArray[Any]], None]
 
 
+class ItBlock(ctypes.Structure):
+    """First field of each hook's state; see ``_accesses.c``."""
+
+    epsr: int
+    epsr_register: int
+    _fields_ = (
+        ("reg_write", ctypes.c_void_p),
+        ("epsr_register", ctypes.c_int32),
+        ("epsr", ctypes.c_uint32),
+    )
+
+
+def no_it_block() -> ItBlock:
+    """The state of a core in Thumb code outside of IT blocks."""
+    from unicorn.arm_const import UC_ARM_REG_EPSR
+
+    return ItBlock(function_address("uc_reg_write"), UC_ARM_REG_EPSR, 1 << 24)
+
+
 class _Recorder(ctypes.Structure):
     _fields_ = (
+        ("it_block", ItBlock),
         ("instructions", ctypes.c_void_p),
         ("accesses", ctypes.c_void_p),
         ("count", ctypes.c_uint32),
@@ -56,6 +76,7 @@ class _Recorder(ctypes.Structure):
 
 class _Checker(ctypes.Structure):
     _fields_ = (
+        ("it_block", ItBlock),
         ("base", ctypes.c_uint32),
         ("bytes", ctypes.c_uint32),
         ("allowed", ctypes.c_void_p),
@@ -81,18 +102,19 @@ class Violation:
     pc: int
 
 
-class _MemoryHook:
+class MemoryHook:
     """A hook on reads and writes of ``begin`` up to, not including, ``end``."""
 
     def __init__(self, engine: Uc, begin: int, end: int, name: str, state: Any) -> None:
         from unicorn.unicorn_const import UC_HOOK_MEM_READ, UC_HOOK_MEM_WRITE
 
         self._engine = engine
+        self._it_block = no_it_block()
         self._remove: Callable[[], None]
         kind = UC_HOOK_MEM_READ | UC_HOOK_MEM_WRITE
         library = native_library()
         if library is None:
-            handle = engine.hook_add(kind, self._on_access, None, begin, end - 1)
+            handle = engine.hook_add(kind, self._on_python_access, None, begin, end - 1)
             self._remove = partial(engine.hook_del, handle)
         else:
             function = ctypes.cast(getattr(library, name), ctypes.c_void_p).value or 0
@@ -106,13 +128,19 @@ class _MemoryHook:
         self._remove()
         self._engine.ctl_flush_tb()
 
+    def _on_python_access(
+        self, engine: Uc, kind: int, address: int, size_bytes: int, value: int, data: Any
+    ) -> None:
+        engine.reg_write(self._it_block.epsr_register, self._it_block.epsr)  # as in _accesses.c
+        self._on_access(engine, kind, address, size_bytes, value, data)
+
     def _on_access(
         self, engine: Uc, kind: int, address: int, size_bytes: int, value: int, _: Any
     ) -> None:
         raise NotImplementedError
 
 
-class AccessRecorder(_MemoryHook):
+class AccessRecorder(MemoryHook):
     """Hands accesses to a range to a consumer, in order, many at a time.
 
     The arrays (of ``ACCESS_DTYPE``) are only valid during the call; copy what is kept. Call
@@ -129,6 +157,7 @@ class AccessRecorder(_MemoryHook):
         self._accesses = np.zeros(CAPACITY, dtype=ACCESS_DTYPE)
         self._callback = ctypes.CFUNCTYPE(None)(self._consume)
         self._state = _Recorder(
+            it_block=no_it_block(),
             instructions=ctypes.addressof(counter.state),  # its first field
             accesses=self._accesses.ctypes.data,
             capacity=CAPACITY,
@@ -171,7 +200,7 @@ class AccessRecorder(_MemoryHook):
             raise error
 
 
-class BoundsChecker(_MemoryHook):
+class BoundsChecker(MemoryHook):
     """Stops the emulation at the first access to a byte of a window that is not allowed.
 
     Args:
@@ -187,6 +216,7 @@ class BoundsChecker(_MemoryHook):
         self._counter = counter
         self._allowed = np.ascontiguousarray(allowed)
         self._state = _Checker(
+            it_block=no_it_block(),
             base=base,
             bytes=len(allowed),
             allowed=self._allowed.ctypes.data,

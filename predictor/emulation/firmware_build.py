@@ -20,14 +20,10 @@ from predictor.boards.board import Board, find_board
 from predictor.emulation.board_file import board_file
 from predictor.emulation.elf_image import ElfImage
 from predictor.emulation.flash_blob import model_blobs
-from predictor.emulation.op_resolver import linkable_operators, operators_header, select_operators
+from predictor.emulation.kernel_sets import available_operators, select_library
+from predictor.emulation.op_resolver import operators_header, select_operators
 from predictor.emulation.shipped import shipped_folder
-from predictor.emulation.tflm_library import (
-    USER_REVISION,
-    TflmLibrary,
-    packaged_library,
-    user_library,
-)
+from predictor.emulation.tflm_library import USER_REVISION, TflmLibrary
 from predictor.emulation.toolchain import (
     PREFIX,
     ProgressCallback,
@@ -38,10 +34,9 @@ from predictor.emulation.toolchain import (
     find_toolchain,
     run_logged,
 )
-from predictor.errors import EmulationError, FlashOverflowError, OutputError, UsageError
+from predictor.errors import EmulationError, FlashOverflowError, OutputError
 
 DEFAULT_STACK_BYTES = 4096
-KERNEL_SETS = ("reference", "cmsis_nn")
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +91,7 @@ def build(
     operators: Iterable[str] | None = None,
     tflm_dir: str | os.PathLike[str] | None = None,
     kernels: str | None = None,
+    registers_builtin: bool = False,
     stack_bytes: int = DEFAULT_STACK_BYTES,
     progress: ProgressCallback = lambda text: None,
 ) -> FirmwareImage:
@@ -106,7 +102,10 @@ def build(
         operators: names of the operators to link; None for all that this TFLM has.
         tflm_dir: a TFLM source tree with the library that the user built in it; without it the
             packaged sources with reference kernels are used.
-        kernels: kernel set that the library must have; None takes what it has.
+        kernels: kernel set that the library must have; None takes what it has. "ours" links the
+            project's own kernels beside a library with reference kernels.
+        registers_builtin: with "ours", whether builtin operators are registered with them;
+            otherwise only the custom operators of device models are.
         stack_bytes: size of the stack, a multiple of 8.
         progress: called with a line before each long step.
 
@@ -119,8 +118,9 @@ def build(
     """
     target = find_board(board)
     toolchain = find_toolchain()
-    library = _library(toolchain, target.core.name, tflm_dir, kernels, progress)
-    header = operators_header(select_operators(linkable_operators(library.root), operators))
+    library = select_library(toolchain, target.core.name, tflm_dir, kernels, progress)
+    available = available_operators(library, registers_builtin)
+    header = operators_header(select_operators(available, operators))
     variables = runner_variables(library, stack_bytes)
     folder = _build_cached(toolchain, target, variables, {"operators.h": header}, (), progress)
     return _image(folder, "runner", target, library)
@@ -176,6 +176,7 @@ def write_firmware(
     operators: Iterable[str] | None = None,
     tflm_dir: str | os.PathLike[str] | None = None,
     kernels: str | None = None,
+    registers_builtin: bool = False,
     arena_bytes: int = 0,
     inputs: Iterable[bytes] = (),
     repeats: int = 1,
@@ -196,8 +197,9 @@ def write_firmware(
     """
     target = find_board(board)
     toolchain = find_toolchain()
-    library = _library(toolchain, target.core.name, tflm_dir, kernels, progress)
-    header = operators_header(select_operators(linkable_operators(library.root), operators))
+    library = select_library(toolchain, target.core.name, tflm_dir, kernels, progress)
+    available = available_operators(library, registers_builtin)
+    header = operators_header(select_operators(available, operators))
     blob = model_blobs(model, inputs, arena_bytes, repeats)
     progress(f"linking the model for {target.name}")
     with tempfile.TemporaryDirectory(prefix="mcu-predictor-") as name:
@@ -233,40 +235,6 @@ def _write_files(
     return FirmwareFiles(image=image, flash_bytes=flash_bytes, **written)
 
 
-def library_kernels(board: Board, tflm_dir: str | os.PathLike[str] | None) -> str:
-    """Kernel set of the library that :func:`build` would link for a board.
-
-    Raises:
-        UsageError: the folder holds no TFLM build.
-    """
-    if tflm_dir is None:
-        return KERNEL_SETS[0]
-    return user_library(Path(tflm_dir), board.core.name).kernels
-
-
-def _library(
-    toolchain: Toolchain,
-    core: str,
-    tflm_dir: str | os.PathLike[str] | None,
-    kernels: str | None,
-    progress: ProgressCallback,
-) -> TflmLibrary:
-    if kernels is not None and kernels not in KERNEL_SETS:
-        raise UsageError(f"unknown kernel set {kernels!r}; known: {', '.join(KERNEL_SETS)}")
-    if tflm_dir is not None:
-        library = user_library(Path(tflm_dir), core)
-    elif kernels == "cmsis_nn":
-        raise UsageError(
-            "the packaged TFLM has reference kernels only; build TFLM with "
-            "OPTIMIZED_KERNEL_DIR=cmsis_nn and name its folder with --tflm"
-        )
-    else:
-        library = packaged_library(toolchain, firmware_dir(), core, progress)
-    if kernels is not None and library.kernels != kernels:
-        raise UsageError(f"{library.archive} was built with {library.kernels} kernels")
-    return library
-
-
 def runner_variables(library: TflmLibrary, stack_bytes: int) -> dict[str, str]:
     """CMake variables of the runner on a TFLM library."""
     return {
@@ -274,6 +242,8 @@ def runner_variables(library: TflmLibrary, stack_bytes: int) -> dict[str, str]:
         "TFLM_INCLUDE_DIRS": ";".join(map(str, library.include_dirs)),
         "TFLM_REVISION": library.revision,
         "TFLM_KERNELS": library.kernels,
+        "MN_KERNELS_DIR": "" if library.ours is None else str(library.ours.folder),
+        "MN_KERNELS_LIBRARY": "" if library.ours is None else str(library.ours.archive),
         "STACK_BYTES": str(stack_bytes),
     }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from enum import Enum
 
@@ -26,7 +27,14 @@ from predictor.errors import (
 )
 from predictor.memory.arena import ArenaReport
 from predictor.model.builder.tensors import NUMPY_TYPES
+from predictor.model.device_model import (
+    has_int4_activations,
+    is_device_model,
+    original_model,
+)
 from predictor.model.graph import Graph, Tensor
+from predictor.model.tflite_reader import read_graph
+from predictor.model.tflite_writer import write_model
 
 END_SYMBOL = "runner_done"
 BACKENDS = ("auto", "unicorn", "renode")
@@ -169,21 +177,10 @@ def run_model(
     options = options or RunOptions()
     graph = arena.prepared.graph
     arrays = tuple(inputs) or random_inputs(graph, seed=0)
-    check_inputs(graph, arrays)
     arena_bytes = arena.required_bytes if options.arena_bytes is None else options.arena_bytes
-    flat = b"".join(np.ascontiguousarray(array).tobytes() for array in arrays)
-    blob = model_blobs(content, [flat], arena_bytes)
-    _check_flash(image, len(blob))
     backend, machine = make_machine(options.backend, board, options.profile)
     progress(f"running on {board.name} ({backend})")
-    with machine:
-        machine.load_elf(image.elf)
-        machine.load_binary(blob, image.blob_address)
-        result = machine.run(
-            until_symbol=END_SYMBOL,
-            max_instructions=options.max_instructions,
-            timeout_s=options.timeout_s,
-        )
+    result = run_inputs(machine, content, graph, image, [arrays], arena_bytes, options)
     report, _ = read_report(result.uart)
     failure = _failure(result, report, arena_bytes)
     outputs = () if failure else _outputs(graph, report)
@@ -206,6 +203,40 @@ def run_model(
         result=result,
         report=report,
     )
+
+
+Watch = Callable[[Machine], AbstractContextManager[object]]
+"""What watches a machine while it runs."""
+
+
+def run_inputs(
+    machine: Machine,
+    content: bytes,
+    graph: Graph,
+    image: FirmwareImage,
+    inputs: Sequence[Sequence[Array]],
+    arena_bytes: int,
+    options: RunOptions,
+    watch: Watch = nullcontext,
+) -> RunResult:
+    """Runs one inference for each element of ``inputs`` in a new machine, which it closes.
+
+    Raises: as :func:`run_model`; FlashOverflowError where model and inputs do not fit into flash.
+    """
+    for arrays in inputs:
+        check_inputs(graph, arrays)
+    blobs = [b"".join(np.ascontiguousarray(a).tobytes() for a in arrays) for arrays in inputs]
+    blob = model_blobs(content, blobs, arena_bytes)
+    _check_flash(image, len(blob))
+    with machine:
+        machine.load_elf(image.elf)
+        machine.load_binary(blob, image.blob_address)
+        with watch(machine):
+            return machine.run(
+                until_symbol=END_SYMBOL,
+                max_instructions=options.max_instructions,
+                timeout_s=options.timeout_s,
+            )
 
 
 def _check_flash(image: FirmwareImage, blob_bytes: int) -> None:
@@ -317,7 +348,17 @@ def _outputs(graph: Graph, report: FirmwareReport) -> tuple[bytes, ...]:
 def compare_with_host(
     content: bytes, inputs: tuple[Array, ...], outputs: tuple[bytes, ...]
 ) -> tuple[HostCheck, str]:
-    """How the outputs compare with those of TFLM's runtime on this machine, and why or where."""
+    """How the outputs compare with those of TFLM's runtime on this machine, and why or where.
+
+    That runtime has no custom operators of the project's kernels: it gets the model from which a
+    device model was made.
+    """
+    graph = read_graph(content)
+    if is_device_model(graph):
+        graph = original_model(graph)
+        if has_int4_activations(graph):
+            return HostCheck.UNCHECKED, "TFLM's runtime has no kernels for int4 activations"
+        content = write_model(graph)
     if not is_installed("tflite_micro"):
         return HostCheck.UNCHECKED, "pip install tflite-micro to compare with TFLM on this host"
     try:

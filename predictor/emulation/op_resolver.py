@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from predictor.errors import PredictorError, UsageError
+from predictor.memory.deployment import DROP_IN
+from predictor.model.device_reader import CODES
 from predictor.model.graph import operator_label
 
 _MICRO = Path("tensorflow/lite/micro")
@@ -28,12 +30,15 @@ class LinkableOperator:
         function: what registers it in this revision's API.
         is_custom: whether models name it by string.
         highest_version: operator version up to which this revision knows it; 0 for any.
+        is_ours: whether it runs with the project's own kernels; ``function`` of a builtin one is
+            the resolver's method.
     """
 
     name: str
     function: str
     is_custom: bool
     highest_version: int
+    is_ours: bool = False
 
     @property
     def label(self) -> str:
@@ -108,6 +113,25 @@ def _operators_of_2020(resolver: str, registrations: str) -> tuple[LinkableOpera
     return (*builtins, *customs)
 
 
+def with_our_kernels(
+    available: Iterable[LinkableOperator], registers_builtin: bool
+) -> tuple[LinkableOperator, ...]:
+    """The operators of the kernel set ``ours``.
+
+    Args:
+        available: those of TFLM.
+        registers_builtin: whether builtin operators that have a kernel run with it.
+    """
+    operators = [
+        replace(operator, is_ours=True)
+        if registers_builtin and operator.name in DROP_IN
+        else operator
+        for operator in available
+    ]
+    customs = (LinkableOperator(code, f"Register_{code}", True, 1, True) for code in CODES)
+    return (*operators, *customs)
+
+
 def select_operators(
     available: Iterable[LinkableOperator], wanted: Iterable[str] | None
 ) -> tuple[LinkableOperator, ...]:
@@ -134,10 +158,13 @@ def operators_header(operators: Iterable[LinkableOperator]) -> str:
     entries = []
     for operator in operators:
         if operator.is_custom:
-            entries.append(f'  CUSTOM("{operator.name}", {operator.function})')
+            macro = "OURS" if operator.is_ours else "CUSTOM"
+            entries.append(f'  {macro}("{operator.name}", {operator.function})')
+        elif operator.is_ours:
+            entries.append(f"  DROP_IN({operator.name}, {operator.function})")
         else:
             entries.append(
                 f"  BUILTIN({operator.name}, {operator.function}, {operator.highest_version})"
             )
-    body = " \\\n".join(["#define TFLM_OPERATORS(BUILTIN, CUSTOM)", *entries])
+    body = " \\\n".join(["#define TFLM_OPERATORS(BUILTIN, CUSTOM, OURS, DROP_IN)", *entries])
     return f"// Generated: the operators that this firmware links.\n{body}\n"

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from predictor import toml
+from predictor.emulation.mn_kernels import KernelLibrary
 from predictor.emulation.toolchain import (
     PREFIX,
     ProgressCallback,
@@ -41,7 +42,8 @@ class TflmLibrary:
         root: folder that holds ``tensorflow/``.
         include_dirs: root and third parties.
         revision: name of the arena profile, or a mark of the user's build.
-        kernels: "reference" or "cmsis_nn".
+        kernels: "reference", "cmsis_nn", or "ours" with the kernels to link beside it.
+        ours: these kernels.
     """
 
     archive: Path
@@ -49,6 +51,7 @@ class TflmLibrary:
     include_dirs: tuple[Path, ...]
     revision: str
     kernels: str
+    ours: KernelLibrary | None = None
 
 
 def packaged_library(

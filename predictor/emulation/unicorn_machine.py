@@ -12,6 +12,7 @@ import time
 
 from predictor.emulation.access_trace import AccessConsumer, AccessRecorder
 from predictor.emulation.block_counter import NO_ADDRESS, NO_DEADLINE, SLOW_NOTICE
+from predictor.emulation.byte_uses import SegmentConsumer, SegmentLayout, UseRecorder
 from predictor.emulation.elf_image import ElfImage
 from predictor.emulation.function_call import Argument, CallResult
 from predictor.emulation.function_runner import FunctionRunner
@@ -152,6 +153,20 @@ class UnicornMachine(Machine):
         The recorder's ``flush`` hands over the rest after a run, its ``remove`` ends it.
         """
         return AccessRecorder(self._core.engine, self._core.counter, begin, end, consumer)
+
+    def record_uses(
+        self,
+        begin: int,
+        end: int,
+        marker: int,
+        layout: SegmentLayout,
+        consumer: SegmentConsumer,
+    ) -> UseRecorder:
+        """Records when bytes of ``begin`` up to ``end`` are used, apart for each segment of a run.
+
+        See :class:`UseRecorder`; its ``remove`` ends it.
+        """
+        return UseRecorder(self._core.engine, begin, end, marker, layout, consumer)
 
     @property
     def uart(self) -> bytes:

@@ -40,6 +40,7 @@ class Job:
     repeats: int
     tflm_dir: Path | None = None
     kernels: str | None = None
+    registers_builtin: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +77,7 @@ def measure(
         operators=job.operators,
         tflm_dir=job.tflm_dir,
         kernels=job.kernels,
+        registers_builtin=job.registers_builtin,
         progress=progress,
     )
     inputs = b"".join(array.tobytes() for array in job.inputs)

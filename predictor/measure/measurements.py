@@ -43,8 +43,8 @@ class Row:
         energy_j: joules of one inference, None where it was not measured.
         source: where the figures come from.
         sha256: digest of the model file.
-        instructions, unaligned_loads, streamed_bytes: counts of one inference, for models whose
-            file is not at hand.
+        instructions, unaligned_loads, streamed_bytes, macs: counts of one inference, for models
+            whose file is not at hand.
         power_class: class of work for the power, where it does not follow from the counts.
         doubt: why the row is reported but not fitted; empty for rows without doubt.
         line: line of the CSV file, 0 for a row that comes from none.
@@ -64,6 +64,7 @@ class Row:
     instructions: float | None = None
     unaligned_loads: float | None = None
     streamed_bytes: float | None = None
+    macs: float | None = None
     power_class: str = ""
     doubt: str = ""
     line: int = 0
@@ -215,6 +216,7 @@ _NUMBERS: Mapping[str, Callable[[str, str, str], float]] = {
     "instructions": _number,
     "unaligned_loads": _number,
     "streamed_bytes": _number,
+    "macs": _number,
 }
 
 

@@ -14,7 +14,7 @@ from predictor.memory.flow import load_flow
 from predictor.memory.preparation import PreparedGraph, messages, prepare
 from predictor.memory.revision import Revision
 from predictor.model.graph import Graph, Tensor
-from predictor.operators.sizes import align_up
+from predictor.operators.sizes import align_up, runtime_bytes
 
 # Kinds of persistent allocations. The first six are TFLM's RecordedAllocationType.
 EVAL_TENSORS = "kTfLiteEvalTensorData"
@@ -101,6 +101,14 @@ class ArenaReport:
     @property
     def used_bytes(self) -> int:
         return self.nonpersistent_bytes + self.persistent_bytes
+
+    def content_bytes(self, buffer: PlannedBuffer) -> int:
+        """What the elements of a tensor take, without alignment; all of a scratch buffer."""
+        tensor = buffer.tensor
+        if tensor is None:
+            return buffer.size_bytes
+        key = (buffer.subgraph_index, tensor.index)
+        return runtime_bytes(tensor, self.prepared.state.shapes.get(key, tensor.shape))
 
     @property
     def exact(self) -> bool:

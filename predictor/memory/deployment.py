@@ -6,6 +6,10 @@ from dataclasses import dataclass, field, replace
 
 from predictor.memory.revision import OURS, Revision
 from predictor.model.graph import Graph
+from predictor.operators.ours.tables import BUILTIN, has_custom, runs_builtin
+
+DROP_IN = frozenset(BUILTIN)
+"""Builtin operators that can be registered with the project's own kernels."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +34,6 @@ def deploy(graph: Graph, content: bytes | None, revision: Revision) -> Deploymen
     if revision.kernels != OURS or not revision.device_model:
         return Deployment(graph, content=content)
     from predictor.model.device_model import device_model
-    from predictor.operators.ours.tables import has_custom, runs_builtin
 
     if has_custom(graph):
         return Deployment(graph, is_device_model=True, content=content)
@@ -43,3 +46,10 @@ def deploy(graph: Graph, content: bytes | None, revision: Revision) -> Deploymen
 
     file = write_model(made)
     return Deployment(replace(made, flatbuffer_bytes=len(file)), True, file)
+
+
+def registers_builtin(graph: Graph, revision: Revision) -> bool:
+    """Whether a deployed model's builtin operators are registered with the project's kernels."""
+    return (
+        revision.kernels == OURS and revision.device_model == "where_needed" and runs_builtin(graph)
+    )

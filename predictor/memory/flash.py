@@ -8,15 +8,17 @@ links it. A group counts once, however many of its operators a model uses.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from predictor.errors import UsageError
-from predictor.memory.revision import OURS, Revision
+from predictor.memory.deployment import registers_builtin
+from predictor.memory.revision import Revision
 from predictor.model.graph import Graph
-from predictor.operators.ours.tables import DROP_IN_LABELS, runs_builtin
+from predictor.operators.ours.tables import DROP_IN_LABELS
 from predictor.operators.sizes import align_up
 
 _FOLDER = Path(__file__).parent / "code_size"
@@ -116,11 +118,12 @@ def _groups(rows: list[dict[str, Any]]) -> Groups:
     return tuple((row["bytes"], frozenset(row["linked_by"])) for row in rows)
 
 
-def _linked_labels(graph: Graph, revision: Revision) -> frozenset[str]:
-    """What the table calls the operators of a model, as they are registered."""
-    if revision.kernels != OURS or not runs_builtin(graph):
-        return graph.operator_labels
-    return frozenset(DROP_IN_LABELS.get(label, label) for label in graph.operator_labels)
+def _own_labels(labels: Iterable[str], is_drop_in: bool) -> frozenset[str]:
+    """What the table calls operators as they are registered: builtin ones run with the project's
+    kernels or with TFLM's."""
+    if is_drop_in:
+        return frozenset(DROP_IN_LABELS.get(label, label) for label in labels)
+    return frozenset(labels) - frozenset(DROP_IN_LABELS.values())
 
 
 def flash(graph: Graph, revision: Revision, core: str, resolver: str = "used") -> FlashReport:
@@ -132,10 +135,10 @@ def flash(graph: Graph, revision: Revision, core: str, resolver: str = "used") -
     if resolver not in RESOLVERS:
         raise UsageError(f"unknown resolver {resolver!r}; choose {' or '.join(RESOLVERS)}")
     sizes = load_code_sizes(revision.name, core, revision.kernels)
-    used = _linked_labels(graph, revision)
-    listed = (
-        sizes.operators if resolver == "all" else sizes.operators.intersection(graph.unused_codes)
-    )
+    is_drop_in = registers_builtin(graph, revision)
+    used = _own_labels(graph.operator_labels, is_drop_in)
+    others = sizes.operators if resolver == "all" else frozenset(graph.unused_codes)
+    listed = sizes.operators & _own_labels(others, is_drop_in)
     linked = used | listed
     operator_bytes = align_up(sizes.operator_bytes(linked), 4)
     return FlashReport(

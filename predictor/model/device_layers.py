@@ -18,12 +18,11 @@ from predictor.model.device_options import (
     ClampOptions,
     DeviceOptions,
     Dims,
-    Multipliers,
     PadOptions,
     PoolOptions,
     RequantizeOptions,
-    Scales,
     SoftmaxOptions,
+    Tables,
     WeightedOptions,
 )
 from predictor.model.graph import Operator, Subgraph, Tensor, TensorType
@@ -34,8 +33,6 @@ from predictor.model.requantization import (
     softmax_scaling,
 )
 
-TABLES = ("flash", "arena")
-"""Where requantisation tables may lie."""
 _ADD_LEFT_SHIFT = 20
 _SOFTMAX_LEAST_SCALE = 2.0**-26
 _MAX_SOFTMAX_ROW = 4095
@@ -65,15 +62,13 @@ def _channel_scales(node: LayerNode, filter: Tensor, channels: int) -> tuple[flo
 
 def _tables(
     node: LayerNode, input: Tensor, filter: Tensor, output: Tensor, channels: int
-) -> Multipliers | Scales:
-    """One multiplier and shift for each output channel, or what they are computed from."""
+) -> Tables:
+    """One multiplier and shift for each output channel."""
     scales = _channel_scales(node, filter, channels)
     ends = node.activations(input).scale, node.activations(output).scale
     factors = convolution_factors(ends[0], scales, ends[1], channels)
     multipliers, shifts = zip(*(node.multiplier(factor) for factor in factors), strict=True)
-    if node.tables == "arena":
-        return Scales(*ends, tuple(np.broadcast_to(scales, channels).tolist()))
-    return Multipliers(multipliers, shifts)
+    return Tables(multipliers, shifts, node.tables)
 
 
 def _offsets(node: LayerNode, input: Tensor, output: Tensor) -> tuple[int, int]:
@@ -135,14 +130,14 @@ def _fully_connected(node: LayerNode) -> DeviceOptions:
     _bias(node, channels)
     quantization = node.quantization(filter)
     node.ensure(not any(quantization.zero_points), "the filter needs the zero point 0")
-    tables: Multipliers | Scales
+    tables: Tables
     if quantization.is_per_channel:
         tables = _tables(node, input, filter, output, channels)
     else:
         ends = node.activations(input).scale, node.activations(output).scale
         factor = single_factor(ends[0], quantization.scale, ends[1])
         multiplier, shift = node.multiplier(factor)
-        tables = Multipliers((multiplier,), (shift,))
+        tables = Tables((multiplier,), (shift,))
     return WeightedOptions(
         node.op.name,
         bits,
@@ -321,7 +316,7 @@ def options_of(subgraph: Subgraph, op: Operator, tables: str = "flash") -> Devic
     """What the kernels take for a builtin operator.
 
     Args:
-        tables: "flash" computes the requantisation tables, "arena" gives what they come from.
+        tables: where requantisation tables shall lie, "flash" or "arena".
 
     Raises:
         RefusedError: there is no kernel for this operator, its types or its parameters.

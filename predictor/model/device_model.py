@@ -18,8 +18,8 @@ from types import MappingProxyType
 from typing import Any
 
 from predictor.errors import ModelError, RefusedError, UsageError
-from predictor.model.device_layers import TABLES, options_of
-from predictor.model.device_options import VERSION
+from predictor.model.device_layers import options_of
+from predictor.model.device_options import PLACES, VERSION
 from predictor.model.device_reader import CODES
 from predictor.model.graph import Graph, Operator, Subgraph, Tensor, TensorType
 from predictor.model.tflite_reader import MAX_FILE_BYTES, read_graph
@@ -52,16 +52,15 @@ def device_model(graph: Graph, tables: str = "flash") -> Graph:
 
     Args:
         graph: a model with builtin operators; INT4 tensors as the TensorFlow Lite schema has them.
-        tables: "flash" puts requantisation tables into the file, "arena" lets operators compute
-            them when the model is prepared: 4 bytes less of flash and 8 more of arena for each
-            output channel.
+        tables: "flash" leaves requantisation tables in the file, "arena" lets operators unpack them
+            into the arena: 3 bytes less of flash and 8 more of arena for each output channel.
 
     Raises:
         RefusedError: an operator has INT4 tensors but no kernel for them; says which and why.
         UsageError: the model is a device model already, or ``tables`` is unknown.
     """
-    if tables not in TABLES:
-        raise UsageError(f"unknown place for tables {tables!r}; choose {' or '.join(TABLES)}")
+    if tables not in PLACES:
+        raise UsageError(f"unknown place for tables {tables!r}; choose {' or '.join(PLACES)}")
     if is_device_model(graph):
         raise UsageError("this is a device model already; give the original model")
     subgraphs = tuple(_Transformation(subgraph, tables).subgraph() for subgraph in graph.subgraphs)

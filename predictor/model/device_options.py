@@ -25,7 +25,8 @@ Dims = tuple[int, int, int, int]
 Pair = tuple[int, int]
 """(height, width)"""
 
-TABLES_IN_FLASH, TABLES_IN_ARENA = 0, 1
+PLACES = ("flash", "arena")
+"""Where requantisation tables may lie; in options, the index."""
 _SOFTMAX_OPERATIONS = 5
 """Of each element: maximum, difference, exponential, sum, scaling."""
 
@@ -51,43 +52,30 @@ def suffix(activations: int, weights: int) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Multipliers:
-    """Requantisation tables in flash: one multiplier and shift for all outputs, or for each."""
+class Tables:
+    """Requantisation tables: one multiplier and shift for all outputs, or for each channel.
+
+    ``place`` is "flash", where the kernel reads them from the file, or "arena": they are shorter in
+    the file, and the operator unpacks them into the arena when it is initialised.
+    """
 
     multipliers: tuple[int, ...]
     shifts: tuple[int, ...]
+    place: str = "flash"
 
     @property
     def arena_bytes(self) -> int:
-        """Persistent bytes that the operator allocates for its tables."""
-        return 0
+        """Persistent bytes that the operator allocates: multipliers, shifts, a buffer's index."""
+        return 0 if self.place == "flash" else 4 + 8 * len(self.multipliers)
 
     def words(self) -> tuple[int, int]:
-        return TABLES_IN_FLASH, len(self.multipliers)
+        return PLACES.index(self.place), len(self.multipliers)
 
     def pack(self) -> bytes:
-        return _ints(*self.multipliers, *self.shifts)
-
-
-@dataclass(frozen=True, slots=True)
-class Scales:
-    """What multipliers and shifts of each output channel are computed from when the model is
-    prepared; they then lie in the arena."""
-
-    input: float
-    output: float
-    filters: tuple[float, ...]
-
-    @property
-    def arena_bytes(self) -> int:
-        """A scratch buffer's index, multipliers and shifts."""
-        return 4 + 8 * len(self.filters)
-
-    def words(self) -> tuple[int, int]:
-        return TABLES_IN_ARENA, len(self.filters)
-
-    def pack(self) -> bytes:
-        return struct.pack(f"<{2 + len(self.filters)}f", self.input, self.output, *self.filters)
+        if self.place == "flash":
+            return _ints(*self.multipliers, *self.shifts)
+        shifts = struct.pack(f"<{len(self.shifts)}b", *self.shifts)
+        return _ints(*self.multipliers) + shifts + bytes(-len(shifts) % 4)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +96,7 @@ class WeightedOptions:
     input_offset: int
     output_offset: int
     activation: Range
-    tables: Multipliers | Scales = field(repr=False)
+    tables: Tables = field(repr=False)
     stride: Pair = (1, 1)
     padding: Pair = (0, 0)
     dilation: Pair = (1, 1)

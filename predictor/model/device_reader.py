@@ -9,23 +9,21 @@ from types import MappingProxyType
 
 from predictor.errors import ModelError
 from predictor.model.device_options import (
+    PLACES,
     POOLING,
     PREFIX,
-    TABLES_IN_ARENA,
-    TABLES_IN_FLASH,
     VERSION,
     WEIGHTED,
     AddOptions,
     ClampOptions,
     DeviceOptions,
     Dims,
-    Multipliers,
     PadOptions,
     Pair,
     PoolOptions,
     RequantizeOptions,
-    Scales,
     SoftmaxOptions,
+    Tables,
     WeightedOptions,
     suffix,
 )
@@ -48,16 +46,14 @@ class _Words:
         if self.take() != VERSION:
             raise ModelError(f"the options of {code} are not of version {VERSION}")
 
-    def numbers(self, count: int, kind: str) -> tuple[float, ...]:
-        end = self._position + 4 * count
-        if not 0 <= count <= len(self._data) // 4 or end > len(self._data):
+    def ints(self, count: int, kind: str = "i") -> tuple[int, ...]:
+        """So many integers of a format of ``struct``."""
+        end = self._position + struct.calcsize(f"<{kind}") * count
+        if not 0 <= count <= len(self._data) or end > len(self._data):
             raise ModelError(f"the options of {self.code} end after {len(self._data)} bytes")
-        values = struct.unpack_from(f"<{count}{kind}", self._data, self._position)
+        values: tuple[int, ...] = struct.unpack_from(f"<{count}{kind}", self._data, self._position)
         self._position = end
         return values
-
-    def ints(self, count: int) -> tuple[int, ...]:
-        return tuple(int(value) for value in self.numbers(count, "i"))
 
     def take(self) -> int:
         return self.ints(1)[0]
@@ -87,6 +83,15 @@ class _Words:
         first, second, third = self.ints(3)
         return first, second, third
 
+    def tables(self, place: str, entries: int) -> Tables:
+        multipliers = self.ints(entries)
+        if place == "flash":
+            return Tables(multipliers, self.ints(entries), place)
+        shifts = self.ints(entries, "b")
+        if any(self.ints(-entries % 4, "b")):
+            raise ModelError(f"the options of {self.code} are not padded with zeros")
+        return Tables(multipliers, shifts, place)
+
     def finish(self) -> None:
         if self._position != len(self._data):
             raise ModelError(
@@ -106,14 +111,9 @@ def _read_weighted(words: _Words, operator: str, bits: Pair) -> DeviceOptions:
     dilation = words.pair() if has_window else (1, 1)
     activation = words.range()
     wanted = (1, dims[2][3]) if operator == "FULLY_CONNECTED" else (dims[2][3],)
-    if place not in (TABLES_IN_FLASH, TABLES_IN_ARENA) or entries not in wanted:
+    if not 0 <= place < len(PLACES) or entries not in wanted:
         raise ModelError(f"the options of {words.code} have malformed requantisation tables")
-    tables: Multipliers | Scales
-    if place == TABLES_IN_FLASH:
-        tables = Multipliers(words.ints(entries), words.ints(entries))
-    else:
-        input_scale, output_scale = words.numbers(2, "f")
-        tables = Scales(input_scale, output_scale, words.numbers(entries, "f"))
+    tables = words.tables(PLACES[place], entries)
     return WeightedOptions(
         operator,
         *bits,

@@ -139,6 +139,11 @@ class Comparison:
     same_layers: tuple[int, ...]
     regressions: tuple[Regression, ...]
 
+    def _repr_html_(self) -> str:
+        from predictor.report.html.notebook import comparison_html
+
+        return comparison_html(self)
+
 
 def subject(label: str, data: Any) -> Subject:
     """A prediction in its JSON form as a subject.

@@ -13,7 +13,7 @@ from predictor.cost.instructions import Work, total, work
 from predictor.cost.latency import LatencyEstimate, Timing, latency, timing
 from predictor.cost.op_count import Layer, OpCountReport, layers, totals
 from predictor.memory.arena import ArenaReport, PlannedBuffer, arena
-from predictor.memory.deployment import Deployment, deploy
+from predictor.memory.deployment import Deployment, deploy, registers_builtin
 from predictor.memory.flash import FlashReport, flash
 from predictor.memory.revision import DEFAULT_REVISION, Revision, load_revision
 from predictor.memory.sram import SramReport, place
@@ -74,6 +74,11 @@ class Prediction:
     @property
     def revision(self) -> Revision:
         return self.arena.prepared.revision
+
+    @property
+    def registers_builtin(self) -> bool:
+        """Whether TFLM gets its builtin operators registered with the project's own kernels."""
+        return registers_builtin(self.deployed.graph, self.revision)
 
     @cached_property
     def layers(self) -> tuple[Layer, ...]:

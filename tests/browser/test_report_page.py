@@ -13,6 +13,7 @@ from predictor.model.random_graphs import chain
 from tests.browser.screenshots import accept, differences
 
 GOLDEN = Path(__file__).parents[1] / "golden"
+MACS_COLUMN = 8
 SIZES = {"1440x900": (1440, 900), "390x844": (390, 844)}
 
 
@@ -41,6 +42,18 @@ def several(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
+def optimized(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model that brings an offline plan with overlaps, beside TFLM's plan of it."""
+    pytest.importorskip("ortools", reason='pip install "mcu-predictor[optimize]"')
+    folder = tmp_path_factory.mktemp("optimized")
+    (folder / "vww.tflite").write_bytes(mobilenet_v2().build())
+    page = folder / "page.html"
+    assert run(["optimize", str(folder / "vww.tflite"), "-o", str(folder / "new.tflite")]) == 0
+    assert run(["report", str(folder / "new.tflite"), "-o", str(page)]) == 0
+    return page
+
+
+@pytest.fixture(scope="module")
 def comparison(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two models and a budget that is exceeded."""
     folder = tmp_path_factory.mktemp("comparison")
@@ -54,7 +67,7 @@ def comparison(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("size", SIZES)
-@pytest.mark.parametrize("page_name", ["report", "several", "comparison"])
+@pytest.mark.parametrize("page_name", ["report", "several", "comparison", "optimized"])
 def test_accessible_by_axe(
     page_name: str, size: str, scheme: str, open_page: Any, request: pytest.FixtureRequest
 ) -> None:
@@ -90,13 +103,14 @@ def test_the_page_does_not_scroll_sideways(several: Path, size: str, open_page: 
 
 def test_plan_shows_details_on_hover_and_by_keyboard(report: Path, open_page: Any) -> None:
     page = open_page(report)
-    details = page.locator(".plan-details")
-    page.locator(".blocks rect").nth(1).hover()
+    details = page.locator(".plan-details").first
+    plan = page.locator("#plan-0-0 .blocks rect")
+    plan.nth(1).hover()
     assert details.inner_text().replace("\N{MULTIPLICATION SIGN}", "x") == (
         "conv_2d_0: 8,000 bytes\n1x25x5x64 int8; address 0 to 7,999; "
         "lives from step 1, operator 0 (CONV_2D), to step 2, operator 1 (DEPTHWISE_CONV_2D)"
     )
-    page.locator(".blocks rect[tabindex='0']").focus()
+    page.locator("#plan-0-0 .blocks rect[tabindex='0']").focus()
     first = details.inner_text()
     page.keyboard.press("ArrowRight")
     second = details.inner_text()
@@ -104,7 +118,37 @@ def test_plan_shows_details_on_hover_and_by_keyboard(report: Path, open_page: An
     assert details.inner_text() == first != second
     page.keyboard.press("End")
     assert "operator 12 (SOFTMAX)" in details.inner_text()
-    assert page.locator(".blocks rect[tabindex='0']").count() == 1
+    assert page.locator("#plan-0-0 .blocks rect[tabindex='0']").count() == 1
+
+
+def test_time_chart_shows_details_on_hover(report: Path, open_page: Any) -> None:
+    page = open_page(report)
+    bars = page.locator("#times-0 .blocks rect")
+    assert bars.count() == 13
+    bars.nth(2).hover()
+    details = page.locator(".plan-details").nth(1).inner_text()
+    assert details.startswith("2 CONV_2D: ")
+    assert "512,000 MACs" in details
+    heights = [float(bar.get_attribute("height")) for bar in bars.all()]
+    assert max(heights) == pytest.approx(160)
+
+
+def test_plans_side_by_side_have_one_scale(optimized: Path, open_page: Any) -> None:
+    page = open_page(optimized)
+    first, second = (page.locator(f"#plan-0-{number}").bounding_box() for number in (0, 1))
+    assert first["y"] == second["y"]
+    assert first["x"] + first["width"] <= second["x"]
+    grid = "#plan-0-{} .grid"
+    lines = [
+        [line.get_attribute("y1") for line in page.locator(grid.format(number)).all()]
+        for number in (0, 1)
+    ]
+    assert lines[0] == lines[1]
+    less = page.locator(".plan-of .good").inner_text()
+    assert less.endswith(" less")
+    assert (
+        page.locator("#plan-0-1 .bound-text").text_content().startswith("without overlap at least")
+    )
 
 
 def _cells(page: Any, column: int) -> list[str]:
@@ -116,12 +160,12 @@ def test_layers_sort_and_filter(report: Path, open_page: Any) -> None:
     header = page.locator("table.sortable th", has_text="MACs")
     header.get_by_role("button").click()
     assert header.get_attribute("aria-sort") == "descending"
-    macs = [int(text.replace(",", "")) for text in _cells(page, 5)]
+    macs = [int(text.replace(",", "")) for text in _cells(page, MACS_COLUMN)]
     assert macs == sorted(macs, reverse=True)
     assert macs[0] == 512_000
     header.get_by_role("button").press("Enter")
     assert header.get_attribute("aria-sort") == "ascending"
-    assert [int(text.replace(",", "")) for text in _cells(page, 5)] == sorted(macs)
+    assert [int(text.replace(",", "")) for text in _cells(page, MACS_COLUMN)] == sorted(macs)
     assert page.locator("[aria-sort]").count() == 1
     page.get_by_label("Filter").fill("depthwise 64")
     assert set(_cells(page, 2)) == {"DEPTHWISE_CONV_2D"}
@@ -134,11 +178,11 @@ def test_layers_sort_and_filter(report: Path, open_page: Any) -> None:
 
 def test_zoom_widens_the_plan(report: Path, open_page: Any) -> None:
     page = open_page(report)
-    plan = page.locator("svg.plan[id]")
+    plan = page.locator("svg.plan[id]").first
     before = plan.bounding_box()["width"]
-    page.get_by_role("button", name="Zoom in").click()
+    page.get_by_role("button", name="Zoom in").first.click()
     assert plan.bounding_box()["width"] == pytest.approx(2 * before, rel=0.01)
-    page.get_by_role("button", name="fit").click()
+    page.get_by_role("button", name="fit").first.click()
     assert plan.bounding_box()["width"] == pytest.approx(before, rel=0.01)
 
 
@@ -158,6 +202,6 @@ def test_two_thousand_operators_open_in_time(tmp_path: Path, open_page: Any) -> 
     assert page.evaluate("performance.now()") < 3000
     assert page.locator(".blocks rect").count() > 2000
     page.locator("table.sortable th", has_text="MACs").get_by_role("button").click()
-    macs = [int(text.replace(",", "")) for text in _cells(page, 5)[:3]]
+    macs = [int(text.replace(",", "")) for text in _cells(page, MACS_COLUMN)[:3]]
     assert macs == sorted(macs, reverse=True)
     assert macs[0] > 0

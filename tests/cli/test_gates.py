@@ -16,9 +16,9 @@ import pytest
 
 from predictor.cli.main import run
 from predictor.model.example_models import autoencoder, ds_cnn
+from tests.cli import sarif_schema
 
 ROOT = Path(__file__).parents[2]
-SCHEMA = json.loads((ROOT / "tests" / "data" / "sarif_subset.schema.json").read_text())
 CONFIG = """
 [tool.predictor.budgets."models/kws, 50%.tflite"]
 board = "f446re"
@@ -45,7 +45,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_sarif_has_one_result_per_finding(project: Path) -> None:
     assert run(["check", "--sarif", "out.sarif"]) == 1
     log = json.loads(Path("out.sarif").read_text())
-    jsonschema.validate(log, SCHEMA)
+    sarif_schema.validate(log)
     (found,) = log["runs"]
     rules = [rule["id"] for rule in found["tool"]["driver"]["rules"]]
     results = found["results"]
@@ -65,8 +65,13 @@ def test_sarif_of_passing_models_has_no_result(project: Path) -> None:
     Path("predictor.toml").write_text('[tool.predictor.budgets."models/ad.tflite"]\n')
     assert run(["check", "--sarif", "out.sarif"]) == 0
     log = json.loads(Path("out.sarif").read_text())
-    jsonschema.validate(log, SCHEMA)
+    sarif_schema.validate(log)
     assert log["runs"][0]["results"] == []
+
+
+def test_the_schema_refuses_what_sarif_does_not_know() -> None:
+    with pytest.raises(jsonschema.ValidationError):
+        sarif_schema.validate({"version": "2.1.0", "runs": [{"tool": {"driver": {"nam": "x"}}}]})
 
 
 def test_annotations_escape_what_ends_a_property(
@@ -184,7 +189,7 @@ def test_steps_of_the_action(project: Path, environment: dict[str, str]) -> None
     outputs = dict(
         line.split("=", 1) for line in Path(environment["GITHUB_OUTPUT"]).read_text().splitlines()
     )
-    jsonschema.validate(json.loads(Path(outputs["sarif"]).read_text()), SCHEMA)
+    sarif_schema.validate(json.loads(Path(outputs["sarif"]).read_text()))
     ElementTree.parse(outputs["junit"])
     declared = _yaml("action.yml")["outputs"]
     assert {entry["value"] for entry in declared.values()} == {

@@ -143,6 +143,23 @@ def test_a_plan_above_its_lower_bound_shows_both(models: Path) -> None:
     ElementTree.fromstring(svg)
 
 
+def test_optimize_draws_both_plans(models: Path) -> None:
+    pytest.importorskip("ortools", reason='pip install "mcu-predictor[optimize]"')
+    assert run(["report", "vww.tflite", "--board", "f746zg", "--optimize", "-o", "a.html"]) == 0
+    page = Path("a.html").read_text()
+    assert "TFLM&#39;s greedy planner" in page
+    assert "Offline plan" in page
+    assert "predict report vww.tflite --board f746zg --optimize</code>" in page
+    assert run(["optimize", "vww.tflite", "-o", "new.tflite"]) == 0
+    assert run(["report", "new.tflite", "--board", "f746zg", "-o", "b.html"]) == 0
+    heights = [
+        re.findall(r"<p>([0-9,]+) bytes high", Path(name).read_text())
+        for name in ("a.html", "b.html")
+    ]
+    assert heights[0] == heights[1]
+    assert len(heights[0]) == 2
+
+
 def test_png_through_cairosvg(models: Path, capsys: pytest.CaptureFixture[str]) -> None:
     pytest.importorskip("cairosvg", reason='pip install "mcu-predictor[png]"')
     assert run(["report", "ds_cnn.tflite", "--format", "png", "-o", "plan.png"]) == 0

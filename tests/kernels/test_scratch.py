@@ -7,7 +7,7 @@ import pytest
 
 from kernels.binding import NativeLibrary
 from kernels.calls import Layer, buffer_bytes
-from predictor.model.device_options import Multipliers, WeightedOptions
+from predictor.model.device_options import Tables, WeightedOptions
 from predictor.operators.ours.scratch import scratch_bytes
 from tests.kernels import random_layers
 from tests.kernels.random_layers import BIT_WIDTHS, OPERATORS
@@ -34,7 +34,7 @@ def _options(operator: str, layer: Layer) -> WeightedOptions:
         layer.input_offset,
         layer.output_offset,
         layer.activation,
-        Multipliers((), ()),
+        Tables((), ()),
         layer.stride,
         layer.padding,
         layer.dilation,

@@ -16,7 +16,7 @@ from predictor.memory.revision import load_revision
 from predictor.model.builder import ModelBuilder, TensorRef
 from predictor.model.device_layers import options_of
 from predictor.model.device_model import METADATA_NAME, device_model, original_model
-from predictor.model.device_options import Multipliers, Scales, WeightedOptions
+from predictor.model.device_options import WeightedOptions
 from predictor.model.device_reader import CODES, read_options
 from predictor.model.graph import Graph, TensorType
 from predictor.model.random_graphs import random_graph
@@ -123,11 +123,11 @@ def test_tables_in_flash_take_no_arena() -> None:
     # The interpreter's arrays of inputs and outputs are all that is left.
     assert in_flash.breakdown["kPersistentBufferData"].count == 2
     channels = sum(
-        len(options.tables.filters)
+        len(options.tables.multipliers)
         for op in device_model(graph, "arena").main.operators
         if op.is_custom
         and isinstance(options := read_options(op.name, op.custom_options), WeightedOptions)
-        and isinstance(options.tables, Scales)
+        and options.tables.arena_bytes
     )
     assert channels == 5 * 24
     saved = in_arena.persistent_bytes - in_flash.persistent_bytes
@@ -140,7 +140,6 @@ def test_tables_are_those_of_tflm() -> None:
     op = graph.main.operators[0]
     options = options_of(graph.main, op)
     assert isinstance(options, WeightedOptions)
-    assert isinstance(options.tables, Multipliers)
     input, filter = (graph.main.tensors[index] for index in op.inputs[:2])
     output = graph.main.tensors[op.outputs[0]]
     assert input.quantization

@@ -25,6 +25,15 @@ MAY_IMPORT = {
     "report": {"model", "boards", "operators", "memory", "cost", "report"},
     "emulation": {"model", "boards", "memory", "emulation"},
     "measure": {"model", "boards", "memory", "emulation", "measure"},
+    "characterize": {
+        "model",
+        "boards",
+        "memory",
+        "cost",
+        "report",
+        "emulation",
+        "characterize",
+    },
     "cli": {
         "model",
         "boards",
@@ -34,6 +43,7 @@ MAY_IMPORT = {
         "report",
         "emulation",
         "measure",
+        "characterize",
         "cli",
     },
 }

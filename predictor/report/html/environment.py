@@ -10,6 +10,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from predictor.report.html import palette, plan_picture
+from predictor.report.units import energy_words, time_words
 
 _FOLDER = Path(__file__).parent / "templates"
 
@@ -34,6 +35,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters["count"] = lambda number: f"{number:,}"
+    environment.filters |= {"time": time_words, "energy": energy_words}
     environment.filters["percent"] = lambda number: f"{number:.3f}".rstrip("0").rstrip(".")
     environment.globals |= {
         "light": markup(palette.css_variables(palette.LIGHT)),

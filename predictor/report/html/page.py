@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from predictor.cost.op_count import Layer
+from predictor.cost.instructions import Basis
+from predictor.cost.latency import share
 from predictor.errors import PredictorError
 from predictor.memory.sram import occupancy
 from predictor.report.html import environment
-from predictor.report.html.plan import TIMES, plan_of
+from predictor.report.html.layers import LayerRow, columns, layer_rows
+from predictor.report.html.plan import Plan, plan_of
 from predictor.report.html.plan_picture import inline_svg
+from predictor.report.html.time_chart import kinds, time_chart
 from predictor.report.prediction import Prediction
 from predictor.report.printable import printable
 
@@ -29,26 +32,21 @@ _SEGMENT_KINDS = {
 
 @dataclass(frozen=True, slots=True)
 class ModelReport:
-    """A model on its boards, or the error that keeps it from being predicted."""
+    """A model on its boards, or the error that keeps it from being predicted.
+
+    ``greedy`` and ``optimized`` are the same model on the first board, planned by TFLM and by a
+    solver, where the file or the caller has another plan than the predictions.
+    """
 
     name: str
     predictions: tuple[Prediction, ...] = ()
     error: PredictorError | None = None
+    greedy: Prediction | None = None
+    optimized: Prediction | None = None
 
     @property
     def fits_somewhere(self) -> bool:
         return any(prediction.fits for prediction in self.predictions)
-
-
-@dataclass(frozen=True, slots=True)
-class Column:
-    """A column of the layers table. Bars in the cells, if any, are full at ``largest``."""
-
-    title: str
-    value: Callable[[Layer], int | str]
-    is_number: bool = True
-    largest: int = 0
-    is_long: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,17 +108,41 @@ def _section(report: ModelReport, name: str, index: int) -> dict[str, Any]:
     }
     if report.predictions:
         first = report.predictions[0]
+        rows = layer_rows(first)
         section |= {
             "first": first,
             "boards": [(prediction, bars(prediction)) for prediction in report.predictions],
-            "plan": plan_of(first),
-            "picture": environment.markup(inline_svg(plan_of(first), f"plan-{index}")),
-            "columns": columns(first),
+            "plans": _plans(report, index),
+            "rows": rows,
+            "columns": columns(first, rows),
+            "chart": _chart(rows, first, index),
+            "chart_kinds": kinds(rows),
             "notes": _union(report, "notes"),
             "remedies": _union(report, "remedies"),
             "certainty": certainty(first),
         }
     return section
+
+
+def _plans(report: ModelReport, index: int) -> list[tuple[Plan, Any, int]]:
+    """(plan, picture, difference in bytes from the first plan) of each plan, on one scale."""
+    found = [report.greedy, report.predictions[0], report.optimized]
+    plans = [plan_of(prediction) for prediction in found if prediction is not None]
+    top = max(plan.top_bytes for plan in plans)
+    return [
+        (
+            plan,
+            environment.markup(inline_svg(plan, f"plan-{index}-{number}", top)),
+            plan.height_bytes - plans[0].height_bytes,
+        )
+        for number, plan in enumerate(plans)
+    ]
+
+
+def _chart(rows: list[LayerRow], prediction: Prediction, index: int) -> Any:
+    if not rows:
+        return ""
+    return environment.markup(time_chart(rows, prediction.board.title, f"times-{index}"))
 
 
 def _union(report: ModelReport, attribute: str) -> list[tuple[str, str]]:
@@ -134,34 +156,6 @@ def _union(report: ModelReport, attribute: str) -> list[tuple[str, str]]:
         ("" if len(names) == count else ", ".join(names), message)
         for message, names in boards.items()
     ]
-
-
-def columns(prediction: Prediction) -> list[Column]:
-    """The columns of the layers table, from left to right, after the operator's number."""
-    rows = prediction.layers
-    if not rows:
-        return []
-    found = [
-        Column("operator", lambda row: row.operator, is_number=False),
-        Column("output", lambda row: printable(row.output_name), is_number=False, is_long=True),
-        Column("shape", _shape, is_number=False),
-        Column("MACs", lambda row: row.macs, largest=max(row.macs for row in rows)),
-        Column(
-            "other ops",
-            lambda row: row.other_ops,
-            largest=max((row.other_ops for row in rows), default=0),
-        ),
-        Column("weights, bytes", lambda row: row.weight_bytes),
-        Column("kernel data, bytes", lambda row: row.persistent_bytes),
-        Column("scratch, bytes", lambda row: row.scratch_bytes),
-    ]
-    if len(prediction.graph.subgraphs) > 1:
-        found.insert(0, Column("subgraph", lambda row: row.subgraph_index))
-    return found
-
-
-def _shape(row: Layer) -> str:
-    return f"{TIMES.join(map(str, row.output_shape)) or 'scalar'} {row.output_type}".strip()
 
 
 def bars(prediction: Prediction) -> list[Bar]:
@@ -206,6 +200,9 @@ def certainty(prediction: Prediction) -> list[tuple[str, str, str]]:
     """(figure, "exact" | "bound" | "estimate" | "assumed", why) of each figure of the page."""
     revision = prediction.revision
     flash = prediction.flash
+    energies = []
+    if prediction.energy is not None:
+        energies.append(("energy", "estimate", printable(prediction.energy.evidence)))
     reasons = prediction.arena.prepared.inexact_reasons
     arena_why = f"replay of TFLM {revision.name}'s allocator and planner, byte by byte"
     return [
@@ -222,5 +219,26 @@ def certainty(prediction: Prediction) -> list[tuple[str, str, str]]:
             f"measured section sizes; within {flash.code_error:.1%} of linked images"
             + (f"; not measured: {', '.join(flash.unmeasured)}" if flash.unmeasured else ""),
         ),
+        (
+            "instructions",
+            "estimate",
+            f"for a {prediction.board.core.name}: {_basis_words(prediction)}",
+        ),
+        ("time", "estimate", printable(prediction.latency.evidence)),
+        *energies,
         ("stack", "assumed", f"{prediction.sram.stack_bytes:,} bytes for interpreter and kernels"),
     ]
+
+
+_BASES = {
+    Basis.EMULATED: "counted in emulation",
+    Basis.MODEL: "from the loops of the kernels",
+    Basis.PROXY: "by a proxy from operation counts",
+}
+
+
+def _basis_words(prediction: Prediction) -> str:
+    shares = {basis: share(prediction.works, basis) for basis in _BASES}
+    return ", ".join(
+        f"{fraction:.0%} {_BASES[basis]}" for basis, fraction in shares.items() if fraction
+    )

@@ -44,17 +44,31 @@ class Plan:
     peak_step: int
     peak_words: str
 
+    @property
+    def top_bytes(self) -> int:
+        """Where a picture has to end, at least 1."""
+        return max(self.height_bytes, self.lower_bound_bytes, 1)
+
+    @property
+    def is_below_bound(self) -> bool:
+        """Whether buffers that are alive together share addresses."""
+        return self.height_bytes < self.lower_bound_bytes
+
     def is_at_peak(self, block: Block) -> bool:
         return block.first_use <= self.peak_step <= block.last_use
 
 
+def has_offline_plan(prediction: Prediction) -> bool:
+    """Whether the file brings offsets of its own."""
+    return any(buffer.is_offline_planned for buffer in prediction.arena.buffers)
+
+
 def plan_of(prediction: Prediction) -> Plan:
-    """The plan that TFLM's greedy planner makes for a model."""
+    """The plan of a model: that of TFLM's greedy planner, or the one that the file brings."""
     arena = prediction.arena
     last = max((buffer.last_use for buffer in arena.buffers), default=0)
-    has_offline = any(buffer.is_offline_planned for buffer in arena.buffers)
     return Plan(
-        title="Memory plan" + (" (offline plan of the file)" if has_offline else ""),
+        title="Offline plan" if has_offline_plan(prediction) else "Plan of TFLM's greedy planner",
         blocks=tuple(_block(prediction, buffer) for buffer in arena.buffers),
         step_count=max(last, *arena.steps, 0) + 1 if arena.steps else last + 1,
         height_bytes=arena.nonpersistent_bytes,

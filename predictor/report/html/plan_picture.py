@@ -16,7 +16,7 @@ from predictor.report.html.plan import Block, Plan
 PLOT_HEIGHT = 340
 TOP, BOTTOM = 24, 40
 AXIS_WIDTH = 52
-LEAST_WIDTH = 640
+LEAST_WIDTH = 480
 """Pixels across below which a page scrolls its picture instead of shrinking it."""
 DENSE_STEPS = 300
 """Steps above which rectangles are too narrow for outlines and tick marks per step."""
@@ -38,6 +38,7 @@ STYLE = """
 .plan .s { fill: {scratch}; stroke: {scratch-edge}; }
 .plan .p { stroke-width: 2; }
 .plan .dense rect { stroke: none; }
+.plan .over rect { fill-opacity: 0.75; }
 .plan .peak { stroke: {bad}; stroke-width: 2; }
 .plan .bound { stroke: {bound}; stroke-width: 2; stroke-dasharray: 6 4; }
 .plan .peak-text { fill: {bad}; }
@@ -64,7 +65,7 @@ class _Frame:
 
     def across(self, step: float) -> str:
         fraction = step / self.plan.step_count
-        return f"{_short(100 * fraction)}%" if self.width is None else _short(self.width * fraction)
+        return f"{short(100 * fraction)}%" if self.width is None else short(self.width * fraction)
 
     def up(self, bytes_: float) -> float:
         return TOP + PLOT_HEIGHT * (1 - bytes_ / self.top_bytes)
@@ -74,10 +75,13 @@ class _Frame:
         return (self.width or LEAST_WIDTH) * steps / self.plan.step_count
 
 
-def inline_svg(plan: Plan, identifier: str) -> str:
-    """The picture for a page, which styles it. ``identifier`` must be unique on the page."""
+def inline_svg(plan: Plan, identifier: str, top_bytes: int = 0) -> str:
+    """The picture for a page, which styles it. ``identifier`` must be unique on the page.
+
+    Pictures that are drawn up to the same ``top_bytes`` have one scale.
+    """
     title, description = f"{identifier}-title", f"{identifier}-desc"
-    frame = _frame(plan, None)
+    frame = _Frame(plan, max(top_bytes, plan.top_bytes), None)
     return (
         f'<svg class="plan axis" aria-hidden="true" width="{AXIS_WIDTH}" '
         f'height="{TOP + PLOT_HEIGHT + BOTTOM}">{"".join(_axis(frame))}</svg>'
@@ -110,7 +114,7 @@ def standalone_svg(plan: Plan, heading: str, width: int = 1200) -> str:
             f'<text x="{left + 18}" y="48">{words}</text>'
         )
         left += 36 + round(len(words) * _CHARACTER_WIDTH)
-    frame = _frame(plan, width - 2 * margin - AXIS_WIDTH)
+    frame = _Frame(plan, plan.top_bytes, width - 2 * margin - AXIS_WIDTH)
     parts.append(f'<g transform="translate({margin} {head})">')
     parts += _axis(frame)
     parts.append(f'</g><g transform="translate({margin + AXIS_WIDTH} {head})">')
@@ -129,16 +133,14 @@ def describe(plan: Plan) -> str:
     )
 
 
-def _frame(plan: Plan, width: float | None) -> _Frame:
-    return _Frame(plan, max(plan.height_bytes, plan.lower_bound_bytes, 1), width)
-
-
 def _content(frame: _Frame) -> Iterator[str]:
     plan = frame.plan
     now, step = frame.across(plan.peak_step), frame.across(1)
     yield f'<rect class="now" x="{now}" y="{TOP}" width="{step}" height="{PLOT_HEIGHT}"/>'
     yield from _grid(frame)
-    yield f'<g class="blocks{" dense" if plan.step_count > DENSE_STEPS else ""}">'
+    dense = " dense" if plan.step_count > DENSE_STEPS else ""
+    over = " over" if plan.is_below_bound else ""
+    yield f'<g class="blocks{dense}{over}">'
     ordered = sorted(plan.blocks, key=lambda block: (block.first_use, block.offset))
     for position, block in enumerate(ordered):
         yield _rectangle(frame, block, position == 0)
@@ -155,9 +157,9 @@ def _rectangle(frame: _Frame, block: Block, is_first: bool) -> str:
     # One stop of the Tab key leads into the picture; arrow keys lead on from there.
     return (
         f'<rect class="{classes}" role="img" tabindex="{0 if is_first else -1}" '
-        f'x="{frame.across(block.first_use)}" y="{_short(top)}" '
+        f'x="{frame.across(block.first_use)}" y="{short(top)}" '
         f'width="{frame.across(block.last_use + 1 - block.first_use)}" '
-        f'height="{_short(bottom - top)}"><title>{escape(block.name)}: '
+        f'height="{short(bottom - top)}"><title>{escape(block.name)}: '
         f"{block.size_bytes:,} bytes</title><desc>{escape(block.details)}</desc></rect>"
     )
 
@@ -170,7 +172,7 @@ def _label(frame: _Frame, block: Block) -> str:
         return ""
     center = frame.across((block.first_use + block.last_use + 1) / 2)
     return (
-        f'<text x="{center}" y="{_short(middle + 4)}" text-anchor="middle">'
+        f'<text x="{center}" y="{short(middle + 4)}" text-anchor="middle">'
         f"{escape(block.label)}</text>"
     )
 
@@ -180,7 +182,7 @@ def _axis(frame: _Frame) -> Iterator[str]:
     for level in range(0, frame.top_bytes + 1, _power_of_two_step(frame.top_bytes)):
         words = f"{level // 1024:,} KB" if level and level % 1024 == 0 else f"{level:,}"
         yield (
-            f'<text class="muted" x="{AXIS_WIDTH - 6}" y="{_short(frame.up(level) + 4)}" '
+            f'<text class="muted" x="{AXIS_WIDTH - 6}" y="{short(frame.up(level) + 4)}" '
             f'text-anchor="end">{words}</text>'
         )
 
@@ -189,9 +191,9 @@ def _grid(frame: _Frame) -> Iterator[str]:
     yield "<g aria-hidden='true'>"
     right = frame.across(frame.plan.step_count)
     for level in range(0, frame.top_bytes + 1, _power_of_two_step(frame.top_bytes)):
-        y = _short(frame.up(level))
+        y = short(frame.up(level))
         yield f'<line class="grid" x1="0" x2="{right}" y1="{y}" y2="{y}"/>'
-    for step in range(0, frame.plan.step_count, _round_step(frame.plan.step_count)):
+    for step in range(0, frame.plan.step_count, round_step(frame.plan.step_count)):
         yield (
             f'<text class="muted" x="{frame.across(step + 0.5)}" y="{TOP + PLOT_HEIGHT + 14}" '
             f'text-anchor="middle">{step}</text>'
@@ -206,17 +208,21 @@ def _levels(frame: _Frame) -> Iterator[str]:
     """The lines of peak and lower bound with their words."""
     plan = frame.plan
     right = frame.across(plan.step_count)
-    meets = plan.height_bytes <= plan.lower_bound_bytes
+    meets = plan.height_bytes == plan.lower_bound_bytes
     words = f"peak {plan.height_bytes:,} bytes" + (" = lower bound" if meets else "")
     levels = [("peak", plan.height_bytes, words, -6)]
-    if not meets:
+    if plan.is_below_bound:
+        words = f"without overlap at least {plan.lower_bound_bytes:,} bytes"
+        levels = [("peak", plan.height_bytes, levels[0][2], 14)]
+        levels.append(("bound", plan.lower_bound_bytes, words, -6))
+    elif not meets:
         words = f"lower bound {plan.lower_bound_bytes:,} bytes"
         levels.append(("bound", plan.lower_bound_bytes, words, 14))
     for name, level, words, drop in levels:
         y = frame.up(level)
         yield (
-            f'<line class="{name}" x1="0" x2="{right}" y1="{_short(y)}" y2="{_short(y)}"/>'
-            f'<text class="{name}-text" x="{right}" y="{_short(y + drop)}" '
+            f'<line class="{name}" x1="0" x2="{right}" y1="{short(y)}" y2="{short(y)}"/>'
+            f'<text class="{name}-text" x="{right}" y="{short(y + drop)}" '
             f'text-anchor="end" dx="-4">{words}</text>'
         )
 
@@ -229,7 +235,7 @@ def _power_of_two_step(top: int) -> int:
     return step
 
 
-def _round_step(count: int, most: int = 20) -> int:
+def round_step(count: int, most: int = 20) -> int:
     """1, 2 or 5 times a power of ten, so that at most ``most`` steps are marked."""
     scale = 1
     while True:
@@ -239,5 +245,6 @@ def _round_step(count: int, most: int = 20) -> int:
         scale *= 10
 
 
-def _short(value: float) -> str:
+def short(value: float) -> str:
+    """At most three decimals."""
     return f"{value:.3f}".rstrip("0").rstrip(".") or "0"

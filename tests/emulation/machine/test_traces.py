@@ -141,3 +141,30 @@ def test_interrupt_handler_in_the_profile(make_machine, either_counter):
     assert handler.inclusive_instructions == (
         handler.self_instructions + functions["count"].inclusive_instructions
     )
+
+
+CONDITIONAL = HEAD + (
+    "volatile uint32_t words[300];\n"
+    "__attribute__((noipa)) void mark(volatile uint32_t* from, volatile uint32_t* to) {\n"
+    '  __asm__ volatile("1: ldr r2, [%0, #4]; adds %0, #12; adds r2, #1; it eq;"\n'
+    '    "streq %0, [%0, #-8]; cmp %0, %1; bne 1b"\n'
+    '    : "+r"(from) : "r"(to) : "r2", "cc", "memory");\n'
+    "}\n"
+    "int main(void) { for (int i = 1; i < 300; i += 6) words[i] = -1;\n"
+    "  mark(words, words + 300); }\n"
+)
+
+
+def test_a_recorded_access_in_an_it_block_does_not_change_what_follows(
+    make_machine, either_counter
+):
+    machine = make_machine(CONDITIONAL, "f446re")
+    base = machine.symbol("words")
+    assert machine.run(until_symbol="finished").stop is StopReason.SYMBOL
+    expected, instructions = machine.read_memory(base, 1200), machine.instructions
+    machine.reset()
+    recorder = machine.trace_accesses(base, base + 1200, lambda accesses: None)
+    assert machine.run(until_symbol="finished").stop is StopReason.SYMBOL
+    recorder.flush()
+    assert machine.read_memory(base, 1200) == expected
+    assert machine.instructions == instructions

@@ -1,0 +1,261 @@
+"""Draws samples, predicts or emulates each on each board, and keeps the results in a CSV file.
+
+Samples are independent: several processes work on them, an interrupted study goes on where it
+stopped, and the same settings always give the same file.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
+from dataclasses import asdict, astuple, dataclass, fields
+from itertools import islice
+from pathlib import Path
+
+from predictor.boards.board import find_board
+from predictor.characterize.sampling import LAYERS, Subject
+from predictor.errors import EmulationError, UsageError
+from predictor.model.builder import ModelBuilder
+from predictor.report.prediction import Options, Prediction, on_board, predict_graph
+
+MODEL, EMULATION = "model", "emulation"
+_ATTEMPTS = 200
+"""Draws until one fits all boards; about a third does on the smallest."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What a study does. ``boards`` are names or files; ``tflm_dir`` is for emulation alone."""
+
+    spaces: tuple[str, ...]
+    count: int
+    boards: tuple[str, ...]
+    seed: int = 0
+    source: str = MODEL
+    tflm_dir: str | None = None
+    revision: str = "2026.08"
+    kernels: str | None = None
+
+    @property
+    def subjects(self) -> tuple[Subject, ...]:
+        return tuple(
+            Subject(space, index, self.seed) for space in self.spaces for index in range(self.count)
+        )
+
+    @property
+    def mark(self) -> str:
+        """The first line of the results, by which a study is known again."""
+        return f"# predict characterize {json.dumps(asdict(self), sort_keys=True)}"
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """One sample on one board. ``energy_j`` is None where the board's power is not known."""
+
+    name: str
+    space: str
+    group: str
+    board: str
+    macs: int
+    ops: int
+    instructions: int
+    unaligned_loads: int
+    latency_s: float
+    energy_j: float | None
+    arena_bytes: int
+    flash_bytes: int
+    evidence: str
+
+
+_COLUMNS = tuple(field.name for field in fields(Result))
+_WHOLE = ("macs", "ops", "instructions", "unaligned_loads", "arena_bytes", "flash_bytes")
+_REAL = ("latency_s", "energy_j")
+
+
+def run(
+    settings: Settings,
+    path: Path,
+    write: Callable[[Path, str], None],
+    *,
+    jobs: int | None = None,
+    progress: Callable[[int, int], None] = lambda done, whole: None,
+) -> tuple[Result, ...]:
+    """All results, sorted; those that ``path`` holds already are not made again.
+
+    Args:
+        write: writes a file atomically.
+        jobs: processes; None takes one for each processor.
+        progress: called with how many samples are done, and of how many.
+
+    Raises:
+        UsageError: ``path`` holds another study, or no sample fits the boards.
+    """
+    results = list(read(path, settings)) if path.exists() else []
+    finished = {result.name for result in results}
+    waiting = [subject for subject in settings.subjects if subject.name not in finished]
+    whole = len(settings.subjects)
+    progress(whole - len(waiting), whole)
+    try:
+        for found in _measure_all(settings, waiting, jobs):
+            results += found
+            finished.add(found[0].name)
+            progress(len(finished), whole)
+    finally:
+        results.sort(key=lambda item: (item.space, item.name, item.board))
+        write(path, _text(settings, results))
+    return tuple(results)
+
+
+def _measure_all(
+    settings: Settings, subjects: Sequence[Subject], jobs: int | None
+) -> Iterator[list[Result]]:
+    count = min(jobs or os.cpu_count() or 1, len(subjects))
+    if count <= 1:
+        yield from (measure(subject, settings) for subject in subjects)
+        return
+    remaining = iter(subjects)
+    with ProcessPoolExecutor(count) as pool:
+        # A few tasks a process at a time: an interruption does not wait for a long queue.
+        pending = {
+            pool.submit(measure, subject, settings) for subject in islice(remaining, 2 * count)
+        }
+        try:
+            while pending:
+                done, pending = wait(pending, return_when=FIRST_COMPLETED)
+                pending |= {
+                    pool.submit(measure, subject, settings)
+                    for subject in islice(remaining, len(done))
+                }
+                for future in done:
+                    yield future.result()
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+def measure(subject: Subject, settings: Settings) -> list[Result]:
+    """A sample's results: one for each board.
+
+    Raises:
+        UsageError: none of many draws fits all boards.
+        EmulationError: the firmware failed, or computed something else than this machine.
+    """
+    group, builder, predictions = _fitting(subject, settings)
+    return [
+        _result(
+            subject,
+            group,
+            prediction,
+            _emulated_instructions(builder, prediction, settings)
+            if settings.source == EMULATION
+            else None,
+        )
+        for prediction in predictions
+    ]
+
+
+def _fitting(
+    subject: Subject, settings: Settings
+) -> tuple[str, ModelBuilder, tuple[Prediction, ...]]:
+    """The first draw that fits all boards, as the measured models of the paper did."""
+    boards = [find_board(board) for board in settings.boards]
+    options = Options(kernels=settings.kernels, tflm=settings.revision)
+    for attempt in range(_ATTEMPTS):
+        group, builder = subject.draw(attempt)
+        first = predict_graph(builder.graph(), boards[0], options)
+        predictions = (first, *(on_board(first, board) for board in boards[1:]))
+        if all(prediction.fits for prediction in predictions):
+            return group, builder, predictions
+    raise UsageError(
+        f"none of {_ATTEMPTS} samples of {subject.space} fits all of "
+        f"{', '.join(settings.boards)}; name larger boards with --board"
+    )
+
+
+def _emulated_instructions(
+    builder: ModelBuilder, prediction: Prediction, settings: Settings
+) -> float:
+    from predictor.emulation.firmware_build import build
+    from predictor.emulation.model_run import run_model
+
+    directory = None if settings.tflm_dir is None else Path(settings.tflm_dir)
+    image = build(prediction.board, tflm_dir=directory, kernels=settings.kernels)
+    run = run_model(builder.build(), prediction.arena, image, prediction.board)
+    if not run.passed or run.invoke_instructions is None:
+        reason = run.failure or run.host_reason
+        raise EmulationError(f"{builder.model_name} on {prediction.board.name}: {reason}")
+    return run.invoke_instructions
+
+
+def _result(subject: Subject, group: str, prediction: Prediction, counted: float | None) -> Result:
+    """``counted`` instructions of an emulated run replace those of the model."""
+    latency, energy = prediction.latency, prediction.energy
+    scale = 1.0
+    instructions = prediction.work.instructions
+    if counted is not None:
+        costs = prediction.timing.costs
+        cycles = latency.cycles + costs.cycles_per_instruction * (counted - instructions)
+        scale, instructions = cycles / latency.cycles, counted
+    return Result(
+        name=subject.name,
+        space=subject.space,
+        group=group,
+        board=prediction.board.name,
+        macs=prediction.ops.total_macs,
+        ops=prediction.ops.total_ops,
+        instructions=round(instructions),
+        unaligned_loads=round(prediction.work.unaligned_loads),
+        latency_s=_six_digits(scale * latency.seconds),
+        energy_j=None if energy is None else _six_digits(scale * energy.joules),
+        arena_bytes=prediction.arena.required_bytes,
+        flash_bytes=prediction.flash_total_bytes,
+        evidence=latency.evidence + ("" if counted is None else "; instructions emulated"),
+    )
+
+
+def _six_digits(value: float) -> float:
+    """As the file holds it, so that a study that goes on has the same figures."""
+    return float(f"{value:.6g}")
+
+
+def _text(settings: Settings, results: Sequence[Result]) -> str:
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(_COLUMNS)
+    for result in results:
+        writer.writerow("" if value is None else value for value in astuple(result))
+    return f"{settings.mark}\n{buffer.getvalue()}"
+
+
+def read(path: Path, settings: Settings) -> tuple[Result, ...]:
+    """The results of a study so far.
+
+    Raises:
+        UsageError: the file is not one, or that of a study with other settings.
+    """
+    try:
+        mark, *lines = path.read_text(encoding="utf-8").splitlines()
+        if mark != settings.mark:
+            raise UsageError(
+                f"{path} holds another study ({mark.removeprefix('# predict characterize ')[:200]}"
+                "); name another folder with --out"
+            )
+        return tuple(_parsed(row) for row in csv.DictReader(lines))
+    except (OSError, ValueError, KeyError, TypeError, csv.Error) as error:
+        raise UsageError(f"{path} holds no study: {error}; remove it") from error
+
+
+def _parsed(row: dict[str, str]) -> Result:
+    values: dict[str, object] = {name: row[name] for name in _COLUMNS}
+    values |= {name: int(row[name]) for name in _WHOLE}
+    values |= {name: float(row[name]) if row[name] else None for name in _REAL}
+    return Result(**values)  # type: ignore[arg-type]
+
+
+def is_layers(result: Result) -> bool:
+    """Whether it is a single layer, not a model of a backbone."""
+    return result.space == LAYERS

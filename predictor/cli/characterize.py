@@ -1,0 +1,135 @@
+"""``predict characterize``: section 3 of the paper, for any board."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+
+from predictor.boards.board import find_board
+from predictor.cli.options import format_option
+from predictor.cli.output import emit, write_atomically
+from predictor.errors import EXIT_FITS, OutputError
+
+_LAYER_BOARDS, _MODEL_BOARDS = ("f767zi",), ("f446re", "f746zg")
+"""The boards of the paper's Figure 3, and of Figures 4 and 5."""
+
+
+@click.command(name="characterize", short_help="Sample random layers or models of a backbone.")
+@click.option(
+    "--backbone",
+    "backbones",
+    type=click.Choice(["kws", "image"]),
+    multiple=True,
+    help="Sample whole models of this backbone; may be repeated. Without it: single layers.",
+)
+@click.option("--n", "count", type=click.IntRange(1, 100_000), default=200, show_default=True)
+@click.option(
+    "--board",
+    "boards",
+    multiple=True,
+    help="Board name or file; may be repeated. Default: those of the paper.",
+)
+@click.option("--seed", type=int, default=0, show_default=True, help="Seed of the samples.")
+@click.option(
+    "--source",
+    type=click.Choice(["model", "emulation"]),
+    default="model",
+    show_default=True,
+    help="Count instructions with the model, or in emulated firmware.",
+)
+@click.option("--kernels", help="Kernel set; default: that of the revision or library.")
+@click.option(
+    "--tflm",
+    "tflm_dir",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="For emulation: TFLM source tree with a library; default: the packaged TFLM of 2020.07.",
+)
+@click.option("--jobs", type=click.IntRange(min=1), help="Processes; default: one a processor.")
+@click.option(
+    "--out",
+    "folder",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("characterize-out"),
+    show_default=True,
+    help="Folder for samples.csv, summary.json and the figures.",
+)
+@format_option("text", "json")
+def command(
+    backbones: tuple[str, ...],
+    count: int,
+    boards: tuple[str, ...],
+    seed: int,
+    source: str,
+    kernels: str | None,
+    tflm_dir: Path | None,
+    jobs: int | None,
+    folder: Path,
+    form: str,
+) -> int:
+    """Sample N random layers, or N random models of a backbone, and predict or emulate each.
+
+    Writes the data and the plots of the paper's Figures 3 (latency of layers), 4 (of models) and 5
+    (energy and power), and says slope and r2 beside the paper's. An interrupted study goes on where
+    it stopped.
+    """
+    from predictor.characterize import report, study
+    from predictor.characterize.sampling import LAYERS
+    from predictor.report.json_report import dumps
+
+    own_boards = boards or (_MODEL_BOARDS if backbones else _LAYER_BOARDS)
+    for board in own_boards:
+        find_board(board)
+    revision, default_kernels = _revision(source, tflm_dir)
+    settings = study.Settings(
+        spaces=tuple(dict.fromkeys(backbones)) or (LAYERS,),
+        count=count,
+        boards=own_boards,
+        seed=seed,
+        source=source,
+        tflm_dir=None if tflm_dir is None else str(tflm_dir),
+        revision=revision,
+        kernels=kernels or default_kernels,
+    )
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"cannot write to {folder}: {error.strerror}") from error
+    with _progress_bar() as progress:
+        results = study.run(
+            settings, folder / "samples.csv", write_atomically, jobs=jobs, progress=progress
+        )
+    for name, picture in report.figures(results).items():
+        write_atomically(folder / name, picture)
+    summary = dumps(report.summary(results)) + "\n"
+    write_atomically(folder / "summary.json", summary)
+    emit(summary if form == "json" else report.text(results), None)
+    return EXIT_FITS
+
+
+def _revision(source: str, tflm_dir: Path | None) -> tuple[str, str | None]:
+    """Revision of TFLM and the kernel set that it is built with."""
+    from predictor.characterize.study import EMULATION
+    from predictor.cli.emulate_job import PACKAGED_REVISION, UPSTREAM_REVISION
+
+    if source == EMULATION and tflm_dir is None:
+        return PACKAGED_REVISION, "reference"
+    return UPSTREAM_REVISION, None
+
+
+@contextmanager
+def _progress_bar() -> Iterator[Callable[[int, int], None]]:
+    """A bar on standard error; nothing where no person looks."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
+
+    columns = (BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("samples")
+
+        def update(done: int, whole: int) -> None:
+            bar.update(task, completed=done, total=whole)
+
+        yield update

@@ -1,0 +1,33 @@
+"""``predict example``: a model to try the other commands on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from predictor.cli.options import OUTPUT_PATH
+from predictor.cli.output import write_atomically
+
+NAMES = ("ds_cnn", "mobilenet_v2", "autoencoder")
+"""Keys of ``EXAMPLE_MODELS``, which loads too much to be read for a help text."""
+
+
+@click.command(name="example", short_help="Write an example model.")
+@click.argument("name", type=click.Choice(NAMES), default=NAMES[0])
+@click.option("-o", "--output", type=OUTPUT_PATH, help="File to write.  [default: NAME.tflite]")
+def command(name: str, output: Path | None) -> int:
+    """Write a network of usual shape with random weights, to try the other commands on.
+
+    \b
+    ds_cnn        keyword spotting, as in MLPerf Tiny (the default)
+    mobilenet_v2  visual wake words, 96x96 pixels, width 0.35
+    autoencoder   anomaly detection, fully connected
+    """
+    from predictor.model.example_models import EXAMPLE_MODELS
+
+    path = output or Path(f"{name}.tflite")
+    content = EXAMPLE_MODELS[name]().build()
+    write_atomically(path, content)
+    click.echo(f"wrote {path} ({len(content):,} bytes)", err=True)
+    return 0
