@@ -66,7 +66,8 @@ def command(
     The row is what `predict calibrate` reads. With --current, record the board's current and its
     marker pin while this command runs, then export the recording to that file.
     """
-    from predictor.emulation.model_run import HostCheck, random_inputs
+    from predictor.emulation.host_check import HostCheck
+    from predictor.emulation.model_run import random_inputs
     from predictor.measure import board_run, measurements
 
     _say("predicting")

@@ -6,15 +6,13 @@ import os
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
-from enum import Enum
 
 import numpy as np
-import numpy.typing as npt
 
 from predictor.boards.board import Board
 from predictor.emulation.firmware_build import FirmwareImage
 from predictor.emulation.flash_blob import model_blobs
-from predictor.emulation.host_runtime import HostRuntime, is_installed
+from predictor.emulation.host_check import Array, HostCheck, compare_with_host
 from predictor.emulation.machine import Machine, RunResult, StopReason
 from predictor.emulation.platforms import board_platform
 from predictor.emulation.protocol import AllocationFailed, Failed
@@ -22,38 +20,16 @@ from predictor.emulation.runner_report import FirmwareReport, describe_failure, 
 from predictor.errors import (
     EmulationError,
     FlashOverflowError,
-    MissingDependencyError,
     UsageError,
 )
 from predictor.memory.arena import ArenaReport
 from predictor.model.builder.tensors import NUMPY_TYPES
-from predictor.model.device_model import (
-    has_int4_activations,
-    is_device_model,
-    original_model,
-)
 from predictor.model.graph import Graph, Tensor
-from predictor.model.tflite_reader import read_graph
-from predictor.model.tflite_writer import write_model
 
 END_SYMBOL = "runner_done"
 BACKENDS = ("auto", "unicorn", "renode")
 ALL_FREE_RAM = 0
 """As size of the arena: all RAM that the firmware leaves."""
-
-FLOAT_ROUNDING = 1e-5
-"""Largest difference of float outputs, relative to the value and to the largest value."""
-
-Array = npt.NDArray[np.generic]
-
-
-class HostCheck(Enum):
-    """How the outputs compare with TFLM's host runtime."""
-
-    EQUAL = "equal to the bit"
-    CLOSE = "equal within float rounding"
-    DIFFERENT = "different"
-    UNCHECKED = "not checked"
 
 
 @dataclass(frozen=True, slots=True)
@@ -343,60 +319,6 @@ def _failure(result: RunResult, report: FirmwareReport, arena_bytes: int) -> str
 
 def _outputs(graph: Graph, report: FirmwareReport) -> tuple[bytes, ...]:
     return tuple(report.runs[0].output_bytes(i) for i in range(len(graph.main.outputs)))
-
-
-def compare_with_host(
-    content: bytes, inputs: tuple[Array, ...], outputs: tuple[bytes, ...]
-) -> tuple[HostCheck, str]:
-    """How the outputs compare with those of TFLM's runtime on this machine, and why or where.
-
-    That runtime has no custom operators of the project's kernels: it gets the model from which a
-    device model was made.
-    """
-    graph = read_graph(content)
-    if is_device_model(graph):
-        graph = original_model(graph)
-        if has_int4_activations(graph):
-            return HostCheck.UNCHECKED, "TFLM's runtime has no kernels for int4 activations"
-        content = write_model(graph)
-    if not is_installed("tflite_micro"):
-        return HostCheck.UNCHECKED, "pip install tflite-micro to compare with TFLM on this host"
-    try:
-        with HostRuntime("tflite_micro") as runtime:
-            answer = runtime.run(content, inputs)
-    except MissingDependencyError as error:
-        return HostCheck.UNCHECKED, str(error)
-    if answer.error:
-        return HostCheck.UNCHECKED, f"the host runtime failed: {answer.error}"
-    check = HostCheck.EQUAL
-    for position, (array, emulated) in enumerate(zip(answer.outputs, outputs, strict=True)):
-        expected = np.ascontiguousarray(array)
-        if expected.tobytes() == emulated:
-            continue
-        if not _is_close(expected, emulated):
-            difference = _difference(expected.tobytes(), emulated)
-            return HostCheck.DIFFERENT, f"output {position}: {difference}"
-        check = HostCheck.CLOSE
-    return check, f"{len(outputs)} outputs"
-
-
-def _is_close(expected: Array, emulated: bytes) -> bool:
-    """Whether floats differ by rounding only: the host contracts other products and sums."""
-    if expected.dtype != np.float32 or expected.nbytes != len(emulated):
-        return False
-    values = np.frombuffer(emulated, np.float32).reshape(expected.shape)
-    scale = float(np.max(np.abs(expected), initial=0.0))
-    return bool(np.allclose(values, expected, rtol=FLOAT_ROUNDING, atol=FLOAT_ROUNDING * scale))
-
-
-def _difference(expected: bytes, emulated: bytes) -> str:
-    if len(expected) != len(emulated):
-        return f"{len(emulated)} bytes instead of {len(expected)}"
-    first = next(
-        i for i, pair in enumerate(zip(expected, emulated, strict=True)) if len({*pair}) > 1
-    )
-    count = sum(a != b for a, b in zip(expected, emulated, strict=True))
-    return f"{count} of {len(expected)} bytes differ, the first at {first}"
 
 
 def _operators(arena: ArenaReport, report: FirmwareReport) -> tuple[OperatorRun, ...]:

@@ -12,7 +12,7 @@ from statistics import median
 from predictor.boards.board import Board
 from predictor.emulation.firmware_build import build
 from predictor.emulation.flash_blob import model_blobs
-from predictor.emulation.model_run import Array, HostCheck, compare_with_host
+from predictor.emulation.host_check import Array, HostCheck, compare_with_host
 from predictor.emulation.protocol import Hello
 from predictor.emulation.runner_report import FirmwareReport
 from predictor.errors import BoardRunError, EmulationError, MeasurementError

@@ -9,7 +9,8 @@ import pytest
 
 from predictor.boards.board import Board, find_board, shipped_boards
 from predictor.emulation.firmware_build import FirmwareImage, build
-from predictor.emulation.model_run import HostCheck, RunOptions, run_model
+from predictor.emulation.host_check import HostCheck
+from predictor.emulation.model_run import RunOptions, run_model
 from predictor.emulation.toolchain import find_toolchain
 from predictor.errors import MissingDependencyError, RefusedError
 from predictor.model.builder import ModelBuilder

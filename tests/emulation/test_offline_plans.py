@@ -12,7 +12,8 @@ import pytest
 
 from predictor.boards.board import Board, find_board
 from predictor.emulation.firmware_build import FirmwareImage, build
-from predictor.emulation.model_run import HostCheck, ModelRun, run_model
+from predictor.emulation.host_check import HostCheck
+from predictor.emulation.model_run import ModelRun, run_model
 from predictor.emulation.toolchain import find_toolchain
 from predictor.errors import MissingDependencyError, RefusedError
 from predictor.model.example_models import ds_cnn
