@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 
 from predictor.cli.main import run
+from predictor.emulation.firmware_build import build
 from predictor.emulation.toolchain import find_toolchain
 from predictor.errors import MissingDependencyError
 from predictor.model.builder import ModelBuilder
@@ -127,6 +128,7 @@ def test_several_boards_and_junit(
 
 
 def test_ctrl_c_leaves_nothing_behind(tmp_path: Path) -> None:
+    build("f767zi")
     path = tmp_path / "large.tflite"
     path.write_bytes(mobilenet_v2().build())
     folder = tmp_path / "temporary"
