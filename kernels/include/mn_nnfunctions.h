@@ -27,7 +27,7 @@
  * place); each kernel states the smallest safe D. There, end(s) is the byte after the last one that
  * step s of the kernel writes and first(s) the first input byte that a later step reads, both
  * relative to their tensors; D is the largest end(s) - first(s) over all steps but the last, or 0.
- * kernels/overlap.py computes it. Output and scratch, filter or bias must not overlap.
+ * predictor/operators/ours computes it. Output and scratch, filter or bias must not overlap.
  */
 #ifndef MN_NNFUNCTIONS_H
 #define MN_NNFUNCTIONS_H

@@ -4,7 +4,9 @@ The paper (section 3.2) samples layers of many types and sizes, and (3.3) whole 
 keyword spotting and an image classification backbone. It publishes neither list; these samples
 follow what it says of its search spaces (5.2): DS-CNN(L) enlarged by four blocks, channels in
 multiples of 4, each block kept or skipped; MobileNetV2 with each convolution at 10 to 100 % of its
-width, here on CIFAR10's images, for whose size its first convolution has stride 1.
+width in multiples of 4, here on CIFAR10's images, for whose size its first convolution has stride
+1. The greatest width of a model is drawn first: else the sum of many layers would make all models
+of a backbone nearly equal in size.
 """
 
 from __future__ import annotations
@@ -77,8 +79,10 @@ _KWS_CHANNELS, _KWS_BLOCKS, _KWS_LEAST = 276, 9, 28
 
 
 def _kws(builder: ModelBuilder, chance: random.Random) -> str:
+    most = chance.randint(_KWS_LEAST // 4, _KWS_CHANNELS // 4)
+
     def width() -> int:
-        return 4 * chance.randint(_KWS_LEAST // 4, _KWS_CHANNELS // 4)
+        return 4 * chance.randint(_KWS_LEAST // 4, most)
 
     x = builder.input((1, 49, 10, 1))
     x = builder.conv_2d(x, width(), kernel=(10, 4), stride=(2, 1), activation="relu")
@@ -115,8 +119,10 @@ _STEM_CHANNELS, _HEAD_CHANNELS = 32, 1280
 
 
 def _image(builder: ModelBuilder, chance: random.Random) -> str:
+    most = chance.randint(2, 10)
+
     def width(full: int) -> int:
-        return max(4, round(full * chance.randint(1, 10) / 40) * 4)
+        return max(4, round(full * chance.randint(1, most) / 40) * 4)
 
     x = builder.input((1, 32, 32, 3))
     x = builder.conv_2d(x, width(_STEM_CHANNELS), kernel=3, activation="relu6")

@@ -1,7 +1,7 @@
 """Draws samples, predicts or emulates each on each board, and keeps the results in a CSV file.
 
-Samples are independent: several processes work on them, an interrupted study goes on where it
-stopped, and the same settings always give the same file.
+Samples are independent: several processes work on them, a study that was interrupted or that shall
+have more samples goes on where it stopped, and the same settings always give the same file.
 """
 
 from __future__ import annotations
@@ -12,12 +12,13 @@ import json
 import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
-from dataclasses import asdict, astuple, dataclass, fields
+from contextlib import suppress
+from dataclasses import asdict, astuple, dataclass, fields, replace
 from itertools import islice
 from pathlib import Path
 
 from predictor.boards.board import find_board
-from predictor.characterize.sampling import LAYERS, Subject
+from predictor.characterize.sampling import LAYERS, SPACES, Subject
 from predictor.errors import EmulationError, UsageError
 from predictor.model.builder import ModelBuilder
 from predictor.report.prediction import Options, Prediction, on_board, predict_graph
@@ -31,8 +32,7 @@ _ATTEMPTS = 200
 class Settings:
     """What a study does. ``boards`` are names or files; ``tflm_dir`` is for emulation alone."""
 
-    spaces: tuple[str, ...]
-    count: int
+    space: str
     boards: tuple[str, ...]
     seed: int = 0
     source: str = MODEL
@@ -40,11 +40,12 @@ class Settings:
     revision: str = "2026.08"
     kernels: str | None = None
 
-    @property
-    def subjects(self) -> tuple[Subject, ...]:
-        return tuple(
-            Subject(space, index, self.seed) for space in self.spaces for index in range(self.count)
-        )
+    def subjects(self, count: int) -> tuple[Subject, ...]:
+        return tuple(Subject(self.space, index, self.seed) for index in range(count))
+
+    def path(self, folder: Path) -> Path:
+        """Where the results of this study are kept."""
+        return folder / f"samples_{self.space}.csv"
 
     @property
     def mark(self) -> str:
@@ -78,13 +79,14 @@ _REAL = ("latency_s", "energy_j")
 
 def run(
     settings: Settings,
-    path: Path,
+    count: int,
+    folder: Path,
     write: Callable[[Path, str], None],
     *,
     jobs: int | None = None,
     progress: Callable[[int, int], None] = lambda done, whole: None,
 ) -> tuple[Result, ...]:
-    """All results, sorted; those that ``path`` holds already are not made again.
+    """The results of the first ``count`` samples; those that ``folder`` holds are not made again.
 
     Args:
         write: writes a file atomically.
@@ -92,22 +94,36 @@ def run(
         progress: called with how many samples are done, and of how many.
 
     Raises:
-        UsageError: ``path`` holds another study, or no sample fits the boards.
+        UsageError: ``folder`` holds another study, or no sample fits the boards.
     """
+    path = settings.path(folder)
     results = list(read(path, settings)) if path.exists() else []
     finished = {result.name for result in results}
-    waiting = [subject for subject in settings.subjects if subject.name not in finished]
-    whole = len(settings.subjects)
-    progress(whole - len(waiting), whole)
+    subjects = settings.subjects(count)
+    waiting = [subject for subject in subjects if subject.name not in finished]
+    done = count - len(waiting)
+    progress(done, count)
     try:
         for found in _measure_all(settings, waiting, jobs):
             results += found
-            finished.add(found[0].name)
-            progress(len(finished), whole)
+            done += 1
+            progress(done, count)
     finally:
-        results.sort(key=lambda item: (item.space, item.name, item.board))
+        results.sort(key=lambda item: (item.name, item.board))
         write(path, _text(settings, results))
-    return tuple(results)
+    wanted = {subject.name for subject in subjects}
+    return tuple(result for result in results if result.name in wanted)
+
+
+def others(settings: Settings, folder: Path) -> tuple[Result, ...]:
+    """Results of the other spaces that a folder holds, of studies with the same settings."""
+    found: list[Result] = []
+    for space in SPACES:
+        other = replace(settings, space=space)
+        if space != settings.space and other.path(folder).exists():
+            with suppress(UsageError):
+                found += read(other.path(folder), other)
+    return tuple(found)
 
 
 def _measure_all(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -54,7 +55,7 @@ _LAYER_BOARDS, _MODEL_BOARDS = ("f767zi",), ("f446re", "f746zg")
     type=click.Path(path_type=Path, file_okay=False),
     default=Path("characterize-out"),
     show_default=True,
-    help="Folder for samples.csv, summary.json and the figures.",
+    help="Folder for the samples, summary.json and the figures.",
 )
 @format_option("text", "json")
 def command(
@@ -73,7 +74,7 @@ def command(
 
     Writes the data and the plots of the paper's Figures 3 (latency of layers), 4 (of models) and 5
     (energy and power), and says slope and r2 beside the paper's. An interrupted study goes on where
-    it stopped.
+    it stopped; backbones that were sampled into the same folder before are reported, too.
     """
     from predictor.characterize import report, study
     from predictor.characterize.sampling import LAYERS
@@ -84,8 +85,7 @@ def command(
         find_board(board)
     revision, default_kernels = _revision(source, tflm_dir)
     settings = study.Settings(
-        spaces=tuple(dict.fromkeys(backbones)) or (LAYERS,),
-        count=count,
+        space=backbones[0] if backbones else LAYERS,
         boards=own_boards,
         seed=seed,
         source=source,
@@ -97,10 +97,11 @@ def command(
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OutputError(f"cannot write to {folder}: {error.strerror}") from error
-    with _progress_bar() as progress:
-        results = study.run(
-            settings, folder / "samples.csv", write_atomically, jobs=jobs, progress=progress
-        )
+    for space in dict.fromkeys(backbones) or (LAYERS,):
+        settings = replace(settings, space=space)
+        with _progress_bar(space) as progress:
+            own = study.run(settings, count, folder, write_atomically, jobs=jobs, progress=progress)
+    results = (*own, *study.others(settings, folder))
     for name, picture in report.figures(results).items():
         write_atomically(folder / name, picture)
     summary = dumps(report.summary(results)) + "\n"
@@ -120,14 +121,21 @@ def _revision(source: str, tflm_dir: Path | None) -> tuple[str, str | None]:
 
 
 @contextmanager
-def _progress_bar() -> Iterator[Callable[[int, int], None]]:
+def _progress_bar(space: str) -> Iterator[Callable[[int, int], None]]:
     """A bar on standard error; nothing where no person looks."""
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
 
-    columns = (BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    name = TextColumn("{task.description}")
+    columns = (name, BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("samples")
+        task = bar.add_task(space)
 
         def update(done: int, whole: int) -> None:
             bar.update(task, completed=done, total=whole)

@@ -18,6 +18,7 @@ from predictor.errors import (
     PredictorError,
     UsageError,
 )
+from predictor.model.tflite_reader import ModelSource
 from predictor.report.prediction import Prediction, predict
 
 if TYPE_CHECKING:
@@ -74,27 +75,55 @@ def run_job(job: Job, progress: Callable[[str], None] = lambda text: None) -> Ou
 
 
 def _run_job(job: Job, progress: Callable[[str], None], start: float) -> Outcome:
-    """Takes the firmware with all operators, which serves any model, or where the flash is too
-    small for it, one with the model's operators."""
-    from predictor.emulation.kernel_sets import library_kernels
-
-    board = find_board(job.board)
-    options = {
-        "tflm": PACKAGED_REVISION if job.tflm_dir is None else UPSTREAM_REVISION,
-        "kernels": job.kernels or library_kernels(board, job.tflm_dir),
-    }
-    prediction = predict(job.model, board, resolver="all", **options)
-    if prediction.flash_margin_bytes >= 0:
+    firmware = (job.model, job.board, job.tflm_dir, job.kernels)
+    prediction, operators = predict_firmware(*firmware)
+    if operators is None:
         with suppress(FlashOverflowError):  # where TFLM was built larger than predicted
             return _outcome(job, prediction, None, progress, start)
-    prediction = predict(job.model, board, **options)
+        prediction, operators = _predict_own_operators(*firmware)
     try:
-        return _outcome(job, prediction, prediction.deployed.graph.operator_labels, progress, start)
+        return _outcome(job, prediction, operators, progress, start)
     except FlashOverflowError as error:
         if prediction.fits:
             raise
         problem = f"{misfit(prediction)}; emulated: {error}"
         return Outcome(job, EXIT_DOES_NOT_FIT, time.perf_counter() - start, problem=problem)
+
+
+def predict_firmware(
+    model: ModelSource, board: str, tflm_dir: Path | None, kernels: str | None
+) -> tuple[Prediction, Iterable[str] | None]:
+    """The prediction for the firmware that serves any model, which links all operators.
+
+    Where that does not fit the board's flash, it is for a firmware with the model's operators only.
+    The second item lists them, None for all operators.
+    """
+    prediction = _predict(model, board, tflm_dir, kernels, resolver="all")
+    if prediction.flash_margin_bytes >= 0:
+        return prediction, None
+    return _predict_own_operators(model, board, tflm_dir, kernels)
+
+
+def _predict_own_operators(
+    model: ModelSource, board: str, tflm_dir: Path | None, kernels: str | None
+) -> tuple[Prediction, Iterable[str]]:
+    prediction = _predict(model, board, tflm_dir, kernels, resolver="used")
+    return prediction, prediction.deployed.graph.operator_labels
+
+
+def _predict(
+    model: ModelSource, board: str, tflm_dir: Path | None, kernels: str | None, resolver: str
+) -> Prediction:
+    from predictor.emulation.kernel_sets import library_kernels
+
+    target = find_board(board)
+    return predict(
+        model,
+        target,
+        tflm=PACKAGED_REVISION if tflm_dir is None else UPSTREAM_REVISION,
+        kernels=kernels or library_kernels(target, tflm_dir),
+        resolver=resolver,
+    )
 
 
 def _outcome(

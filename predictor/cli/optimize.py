@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from predictor.cli.options import OUTPUT_PATH, format_option, prediction_options
 from predictor.cli.output import emit, wants_color, write_atomically
-from predictor.errors import EXIT_DOES_NOT_FIT, EXIT_FITS
+from predictor.errors import EXIT_DOES_NOT_FIT, EXIT_FITS, PredictorError
 from predictor.report.prediction import DEFAULT_BOARD
+
+if TYPE_CHECKING:
+    from predictor.emulation.plan_proof import PlanProof
+    from predictor.report.optimization import Optimization
 
 _PERCENT = 100.0
 
@@ -33,6 +37,7 @@ _PERCENT = 100.0
     help="How far outputs may overlap inputs: not at all, from the same byte on, or as far as the "
     "kernels allow it.",
 )
+@click.option("--reorder", is_flag=True, help="Let operators run in another order.")
 @click.option(
     "--time-limit",
     "time_limit_s",
@@ -48,15 +53,30 @@ _PERCENT = 100.0
     help="Most extra instructions, e.g. 5%. Default: whatever the smallest arena takes.",
 )
 @click.option("--plan", "plan_path", type=OUTPUT_PATH, help="Draw the new memory plan (SVG).")
+@click.option(
+    "--prove",
+    "is_proved",
+    is_flag=True,
+    help="Run both models on 200 inputs on this host and 20 in emulation, the accesses checked "
+    "with shadow memory; exit code 1 if anything differs. Takes minutes.",
+)
+@click.option(
+    "--tflm-dir",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="TFLM that you built, for --prove: its folder. CMSIS-NN kernels need it.",
+)
 @format_option("text", "json")
 def command(
     model: Path,
     output: Path | None,
     board: str,
     overlap: str,
+    reorder: bool,
     time_limit_s: float,
     max_slowdown: str | None,
     plan_path: Path | None,
+    is_proved: bool,
+    tflm_dir: Path | None,
     form: str,
     **options: Any,
 ) -> int:
@@ -78,6 +98,7 @@ def command(
     core = find_board(board).core.name
     settings = OptimizeOptions(
         overlap=OverlapLevel(overlap),
+        reorder=reorder,
         time_limit_s=time_limit_s,
         max_slowdown=None if max_slowdown is None else _fraction(max_slowdown),
         instructions=results.instructions_of(core),
@@ -87,15 +108,33 @@ def command(
         write_atomically(output, result.content)
     if plan_path is not None:
         write_atomically(plan_path, results.picture(result))
+    proof = _proof(model, result, tflm_dir) if is_proved else None
     if form == "json":
         from predictor.report.json_report import dumps
 
-        emit(dumps(results.to_json(result)) + "\n", None)
+        found = results.to_json(result)
+        emit(dumps(found | ({"proof": proof.to_json()} if proof else {})) + "\n", None)
     else:
+        from predictor.cli.optimize_proof import report as proof_report
         from predictor.report import text
 
         emit(text.render(results.report(result), None, wants_color(None)), None)
+        if proof is not None:
+            emit("\n" + text.render(proof_report(proof), None, wants_color(None)), None)
+    if proof is not None and not proof.passed:
+        return PredictorError.exit_code
     return EXIT_FITS if result.after.fits else EXIT_DOES_NOT_FIT
+
+
+def _proof(model: Path, result: Optimization, tflm_dir: Path | None) -> PlanProof:
+    from predictor.cli.optimize_proof import ProofTask, prove
+    from predictor.model.tflite_reader import load_bytes
+
+    after = result.after
+    task = ProofTask(
+        bytes(load_bytes(model)), result.content, after.board, after.revision.kernels, tflm_dir
+    )
+    return prove(task, lambda text: click.echo(f"{text} ...", err=True))
 
 
 def _fraction(text: str) -> float:

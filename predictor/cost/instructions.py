@@ -57,28 +57,28 @@ class Costs:
     mac_instructions: float
 
 
-CostTable = Mapping[str, Mapping[str, Costs]]
-"""Costs by kernel and loop."""
+CostTable = Mapping[str, Costs]
+"""Costs by loop."""
 
 
 @cache
 def load_costs(revision: str, kernels: str, core: str) -> CostTable:
     """The table for a revision, kernel set and core; empty where none was measured."""
     path = _FOLDER / f"{revision}_{kernels}_{core}.csv"
-    return _read(path) if path.is_file() else {}
+    return {**shared_costs(), **_read(path)} if path.is_file() else {}
+
+
+@cache
+def shared_costs() -> CostTable:
+    """Costs of the C library's loops, which all kernels share."""
+    return _read(_FOLDER / "c_library.csv")
 
 
 def _read(path: Path) -> CostTable:
-    table: dict[str, dict[str, Costs]] = {}
     with path.open(encoding="utf-8", newline="") as file:
-        for row in csv.DictReader(line for line in file if not line.startswith("#")):
-            table.setdefault(row["kernel"], {})[row["term"]] = Costs(
-                float(row["instructions"]),
-                float(row["loads"]),
-                float(row["stores"]),
-                float(row["mac_instructions"]),
-            )
-    return table
+        rows = csv.reader(line for line in file if not line.startswith("#"))
+        next(rows)
+        return {term: Costs(*map(float, values)) for term, *values in rows}
 
 
 @cache
@@ -98,30 +98,29 @@ def work(prepared: PreparedGraph, core: str, layers: Iterable[Layer]) -> tuple[W
 
 def _work(node: PreparedNode, layer: Layer, costs: CostTable) -> Work:
     loops = node.row.loops(node.context) if node.row.loops is not None else None
-    if loops is None or loops.kernel not in costs:
-        terms = {"call": 1.0, "mac": layer.macs, "other_op": layer.other_ops}
-        loops = Loops(node.context.kernels, terms)
-        return _sum(loops, proxy_costs(), Basis.PROXY)
-    return _sum(loops, costs, Basis.MODEL)
+    if loops is not None and loops.terms.keys() <= costs.keys():
+        return _sum(loops, costs, Basis.MODEL)
+    proxy = Loops()
+    proxy.add(node.context.kernels, call=1, mac=layer.macs, other_op=layer.other_ops)
+    return _sum(proxy, proxy_costs(), Basis.PROXY)
 
 
 def _sum(loops: Loops, costs: CostTable, basis: Basis) -> Work:
-    sums = [0.0, 0.0, 0.0, 0.0]
-    prices = costs[loops.kernel]
+    instructions = loads = stores = mac_instructions = 0.0
     for term, runs in loops.terms.items():
-        price = prices[term]
-        sums[0] += runs * price.instructions
-        sums[1] += runs * price.loads
-        sums[2] += runs * price.stores
-        sums[3] += runs * price.mac_instructions
+        price = costs[term]
+        instructions += runs * price.instructions
+        loads += runs * price.loads
+        stores += runs * price.stores
+        mac_instructions += runs * price.mac_instructions
     return Work(
-        instructions=sums[0],
-        loads=sums[1],
-        stores=sums[2],
-        unaligned_loads=loops.unaligned_loads,
-        mac_instructions=sums[3],
-        streamed_bytes=loops.streamed_bytes,
-        basis=basis,
+        instructions,
+        loads,
+        stores,
+        loops.unaligned_loads,
+        mac_instructions,
+        loops.streamed_bytes,
+        basis,
     )
 
 

@@ -158,8 +158,8 @@ def run_model(
     progress(f"running on {board.name} ({backend})")
     result = run_inputs(machine, content, graph, image, [arrays], arena_bytes, options)
     report, _ = read_report(result.uart)
-    failure = _failure(result, report, arena_bytes)
-    outputs = () if failure else _outputs(graph, report)
+    failure = failure_of(result, report, arena_bytes)
+    outputs = () if failure else outputs_of(graph, report)
     host, reason = (
         (HostCheck.UNCHECKED, "the firmware failed")
         if failure
@@ -298,7 +298,7 @@ def _numpy_type(tensor: Tensor) -> np.dtype[np.generic]:
     return np.dtype(kind)
 
 
-def _failure(result: RunResult, report: FirmwareReport, arena_bytes: int) -> str | None:
+def failure_of(result: RunResult, report: FirmwareReport, arena_bytes: int) -> str | None:
     """What went wrong, None where the firmware ran to its end."""
     if result.fault is not None:
         return str(result.fault)
@@ -317,8 +317,13 @@ def _failure(result: RunResult, report: FirmwareReport, arena_bytes: int) -> str
     return None
 
 
-def _outputs(graph: Graph, report: FirmwareReport) -> tuple[bytes, ...]:
-    return tuple(report.runs[0].output_bytes(i) for i in range(len(graph.main.outputs)))
+def outputs_of(graph: Graph, report: FirmwareReport, run: int = 0) -> tuple[bytes, ...]:
+    """The bytes of each output of a run.
+
+    Raises:
+        EmulationError: one did not arrive.
+    """
+    return tuple(report.runs[run].output_bytes(i) for i in range(len(graph.main.outputs)))
 
 
 def _operators(arena: ArenaReport, report: FirmwareReport) -> tuple[OperatorRun, ...]:

@@ -65,13 +65,15 @@ class BufferUse:
 class Step:
     """A stretch of a run: an operator, or the application around Invoke (``node`` is None).
 
-    ``stray_writes`` are bytes of the arena that it wrote outside its buffers.
+    ``stray_writes`` are bytes of the arena that it wrote outside its buffers. ``is_whole`` says
+    that all its accesses to the arena are among ``buffers``.
     """
 
     node: NodeKey | None
     label: str
     buffers: tuple[BufferUse, ...]
     stray_writes: tuple[int, ...] = ()
+    is_whole: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,8 +149,12 @@ def plan_offsets(uses: ModelUses, report: ArenaReport) -> tuple[int, ...]:
 
 
 def stale_reads(uses: ModelUses, offsets: Sequence[int]) -> tuple[StaleRead, ...]:
-    """All reads of what is not the tensor's content, if the buffers lay at these offsets."""
-    shadow = _Shadow(uses.buffers, offsets)
+    """All reads of what is not the tensor's content, if the buffers lay at these offsets.
+
+    Bytes that no step ever writes have no content that a plan could destroy: see
+    :func:`faults_without_plan`.
+    """
+    shadow = _Shadow(uses, offsets)
     found: dict[StaleRead, None] = {}
     for _ in range(_INVOCATIONS):
         for step in uses.steps:
@@ -156,11 +162,46 @@ def stale_reads(uses: ModelUses, offsets: Sequence[int]) -> tuple[StaleRead, ...
     return tuple(found)
 
 
+def faults_without_plan(uses: ModelUses) -> tuple[str, ...]:
+    """What the model's kernels do wrong wherever its tensors lie.
+
+    Reads of bytes that nothing writes, and writes outside of the operator's buffers; TFLM does not
+    check either. What they lead to is no fault of a plan.
+    """
+    written = _written_bytes(uses)
+    found: dict[str, None] = {}
+    for step in uses.steps:
+        if step.stray_writes:
+            count = len(step.stray_writes)
+            found[f"{step.label} writes {count:,} bytes outside of its tensors"] = None
+        for use in step.buffers:
+            buffer = uses.buffers[use.buffer]
+            is_read = use.uses[: buffer.size_bytes, LAST_READ] != UNUSED
+            count = int((is_read & ~written[use.buffer]).sum())
+            if use.is_input and count:
+                found[
+                    f"{step.label} reads {count:,} bytes of {buffer.name} that nothing writes"
+                ] = None
+    return tuple(found)
+
+
+def _written_bytes(uses: ModelUses) -> list[npt.NDArray[np.bool_]]:
+    """For each buffer, which of its bytes any step writes; a variable is written before."""
+    written = [np.full(buffer.size_bytes, buffer.is_variable) for buffer in uses.buffers]
+    for step in uses.steps:
+        for use in step.buffers:
+            size = len(written[use.buffer])
+            written[use.buffer] |= use.uses[:size, LAST_WRITE] != UNUSED
+    return written
+
+
 class _Shadow:
     """The tags: for each byte of the arena the index of the buffer that wrote it."""
 
-    def __init__(self, buffers: Sequence[ArenaBuffer], offsets: Sequence[int]) -> None:
+    def __init__(self, uses: ModelUses, offsets: Sequence[int]) -> None:
+        buffers = uses.buffers
         self._buffers = buffers
+        self._written = _written_bytes(uses)
         self._offsets = offsets
         self._height = 32 + max(
             (offset + buffer.size_bytes for buffer, offset in zip(buffers, offsets, strict=True)),
@@ -180,7 +221,10 @@ class _Shadow:
     def _stale(self, step: Step, use: BufferUse) -> Iterator[StaleRead]:
         buffer, offset = self._buffers[use.buffer], self._offsets[use.buffer]
         columns = use.uses[: buffer.size_bytes].T
-        is_read = columns[LAST_READ] != UNUSED
+        # What has no content of its own cannot be stale: bytes that nothing writes, and those of
+        # outputs and scratch buffers that the step itself has not written.
+        has_content = self._written[use.buffer] if use.is_input else columns[FIRST_WRITE] != UNUSED
+        is_read = (columns[LAST_READ] != UNUSED) & has_content
         if not is_read.any():
             return
         holder = np.full(len(is_read), use.buffer, dtype=np.int32)
@@ -193,6 +237,7 @@ class _Shadow:
         for other in step.buffers:
             if other.buffer != use.buffer:
                 self._find_overwritten(columns, offset, other, holder)
+        holder[~is_read] = use.buffer
         stale = np.flatnonzero(holder != use.buffer)
         if len(stale):
             first = int(stale[0])

@@ -15,6 +15,8 @@ import numpy as np
 from predictor.emulation.byte_uses import (
     FIRST_READ,
     FIRST_WRITE,
+    LAST_READ,
+    LAST_WRITE,
     UNUSED,
     Segment,
     SegmentConsumer,
@@ -30,6 +32,7 @@ from predictor.emulation.shadow_memory import (
     NodeKey,
     Step,
     arena_buffers,
+    plan_offsets,
 )
 from predictor.errors import EmulationError
 from predictor.memory.arena import ArenaReport
@@ -41,6 +44,7 @@ MARKER_SYMBOL = "runner_running"
 _NOTHING, _APPLICATION = 0, 1
 _OVERRUN_BYTES = 16
 """More than one access can reach beyond the buffer in which it begins."""
+_READS, _WRITES = slice(FIRST_READ, LAST_READ + 1), slice(FIRST_WRITE, LAST_WRITE + 1)
 _APPLICATION_LABEL = "the application"
 
 
@@ -84,6 +88,67 @@ def watch_arena(
             recorder.remove()
 
     return watching()
+
+
+class UseComparison:
+    """Holds the accesses of a planned model against those of the recorded run, moved by the plan.
+
+    A stale read is judged by the recorded run; this shows that the planned model makes the very
+    same accesses, in the same order, at the plan's addresses. ``differences`` names the steps in
+    which it does not. ``layout`` and ``consume`` are for :func:`watch_arena`.
+    """
+
+    def __init__(self, uses: ModelUses, arena: ArenaReport) -> None:
+        self._graph = arena.prepared.graph
+        self._offsets = dict(enumerate(plan_offsets(uses, arena)))
+        self._index = {buffer.key: index for index, buffer in enumerate(uses.buffers)}
+        self._steps = [step for step in uses.steps if step.node is not None]
+        self._position = 0
+        self._head_bytes = max(arena.nonpersistent_bytes, 1)
+        self.differences: list[str] = []
+
+    def layout(self, marker: int) -> list[Window] | None:
+        """The whole head while an operator runs."""
+        is_operator = marker != _NOTHING and node_of(marker) is not None
+        return [Window(0, self._head_bytes)] if is_operator else None
+
+    def consume(self, segment: Segment) -> None:
+        position, self._position = self._position, self._position + 1
+        step = self._steps[position] if position < len(self._steps) else None
+        if step is None or step.node != node_of(segment.marker):
+            self.differences.append(f"step {position}: another operator runs")
+        elif step.is_whole and not self._is_same(step, segment.uses[0]):
+            self.differences.append(step.label)
+
+    def finish(self) -> None:
+        """Notes where operators did not run at all."""
+        self.differences += [step.label for step in self._steps[self._position :]]
+
+    def _is_same(self, step: Step, found: Uses) -> bool:
+        if (found == UNUSED).all() and self._is_in_place(step):
+            return True  # RESHAPE and the like copy nothing onto itself
+        expected = np.full_like(found, UNUSED)
+        for use in step.buffers:
+            offset = self._offsets[use.buffer]
+            rows = use.uses[: self._head_bytes - offset]
+            merged = expected[offset : offset + len(rows)]
+            for column in (LAST_READ, LAST_WRITE):
+                merged[:, column] = np.maximum(merged[:, column], rows[:, column])
+            # As unsigned numbers, UNUSED comes last.
+            for column in (FIRST_READ, FIRST_WRITE):
+                merged[:, column] = np.minimum(
+                    merged[:, column].view(np.uint32), rows[:, column].view(np.uint32)
+                ).view(np.int32)
+        return bool((expected == found).all())
+
+    def _is_in_place(self, step: Step) -> bool:
+        if step.node is None:
+            return False
+        subgraph, index = step.node
+        op = self._graph.subgraphs[subgraph].operators[index]
+        keys = [(subgraph, TENSOR, tensor) for tensor in (*op.inputs[:1], *op.outputs[:1])]
+        places = {self._offsets[self._index[key]] for key in keys if key in self._index}
+        return len(places) == 1
 
 
 class UseCollector:
@@ -138,7 +203,8 @@ class UseCollector:
             uses += self._passed_on(segment.others, node, node_of(before), node_of(after))
         else:
             stray = tuple(np.flatnonzero(segment.others[:, FIRST_WRITE] != UNUSED).tolist())
-        return Step(node, self._labels[node], tuple(uses), stray)
+        is_whole = bool((segment.others == UNUSED).all())
+        return Step(node, self._labels[node], tuple(uses), stray, is_whole)
 
     def _passed_on(
         self, others: Uses, node: NodeKey, before: NodeKey | None, after: NodeKey | None
@@ -160,18 +226,14 @@ class UseCollector:
         target: tuple[int, Sequence[int]],
     ) -> Iterator[BufferUse]:
         """Reads of some tensors and writes of others, which may have lain at the same place."""
-        for index in self._of_tensors(*source):
-            yield BufferUse(index, self._part(others, index, FIRST_READ), True)
-        for index in self._of_tensors(*target):
-            yield BufferUse(index, self._part(others, index, FIRST_WRITE), False)
-
-    def _part(self, others: Uses, index: int, first_column: int) -> Uses:
-        """The reads or the writes of a buffer among those of the whole arena."""
-        buffer = self._buffers[index]
-        part = np.full((buffer.size_bytes, 4), UNUSED, dtype=np.int32)
-        columns = slice(first_column, first_column + 2)
-        part[:, columns] = others[buffer.offset : buffer.offset + buffer.size_bytes, columns]
-        return part
+        read, written = self._of_tensors(*source), self._of_tensors(*target)
+        for index in dict.fromkeys((*read, *written)):
+            uses = np.full((self._buffers[index].size_bytes, 4), UNUSED, dtype=np.int32)
+            for indices, columns in ((read, _READS), (written, _WRITES)):
+                if index in indices:
+                    offset = self._buffers[index].offset
+                    uses[:, columns] = others[offset : offset + len(uses), columns]
+            yield BufferUse(index, uses, index in read)
 
     def _operator(self, node: NodeKey) -> Operator:
         return self._graph.subgraphs[node[0]].operators[node[1]]

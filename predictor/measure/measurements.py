@@ -10,6 +10,7 @@ from __future__ import annotations
 import csv
 import io
 import math
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -160,7 +161,7 @@ def _check_header(path: Path, header: list[str]) -> None:
         for column, (unit, others) in _UNITS.items():
             if name.lower() in others:
                 raise MeasurementError(
-                    f"{path}: column {name} is in {others[name.lower()]}; "
+                    f"{path}: wrong unit: column {name} is in {others[name.lower()]}; "
                     f"give {unit} in a column {column}"
                 )
         if name not in COLUMNS:
@@ -195,7 +196,10 @@ def _number(where: str, name: str, text: str) -> float:
         value = float(text)
     except ValueError:
         unit = f" of {_UNITS[name][0]}" if name in _UNITS else ""
-        raise MeasurementError(f"{where}: {name} is {text!r}, not a number{unit}") from None
+        words = (
+            "wrong unit: " if re.fullmatch(r"[-+.\d]+(e[-+]?\d+)?\s*[a-zµ]+", text, re.I) else ""
+        )
+        raise MeasurementError(f"{where}: {words}{name} is {text!r}, not a number{unit}") from None
     if not math.isfinite(value) or value < 0 or (value == 0 and name in _UNITS):
         raise MeasurementError(f"{where}: {name} is {text}; it must be positive")
     return value

@@ -48,6 +48,27 @@ def deploy(graph: Graph, content: bytes | None, revision: Revision) -> Deploymen
     return Deployment(replace(made, flatbuffer_bytes=len(file)), True, file)
 
 
+def smallest(graph: Graph, revision: Revision) -> Graph:
+    """The model as it needs the least arena with the revision's kernels.
+
+    With the project's own kernels that is mostly the device model, whose requantisation tables lie
+    in flash. The graph itself where nothing is gained.
+
+    Raises:
+        RefusedError: TFLM refuses the model.
+    """
+    if revision.kernels != OURS or has_custom(graph):
+        return graph
+    from predictor.memory.arena import arena
+    from predictor.model.device_model import device_model
+
+    made = device_model(graph, "flash")
+    if not runs_builtin(graph) or revision.device_model != "where_needed":
+        return made
+    needs = [arena(item, revision).required_bytes for item in (made, graph)]
+    return made if needs[0] < needs[1] else graph
+
+
 def registers_builtin(graph: Graph, revision: Revision) -> bool:
     """Whether a deployed model's builtin operators are registered with the project's kernels."""
     return (

@@ -47,11 +47,14 @@ class _Solver:
     def __init__(self, problem: PlanProblem, deadline: float, max_price: int | None) -> None:
         self.best: Solution | None = None
         self._problem = problem
+        self._bound = problem.lower_bound_bytes
         self._deadline = deadline
         self._max_price = max_price
 
     def offer(self, solution: Solution) -> None:
         """Takes a plan if it is lower than the best, or as low and cheaper."""
+        is_complete = not self._problem.prices and solution.height_bytes <= self._bound
+        solution = replace(solution, bound_bytes=self._bound, is_complete=is_complete)
         price = self._problem.price
         if self.best is None or (solution.height_bytes, price(solution.chosen)) < (
             self.best.height_bytes,
@@ -72,18 +75,17 @@ class _Solver:
             self._search(self._affordable(), patience)
         best = self.result()
         if best.is_optimal and not best.chosen:
-            return
-        if has_solver:
+            self.best = replace(best, is_complete=True)
+        elif has_solver:
             self.best = plan_cpsat.solve(self._problem, best, self._deadline, self._max_price)
         elif best.chosen:
             self._drop_choices()
+        if has_solver and any(buffer.is_scratch for buffer in self._problem.buffers):
+            self.best = plan_cpsat.lower_tensors(self._problem, self.result(), self._deadline)
 
     def _search(self, chosen: frozenset[int], patience: int = 0) -> None:
-        bound = self._problem.lower_bound_bytes
-
         def found(solution: Solution) -> None:
-            is_complete = not self._problem.prices and solution.height_bytes <= bound
-            self.offer(replace(solution, bound_bytes=bound, chosen=chosen, is_complete=is_complete))
+            self.offer(replace(solution, chosen=chosen))
 
         plan_search.search(self._problem.with_choices(chosen), self._deadline, found, patience)
 

@@ -15,6 +15,7 @@ from functools import cached_property
 from predictor.errors import UsageError
 from predictor.memory.arena import ArenaReport, PlannedBuffer, arena
 from predictor.memory.exact_planner import DEFAULT_TIME_LIMIT_S, solve
+from predictor.memory.operator_order import best_order, with_order
 from predictor.memory.overlap import (
     OperatorDistance,
     OverlapLevel,
@@ -58,12 +59,14 @@ class OptimizeOptions:
         time_limit_s: for each run of the solver.
         max_slowdown: most extra instructions as a fraction of all, None for no limit.
         instructions: tells what steering operators to other kernels costs.
+        reorder: whether operators may run in another order.
     """
 
     overlap: OverlapLevel = OverlapLevel.DIAGONAL
     time_limit_s: float = DEFAULT_TIME_LIMIT_S
     max_slowdown: float | None = None
     instructions: Instructions = count_macs
+    reorder: bool = False
 
 
 @dataclass(frozen=True)
@@ -72,16 +75,16 @@ class Optimized:
 
     ``before`` is the arena of the file as it came, ``after`` that of ``graph``. ``solution`` is
     the solver's plan with scratch buffers at places where they fit; TFLM places them itself.
-    ``without_overlap`` is the best plan in which no buffers overlap. ``steered`` are operators of
-    the main subgraph that got other options, which costs ``extra_instructions`` of
-    ``instructions``.
+    ``without_overlap_bytes`` is the height of the tensors in the best plan without overlaps.
+    ``steered`` are operators of the main subgraph that got other options, which costs
+    ``extra_instructions`` of ``instructions``.
     """
 
     graph: Graph
     before: ArenaReport
     after: ArenaReport
     solution: Solution
-    without_overlap: Solution
+    without_overlap_bytes: int
     options: OptimizeOptions
     steered: tuple[int, ...]
     instructions: float
@@ -124,8 +127,13 @@ def optimize(
     revision: Revision,
     options: OptimizeOptions | None = None,
     original_sha256: str = "",
+    before: ArenaReport | None = None,
 ) -> Optimized:
     """Finds the best memory plan of a model for a TFLM and a kernel set.
+
+    Args:
+        original_sha256: digest of the file that the user has.
+        before: the arena of that file, where it is another than the model's.
 
     Raises:
         RefusedError: TFLM refuses the model.
@@ -133,32 +141,55 @@ def optimize(
     """
     options = options or OptimizeOptions()
     start = time.monotonic()
-    before = arena(graph, revision)
     plain = without_plan(graph)
-    report = before if plain is graph else arena(plain, revision)
-    task = _Task(plain, report, options)
-    no_overlap = solve(PlanProblem(plan_buffers(report.buffers)), options.time_limit_s)
-    problem = task.problem()
-    known = replace(no_overlap, offsets=task.extended(no_overlap.offsets), bound_bytes=0)
+    report = arena(plain, revision)
+    if before is None:
+        before = report if plain is graph else arena(graph, revision)
+    apart = PlanProblem(plan_buffers(report.buffers))
+    no_overlap = solve(apart, options.time_limit_s)
+    best = _solved(_Task(plain, report, options), no_overlap)
+    order = best_order(report, options.overlap) if options.reorder else None
+    if order is not None:
+        moved = with_order(plain, order)
+        other = _solved(_Task(moved, arena(moved, revision), options, order))
+        best = min(best, other, key=lambda item: (item.solution.height_bytes, item.price))
+    changed, after, origin = _written(best, original_sha256)
+    return Optimized(
+        graph=changed,
+        before=before,
+        after=after,
+        solution=best.solution,
+        without_overlap_bytes=apart.tensor_bytes(no_overlap.offsets),
+        options=options,
+        steered=best.steered,
+        instructions=best.task.instructions,
+        extra_instructions=best.price,
+        solver_s=time.monotonic() - start,
+        origin=origin,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Solved:
+    """A plan of a model with the operators in one order."""
+
+    task: _Task
+    solution: Solution
+    steered: tuple[int, ...]
+    price: int
+
+
+def _solved(task: _Task, known: Solution | None = None) -> _Solved:
+    """The best plan, not worse than one that is known for the model as it is."""
+    options, problem = task.options, task.problem()
+    if known is not None:
+        known = replace(known, offsets=task.extended(known.offsets))
     max_price = None
     if options.max_slowdown is not None:
         max_price = int(options.max_slowdown * task.instructions)
     solution = solve(problem, options.time_limit_s, max_price, start=known)
     steered = tuple(task.candidates[choice].index for choice in sorted(solution.chosen))
-    changed, after, origin = _written(task, solution, steered, original_sha256)
-    return Optimized(
-        graph=changed,
-        before=before,
-        after=after,
-        solution=solution,
-        without_overlap=no_overlap,
-        options=options,
-        steered=steered,
-        instructions=task.instructions,
-        extra_instructions=problem.price(solution.chosen),
-        solver_s=time.monotonic() - start,
-        origin=origin,
-    )
+    return _Solved(task, solution, steered, problem.price(solution.chosen))
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,10 +203,17 @@ class _Candidate:
 class _Task:
     """One model to be planned: as it is, and with all steerable operators steered."""
 
-    def __init__(self, graph: Graph, report: ArenaReport, options: OptimizeOptions) -> None:
+    def __init__(
+        self,
+        graph: Graph,
+        report: ArenaReport,
+        options: OptimizeOptions,
+        order: tuple[int, ...] = (),
+    ) -> None:
         self.graph = graph
         self.report = report
-        self._options = options
+        self.options = options
+        self.order = order
         self.variant = report
         self.candidates: list[_Candidate] = []
         counts = options.instructions(report.prepared)
@@ -188,7 +226,7 @@ class _Task:
         changed = {}
         for node in self.report.prepared.nodes:
             context = node.context
-            if context.subgraph.index or context.op.name != "CONV_2D" or context.scratch_bytes:
+            if context.subgraph.index or context.scratch_bytes:
                 continue
             options = steered_options(context)
             if options is not None and not _overlaps(distance_of(node)):
@@ -197,7 +235,7 @@ class _Task:
             return
         revision = self.report.prepared.revision
         self.variant = arena(with_options(self.graph, changed), revision)
-        steered_counts = self._options.instructions(self.variant.prepared)
+        steered_counts = self.options.instructions(self.variant.prepared)
         for node, old, new in zip(self.variant.prepared.nodes, counts, steered_counts, strict=True):
             index = node.context.op.index
             in_main = not node.context.subgraph.index
@@ -216,7 +254,7 @@ class _Task:
         ]
         writer = {tensor: op.index for op in self.graph.main.operators for tensor in op.outputs}
         overlaps = []
-        for overlap in allowed_overlaps(self.variant, self._options.overlap):
+        for overlap in allowed_overlaps(self.variant, self.options.overlap):
             tensor = self.variant.buffers[overlap.lower].tensor
             owner = -1 if tensor is None else writer[tensor.index]
             overlaps.append(overlap._replace(choice=choice_of.get(owner)))
@@ -258,18 +296,17 @@ def with_options(graph: Graph, options: Mapping[int, Mapping[str, object]]) -> G
     return replace(graph, subgraphs=(main, *graph.subgraphs[1:]))
 
 
-def _written(
-    task: _Task, solution: Solution, steered: tuple[int, ...], original_sha256: str
-) -> tuple[Graph, ArenaReport, PlanOrigin]:
+def _written(best: _Solved, original_sha256: str) -> tuple[Graph, ArenaReport, PlanOrigin]:
     """The model with the plan in its metadata, its arena, and where the plan comes from.
 
     Raises:
         UsageError: this TFLM takes no offline plan.
     """
+    task = best.task
     revision = task.report.prepared.revision
     operators = task.variant.prepared.graph.main.operators
-    graph = with_options(task.graph, {index: operators[index].options for index in steered})
-    offsets = tensor_offsets(graph, task.variant.buffers, solution.offsets)
+    graph = with_options(task.graph, {index: operators[index].options for index in best.steered})
+    offsets = tensor_offsets(graph, task.variant.buffers, best.solution.offsets)
     metadata = {**graph.metadata, OFFLINE_PLAN: memoryview(offline_plan_bytes(offsets))}
     after = arena(replace(graph, metadata=metadata), revision)
     if not any(buffer.is_offline_planned for buffer in after.buffers) and after.buffers:
@@ -282,7 +319,8 @@ def _written(
         commit=revision.commit,
         original_sha256=original_sha256,
         distances=used_distances(after),
-        steered=steered,
+        steered=best.steered,
+        order=task.order,
     )
     metadata[PLAN_ORIGIN] = memoryview(plan_origin_bytes(origin))
     return replace(graph, metadata=metadata), after, origin

@@ -8,13 +8,14 @@ whether buffers overlap, so this needs no change of the runtime.
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from predictor.memory.arena import ArenaReport, PlannedBuffer
 from predictor.memory.plan_problem import ALIGNMENT, AllowedOverlap, PlanBuffer, PlanProblem
 from predictor.memory.preparation import PreparedNode
 from predictor.operators.access_order import InputOverlap
+from predictor.operators.conv import steered_options
 from predictor.operators.sizes import align_up
 
 NO_RULE = "no rule: never overlaps"
@@ -75,7 +76,7 @@ class Ties:
     """Which buffers of a report an operator may let overlap.
 
     Only operators of the main subgraph that run once: others run in loops or under conditions,
-    with lifetimes that TFLM stretches.
+    with lifetimes that TFLM stretches. Outputs of the model are read after the last operator.
     """
 
     def __init__(self, report: ArenaReport) -> None:
@@ -109,6 +110,7 @@ class Ties:
             and self._report.buffers[upper].last_use == step
             and upper != lower
             and node.context.op.inputs.count(tensor) == 1
+            and tensor not in node.context.subgraph.outputs
         }
         if dying:
             yield node, lower, dying
@@ -142,7 +144,10 @@ def allowed_overlaps(report: ArenaReport, level: OverlapLevel) -> list[AllowedOv
 
 def plan_buffers(buffers: tuple[PlannedBuffer, ...]) -> list[PlanBuffer]:
     """Planned buffers as the exact planner takes them."""
-    return [PlanBuffer(b.size_bytes, b.first_use, b.last_use) for b in buffers]
+    return [
+        PlanBuffer(b.size_bytes, b.first_use, b.last_use, is_scratch=b.tensor is None)
+        for b in buffers
+    ]
 
 
 def problem_of(report: ArenaReport, level: OverlapLevel) -> PlanProblem:
@@ -155,3 +160,46 @@ def distances(report: ArenaReport) -> Mapping[NodeKey, OperatorDistance]:
     return {
         (item.subgraph_index, item.index): item for item in map(distance_of, report.prepared.nodes)
     }
+
+
+def optimized_bound_bytes(report: ArenaReport) -> int:
+    """A bound on the planned bytes after optimisation, without looking for a plan.
+
+    At each step what is alive must fit, but for what the operator's output may share with an
+    input. Only steps above the best bound so far are looked at: a handful in most models.
+    """
+    changes: dict[int, int] = {}
+    for buffer in report.buffers:
+        changes[buffer.first_use] = changes.get(buffer.first_use, 0) + buffer.size_bytes
+        changes[buffer.last_use + 1] = changes.get(buffer.last_use + 1, 0) - buffer.size_bytes
+    alive, sums = 0, []
+    for step in sorted(changes):
+        alive += changes[step]
+        sums.append((alive, step))
+    sums.sort(reverse=True)
+    ties = Ties(report)
+    best = 0
+    for needed, step in sums:
+        if needed <= best:
+            break
+        best = max(best, needed - _shared_bytes(report, ties, step))
+    return best
+
+
+def _shared_bytes(report: ArenaReport, ties: Ties, step: int) -> int:
+    """What the output of the operator at a step may share with one of its inputs, at most."""
+    shared = 0
+    for node, lower, dying in ties.at(step):
+        size = report.buffers[lower].size_bytes
+        for overlap in [*distance_of(node).overlaps, *_steered_overlaps(node)]:
+            if overlap.position in dying:
+                shared = max(shared, size - align_up(overlap.distance_bytes, ALIGNMENT))
+    return shared
+
+
+def _steered_overlaps(node: PreparedNode) -> Sequence[InputOverlap]:
+    """The overlaps of an operator if its options are changed without effect on its results."""
+    options = steered_options(node.context)
+    if options is None or node.row.overlap is None:
+        return ()
+    return node.row.overlap(node.context.with_operator(replace(node.context.op, options=options)))

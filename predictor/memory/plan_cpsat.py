@@ -74,6 +74,22 @@ def solve(
     return replace(cheapest, bound_bytes=bound, is_complete=run.is_proven)
 
 
+def lower_tensors(problem: PlanProblem, best: Solution, deadline: float) -> Solution:
+    """A plan of the same height and choices whose tensors alone are as low as possible."""
+    fixed = problem.with_choices(best.chosen)
+    built = _build(fixed, best, None)
+    built.model.add(built.height <= best.height_bytes // ALIGNMENT)
+    top = built.model.new_int_var(0, best.height_bytes // ALIGNMENT, "top")
+    for offset, buffer in zip(built.offsets, fixed.buffers, strict=True):
+        if not buffer.is_scratch:
+            built.model.add(offset + buffer.size_bytes // ALIGNMENT <= top)
+    built.model.minimize(top)
+    found = _run(fixed, built, deadline).solution
+    if found is None or fixed.tensor_bytes(found.offsets) >= fixed.tensor_bytes(best.offsets):
+        return best
+    return replace(best, offsets=found.offsets)
+
+
 def _build(problem: PlanProblem, start: Solution, max_price: int | None) -> _Model:
     """The model of plans that are not higher than ``start``."""
     from ortools.sat.python import cp_model
@@ -126,11 +142,12 @@ class _Pairs:
         """Demands that ``lower`` begins as far below ``upper`` as it must."""
         model, offsets = self._model, self._offsets
         overlap = self._overlaps.get((lower, upper))
-        apart = offsets[lower] + self._problem.buffers[lower].size_bytes // ALIGNMENT
+        size = self._problem.buffers[lower].size_bytes // ALIGNMENT
+        apart = offsets[lower] + size
         if overlap is None:
             model.add(apart <= offsets[upper]).only_enforce_if(conditions)
             return
-        near = offsets[lower] + -(-overlap.distance_bytes // ALIGNMENT)
+        near = offsets[lower] + min(size, -(-overlap.distance_bytes // ALIGNMENT))
         if overlap.choice is not None:
             is_allowed = self._choices[overlap.choice]
         elif overlap.only_equal:

@@ -21,12 +21,14 @@ class PlanBuffer(NamedTuple):
     """A buffer to place: bytes, first and last step of its life.
 
     ``choice`` is the index of the choice with which alone it exists, None if it always does.
+    Scratch buffers are no part of an offline plan: TFLM places them around it when it runs.
     """
 
     size_bytes: int
     first_use: int
     last_use: int
     choice: int | None = None
+    is_scratch: bool = False
 
 
 class AllowedOverlap(NamedTuple):
@@ -82,7 +84,7 @@ class PlanProblem:
             [
                 buffer._replace(choice=None)
                 if buffer.choice is None or buffer.choice in chosen
-                else PlanBuffer(0, buffer.first_use, buffer.last_use)
+                else buffer._replace(size_bytes=0, choice=None)
                 for buffer in self.buffers
             ],
             [
@@ -129,6 +131,11 @@ class PlanProblem:
         ends = (o + b.size_bytes for o, b in zip(offsets, self.buffers, strict=True))
         return max(ends, default=0)
 
+    def tensor_bytes(self, offsets: Sequence[int]) -> int:
+        """The end of the highest tensor: what an offline plan says, without scratch buffers."""
+        pairs = zip(offsets, self.buffers, strict=True)
+        return max((o + b.size_bytes for o, b in pairs if not b.is_scratch), default=0)
+
     def faults(self, offsets: Sequence[int]) -> list[tuple[int, int]]:
         """Pairs of buffers that a plan puts where they may not be. For problems without choices."""
         return [
@@ -146,32 +153,33 @@ class PlanProblem:
         """No plan can be lower, whatever is chosen. Cheap and not always reached.
 
         At each step the buffers alive need their sum, less what the outputs that may overlap share
-        with inputs: all but their smallest distance.
+        with inputs. Two such outputs may hide in one input together, but for the larger of their
+        distances.
         """
         own: dict[int, int] = {}
         for lower, _, distance, only_equal, _ in self.overlaps:
             size = self.buffers[lower].size_bytes
             needed = 0 if only_equal else min(distance, size)
             own[lower] = min(own.get(lower, size), needed)
-        return max((max(self._least(step, own)) for step in self._steps()), default=0)
-
-    def _steps(self) -> list[int]:
-        """Steps at which a life begins: among them is one of each largest set of buffers alive."""
-        return sorted({buffer.first_use for buffer in self.buffers})
-
-    def _least(self, step: int, own: Mapping[int, int]) -> tuple[int, int]:
-        """Bytes needed at a step: by the sum, and by the largest buffer."""
-        total, largest, shared = 0, 0, []
-        for i, (size, first, last, choice) in enumerate(self.buffers):
-            if not first <= step <= last or choice is not None:
+        changes: dict[int, int] = {}
+        sharing: dict[int, list[tuple[int, int]]] = {}
+        largest = 0
+        for i, buffer in enumerate(self.buffers):
+            if buffer.choice is not None:
                 continue
+            size, first, end = buffer.size_bytes, buffer.first_use, buffer.last_use + 1
+            changes[first] = changes.get(first, 0) + size
+            changes[end] = changes.get(end, 0) - size
             largest = max(largest, size)
-            if i in own and first == step:
-                shared.append(own[i])
-            else:
-                total += size
-        # Two outputs that both overlap one input may hide in it together, but for one distance.
-        return total + max(shared, default=0), largest
+            if i in own:
+                sharing.setdefault(first, []).append((size, own[i]))
+        alive, bound = 0, largest
+        for step in sorted(changes):
+            alive += changes[step]
+            outputs = sharing.get(step, ())
+            shared = sum(size for size, _ in outputs)
+            bound = max(bound, alive - shared + max((least for _, least in outputs), default=0))
+        return bound
 
 
 @dataclass(frozen=True)

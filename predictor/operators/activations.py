@@ -13,6 +13,7 @@ from predictor.operators.checks import ensure_same_type, need_counts
 from predictor.operators.context import NodeContext
 from predictor.operators.evaluation import allocates, runs_on
 from predictor.operators.fixed_point import exponent_of, rounded_log2
+from predictor.operators.loops import elements
 from predictor.operators.overlap_rules import elementwise
 from predictor.operators.quantized import scale, zero_point
 from predictor.operators.registry import count_outputs, register
@@ -97,6 +98,7 @@ register(
     prepare=_prepare_relu,
     count=count_outputs,
     overlap=elementwise(0),
+    loops=elements.rescaling,
 )
 register(
     "RELU6",
@@ -104,6 +106,7 @@ register(
     prepare=_prepare_relu6,
     count=count_outputs,
     overlap=elementwise(0),
+    loops=elements.loops,
 )
 register(
     "LEAKY_RELU",
@@ -112,6 +115,7 @@ register(
     prepare=_prepare_leaky_relu,
     count=count_outputs,
     overlap=elementwise(0),
+    loops=elements.rescaling,
 )
 register(
     "LOGISTIC",
@@ -119,6 +123,7 @@ register(
     prepare=_prepare_logistic,
     count=count_outputs,
     overlap=elementwise(0),
+    loops=elements.loops,
 )
 register(
     "TANH",
@@ -126,6 +131,7 @@ register(
     prepare=_prepare_tanh,
     count=count_outputs,
     overlap=elementwise(0),
+    loops=elements.loops,
 )
 register(
     "HARD_SWISH",
@@ -133,6 +139,7 @@ register(
     prepare=_prepare_hard_swish,
     count=count_outputs,
     overlap=elementwise(0),
+    loops=elements.loops,
 )
 register(
     "ELU",
@@ -140,4 +147,5 @@ register(
     prepare=_prepare_elu,
     count=count_outputs,
     overlap=elementwise(0),
+    loops=elements.loops,
 )

@@ -24,6 +24,7 @@ from predictor.operators.fixed_point import (
     check_activation_range,
     check_below_one,
 )
+from predictor.operators.loops import elements
 from predictor.operators.overlap_rules import elementwise
 from predictor.operators.parsing import fused_activation
 from predictor.operators.quantized import scale, zero_point
@@ -247,6 +248,7 @@ register(
     prepare=_prepare_add,
     count=count_outputs,
     overlap=elementwise(0, 1),
+    loops=elements.loops,
 )
 register(
     "SUB",
@@ -255,6 +257,7 @@ register(
     prepare=_prepare_sub,
     count=count_outputs,
     overlap=elementwise(0, 1),
+    loops=elements.loops,
 )
 register(
     "MUL",
@@ -263,6 +266,7 @@ register(
     prepare=_prepare_mul,
     count=count_outputs,
     overlap=elementwise(0, 1),
+    loops=elements.loops,
 )
 register(
     "DIV",
@@ -271,6 +275,7 @@ register(
     prepare=_prepare_div,
     count=count_outputs,
     overlap=elementwise(0, 1),
+    loops=elements.loops,
 )
 register(
     "SQUARED_DIFFERENCE",
@@ -278,19 +283,30 @@ register(
     prepare=_prepare_squared_difference,
     count=count_outputs,
     overlap=elementwise(0, 1),
+    loops=elements.loops,
 )
-register("ADD_N", prepare=_prepare_add_n, count=count_add_n)
+register("ADD_N", prepare=_prepare_add_n, count=count_add_n, loops=elements.sum_of_inputs)
 register(
     "MAXIMUM",
     "MINIMUM",
     prepare=_prepare_maximum_minimum,
     count=count_outputs,
+    loops=elements.loops,
 )
-register("FLOOR_DIV", "FLOOR_MOD", prepare=_prepare_floor, count=count_outputs)
-register("PRELU", init=allocates("PreluParams"), prepare=_prepare_prelu, count=count_outputs)
+register(
+    "FLOOR_DIV", "FLOOR_MOD", prepare=_prepare_floor, count=count_outputs, loops=elements.loops
+)
+register(
+    "PRELU",
+    init=allocates("PreluParams"),
+    prepare=_prepare_prelu,
+    count=count_outputs,
+    loops=elements.loops,
+)
 register(
     "SELECT_V2",
     init=allocates("OpDataSelect"),
     prepare=_prepare_select,
     count=count_outputs,
+    loops=elements.loops,
 )

@@ -7,6 +7,7 @@ from predictor.model.graph import TensorType
 from predictor.operators.context import NodeContext
 from predictor.operators.evaluation import allocates, runs_on, unchecked_tensors
 from predictor.operators.fixed_point import check_below_one
+from predictor.operators.loops import elements
 from predictor.operators.quantized import scale
 from predictor.operators.registry import count_outputs, register
 
@@ -40,4 +41,6 @@ register(
     prepare=_prepare_comparison,
     count=count_outputs,
 )
-register("LOGICAL_AND", "LOGICAL_OR", prepare=_prepare_logical, count=count_outputs)
+register(
+    "LOGICAL_AND", "LOGICAL_OR", prepare=_prepare_logical, count=count_outputs, loops=elements.loops
+)

@@ -91,6 +91,10 @@ class NodeContext:
         self.invoke_errors: list[str] = []
         self.notes: list[str] = []
 
+    def with_operator(self, op: Operator) -> NodeContext:
+        """What another operator would see in the place of this one."""
+        return type(self)(self.graph, self.subgraph, op, self.kernels, self.sizeof, self.state)
+
     # Tensors.
 
     def input(self, position: int) -> Tensor | None:

@@ -22,6 +22,7 @@ from predictor.operators.convolution import (
     populate_quantization,
 )
 from predictor.operators.evaluation import allocates
+from predictor.operators.loops.conv import loops
 from predictor.operators.parsing import check_element_types, fused_activation, options_of
 from predictor.operators.quantized import INT16_BYTES, zero_point
 from predictor.operators.registry import OpCount, register
@@ -148,8 +149,6 @@ def _overlap(ctx: NodeContext) -> Sequence[InputOverlap]:
     if windows.out_channels % groups or groups * windows.positions > MAX_STEPS:
         return ()
     size = RUNTIME_TYPE_BYTES[input.type]
-    if ctx.kernels == "ours" and input.type == TensorType.INT8:
-        return (InputOverlap(0, order.ours(windows, groups), "blocks of four positions"),)
     if ctx.kernels != "cmsis_nn" or input.type == TensorType.FLOAT32:
         distance = order.reference(windows, groups) * size
         return (InputOverlap(0, distance, "each position is finished before the next"),)
@@ -170,7 +169,7 @@ def steered_options(ctx: NodeContext) -> Mapping[str, Any] | None:
     """
     input, filter = ctx.input(0), ctx.input(1)
     options = options_of(ctx, _OPTIONS)
-    if ctx.kernels != "cmsis_nn" or input is None or filter is None:
+    if ctx.op.name != "CONV_2D" or ctx.kernels != "cmsis_nn" or input is None or filter is None:
         return None
     is_int8 = (input.type, filter.type) == (TensorType.INT8, TensorType.INT8)
     if not is_int8 or not _is_1x1(ctx, ctx.shape(input), ctx.shape(filter)):
@@ -185,4 +184,5 @@ register(
     prepare=_prepare,
     count=count,
     overlap=_overlap,
+    loops=loops,
 )

@@ -21,6 +21,7 @@ from predictor.operators.convolution import (
     populate_quantization,
 )
 from predictor.operators.evaluation import allocates
+from predictor.operators.loops.depthwise import loops
 from predictor.operators.parsing import fused_activation, options_of
 from predictor.operators.quantized import INT16_BYTES, zero_point
 from predictor.operators.registry import OpCount, register
@@ -145,9 +146,6 @@ def _overlap(ctx: NodeContext) -> Sequence[InputOverlap]:
     multiplier = options_of(ctx, _OPTIONS).get("depth_multiplier", 0)
     if multiplier < 1 or windows.out_channels != windows.in_channels * multiplier:
         return ()
-    if ctx.kernels == "ours" and input.type == TensorType.INT8:
-        rule = "each position is finished before the next, four channels at a time"
-        return (InputOverlap(0, order.ours(windows, multiplier), rule),)
     rule = "each position is finished before the next"
     if ctx.kernels != "cmsis_nn" or input.type == TensorType.FLOAT32:
         size = RUNTIME_TYPE_BYTES[input.type]
@@ -164,4 +162,5 @@ register(
     prepare=_prepare,
     count=count,
     overlap=_overlap,
+    loops=loops,
 )

@@ -13,6 +13,8 @@ from predictor.operators.checks import ensure_same_type, need_counts
 from predictor.operators.constants import constant_values
 from predictor.operators.context import NodeContext
 from predictor.operators.evaluation import allocates, runs_on, unchecked_tensors
+from predictor.operators.loops import elements
+from predictor.operators.overlap_rules import elementwise
 from predictor.operators.quantized import need_quantization
 from predictor.operators.registry import Step, count_outputs, register
 
@@ -105,6 +107,8 @@ register(
     init=allocates("OpDataAbsRsqrt"),
     prepare=_prepare_abs_rsqrt,
     count=count_outputs,
+    overlap=elementwise(0),
+    loops=elements.loops,
 )
 register(
     "SIN",
@@ -114,9 +118,32 @@ register(
     "SQUARE",
     prepare=_prepare_for(TensorType.FLOAT32),
     count=count_outputs,
+    overlap=elementwise(0),
+    loops=elements.loops,
 )
-register("LOGICAL_NOT", prepare=_prepare_for(TensorType.BOOL), count=count_outputs)
-register("EXP", "CEIL", "ROUND", prepare=_prepare_float_same_shape, count=count_outputs)
-register("NEG", "FLOOR", prepare=_prepare_float_unchecked, count=count_outputs)
-register("ZEROS_LIKE", prepare=_prepare_zeros_like, count=count_outputs)
-register("FILL", prepare=_prepare_fill, count=count_outputs)
+register(
+    "LOGICAL_NOT",
+    prepare=_prepare_for(TensorType.BOOL),
+    count=count_outputs,
+    overlap=elementwise(0),
+    loops=elements.loops,
+)
+register(
+    "EXP",
+    "CEIL",
+    "ROUND",
+    prepare=_prepare_float_same_shape,
+    count=count_outputs,
+    overlap=elementwise(0),
+    loops=elements.loops,
+)
+register(
+    "NEG",
+    "FLOOR",
+    prepare=_prepare_float_unchecked,
+    count=count_outputs,
+    overlap=elementwise(0),
+    loops=elements.loops,
+)
+register("ZEROS_LIKE", prepare=_prepare_zeros_like, count=count_outputs, loops=elements.loops)
+register("FILL", prepare=_prepare_fill, count=count_outputs, loops=elements.loops)

@@ -14,6 +14,7 @@ from predictor.operators.convolution import (
 )
 from predictor.operators.evaluation import allocates, runs_on
 from predictor.operators.fixed_point import check_activation_range
+from predictor.operators.loops.fully_connected import loops
 from predictor.operators.parsing import check_element_types, fused_activation, options_of
 from predictor.operators.quantized import INT32_BYTES, zero_point
 from predictor.operators.registry import OpCount, register
@@ -121,4 +122,5 @@ register(
     init=allocates("FullyConnectedOpData"),
     prepare=_prepare,
     count=count,
+    loops=loops,
 )

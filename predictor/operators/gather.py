@@ -11,6 +11,7 @@ import numpy.typing as npt
 from predictor.model.graph import Tensor, TensorType
 from predictor.operators.checks import ensure_rank, int_option, need_counts, writable_dims
 from predictor.operators.context import NodeContext
+from predictor.operators.loops import elements
 from predictor.operators.quantized import zero_point
 from predictor.operators.registry import count_outputs, register
 from predictor.operators.sizes import runtime_bytes
@@ -122,6 +123,14 @@ def _prepare_embedding_lookup(ctx: NodeContext) -> None:
         ctx.fails_at_invoke(f"it looks up a row that is not one of {rows}")
 
 
-register("GATHER", params="TfLiteGatherParams", prepare=_prepare_gather, count=count_outputs)
-register("GATHER_ND", prepare=_prepare_gather_nd, count=count_outputs)
-register("EMBEDDING_LOOKUP", prepare=_prepare_embedding_lookup, count=count_outputs)
+register(
+    "GATHER",
+    params="TfLiteGatherParams",
+    prepare=_prepare_gather,
+    count=count_outputs,
+    loops=elements.loops,
+)
+register("GATHER_ND", prepare=_prepare_gather_nd, count=count_outputs, loops=elements.loops)
+register(
+    "EMBEDDING_LOOKUP", prepare=_prepare_embedding_lookup, count=count_outputs, loops=elements.loops
+)

@@ -4,9 +4,12 @@ broadcast_args.cc."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import pairwise
+from math import prod
 
 from predictor.model.graph import Tensor, TensorType
+from predictor.operators.access_order import InputOverlap
 from predictor.operators.checks import (
     constant_int32,
     constant_ints,
@@ -17,9 +20,11 @@ from predictor.operators.checks import (
 )
 from predictor.operators.context import NodeContext
 from predictor.operators.evaluation import allocates, runs_on, unchecked_tensors
-from predictor.operators.parsing import ACTIVATION_NONE, fused_activation
+from predictor.operators.loops import elements, movement
+from predictor.operators.parsing import ACTIVATION_NONE, fused_activation, options_of
 from predictor.operators.quantized import scale, zero_point
 from predictor.operators.registry import count_outputs, register
+from predictor.operators.sizes import RUNTIME_TYPE_BYTES
 
 _MAX_CONCATENATED = 10
 _MAX_RANK = 6
@@ -130,15 +135,58 @@ def _prepare_broadcast_args(ctx: NodeContext) -> None:
         ensure_rank(ctx, tensor, 1)
 
 
+def _overlap_concatenation(ctx: NodeContext) -> Sequence[InputOverlap]:
+    """Slices of all inputs are copied in turn; the two ranges of a copy never meet.
+
+    Mirrors reference/concatenation.h, whose ``memcpy`` must not overlap.
+    """
+    output = ctx.output(0)
+    axis = int(options_of(ctx, "ConcatenationOptions").get("axis", 0))
+    if output is None:
+        return ()
+    shape = ctx.shape(output)
+    axis += len(shape) if axis < 0 else 0
+    if not 0 <= axis < len(shape):
+        return ()
+    outer, total = prod(shape[:axis]), prod(shape[axis:])
+    found, before = [], 0
+    for position in range(len(ctx.op.inputs)):
+        input = ctx.input(position)
+        if input is None or len(ctx.shape(input)) != len(shape):
+            return ()
+        copied = prod(ctx.shape(input)[axis:])
+        ahead = (outer - 1) * (total - copied) + before + copied
+        before += copied
+        distance = max(0, ahead) * RUNTIME_TYPE_BYTES[input.type]
+        found.append(InputOverlap(position, distance, "slices of all inputs are copied in turn"))
+    return found
+
+
 register(
     "CONCATENATION",
     params="TfLiteConcatenationParams",
     init=allocates("OpDataConcatenation"),
     prepare=_prepare_concatenation,
     count=count_outputs,
+    overlap=_overlap_concatenation,
+    loops=movement.concatenation,
 )
-register("PACK", params="TfLitePackParams", prepare=_prepare_pack, count=count_outputs)
-register("UNPACK", params="TfLiteUnpackParams", prepare=_prepare_unpack, count=count_outputs)
-register("REVERSE_V2", prepare=_prepare_reverse, count=count_outputs)
-register("BROADCAST_TO", prepare=_prepare_broadcast_to, count=count_outputs)
-register("BROADCAST_ARGS", prepare=_prepare_broadcast_args, count=count_outputs)
+register(
+    "PACK",
+    params="TfLitePackParams",
+    prepare=_prepare_pack,
+    count=count_outputs,
+    loops=movement.pack,
+)
+register(
+    "UNPACK",
+    params="TfLiteUnpackParams",
+    prepare=_prepare_unpack,
+    count=count_outputs,
+    loops=movement.pack,
+)
+register("REVERSE_V2", prepare=_prepare_reverse, count=count_outputs, loops=elements.loops)
+register("BROADCAST_TO", prepare=_prepare_broadcast_to, count=count_outputs, loops=elements.loops)
+register(
+    "BROADCAST_ARGS", prepare=_prepare_broadcast_args, count=count_outputs, loops=elements.loops
+)

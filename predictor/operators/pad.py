@@ -3,7 +3,11 @@ prepare alike."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from math import prod
+
 from predictor.model.graph import Tensor, TensorType
+from predictor.operators.access_order import InputOverlap
 from predictor.operators.checks import (
     constant_int32,
     ensure_constant,
@@ -11,10 +15,13 @@ from predictor.operators.checks import (
     ensure_same_type,
     need_counts,
 )
+from predictor.operators.constants import constant_values
 from predictor.operators.context import NodeContext
 from predictor.operators.evaluation import allocates, runs_on
+from predictor.operators.loops import elements, movement
 from predictor.operators.quantized import INT32_BYTES, scale, zero_point
 from predictor.operators.registry import count_outputs, register
+from predictor.operators.sizes import RUNTIME_TYPE_BYTES
 
 _MAX_RANK = 5
 
@@ -75,11 +82,44 @@ def _prepare_mirror_pad(ctx: NodeContext) -> None:
     runs_on(ctx, output, TensorType.FLOAT32, TensorType.INT8)
 
 
-register("PAD", "PADV2", init=allocates("OpDataPad"), prepare=_prepare_pad, count=count_outputs)
+def _overlap(ctx: NodeContext) -> Sequence[InputOverlap]:
+    """The padding before an element is all that runs ahead of it.
+
+    CMSIS-NN copies the pixels of a row at once where channels are not padded, else each pixel:
+    the two ranges of a copy never meet.
+    """
+    input, output, paddings = ctx.input(0), ctx.output(0), ctx.input(1)
+    if input is None or output is None or paddings is None:
+        return ()
+    in_shape, out_shape = ctx.shape(input), ctx.shape(output)
+    values = constant_values(ctx, paddings)
+    if values is None or len(values) != 2 * len(in_shape) or min((*values, *in_shape, 1)) < 0:
+        return ()
+    last = 0
+    for size, out_size, before in zip(in_shape, out_shape, values[::2], strict=True):
+        last = last * out_size + int(before) + size - 1
+    distance = last - (ctx.element_count(input) - 1)
+    rule = "only padding is written before the element that follows it is read"
+    if ctx.kernels == "cmsis_nn" and input.type == TensorType.INT8:
+        distance += prod(in_shape[-2:])
+        rule += "; rows are copied at once"
+    return (InputOverlap(0, max(0, distance) * RUNTIME_TYPE_BYTES[input.type], rule),)
+
+
+register(
+    "PAD",
+    "PADV2",
+    init=allocates("OpDataPad"),
+    prepare=_prepare_pad,
+    count=count_outputs,
+    overlap=_overlap,
+    loops=movement.pad,
+)
 register(
     "MIRROR_PAD",
     params="TfLiteMirrorPaddingParams",
     init=allocates("OpDataMirrorPad"),
     prepare=_prepare_mirror_pad,
     count=count_outputs,
+    loops=elements.loops,
 )

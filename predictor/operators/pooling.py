@@ -17,6 +17,7 @@ from predictor.operators.checks import ensure_rank, need_counts, writable_dims
 from predictor.operators.context import NodeContext
 from predictor.operators.convolution import check_4d, expect_4d
 from predictor.operators.evaluation import allocates
+from predictor.operators.loops.pooling import loops
 from predictor.operators.parsing import options_of
 from predictor.operators.quantized import INT32_BYTES, scale, zero_point
 from predictor.operators.registry import OpCount, register
@@ -89,8 +90,6 @@ def _overlap(ctx: NodeContext) -> Sequence[InputOverlap]:
     if input is None or windows is None or windows.in_channels != windows.out_channels:
         return ()
     rule = "each position is finished before the next"
-    if ctx.kernels == "ours" and input.type == TensorType.INT8:
-        return (InputOverlap(0, order.ours(windows), rule),)
     if ctx.kernels != "cmsis_nn" or input.type == TensorType.FLOAT32:
         return (InputOverlap(0, order.reference(windows) * RUNTIME_TYPE_BYTES[input.type], rule),)
     if input.type != TensorType.INT8:
@@ -110,6 +109,7 @@ register(
     prepare=_prepare_average,
     count=count,
     overlap=_overlap,
+    loops=loops,
 )
 register(
     "MAX_POOL_2D",
@@ -118,7 +118,13 @@ register(
     prepare=_prepare_max,
     count=count,
     overlap=_overlap,
+    loops=loops,
 )
 register(
-    "L2_POOL_2D", params="TfLitePoolParams", prepare=_prepare_l2, count=count, overlap=_overlap
+    "L2_POOL_2D",
+    params="TfLitePoolParams",
+    prepare=_prepare_l2,
+    count=count,
+    overlap=_overlap,
+    loops=loops,
 )

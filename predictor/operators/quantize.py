@@ -7,6 +7,8 @@ from predictor.model.graph import TensorType
 from predictor.operators.checks import need_counts
 from predictor.operators.context import NodeContext
 from predictor.operators.evaluation import allocates, runs_on
+from predictor.operators.loops import elements
+from predictor.operators.overlap_rules import elementwise
 from predictor.operators.parsing import check_element_types
 from predictor.operators.quantized import need_quantization
 from predictor.operators.registry import count_outputs, register
@@ -62,11 +64,22 @@ register(
     init=allocates("OpDataQuantizeReference"),
     prepare=_prepare_quantize,
     count=count_outputs,
+    overlap=elementwise(0),
+    loops=elements.rescaling,
 )
 register(
     "DEQUANTIZE",
     init=allocates("DequantizeOpData"),
     prepare=_prepare_dequantize,
     count=count_outputs,
+    overlap=elementwise(0),
+    loops=elements.loops,
 )
-register("CAST", params="TfLiteCastParams", prepare=_prepare_cast, count=count_outputs)
+register(
+    "CAST",
+    params="TfLiteCastParams",
+    prepare=_prepare_cast,
+    count=count_outputs,
+    overlap=elementwise(0),
+    loops=elements.loops,
+)

@@ -13,6 +13,7 @@ from predictor.operators.evaluation import allocates, runs_on, unchecked_tensors
 from predictor.operators.fixed_point import (
     check_accumulation,
 )
+from predictor.operators.loops import elements
 from predictor.operators.parsing import ACTIVATION_NONE, check_element_types, fused_activation
 from predictor.operators.quantized import INT32_BYTES, scale, zero_point
 from predictor.operators.registry import OpCount, count_inputs, count_outputs, register
@@ -144,6 +145,7 @@ register(
     init=allocates("OpDataReduce"),
     prepare=_prepare_mean_or_sum,
     count=count_inputs,
+    loops=elements.reduction,
 )
 register(
     "REDUCE_MAX",
@@ -152,6 +154,7 @@ register(
     init=allocates("OpDataReduce"),
     prepare=_prepare_min_max,
     count=count_inputs,
+    loops=elements.reduction,
 )
 register(
     "REDUCE_ALL",
@@ -159,14 +162,34 @@ register(
     init=allocates("OpDataReduce"),
     prepare=_prepare_all,
     count=count_inputs,
+    loops=elements.reduction,
 )
-register("ARG_MAX", params="TfLiteArgMaxParams", prepare=_prepare_arg_min_max, count=count_inputs)
-register("ARG_MIN", params="TfLiteArgMinParams", prepare=_prepare_arg_min_max, count=count_inputs)
-register("CUMSUM", params="TfLiteCumsumParams", prepare=_prepare_cumsum, count=count_outputs)
+register(
+    "ARG_MAX",
+    params="TfLiteArgMaxParams",
+    prepare=_prepare_arg_min_max,
+    count=count_inputs,
+    loops=elements.reduction,
+)
+register(
+    "ARG_MIN",
+    params="TfLiteArgMinParams",
+    prepare=_prepare_arg_min_max,
+    count=count_inputs,
+    loops=elements.reduction,
+)
+register(
+    "CUMSUM",
+    params="TfLiteCumsumParams",
+    prepare=_prepare_cumsum,
+    count=count_outputs,
+    loops=elements.loops,
+)
 register(
     "L2_NORMALIZATION",
     params="TfLiteL2NormParams",
     init=allocates("L2NormalizationParams"),
     prepare=_prepare_l2_normalization,
     count=count_l2_normalization,
+    loops=elements.rows,
 )

@@ -7,6 +7,7 @@ from predictor.model.graph import Tensor, TensorType
 from predictor.operators.checks import ensure_constant, ensure_rank, int_option, need_counts
 from predictor.operators.context import NodeContext
 from predictor.operators.evaluation import runs_on
+from predictor.operators.loops import elements, movement
 from predictor.operators.registry import OpCount, count_outputs, register
 
 _BILINEAR_OPS = 7
@@ -52,10 +53,12 @@ register(
     params="TfLiteResizeBilinearParams",
     prepare=_prepare_bilinear,
     count=count_bilinear,
+    loops=elements.loops,
 )
 register(
     "RESIZE_NEAREST_NEIGHBOR",
     params="TfLiteResizeNearestNeighborParams",
     prepare=_prepare_nearest_neighbor,
     count=count_outputs,
+    loops=movement.resize_nearest,
 )

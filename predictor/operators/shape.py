@@ -16,7 +16,8 @@ from predictor.operators.checks import (
 )
 from predictor.operators.context import NodeContext
 from predictor.operators.evaluation import runs_on
-from predictor.operators.overlap_rules import in_place_copy
+from predictor.operators.loops import elements, movement
+from predictor.operators.overlap_rules import elementwise, in_place_copy
 from predictor.operators.parsing import check_element_types, options_of
 from predictor.operators.registry import count_outputs, register
 
@@ -134,7 +135,26 @@ register(
     prepare=_prepare_reshape,
     count=count_outputs,
     overlap=in_place_copy,
+    loops=movement.reshape,
 )
-register("SQUEEZE", params="TfLiteSqueezeParams", prepare=_prepare_squeeze, count=count_outputs)
-register("EXPAND_DIMS", prepare=_prepare_expand_dims, count=count_outputs)
-register("SHAPE", params="TfLiteShapeParams", prepare=_prepare_shape, count=count_outputs)
+register(
+    "SQUEEZE",
+    params="TfLiteSqueezeParams",
+    prepare=_prepare_squeeze,
+    count=count_outputs,
+    loops=movement.reshape,
+)
+register(
+    "EXPAND_DIMS",
+    prepare=_prepare_expand_dims,
+    count=count_outputs,
+    overlap=elementwise(0),
+    loops=movement.reshape,
+)
+register(
+    "SHAPE",
+    params="TfLiteShapeParams",
+    prepare=_prepare_shape,
+    count=count_outputs,
+    loops=elements.loops,
+)

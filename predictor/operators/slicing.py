@@ -21,6 +21,7 @@ from predictor.operators.checks import (
 )
 from predictor.operators.context import NodeContext
 from predictor.operators.evaluation import allocates, runs_on
+from predictor.operators.loops import elements, movement
 from predictor.operators.registry import count_outputs, register
 
 _MAX_STRIDED_RANK = 4
@@ -142,12 +143,18 @@ def _prepare_dynamic_update_slice(ctx: NodeContext) -> None:
     runs_on(ctx, operand, _FLOAT32, _INT8, _INT16, _INT32)
 
 
-register("SLICE", prepare=_prepare_slice, count=count_outputs)
+register("SLICE", prepare=_prepare_slice, count=count_outputs, loops=movement.cut)
 register(
     "STRIDED_SLICE",
     params="TfLiteStridedSliceParams",
     init=allocates("StridedSliceParams"),
     prepare=_prepare_strided_slice,
     count=count_outputs,
+    loops=movement.cut,
 )
-register("DYNAMIC_UPDATE_SLICE", prepare=_prepare_dynamic_update_slice, count=count_outputs)
+register(
+    "DYNAMIC_UPDATE_SLICE",
+    prepare=_prepare_dynamic_update_slice,
+    count=count_outputs,
+    loops=elements.loops,
+)

@@ -3,12 +3,17 @@ kernels/log_softmax.cc."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from predictor.model.graph import Tensor, TensorType
+from predictor.operators.access_order import InputOverlap
 from predictor.operators.checks import check_runtime_shape, ensure_same_type, need_counts
 from predictor.operators.context import NodeContext
 from predictor.operators.evaluation import allocates, runs_on
+from predictor.operators.loops import elements
+from predictor.operators.overlap_rules import elementwise
 from predictor.operators.parsing import options_of
 from predictor.operators.quantized import INT16_BYTES, scale, zero_point
 from predictor.operators.registry import OpCount, register
@@ -87,11 +92,25 @@ def _prepare_log(ctx: NodeContext) -> None:
     runs_on(ctx, input, TensorType.FLOAT32, TensorType.INT8)
 
 
+def _overlap(ctx: NodeContext) -> Sequence[InputOverlap]:
+    """Rows are read as often as needed, then each element again before its result is written.
+
+    CMSIS-NN's kernel for int16 is not known.
+    """
+    input, output = ctx.input(0), ctx.output(0)
+    is_unknown = ctx.kernels == "cmsis_nn" and input is not None and input.type == TensorType.INT16
+    if input is None or output is None or input.type != output.type or is_unknown:
+        return ()
+    return elementwise(0)(ctx)
+
+
 register(
     "SOFTMAX",
     params="TfLiteSoftmaxParams",
     init=allocates("SoftmaxOpData"),
     prepare=_prepare,
     count=count,
+    overlap=_overlap,
+    loops=elements.rows,
 )
-register("LOG_SOFTMAX", prepare=_prepare_log, count=count)
+register("LOG_SOFTMAX", prepare=_prepare_log, count=count, loops=elements.rows)

@@ -14,6 +14,7 @@ from predictor.operators.checks import (
 )
 from predictor.operators.context import NodeContext
 from predictor.operators.evaluation import allocates, runs_on
+from predictor.operators.loops import elements, movement
 from predictor.operators.registry import count_outputs, register
 
 
@@ -74,17 +75,22 @@ register(
     params="TfLiteDepthToSpaceParams",
     prepare=_prepare_depth_to_space,
     count=count_outputs,
+    loops=movement.block_shuffle,
 )
 register(
     "SPACE_TO_DEPTH",
     params="TfLiteSpaceToDepthParams",
     prepare=_prepare_space_to_depth,
     count=count_outputs,
+    loops=movement.block_shuffle,
 )
-register("BATCH_TO_SPACE_ND", prepare=_prepare_batch_and_space, count=count_outputs)
+register(
+    "BATCH_TO_SPACE_ND", prepare=_prepare_batch_and_space, count=count_outputs, loops=elements.loops
+)
 register(
     "SPACE_TO_BATCH_ND",
     init=allocates("SpaceToBatchParams"),
     prepare=_prepare_batch_and_space,
     count=count_outputs,
+    loops=elements.loops,
 )

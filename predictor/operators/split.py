@@ -6,6 +6,7 @@ from predictor.model.graph import Tensor, TensorType
 from predictor.operators.checks import constant_int32, ensure_constant
 from predictor.operators.context import NodeContext
 from predictor.operators.evaluation import runs_on
+from predictor.operators.loops import movement
 from predictor.operators.registry import count_outputs, register
 
 
@@ -31,5 +32,17 @@ def _check(ctx: NodeContext, axis: Tensor, input: Tensor | None) -> None:
     runs_on(ctx, input, TensorType.FLOAT32, TensorType.INT8, TensorType.INT16, TensorType.INT32)
 
 
-register("SPLIT", params="TfLiteSplitParams", prepare=_prepare_split, count=count_outputs)
-register("SPLIT_V", params="TfLiteSplitVParams", prepare=_prepare_split_v, count=count_outputs)
+register(
+    "SPLIT",
+    params="TfLiteSplitParams",
+    prepare=_prepare_split,
+    count=count_outputs,
+    loops=movement.split,
+)
+register(
+    "SPLIT_V",
+    params="TfLiteSplitVParams",
+    prepare=_prepare_split_v,
+    count=count_outputs,
+    loops=movement.split,
+)

@@ -12,6 +12,7 @@ from predictor.operators.checks import (
 )
 from predictor.operators.context import NodeContext
 from predictor.operators.evaluation import runs_on
+from predictor.operators.loops import movement
 from predictor.operators.registry import count_outputs, register
 
 _MAX_RANK = 5
@@ -40,4 +41,4 @@ def _prepare(ctx: NodeContext) -> None:
         ctx.note(f"CMSIS-NN leaves the output of an int8 TRANSPOSE of {rank} dimensions as it is")
 
 
-register("TRANSPOSE", prepare=_prepare, count=count_outputs)
+register("TRANSPOSE", prepare=_prepare, count=count_outputs, loops=movement.transpose)

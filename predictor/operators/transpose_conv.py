@@ -20,6 +20,7 @@ from predictor.operators.convolution import (
     populate_quantization,
 )
 from predictor.operators.evaluation import allocates, runs_on
+from predictor.operators.loops.transpose_conv import loops
 from predictor.operators.parsing import (
     ACTIVATION_NONE,
     check_element_types,
@@ -145,4 +146,5 @@ register(
     init=allocates("TransposeConvOpData"),
     prepare=_prepare,
     count=count,
+    loops=loops,
 )

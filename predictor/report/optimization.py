@@ -16,6 +16,7 @@ from predictor.boards.board import Board, find_board, shipped_boards
 from predictor.cost.instructions import work
 from predictor.cost.op_count import layers
 from predictor.memory.arena import PlannedBuffer
+from predictor.memory.deployment import smallest
 from predictor.memory.optimizer import Instructions, Optimized, OptimizeOptions, optimize
 from predictor.memory.overlap import OperatorDistance
 from predictor.memory.preparation import PreparedGraph
@@ -47,7 +48,7 @@ class Optimization:
         return (
             tensor_bytes(found.before.buffers),
             tensor_bytes(found.after.buffers),
-            found.without_overlap.height_bytes,
+            found.without_overlap_bytes,
         )
 
     @property
@@ -100,11 +101,13 @@ def optimize_model(
     graph = read_graph(content)
     settings = settings or OptimizeOptions()
     digest = hashlib.sha256(content).hexdigest()
-    found = optimize(graph, made.revision(), settings, digest)
+    before = predict_graph(graph, chosen, made, path, content)
+    target = smallest(graph, before.revision)
+    found = optimize(target, before.revision, settings, digest, before.arena)
     new = write_model(found.graph)
     return Optimization(
         optimized=found,
-        before=predict_graph(graph, chosen, made, path, content),
+        before=before,
         after=predict_graph(read_graph(new), chosen, made, content=new),
         content=new,
     )
@@ -149,6 +152,7 @@ def to_json(result: Optimization) -> dict[str, Any]:
         "solver_s": round(found.solver_s, 3),
         "extra_instructions_percent": round(result.extra_instructions_percent, 2),
         "steered_operators": list(found.steered),
+        "order": list(found.origin.order),
         "plan_flash_bytes": result.plan_flash_bytes,
         "operators": [_operator(item) for item in found.distances],
         "plan": [buffer_json(buffer) for buffer in found.after.buffers],
@@ -204,7 +208,7 @@ def _table(result: Optimization) -> Table:
         ("arena_used_bytes()", found.before.used_bytes, found.after.used_bytes),
         ("  planned (head)", found.before.nonpersistent_bytes, found.after.nonpersistent_bytes),
         ("    of it tensors", planned[0], planned[1]),
-        ("    tensors, no overlap", planned[0], planned[2]),
+        ("    without overlap", planned[0], planned[2]),
         ("model file", result.before.graph.flatbuffer_bytes, len(result.content)),
     )
     for label, before, after in rows:

@@ -20,7 +20,7 @@ def test_layers(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for kind in ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED"):
         assert f"\n{kind}" in said
     assert sorted(path.name for path in out.iterdir()) == [
-        "figure3_f767zi.svg", "samples.csv", "summary.json",
+        "figure3_f767zi.svg", "samples_layers.csv", "summary.json",
     ]  # fmt: skip
     picture = ElementTree.parse(out / "figure3_f767zi.svg")
     marks = [
@@ -56,6 +56,15 @@ def test_backbones(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "(paper: 0.95 to 0.99)" in said
 
 
+def test_one_backbone_after_the_other(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["characterize", "--n", "3", "--out", str(tmp_path), "--jobs", "1"]
+    arguments += ["--board", "f746zg"]
+    assert run([*arguments, "--backbone", "kws"]) == 0
+    assert "throughput of kws over image" not in capsys.readouterr().out
+    assert run([*arguments, "--backbone", "image"]) == 0
+    assert "throughput of kws over image on f746zg" in capsys.readouterr().out
+
+
 def test_an_unknown_board(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["characterize", "--board", "f999", "--out", str(tmp_path / "x")]) == 2
     assert "unknown board 'f999'" in capsys.readouterr().err
@@ -67,7 +76,7 @@ def test_emulation_counts_what_runs(tmp_path: Path) -> None:
     pytest.importorskip("unicorn", reason="pip install 'mcu-predictor[emulate]'")
     arguments = ["characterize", "--n", "2", "--source", "emulation", "--jobs", "1"]
     assert run([*arguments, "--board", "f446re", "--out", str(tmp_path)]) == 0
-    mark, _, *rows = (tmp_path / "samples.csv").read_text().splitlines()
+    mark, _, *rows = (tmp_path / "samples_layers.csv").read_text().splitlines()
     assert '"revision": "2020.07"' in mark
     assert len(rows) == 2
     assert all(row.endswith("; instructions emulated") for row in rows)

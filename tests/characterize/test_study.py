@@ -19,7 +19,8 @@ from predictor.characterize.study import Result, Settings, run
 from predictor.errors import UsageError
 from predictor.model.builder import ModelBuilder
 
-SETTINGS = Settings(spaces=(LAYERS,), count=6, boards=("f767zi",))
+SETTINGS = Settings(space=LAYERS, boards=("f767zi",))
+COUNT = 6
 
 
 def _write(path: Path, content: str) -> None:
@@ -72,18 +73,21 @@ def test_layers_cover_types_and_channels() -> None:
     assert 0.4 < sum(depth % 4 == 0 for depth in depths) / len(depths) < 0.9
 
 
+def _folder(parent: Path, name: str) -> Path:
+    (parent / name).mkdir()
+    return parent / name
+
+
 def test_several_processes_give_the_same_file(tmp_path: Path) -> None:
-    one = run(SETTINGS, tmp_path / "one.csv", _write, jobs=1)
-    two = run(SETTINGS, tmp_path / "two.csv", _write, jobs=2)
-    assert one == two
-    assert (tmp_path / "one.csv").read_text() == (tmp_path / "two.csv").read_text()
-    assert [result.name for result in one] == [f"layers-{index:04d}" for index in range(6)]
-    assert all(result.latency_s > 0 for result in one)
-    assert all(result.energy_j is None for result in one)  # power of this board is not known
+    one, two = _folder(tmp_path, "one"), _folder(tmp_path, "two")
+    results = run(SETTINGS, COUNT, one, _write, jobs=1)
+    assert results == run(SETTINGS, COUNT, two, _write, jobs=2)
+    assert SETTINGS.path(one).read_text() == SETTINGS.path(two).read_text()
+    assert [result.name for result in results] == [f"layers-{index:04d}" for index in range(COUNT)]
+    assert all(result.latency_s > 0 for result in results)
 
 
 def test_an_interrupted_study_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = tmp_path / "samples.csv"
     measure = study.measure
     measured: list[str] = []
 
@@ -95,8 +99,8 @@ def test_an_interrupted_study_goes_on(tmp_path: Path, monkeypatch: pytest.Monkey
 
     monkeypatch.setattr(study, "measure", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        run(SETTINGS, path, _write, jobs=1)
-    assert len(study.read(path, SETTINGS)) == 3
+        run(SETTINGS, COUNT, tmp_path, _write, jobs=1)
+    assert len(study.read(SETTINGS.path(tmp_path), SETTINGS)) == 3
 
     def counted(subject: Subject, settings: Settings) -> list[Result]:
         measured.append(subject.name)
@@ -104,27 +108,42 @@ def test_an_interrupted_study_goes_on(tmp_path: Path, monkeypatch: pytest.Monkey
 
     monkeypatch.setattr(study, "measure", counted)
     seen: list[tuple[int, int]] = []
-    run(SETTINGS, path, _write, jobs=1, progress=lambda done, whole: seen.append((done, whole)))
-    assert sorted(measured) == [subject.name for subject in SETTINGS.subjects]
+    run(SETTINGS, COUNT, tmp_path, _write, jobs=1, progress=lambda *pair: seen.append(pair))
+    assert sorted(measured) == [subject.name for subject in SETTINGS.subjects(COUNT)]
     assert seen == [(3, 6), (4, 6), (5, 6), (6, 6)]
     monkeypatch.undo()
-    run(SETTINGS, tmp_path / "whole.csv", _write, jobs=1)
-    assert path.read_text() == (tmp_path / "whole.csv").read_text()
+    whole = _folder(tmp_path, "whole")
+    run(SETTINGS, COUNT, whole, _write, jobs=1)
+    assert SETTINGS.path(tmp_path).read_text() == SETTINGS.path(whole).read_text()
+
+
+def test_more_and_fewer_samples(tmp_path: Path) -> None:
+    few = run(SETTINGS, 2, tmp_path, _write, jobs=1)
+    more = run(SETTINGS, 4, tmp_path, _write, jobs=1)
+    assert more[:2] == few
+    assert run(SETTINGS, 2, tmp_path, _write, jobs=1) == few
+    assert study.read(SETTINGS.path(tmp_path), SETTINGS) == more
+
+
+def test_other_spaces_in_the_folder(tmp_path: Path) -> None:
+    kws = replace(SETTINGS, space="kws")
+    found = run(kws, 1, tmp_path, _write, jobs=1)
+    assert study.others(SETTINGS, tmp_path) == found
+    assert study.others(kws, tmp_path) == ()
+    assert study.others(replace(SETTINGS, seed=1), tmp_path) == ()
 
 
 def test_a_folder_with_another_study(tmp_path: Path) -> None:
-    path = tmp_path / "samples.csv"
-    run(replace(SETTINGS, count=1), path, _write, jobs=1)
+    run(SETTINGS, 1, tmp_path, _write, jobs=1)
     with pytest.raises(UsageError, match="holds another study"):
-        run(replace(SETTINGS, count=1, seed=5), path, _write, jobs=1)
+        run(replace(SETTINGS, seed=5), 1, tmp_path, _write, jobs=1)
 
 
 @pytest.mark.parametrize("damage", ["", "a,b\n1,2\n", SETTINGS.mark + "\nname,space\nx,y\n"])
 def test_a_file_that_is_no_study(damage: str, tmp_path: Path) -> None:
-    path = tmp_path / "samples.csv"
-    path.write_text(damage)
+    SETTINGS.path(tmp_path).write_text(damage)
     with pytest.raises(UsageError, match="study"):
-        run(SETTINGS, path, _write, jobs=1)
+        run(SETTINGS, COUNT, tmp_path, _write, jobs=1)
 
 
 def test_what_fits_no_board(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -132,9 +151,9 @@ def test_what_fits_no_board(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     text = (Path(study.__file__).parents[1] / "boards" / "f446re.toml").read_text()
     small = tmp_path / "small.toml"
     small.write_text(text.replace("114_688", "1_024").replace("0x2001_C000", "0x2000_0400"))
-    settings = Settings(spaces=("image",), count=1, boards=(str(small),))
+    settings = Settings(space="image", boards=(str(small),))
     with pytest.raises(UsageError, match="none of 5 samples of image fits all of"):
-        run(settings, tmp_path / "samples.csv", _write, jobs=1)
+        run(settings, 1, tmp_path, _write, jobs=1)
 
 
 def _result(group: str, board: str, ops: int, seconds: float, watts: float = 0.4) -> Result:

@@ -7,18 +7,52 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from kernels import overlap
 from kernels.binding import Argument, Library
 from kernels.calls import Layer, run
+from predictor.operators import convolution_order, depthwise_order, pooling_order
+from predictor.operators.access_order import Windows
+from predictor.operators.ours.overlap import fully_connected
 from tests.kernels import random_layers
 from tests.kernels.emulated import EmulatedLibrary
 from tests.kernels.random_layers import BIT_WIDTHS, OPERATORS
 from tests.kernels.test_others import _pool_arguments
 
+
+def _windows(layer: Layer) -> Windows:
+    images, height, width, in_channels = layer.input_dims
+    return Windows(
+        images,
+        (height, width),
+        in_channels,
+        (layer.output_dims[1], layer.output_dims[2]),
+        layer.output_dims[3],
+        (layer.filter_dims[1], layer.filter_dims[2]),
+        layer.stride,
+        layer.dilation,
+        layer.padding,
+    )
+
+
+def _convolution(layer: Layer) -> int:
+    groups = layer.input_dims[3] // layer.filter_dims[3]
+    return convolution_order.ours(_windows(layer), groups, layer.activations)
+
+
+def _depthwise(layer: Layer) -> int:
+    multiplier = layer.multiplier_of_channels
+    return depthwise_order.ours(_windows(layer), multiplier, layer.activations)
+
+
+def _fully_connected(layer: Layer) -> int:
+    batches, height, width, depth = layer.input_dims
+    depth *= height * width
+    return fully_connected(batches, depth, layer.output_dims[3], layer.activations)
+
+
 DISTANCE: dict[str, Callable[[Layer], int]] = {
-    "convolve": overlap.convolution,
-    "depthwise": overlap.depthwise,
-    "fully_connected": overlap.fully_connected,
+    "convolve": _convolution,
+    "depthwise": _depthwise,
+    "fully_connected": _fully_connected,
 }
 
 
@@ -96,7 +130,8 @@ def test_distance_of_pooling(tracing: EmulatedLibrary, operator: str, bits: int)
         tracer.call(
             f"mn_{operator}_s{bits}", params, input_dims, data, filter_dims, output_dims, output
         )
-        assert tracer.distance == overlap.pooling(layer), layer
+        stated = pooling_order.ours(_windows(layer), layer.activations)
+        assert tracer.distance == stated, layer
 
 
 @pytest.mark.parametrize("bit_widths", BIT_WIDTHS, ids=lambda b: f"s{b[0]}xs{b[1]}")
@@ -129,4 +164,4 @@ def test_pointwise_overlaps(libraries: dict[str, Library]) -> None:
             padding=(0, 0),
             dilation=(1, 1),
         )
-        assert overlap.convolution(layer) == distance
+        assert _convolution(layer) == distance

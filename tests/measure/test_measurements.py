@@ -60,15 +60,16 @@ def test_comments_optional_columns_and_marks_of_spreadsheets(tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("header", "line", "words"),
     [
-        ("latency_s>latency_ms", "", "column latency_ms is in milliseconds; give seconds in a"),
+        ("latency_s>latency_ms", "", "wrong unit: column latency_ms is in milliseconds; give"),
         ("energy_j>energy_mJ", "", "column energy_mJ is in millijoules; give joules in a"),
         ("clock_hz>clock_MHz", "", "column clock_MHz is in megahertz; give hertz in a column"),
         ("latency_s>time", "", "unknown column 'time'"),
         (",source>", "", "column source is missing"),
         ("repeats>board", "", "column board is there twice"),
         ("", "216000000>216", ":2: wrong unit: clock_hz is 216; give hertz"),
-        ("", "0.107987>107.987 ms", ":2: latency_s is '107.987 ms', not a number of seconds"),
+        ("", "0.107987>107.987 ms", ":2: wrong unit: latency_s is '107.987 ms', not a"),
         ("", "0.04932>49.32", ":2: wrong unit: 49.32 J in 0.107987 s would be 457 W"),
+        ("", "0.107987>fast", ":2: latency_s is 'fast', not a number of seconds"),
         ("", "0.107987>-1", ":2: latency_s is -1; it must be positive"),
         ("", "0.107987>nan", ":2: latency_s is nan; it must be positive"),
         ("", "0.107987>", ":2: latency_s is empty"),

@@ -21,6 +21,7 @@ from predictor.emulation.shadow_memory import (
     BufferUse,
     ModelUses,
     Step,
+    faults_without_plan,
     stale_reads,
 )
 
@@ -77,6 +78,7 @@ def simulated(traces: tuple[Trace, ...], offsets: tuple[int, ...]) -> set[tuple[
     """(step, buffer, byte) of each read of what is not the buffer's own, byte by byte."""
     memory: dict[int, int] = {}
     found = set()
+    ever = {(a.buffer, a.byte) for trace in traces for a in trace.accesses if a.is_write}
     for _ in range(2):
         for index, trace in enumerate(traces):
             written = set()
@@ -86,7 +88,8 @@ def simulated(traces: tuple[Trace, ...], offsets: tuple[int, ...]) -> set[tuple[
                     memory[address] = access.buffer
                     written.add((access.buffer, access.byte))
                 elif (
-                    access.buffer == trace.source or (access.buffer, access.byte) in written
+                    (access.buffer, access.byte)
+                    in (ever if access.buffer == trace.source else written)
                 ) and memory.get(address) != access.buffer:
                     found.add((index, access.buffer, access.byte))
     return found
@@ -140,3 +143,12 @@ def test_a_report_says_what_is_read_where_and_what_is_there() -> None:
         "step 1 reads 1 bytes of the input from byte 2 (arena + 0x12) that hold out"
     )
     assert not stale_reads(uses, (16, 32))
+
+
+def test_bytes_that_nothing_writes_are_told_apart() -> None:
+    write = Trace(None, 0, tuple(Access(0, byte, True) for byte in range(SIZE - 2)))
+    read = Trace(0, 1, tuple(Access(0, byte, False) for byte in range(SIZE)))
+    buffers = tuple(ArenaBuffer((0, -1, index), f"t{index}", 16 * index, SIZE) for index in (0, 1))
+    uses = ModelUses(buffers, (step_of(0, write), step_of(1, read)))
+    assert not stale_reads(uses, (0, 16))
+    assert faults_without_plan(uses) == ("step 1 reads 2 bytes of t0 that nothing writes",)

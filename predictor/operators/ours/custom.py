@@ -6,10 +6,14 @@ they lie in the arena, Prepare requests the kernel's scratch buffer and looks at
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from predictor.errors import ModelError
 from predictor.model.device_options import DeviceOptions, WeightedOptions
 from predictor.model.device_reader import CODES, read_options
+from predictor.operators.access_order import InputOverlap
 from predictor.operators.context import NodeContext
+from predictor.operators.ours.overlap import input_overlaps
 from predictor.operators.ours.scratch import scratch_bytes
 from predictor.operators.ours.tables import CUSTOM
 from predictor.operators.registry import OpCount
@@ -45,5 +49,11 @@ def count(ctx: NodeContext) -> OpCount:
     return OpCount(*options(ctx).work)
 
 
+def _overlap(ctx: NodeContext) -> Sequence[InputOverlap]:
+    return input_overlaps(options(ctx))
+
+
 for _code in CODES:
-    CUSTOM.register(_code, prepare=_prepare, count=count, init=_init, highest_version=1)
+    CUSTOM.register(
+        _code, prepare=_prepare, count=count, init=_init, highest_version=1, overlap=_overlap
+    )

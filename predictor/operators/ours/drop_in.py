@@ -6,9 +6,13 @@ what a custom operator's options hold and keeps it in the arena, in the same lay
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from predictor.model.device_options import WEIGHTED, DeviceOptions
 from predictor.operators import registry
+from predictor.operators.access_order import InputOverlap
 from predictor.operators.context import NodeContext
+from predictor.operators.ours.overlap import input_overlaps
 from predictor.operators.ours.scratch import scratch_bytes
 from predictor.operators.ours.tables import BUILTIN, DROP_IN, drop_in_options
 from predictor.operators.parsing import check_element_types
@@ -45,6 +49,10 @@ def _prepare_unweighted(ctx: NodeContext) -> None:
     ctx.persistent(len(options(ctx).pack()))
 
 
+def _overlap(ctx: NodeContext) -> Sequence[InputOverlap]:
+    return input_overlaps(options(ctx))
+
+
 for _name in BUILTIN:
     _row = registry.OPERATORS.find(_name)
     assert _row is not None
@@ -53,4 +61,5 @@ for _name in BUILTIN:
         params=_row.params,
         prepare=_prepare_weighted if _name in WEIGHTED else _prepare_unweighted,
         count=_row.count,
+        overlap=_overlap,
     )

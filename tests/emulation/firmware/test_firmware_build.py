@@ -30,6 +30,7 @@ from predictor.emulation.runner_report import read_report
 from predictor.errors import (
     BoardError,
     EmulationError,
+    FlashOverflowError,
     MissingDependencyError,
     OutputError,
     UsageError,
@@ -138,7 +139,7 @@ def test_written_firmware_runs_by_itself(
 @pytest.mark.toolchain
 def test_a_model_beyond_the_flash(build_runner: BuildRunner, tmp_path: Path) -> None:
     image = build_runner("f446re")
-    with pytest.raises(EmulationError, match=r"FLASH' overflowed by \d+ bytes"):
+    with pytest.raises(FlashOverflowError, match=r"flash of f446re is [\d,]+ bytes too small"):
         write_firmware(bytes(image.blob_room_bytes), "f446re", tmp_path)
     assert list(tmp_path.iterdir()) == []
 

@@ -1,0 +1,259 @@
+"""Fits the costs of kernels' loops: ``python -m benchmarks.fit_costs REVISION KERNELS CORE``.
+
+Reads what ``benchmarks.layer_counts`` counted (``benchmarks/data``) and, where it is at hand, the
+ground truth in ``../shared/truth``; counts the loops of the same layers from their shapes; and
+finds the non-negative costs of one run of each loop that reproduce the counts with the smallest
+relative errors. Errors weigh less than by their square, so that layers whose counts depend on the
+data do not bend the rest. Writes ``predictor/cost/coefficients`` and reports the errors of layers
+and models that the fit has not seen (folds by model).
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from scipy.optimize import nnls
+
+from benchmarks.layer_models import layer_model
+from benchmarks.truth_layers import truth_layers
+from predictor.cost.instructions import load_costs, shared_costs
+from predictor.memory.preparation import PreparedNode, prepare
+from predictor.memory.revision import load_revision
+from predictor.model.tflite_reader import read_graph
+
+ROOT = Path(__file__).resolve().parents[1]
+DATA = Path(__file__).parent / "data"
+OUT = ROOT / "predictor" / "cost" / "coefficients"
+METRICS = ("instructions", "loads", "stores", "mac_instructions")
+FOLDS = 5
+LEAST = {"instructions": 50.0, "loads": 20.0, "stores": 20.0, "mac_instructions": 10.0}
+"""Errors of smaller counts are taken relative to these."""
+ROUNDS = 15
+SMOOTHEST = 2e-3
+MOST_ERROR = 0.08
+"""A term whose layers are reproduced no better than this is left out: its layers get a proxy."""
+
+
+@dataclass(slots=True)
+class Row:
+    """One operator of a model: its loops and what was counted, None where it was not."""
+
+    model: str
+    index: int
+    operator: str
+    terms: dict[str, int]
+    counts: dict[str, float | None]
+    is_truth: bool = False
+    predicted: dict[str, float] = field(default_factory=dict)
+
+
+def row_of(
+    model: str, node: PreparedNode, counts: dict[str, float | None], is_truth: bool = False
+) -> Row | None:
+    """The row of an operator whose loops are known."""
+    loops = node.row.loops(node.context) if node.row.loops is not None else None
+    if loops is None or not loops.terms:
+        return None
+    op = node.context.op
+    return Row(model, op.index, op.label, loops.terms, counts, is_truth)
+
+
+def counted_rows(path: Path, revision: str, kernels: str) -> list[Row]:
+    """Rows of layers that the project counted itself."""
+    found: dict[str, list[dict[str, str]]] = defaultdict(list)
+    with path.open(encoding="utf-8", newline="") as file:
+        for line in csv.DictReader(line for line in file if not line.startswith("#")):
+            found[line["model"]].append(line)
+    rows = []
+    for model, lines in found.items():
+        graph = read_graph(layer_model(model).build())
+        nodes = prepare(graph, load_revision(revision, kernels)).nodes
+        for line in lines:
+            node = nodes[int(line["index"])]
+            row = row_of(model, node, {metric: float(line[metric]) for metric in METRICS})
+            rows += [row] if row is not None else []
+    return rows
+
+
+def components(rows: Iterable[Row], fixed: Iterable[str]) -> list[list[Row]]:
+    """Rows in groups that share no loop, so that each group is fitted by itself."""
+    parents: dict[str, str] = {}
+
+    def root(term: str) -> str:
+        while parents.setdefault(term, term) != term:
+            term = parents[term]
+        return term
+
+    known = set(fixed)
+    free = [[term for term in row.terms if term not in known] for row in rows]
+    for terms in free:
+        for term in terms:
+            parents[root(term)] = root(terms[0])
+    groups: dict[str, list[Row]] = defaultdict(list)
+    for row, terms in zip(rows, free, strict=True):
+        if terms:
+            groups[root(terms[0])].append(row)
+    return list(groups.values())
+
+
+def fit(rows: Sequence[Row], metric: str, fixed: dict[str, float]) -> dict[str, float]:
+    """Non-negative costs of the loops in one metric, by iteratively reweighted least squares."""
+    rows = [row for row in rows if row.counts.get(metric) is not None]
+    names = sorted({term for row in rows for term in row.terms if term not in fixed})
+    if not names:
+        return {}
+    column = {name: position for position, name in enumerate(names)}
+    runs = np.zeros((len(rows), len(names)))
+    counts = np.array([row.counts[metric] for row in rows], dtype=float)
+    known = np.zeros(len(rows))
+    for position, row in enumerate(rows):
+        for term, times in row.terms.items():
+            if term in fixed:
+                known[position] += times * fixed[term]
+            else:
+                runs[position, column[term]] = times
+    wanted = np.maximum(counts - known, 0)
+    relative = 1 / np.maximum(counts, LEAST[metric])
+    weights = relative.copy()
+    costs = np.zeros(len(names))
+    ridge = 1e-7 * np.eye(len(names))
+    for _ in range(ROUNDS):
+        weighted = runs * weights[:, None]
+        scale = np.maximum(np.abs(weighted).max(0), 1e-12)
+        left = np.vstack([weighted / scale, ridge])
+        right = np.concatenate([wanted * weights, np.zeros(len(names))])
+        costs = nnls(left, right, maxiter=1000 + 100 * len(names))[0] / scale
+        errors = np.abs(runs @ costs - wanted) * relative
+        weights = relative / np.sqrt(np.maximum(errors, SMOOTHEST))
+    return dict(zip(names, costs.tolist(), strict=True))
+
+
+def fit_all(rows: Sequence[Row]) -> dict[str, dict[str, float]]:
+    """Costs of all loops by metric."""
+    shared = shared_costs()
+    found: dict[str, dict[str, float]] = {metric: {} for metric in METRICS}
+    for metric in METRICS:
+        fixed = {term: getattr(costs, metric) for term, costs in shared.items()}
+        for group in components(rows, fixed):
+            found[metric].update(fit(group, metric, fixed))
+    return found
+
+
+def predicted(row: Row, costs: dict[str, float], metric: str) -> float:
+    """What the costs make of a row's loops."""
+    shared = shared_costs()
+    return sum(
+        times * (getattr(shared[term], metric) if term in shared else costs.get(term, np.nan))
+        for term, times in row.terms.items()
+    )
+
+
+def cross_validate(rows: Sequence[Row], metric: str) -> None:
+    """Predicts each model of the ground truth by a fit that has not seen it."""
+    models = sorted({row.model for row in rows if row.is_truth})
+    fold_of = {model: position % FOLDS for position, model in enumerate(models)}
+    for fold in range(FOLDS):
+        seen = [row for row in rows if fold_of.get(row.model) != fold]
+        costs = {}
+        fixed = {term: getattr(cost, metric) for term, cost in shared_costs().items()}
+        for group in components(seen, fixed):
+            costs.update(fit(group, metric, fixed))
+        for row in rows:
+            if fold_of.get(row.model) == fold:
+                row.predicted[metric] = predicted(row, costs, metric)
+
+
+def write(path: Path, costs: dict[str, dict[str, float]], note: str) -> None:
+    with path.open("w", newline="", encoding="utf-8") as file:
+        file.write(note)
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(("term", *METRICS))
+        for term in sorted(costs["instructions"]):
+            writer.writerow((term, *(f"{costs[m].get(term, 0):.4g}" for m in METRICS)))
+
+
+def report(rows: Sequence[Row], metric: str, title: str) -> None:
+    """Errors of layers and of kinds of operators."""
+    known = [
+        row
+        for row in rows
+        if (row.counts.get(metric) or 0) > 0 and np.isfinite(row.predicted.get(metric, np.nan))
+    ]
+    errors = np.array([abs(row.predicted[metric] / row.counts[metric] - 1) for row in known])
+    if len(errors):
+        print(
+            f"{title}: {len(errors)} layers, median {100 * np.median(errors):.2f} %, "
+            f"95th percentile {100 * np.percentile(errors, 95):.2f} %"
+        )
+
+
+def model_report(rows: Sequence[Row], least: float) -> None:
+    """Errors of whole models, whose every operator is known."""
+    sums: dict[str, list[float]] = defaultdict(lambda: [0.0, 0.0])
+    for row in rows:
+        sums[row.model][0] += row.counts["instructions"] or 0
+        sums[row.model][1] += row.predicted.get("instructions", np.nan)
+    errors = sorted(
+        (abs(guess / true - 1), model)
+        for model, (true, guess) in sums.items()
+        if true >= least and np.isfinite(guess)
+    )
+    values = [error for error, _ in errors]
+    print(
+        f"models: {len(values)}, median {100 * np.median(values):.2f} %, worst "
+        + ", ".join(f"{model} {100 * error:.2f} %" for error, model in errors[:-6:-1])
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("revision")
+    parser.add_argument("kernels")
+    parser.add_argument("core")
+    parser.add_argument("--fill-from", help="core whose costs stand in for loops not counted")
+    parser.add_argument("--no-truth", action="store_true", help="fit the project's own counts only")
+    parser.add_argument("--check", action="store_true", help="cross-validate, write nothing")
+    arguments = parser.parse_args()
+    name = f"{arguments.revision}_{arguments.kernels}_{arguments.core}"
+    rows = counted_rows(DATA / f"{name}.csv", arguments.revision, arguments.kernels)
+    truth = [
+        row
+        for item in truth_layers(arguments.revision, arguments.kernels, arguments.core)
+        if (row := row_of(item.model, item.node, item.counts, True)) is not None
+    ]
+    if arguments.check:
+        for metric in ("instructions", "loads"):
+            cross_validate([*rows, *truth], metric)
+            report(truth, metric, f"{metric}, models left out")
+        model_report(truth, 100_000)
+        return
+    costs = fit_all(rows if arguments.no_truth else [*rows, *truth])
+    for row in truth:
+        row.predicted["instructions"] = predicted(row, costs["instructions"], "instructions")
+    report(truth, "instructions", "instructions, fitted")
+    model_report(truth, 100_000)
+    if arguments.fill_from:
+        # The same source for another core: nearer than a proxy where nothing was counted.
+        other = load_costs(arguments.revision, arguments.kernels, arguments.fill_from)
+        for term, cost in other.items():
+            if term not in costs["instructions"] and term not in shared_costs():
+                for metric in METRICS:
+                    costs[metric][term] = getattr(cost, metric)
+    note = (
+        f"# Costs of one run of each loop: TFLM {arguments.revision}, {arguments.kernels}, "
+        f"{arguments.core}.\n# python -m benchmarks.fit_costs {arguments.revision} "
+        f"{arguments.kernels} {arguments.core}: {len(rows)} layers counted on an emulated core\n"
+        f"# (benchmarks/data) and {0 if arguments.no_truth else len(truth)} of upstream TFLM.\n"
+    )
+    write(OUT / f"{name}.csv", costs, note)
+    load_costs.cache_clear()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,238 @@
+"""Counts what layers execute on an emulated core: ``python -m benchmarks.layer_counts OUT.csv``.
+
+Builds models of one layer after the other from seeds, runs them in TFLM firmware, and writes what
+each operator executed: instructions, loads, stores, multiply-accumulate instructions. Rows name the
+seed, so that ``benchmarks.fit_costs`` can build the same models again and fit the costs of loops.
+
+Loads and stores are counted from the code of the blocks that ran, so that those that an IT block
+skips count, too.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass, replace
+from functools import cache, partial
+from pathlib import Path
+
+from benchmarks.layer_models import MODELS, layer_model
+from predictor.boards.board import Board, find_board
+from predictor.emulation import thumb
+from predictor.emulation.firmware_build import FirmwareImage, build
+from predictor.emulation.flash_blob import model_blobs
+from predictor.emulation.model_run import END_SYMBOL, random_inputs
+from predictor.emulation.platforms import Platform, board_platform
+from predictor.emulation.runner_report import read_report
+from predictor.emulation.unicorn_machine import UnicornMachine
+from predictor.report.prediction import predict
+
+FLASH_BYTES = 4 << 20
+MORE_RAM_BYTES = 1 << 20
+COLUMNS = ("model", "index", "operator", "instructions", "loads", "stores", "mac_instructions")
+
+
+@dataclass(frozen=True, slots=True)
+class BlockCounts:
+    """What one pass through a block executes."""
+
+    loads: int
+    stores: int
+    macs: int
+
+
+def block_counts(code: bytes) -> BlockCounts:
+    """Counts from the encodings (Armv7-M architecture reference manual, chapter A5)."""
+    loads = stores = macs = 0
+    for _, first, second in thumb.instructions(code):
+        read, written = accesses_16(first) if second is None else accesses_32(first, second)
+        loads, stores = loads + read, stores + written
+        macs += second is not None and is_mac(first, second)
+    return BlockCounts(loads, stores, macs)
+
+
+def accesses_16(first: int) -> tuple[int, int]:
+    """(loads, stores) of a 16-bit instruction."""
+    group = first >> 12
+    if first >> 11 == 0b01001:
+        return 1, 0
+    if group == 0b0101:
+        return (1, 0) if first >> 9 & 7 >= 3 else (0, 1)
+    if group in (6, 7, 8, 9):
+        return (1, 0) if first & 0x800 else (0, 1)
+    if first & 0xFE00 == 0xB400:
+        return 0, (first & 0x1FF).bit_count()
+    if first & 0xFE00 == 0xBC00:
+        return (first & 0x1FF).bit_count(), 0
+    if group == 0b1100:
+        count = (first & 0xFF).bit_count()
+        return (count, 0) if first & 0x800 else (0, count)
+    return 0, 0
+
+
+def accesses_32(first: int, second: int) -> tuple[int, int]:
+    """(loads, stores) of a 32-bit instruction; a double word counts twice."""
+    count, is_load = 0, bool(first & 0x10)
+    if first & 0xFFF0 == 0xE8D0 and second & 0xFFE0 == 0xF000:  # TBB, TBH
+        count = 1
+    elif first & 0xFE40 == 0xE800:
+        count = second.bit_count()
+    elif first & 0xFE40 == 0xE840:
+        count = 2
+    elif first & 0xFE00 == 0xF800:
+        count = 1
+    elif first & 0xFF20 == 0xED00 and second & 0x0E00 == 0x0A00:
+        count = 2 if second & 0x100 else 1
+    elif first & 0xFE00 == 0xEC00 and second & 0x0E00 == 0x0A00 and first & 0x01A0:
+        count = second & 0xFF
+    return (count, 0) if is_load else (0, count)
+
+
+def is_mac(first: int, second: int) -> bool:
+    """Whether a 32-bit instruction multiplies and accumulates."""
+    if first & 0xFF80 == 0xFB00:
+        return second >> 12 != 15 and not (first & 0x70 == 0 and second & 0x10)
+    if first & 0xFFC0 == 0xFBC0:
+        return True
+    return first & 0xFFB0 in (0xEE00, 0xEEA0) and second & 0x0E00 == 0x0A00
+
+
+class Watch:
+    """Counts what runs between the entry of an operator and its return to the runner."""
+
+    def __init__(self, machine: UnicornMachine, image: FirmwareImage) -> None:
+        from unicorn.unicorn_const import UC_HOOK_BLOCK
+
+        core = machine._core
+        functions = core.image.functions
+        self._enter = next(
+            item.address & ~1 for item in functions if "OperatorCounter6Invoke" in item.name
+        )
+        self._of_the_runner = [
+            range(item.address & ~1, (item.address & ~1) + item.size_bytes)
+            for item in functions
+            if "OperatorCounter" in item.name or "cycle_counter" in item.name
+        ]
+        self._engine, self._memory = core.engine, core.memory
+        self._decoded: dict[tuple[int, int], BlockCounts] = {}
+        self._ran: Counter[tuple[int, int]] = Counter()
+        self._return_address = 0
+        self.operators: list[BlockCounts] = []
+        core.engine.hook_add(UC_HOOK_BLOCK, self._on_block)
+
+    def _on_block(self, _engine: object, address: int, size: int, _data: object) -> None:
+        if self._return_address:
+            self._ran[address, size] += 1
+            if address == self._return_address:
+                self._return_address = 0
+                self.operators.append(self._sum())
+        elif address == self._enter:
+            from unicorn.arm_const import UC_ARM_REG_LR, UC_ARM_REG_R2
+
+            # Without a context (the third argument) the runner measures its own hooks.
+            if self._engine.reg_read(UC_ARM_REG_R2):
+                self._ran.clear()
+                self._return_address = self._engine.reg_read(UC_ARM_REG_LR) & ~1
+
+    def _sum(self) -> BlockCounts:
+        loads = stores = macs = 0
+        for key, runs in self._ran.items():
+            if any(key[0] in span for span in self._of_the_runner):
+                continue
+            found = self._decoded.get(key)
+            if found is None:
+                found = self._decoded[key] = block_counts(self._memory.read(*key))
+            loads += runs * found.loads
+            stores += runs * found.stores
+            macs += runs * found.macs
+        return BlockCounts(loads, stores, macs)
+
+
+def spacious(board: Board) -> tuple[Board, Platform]:
+    """The board and its platform with 4 MiB of flash and 1 MiB more RAM, so that all fits."""
+    last = max((r for r in board.regions if r.kind == "sram"), key=lambda region: region.base)
+    grown = {"flash": FLASH_BYTES, last.name: last.size_bytes + MORE_RAM_BYTES}
+    regions = tuple(
+        replace(region, size_bytes=grown.get(region.name, region.size_bytes))
+        for region in board.regions
+    )
+    platform = board_platform(board)
+    sizes = {region.base: region.size_bytes for region in regions}
+    memories = tuple(
+        replace(memory, size_bytes=sizes.get(memory.base, memory.size_bytes))
+        for memory in platform.memories
+    )
+    return replace(board, regions=regions), replace(platform, memories=memories)
+
+
+@cache
+def firmware(board: str, tflm: Path | None) -> FirmwareImage:
+    """Firmware with all operators, for the spacious board."""
+    return build(spacious(find_board(board))[0], tflm_dir=tflm, progress=lambda text: None)
+
+
+def count(name: str, board_name: str, tflm: Path | None) -> list[tuple[object, ...]]:
+    """One row for each operator of a model; none where the firmware failed."""
+    (board, platform), image = spacious(find_board(board_name)), firmware(board_name, tflm)
+    content = layer_model(name).build()
+    revision = "2026.08" if tflm else "2020.07"
+    prediction = predict(content, board, tflm=revision, kernels=image.kernels, resolver="all")
+    inputs = random_inputs(prediction.graph, seed=1)
+    flat = b"".join(array.tobytes() for array in inputs)
+    blob = model_blobs(content, [flat], prediction.arena.required_bytes)
+    with UnicornMachine(platform) as machine:
+        machine.load_elf(image.elf)
+        machine.load_binary(blob, image.blob_address)
+        watch = Watch(machine, image)
+        result = machine.run(until_symbol=END_SYMBOL, max_instructions=400_000_000)
+    report, _ = read_report(result.uart)
+    run = report.runs.get(0)
+    if run is None or run.invoke is None:
+        return []
+    operators = sorted(run.operators, key=lambda item: item.index)
+    counts = watch.operators[: len(operators)]
+    return [
+        (name, item.index, item.name, item.cyccnt, found.loads, found.stores, found.macs)
+        for item, found in zip(operators, counts, strict=True)
+    ]
+
+
+def rows(names: list[str], board: str, tflm: Path | None) -> Iterator[tuple[object, ...]]:
+    firmware(board, tflm)
+    with ProcessPoolExecutor(2) as pool:
+        pending = {pool.submit(partial(count, name, board, tflm)): name for name in names}
+        done: dict[str, list[tuple[object, ...]]] = {}
+        for future in as_completed(pending):
+            name = pending[future]
+            try:
+                done[name] = future.result()
+            except Exception as error:
+                print(f"{name}: {error}", file=sys.stderr)
+    for name in names:
+        yield from done.get(name, [])
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--board", default="f446re")
+    parser.add_argument("--tflm", type=Path, help="TFLM source tree with a library in it")
+    parser.add_argument("--note", required=True, help="what was measured; written as a comment")
+    parser.add_argument("--first", type=int, help="only so many models of each kind")
+    arguments = parser.parse_args()
+    names = [f"{kind}:{seed}" for kind, seeds in MODELS.items() for seed in range(seeds)]
+    if arguments.first is not None:
+        names = [name for name in names if int(name.split(":")[1]) < arguments.first]
+    with arguments.out.open("w", newline="", encoding="utf-8") as file:
+        file.write(f"# {arguments.note}\n")
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(COLUMNS)
+        writer.writerows(rows(names, arguments.board, arguments.tflm))
+
+
+if __name__ == "__main__":
+    main()

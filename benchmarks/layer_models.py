@@ -1,0 +1,144 @@
+"""Models of layers of random shapes, from which the costs of kernels' loops are fitted."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+
+from predictor.model.builder import ModelBuilder, TensorRef
+from predictor.model.random_graphs import random_graph
+
+MODELS: Mapping[str, int] = MappingProxyType(
+    {"conv": 30, "depthwise": 16, "connected": 8, "pool": 8, "elements": 16, "graph": 40}
+)
+"""Kinds of models with how many seeds are counted of each."""
+LAYERS = 8
+CHANNELS = (1, 2, 3, 4, 5, 7, 8, 12, 15, 16, 17, 18, 19, 24, 31, 32, 33, 40, 64, 66, 96, 138)
+MAX_MACS = 250_000
+
+Layer = Callable[[ModelBuilder, random.Random], TensorRef | None]
+
+
+def layer_model(name: str) -> ModelBuilder:
+    """The model that ``kind:seed`` names; ``kind`` is one of ``MODELS``, with ``-2020`` behind
+    it for what TFLM of mid-2020 runs."""
+    kind, seed = name.split(":")
+    if kind in ("graph", "graph-2020"):
+        return random_graph(int(seed), max_operators=30, mid_2020=kind.endswith("2020"))
+    builder, chance = ModelBuilder(name, seed=int(seed)), random.Random(name)
+    made: list[TensorRef] = []
+    while len(made) < LAYERS:
+        found = _LAYERS[kind](builder, chance)
+        if found is not None:
+            made.append(found)
+    builder.output(*made)
+    return builder
+
+
+def _image(builder: ModelBuilder, chance: random.Random, most: int = 16) -> TensorRef:
+    height, width = chance.randint(1, most), chance.randint(1, most)
+    return builder.input((1, height, width, chance.choice(CHANNELS)))
+
+
+def _conv(builder: ModelBuilder, chance: random.Random) -> TensorRef | None:
+    height, width, depth = chance.randint(1, 14), chance.randint(1, 14), chance.choice(CHANNELS)
+    channels = chance.choice(CHANNELS)
+    kernel = chance.choice((1, 1, 1, 2, 3, 3, 3, 5, (3, 1), (1, 3), (10, 4)))
+    window = kernel if isinstance(kernel, tuple) else (kernel, kernel)
+    padding = chance.choice(("same", "same", "valid"))
+    is_small = height < window[0] or width < window[1]
+    macs = height * width * depth * channels * window[0] * window[1]
+    if macs > MAX_MACS or (is_small and padding == "valid"):
+        return None
+    dilation = chance.choice((1, 1, 1, 1, 2)) if padding == "same" else 1
+    stride = 1 if dilation > 1 else chance.choice((1, 1, 1, 2))
+    return builder.conv_2d(
+        builder.input((1, height, width, depth)),
+        channels,
+        kernel=kernel,
+        stride=stride,
+        dilation=dilation,
+        padding=padding,
+        activation=chance.choice(("none", "relu")),
+        bias=chance.random() < 0.9,
+    )
+
+
+def _depthwise(builder: ModelBuilder, chance: random.Random) -> TensorRef | None:
+    x = _image(builder, chance)
+    _, height, width, depth = x.shape
+    kernel = chance.choice((3, 3, 3, 3, 2, 5, (3, 1), (1, 3), (5, 3)))
+    multiplier = chance.choice((1, 1, 1, 1, 1, 2, 3, 4, 8)) if depth <= 8 else 1
+    window = kernel if isinstance(kernel, tuple) else (kernel, kernel)
+    padding = chance.choice(("same", "same", "valid"))
+    if padding == "valid" and (height < window[0] or width < window[1]):
+        padding = "same"
+    dilation = chance.choice((1, 1, 1, 1, 1, 2)) if padding == "same" else 1
+    return builder.depthwise_conv_2d(
+        x,
+        kernel=kernel,
+        multiplier=multiplier,
+        stride=1 if dilation > 1 else chance.choice((1, 1, 2)),
+        dilation=dilation,
+        padding=padding,
+    )
+
+
+def _connected(builder: ModelBuilder, chance: random.Random) -> TensorRef | None:
+    depth, outs = chance.randint(1, 300), chance.randint(1, 140)
+    return builder.fully_connected(
+        builder.input((chance.choice((1, 1, 1, 1, 2, 3, 5)), depth)),
+        outs,
+        activation=chance.choice(("none", "relu")),
+        bias=chance.random() < 0.9,
+    )
+
+
+def _pool(builder: ModelBuilder, chance: random.Random) -> TensorRef | None:
+    x = _image(builder, chance)
+    method = chance.choice((builder.average_pool_2d, builder.max_pool_2d))
+    padding = chance.choice(("same", "valid"))
+    kernel = chance.choice((2, 2, 3, 5, (2, 1), (1, 4)))
+    window = kernel if isinstance(kernel, tuple) else (kernel, kernel)
+    if x.shape[1] < window[0] or x.shape[2] < window[1]:
+        padding = "same"
+    if chance.random() < 0.2 and x.shape[1] * x.shape[2] > 1:
+        return builder.average_pool_2d(x)
+    return method(x, kernel=kernel, stride=chance.choice((1, 2)), padding=padding)
+
+
+def _elements(builder: ModelBuilder, chance: random.Random) -> TensorRef | None:
+    x = _image(builder, chance, 10)
+    choice = chance.randint(0, 15)
+    shape = x.shape
+    if choice < 4:
+        other = shape if chance.random() < 0.7 else (1, 1, 1, shape[3])
+        method = (builder.add, builder.sub, builder.mul, builder.maximum)[choice]
+        return method(x, builder.input(other))
+    unary: tuple[Callable[..., TensorRef], ...] = (
+        builder.relu, builder.relu6, builder.leaky_relu, builder.hard_swish, builder.logistic,
+        builder.tanh, builder.softmax, builder.quantize, builder.mean,
+    )  # fmt: skip
+    if choice < 12:
+        return unary[choice - 4](x)
+    if choice == 12:
+        return builder.mean(x, (1, 2), keep_dims=chance.random() < 0.5)
+    if choice == 13:
+        pads = ((0, 0), (chance.randint(0, 2), 1), (1, chance.randint(0, 2)), (0, 0))
+        return builder.pad(x, pads)
+    if choice == 14:
+        other = builder.input((1, shape[1], shape[2], chance.choice(CHANNELS)))
+        return builder.concatenation([x, other], axis=3)
+    return builder.transpose(x, (0, 2, 1, 3))
+
+
+_LAYERS: Mapping[str, Layer] = MappingProxyType(
+    {
+        "conv": _conv,
+        "depthwise": _depthwise,
+        "connected": _connected,
+        "pool": _pool,
+        "elements": _elements,
+    }
+)

@@ -1,0 +1,94 @@
+"""How far an output may overlap an input with these kernels, in bytes.
+
+The steps of each kernel are those that its documentation in kernels/include/mn_nnfunctions.h
+names; tests hold the distances against traced reads and writes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from predictor.model.device_options import (
+    AddOptions,
+    ClampOptions,
+    DeviceOptions,
+    PoolOptions,
+    RequantizeOptions,
+    SoftmaxOptions,
+    WeightedOptions,
+)
+from predictor.operators import convolution_order, depthwise_order, pooling_order
+from predictor.operators.access_order import InputOverlap, Windows, distance
+from predictor.operators.overlap_rules import ELEMENTWISE
+
+_BLOCKS = "blocks of four positions are finished one after the other"
+_QUADS = "positions are finished one after the other, up to four channels at a time"
+_ROWS = "rows of outputs are finished one after the other"
+_BATCHES = "batches are read before their outputs are written"
+
+
+def input_overlaps(options: DeviceOptions) -> Sequence[InputOverlap]:
+    """The inputs that an operator's output may overlap."""
+    if isinstance(options, WeightedOptions):
+        return (_weighted(options),)
+    if isinstance(options, PoolOptions):
+        windows = _windows(options, options.window, options.stride, options.padding)
+        return (InputOverlap(0, pooling_order.ours(windows, options.bits), _QUADS),)
+    if isinstance(options, AddOptions):
+        return tuple(InputOverlap(position, 0, ELEMENTWISE) for position in (0, 1))
+    return (InputOverlap(0, 0, ELEMENTWISE),) if _works_in_place(options) else ()
+
+
+def _works_in_place(options: DeviceOptions) -> bool:
+    """Whether elements are read before their results are written over them."""
+    if isinstance(options, SoftmaxOptions):
+        return options.bits == 8
+    if isinstance(options, RequantizeOptions):
+        return options.output_bits <= options.input_bits
+    return isinstance(options, ClampOptions)
+
+
+def _weighted(options: WeightedOptions) -> InputOverlap:
+    bits = options.input_bits
+    if options.operator == "FULLY_CONNECTED":
+        batches, _, _, depth = options.input_dims
+        found = fully_connected(batches, depth, options.output_dims[3], bits)
+        return InputOverlap(0, found, _BATCHES)
+    windows = _windows(
+        options, options.filter_dims[1:3], options.stride, options.padding, options.dilation
+    )
+    if options.operator == "CONV_2D":
+        groups = options.input_dims[3] // options.filter_dims[3]
+        return InputOverlap(0, convolution_order.ours(windows, groups, bits), _BLOCKS)
+    found = depthwise_order.ours(windows, options.channel_multiplier, bits)
+    return InputOverlap(0, found, _QUADS if bits == 8 else _ROWS)
+
+
+def fully_connected(batches: int, depth: int, rows: int, bits: int) -> int:
+    """A step is a batch, whose inputs are all read before its outputs are written."""
+    numbers = np.arange(batches, dtype=np.int64)
+    return distance(numbers * depth * bits // 8, ((numbers + 1) * rows * bits + 7) // 8)
+
+
+def _windows(
+    options: WeightedOptions | PoolOptions,
+    filter_size: tuple[int, int],
+    stride: tuple[int, int],
+    padding: tuple[int, int],
+    dilation: tuple[int, int] = (1, 1),
+) -> Windows:
+    images, height, width, in_channels = options.input_dims
+    _, out_height, out_width, out_channels = options.output_dims
+    return Windows(
+        images,
+        (height, width),
+        in_channels,
+        (out_height, out_width),
+        out_channels,
+        filter_size,
+        stride,
+        dilation,
+        padding,
+    )
