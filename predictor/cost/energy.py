@@ -43,7 +43,7 @@ class EnergyEstimate:
 class DutyCycle:
     """A board that runs inferences at a fixed rate and sleeps in between.
 
-    ``busy`` is the fraction of time that it computes. ``sleep_w`` is None where the board's file
+    ``busy`` is the fraction of time that it computes, above 1 where it cannot keep up. ``sleep_w`` is None where the board's file
     does not say; ``average_w`` then leaves the sleep out and is a lower bound.
     """
 
@@ -51,6 +51,11 @@ class DutyCycle:
     busy: float
     sleep_w: float | None
     average_w: float
+
+    @property
+    def is_overloaded(self) -> bool:
+        """Whether an inference takes longer than the time it has."""
+        return self.busy > 1
 
     def battery_life_s(self, battery_j: float) -> float:
         return battery_j / self.average_w
@@ -117,6 +122,7 @@ def duty_cycle(
 ) -> DutyCycle:
     """Average power at a rate of inferences, as in the paper's appendix B."""
     sleep_w = board.tables.get("power", {}).get("sleep_w")
-    busy = min(1.0, latency.seconds * inferences_per_s)
-    average = energy.power_w * busy + (sleep_w or 0.0) * (1 - busy)
+    busy = latency.seconds * inferences_per_s
+    awake = min(1.0, busy)
+    average = energy.power_w * awake + (sleep_w or 0.0) * (1 - awake)
     return DutyCycle(inferences_per_s, busy, sleep_w, average)
