@@ -41,6 +41,8 @@ _UNKNOWN_EXTRA = 0.15
 """Extra work of a steered operator where its instructions are not known: measured are from 0.10 at
 64 and more channels to 0.35 at 8."""
 
+_MAX_TRADE_POINTS = 8
+
 Instructions = Callable[[PreparedGraph], Sequence[float]]
 """Instructions of each operator of a prepared model, in its order."""
 
@@ -69,6 +71,15 @@ class OptimizeOptions:
     reorder: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class TradePoint:
+    """A plan of ``height_bytes`` for which ``steered`` operators take extra instructions."""
+
+    height_bytes: int
+    extra_instructions: float
+    steered: tuple[int, ...]
+
+
 @dataclass(frozen=True)
 class Optimized:
     """A model before and after.
@@ -77,7 +88,8 @@ class Optimized:
     the solver's plan with scratch buffers at places where they fit; TFLM places them itself.
     ``without_overlap_bytes`` is the height of the tensors in the best plan without overlaps.
     ``steered`` are operators of the main subgraph that got other options, which costs
-    ``extra_instructions`` of ``instructions``.
+    ``extra_instructions`` of ``instructions``. ``trade`` are plans for fewer instructions, from
+    none extra to those of this plan.
     """
 
     graph: Graph
@@ -89,6 +101,7 @@ class Optimized:
     steered: tuple[int, ...]
     instructions: float
     extra_instructions: float
+    trade: tuple[TradePoint, ...]
     solver_s: float
     origin: PlanOrigin = field(repr=False)
 
@@ -156,6 +169,9 @@ def optimize(
         other = _solved(_Task(moved, arena(moved, revision), options, order))
         best = min(best, other, key=lambda item: (item.solution.height_bytes, item.price))
     changed, after, origin = _written(best, original_sha256)
+    if _need(after) > _need(report):
+        # TFLM may place several scratch buffers of an operator higher than the solver.
+        changed, after = plain, report
     return Optimized(
         graph=changed,
         before=before,
@@ -166,9 +182,24 @@ def optimize(
         steered=best.steered,
         instructions=best.task.instructions,
         extra_instructions=best.price,
+        trade=_trade(best),
         solver_s=time.monotonic() - start,
         origin=origin,
     )
+
+
+def _trade(best: _Solved) -> tuple[TradePoint, ...]:
+    """The best plan and those for ever fewer instructions, the cheapest first."""
+    points = [TradePoint(best.solution.height_bytes, best.price, best.steered)]
+    deadline = time.monotonic() + best.task.options.time_limit_s
+    while points[0].extra_instructions > 0 and len(points) < _MAX_TRADE_POINTS:
+        limit_s = deadline - time.monotonic()
+        if limit_s <= 0 or best.solution.is_interrupted:
+            break
+        budget = int(points[0].extra_instructions) - 1
+        solved = _solved(best.task, max_price=budget, time_limit_s=limit_s)
+        points.insert(0, TradePoint(solved.solution.height_bytes, solved.price, solved.steered))
+    return tuple(points)
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,18 +212,22 @@ class _Solved:
     price: int
 
 
-def _solved(task: _Task, known: Solution | None = None) -> _Solved:
+def _solved(
+    task: _Task,
+    known: Solution | None = None,
+    max_price: int | None = None,
+    time_limit_s: float | None = None,
+) -> _Solved:
     """The best plan, not worse than one that is known for the model as it is."""
     options, problem = task.options, task.problem()
+    limit_s = options.time_limit_s if time_limit_s is None else time_limit_s
     if known is not None and known.is_interrupted:
-        # Whoever stops the solver wants what it has, not its next run.
-        options = replace(options, time_limit_s=0.0)
+        limit_s = 0.0  # whoever stops the solver wants what it has, not its next run
     if known is not None:
         known = replace(known, offsets=task.extended(known.offsets))
-    max_price = None
-    if options.max_slowdown is not None:
+    if max_price is None and options.max_slowdown is not None:
         max_price = int(options.max_slowdown * task.instructions)
-    solution = solve(problem, options.time_limit_s, max_price, start=known)
+    solution = solve(problem, limit_s, max_price, start=known)
     steered = tuple(task.candidates[choice].index for choice in sorted(solution.chosen))
     if known is not None and known.is_interrupted:
         solution = replace(solution, is_interrupted=True)
