@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: predict emulate test test-all calibration lint bench firmware-tools clean docs
+.PHONY: predict emulate test test-all test-nas calibration lint bench firmware-tools nas-tools clean docs
 
 # The main job on a model that the project generates.
 predict: $(STAMP)
@@ -23,6 +23,10 @@ test: $(STAMP) firmware-tools
 
 test-all: $(STAMP) firmware-tools
 	$(BIN)/python -m pytest
+
+# The architecture search alone; needs TensorFlow, which the other targets do without.
+test-nas: nas-tools
+	$(BIN)/python -m pytest -m "not slow" tests/nas
 
 # The calibrations that ship, from published measurements; the last board leans on the others.
 calibration: $(STAMP)
@@ -44,6 +48,14 @@ bench: $(STAMP)
 	$(BIN)/python -m benchmarks.predictor
 	mkdir -p build && $(BIN)/predict example -o build/ds_cnn.tflite
 	$(BIN)/python -m benchmarks.emulation_speed build/ds_cnn.tflite
+
+# TensorFlow and a speech synthesiser, for nas/ and its tests.
+nas-tools: $(VENV)/.nas-installed
+	@command -v espeak-ng >/dev/null || ./tools/install_debian.sh espeak-ng
+
+$(VENV)/.nas-installed: $(STAMP)
+	$(BIN)/python -m pip install --quiet -e ".[nas]"
+	touch $@
 
 # The compiler of the firmware, where it is missing.
 firmware-tools:
