@@ -22,6 +22,7 @@ from predictor.memory.overlap import (
     allowed_overlaps,
     distance_of,
     plan_buffers,
+    planned_distance_of,
 )
 from predictor.memory.plan_problem import ALIGNMENT, PlanProblem, Solution
 from predictor.memory.preparation import PreparedGraph
@@ -271,7 +272,7 @@ class _Task:
             if context.subgraph.index or context.scratch_bytes:
                 continue
             options = steered_options(context)
-            if options is not None and not _overlaps(distance_of(node)):
+            if options is not None and not _overlaps(planned_distance_of(node)):
                 changed[context.op.index] = options
         if not changed:
             return
@@ -281,7 +282,7 @@ class _Task:
         for node, old, new in zip(self.variant.prepared.nodes, counts, steered_counts, strict=True):
             index = node.context.op.index
             in_main = not node.context.subgraph.index
-            if in_main and index in changed and _overlaps(distance_of(node)):
+            if in_main and index in changed and _overlaps(planned_distance_of(node)):
                 extra = new - old if new > old else old * _UNKNOWN_EXTRA
                 self.candidates.append(_Candidate(index, max(1, round(extra))))
 
@@ -409,7 +410,7 @@ def used_distances(report: ArenaReport) -> dict[int, int]:
         if node.context.subgraph.index or len(op.outputs) != 1 or op.outputs[0] not in place:
             continue
         lower = place[op.outputs[0]]
-        for overlap in distance_of(node).overlaps:
+        for overlap in planned_distance_of(node).overlaps:
             upper = place.get(op.inputs[overlap.position])
             if upper is not None and _meet(lower, upper):
                 found[op.index] = overlap.distance_bytes
