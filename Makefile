@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 DEVELOPMENT := $(VENV)/.installed-dev
 
-.PHONY: predict emulate test test-all calibration lint bench firmware-tools clean docs
+.PHONY: predict emulate test test-all test-nas calibration lint bench firmware-tools nas-tools clean docs
 
 # The main job on a model that the project generates.
 predict: $(STAMP)
@@ -24,6 +24,10 @@ test: $(DEVELOPMENT) firmware-tools
 
 test-all: $(DEVELOPMENT) firmware-tools
 	$(BIN)/python -m pytest
+
+# The architecture search alone; needs TensorFlow, which the other targets do without.
+test-nas: nas-tools
+	$(BIN)/python -m pytest -m "not slow" tests/nas
 
 # The calibrations that ship, from published measurements; the last board leans on the others.
 calibration: $(DEVELOPMENT)
@@ -45,6 +49,14 @@ bench: $(DEVELOPMENT)
 	$(BIN)/python -m benchmarks.predictor
 	mkdir -p build && $(BIN)/predict example -o build/ds_cnn.tflite
 	$(BIN)/python -m benchmarks.emulation_speed build/ds_cnn.tflite
+
+# TensorFlow and a speech synthesiser, for nas/ and its tests.
+nas-tools: $(VENV)/.nas-installed
+	@command -v espeak-ng >/dev/null || ./tools/install_debian.sh espeak-ng
+
+$(VENV)/.nas-installed: $(STAMP)
+	$(BIN)/python -m pip install --quiet -e ".[nas]"
+	touch $@
 
 # The compiler of the firmware, where it is missing.
 firmware-tools:

@@ -1,159 +1,206 @@
 """Searches over tasks and budgets, and against random and uniform networks.
 
-Run as ``python -m benchmarks.nas_experiments FOLDER [--seeds N] [--preset P] [--tasks ...]``.
-Each result is written when it is there; started again, the script goes on with what is missing.
+Run as ``python -m benchmarks.nas_experiments FOLDER [--only fits|compare|int4]``. Each result is
+kept in FOLDER when it is there; started again, the script goes on with what is missing. All
+results go to ``benchmarks/nas_experiments.csv``, from which docs/nas.md has its figures.
 """
 
 from __future__ import annotations
 
 import argparse
+import csv
 import json
 import statistics
+import time
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-# Budgets that bind, by task: what limits the search and how much.
-BUDGETS: dict[str, tuple[dict[str, int], ...]] = {
+TABLE = Path(__file__).with_suffix(".csv")
+PRESET = "smoke"
+SEEDS = 5
+RANDOM_NETWORKS = 3
+
+
+class Experiment(NamedTuple):
+    """One training: a search (``dnas``) or what it is held against, under one limit."""
+
+    group: str
+    task: str
+    quantity: str
+    limit: int
+    method: str = "dnas"
+    seed: int = 0
+
+    @property
+    def name(self) -> str:
+        return "_".join(str(value) for value in self)
+
+
+# Limits that bind, by task; flash is that of model and code.
+BUDGETS = {
     "digits": (
-        {"max_ops": 100_000},
-        {"max_ops": 250_000},
-        {"max_flash_bytes": 94_000},
-        {"max_arena_bytes": 5_000},
+        ("max_ops", 100_000),
+        ("max_ops", 250_000),
+        ("max_flash_bytes", 94_000),
+        ("max_arena_bytes", 5_000),
     ),
     "faces": (
-        {"max_ops": 1_000_000},
-        {"max_ops": 2_000_000},
-        {"max_flash_bytes": 115_000},
-        {"max_arena_bytes": 14_000},
+        ("max_ops", 150_000),
+        ("max_ops", 300_000),
+        ("max_flash_bytes", 115_000),
+        ("max_arena_bytes", 14_000),
     ),
     "japanese-vowels": (
-        {"max_ops": 800_000},
-        {"max_ops": 2_000_000},
-        {"max_flash_bytes": 98_000},
-        {"max_arena_bytes": 14_000},
+        ("max_ops", 800_000),
+        ("max_ops", 2_000_000),
+        ("max_flash_bytes", 98_000),
+        ("max_arena_bytes", 14_000),
     ),
 }
-COMPARED = ("digits", "japanese-vowels")
-RANDOM_NETWORKS = 3
+COMPARED = {"digits": ("max_ops", 60_000), "japanese-vowels": ("max_ops", 800_000)}
+METHODS = ("dnas", "random", "uniform")
+
+
+def experiments() -> Iterator[Experiment]:
+    """All of them, in the order in which they run."""
+    for seed in range(SEEDS):
+        for task, budget in COMPARED.items():
+            for method in METHODS:
+                yield Experiment("compare", task, *budget, method, seed)
+    for task, budgets in BUDGETS.items():
+        for budget in budgets:
+            yield Experiment("fits", task, *budget)
+    for task, budgets in BUDGETS.items():
+        yield Experiment("int4", task, *budgets[1])
+
+
+def run(experiment: Experiment, folder: Path) -> dict[str, Any]:
+    """One experiment's row of the table."""
+    from nas.constraints import Budget
+    from nas.pipeline import load_data, make_request
+    from predictor import find_board
+
+    budget = Budget(find_board("f446re"), **{experiment.quantity: experiment.limit})
+    request = make_request(experiment.task, PRESET, budget, experiment.seed)
+    if experiment.group == "int4":
+        request.recipe.backbone["weight_bits"] = [4]
+    data = load_data(request.recipe, experiment.seed, None)
+    start = time.process_time()
+    method = _searched if experiment.method == "dnas" else _baseline
+    row = method(experiment, request, data, folder / experiment.name)
+    cost = {"cpu_s": round(time.process_time() - start, 1)}
+    return experiment._asdict() | {"preset": PRESET} | row | cost
+
+
+def _searched(experiment: Experiment, request: Any, data: Any, folder: Path) -> dict[str, Any]:
+    from nas.pipeline import search
+    from nas.run_folder import RESULT, RunFolder
+
+    table = search(request, data, folder)
+    found = {"fits": table["fits"]}
+    if not table["fits"]:
+        return found
+    binding = RunFolder(folder).read_json(RESULT)["binding"]
+    return found | {
+        "quality": table["accuracy"]["fake_quantized"],
+        "exported_quality": table["accuracy"]["exported"],
+        "binding": binding["quantity"],
+        "use_of_binding": binding["share"],
+        "searched_arena_bytes": table["searched"]["arena_bytes"],
+        "predicted_arena_bytes": table["predicted"]["arena_bytes"],
+        "searched_model_bytes": table["searched"]["model_bytes"],
+        "predicted_model_bytes": table["predicted"]["model_bytes"],
+        "ops": table["predicted"]["ops"],
+        "test_samples": len(data.test_y),
+    }
+
+
+def _baseline(experiment: Experiment, request: Any, data: Any, folder: Path) -> dict[str, Any]:
+    from nas.backbones import build_supernet
+    from nas.baselines import random_search, uniform_network
+    from nas.cost import CostModel
+
+    budget, training, seed = request.budget, request.recipe.training, experiment.seed
+    supernet = build_supernet(request.recipe.backbone, data.input_shape, len(data.classes))
+    cost = CostModel(supernet, budget.board, budget.options)
+    if experiment.method == "random":
+        decisions, quality = random_search(cost, budget, data, training, seed, RANDOM_NETWORKS)
+    else:
+        decisions, quality = uniform_network(cost, budget, data, training, seed)
+    exact = cost.exact_of(decisions)
+    binding = budget.binding(exact)
+    return {
+        "fits": budget.fits(exact),
+        "quality": quality,
+        "binding": binding.quantity,
+        "use_of_binding": binding.share,
+        "ops": exact.ops,
+        "test_samples": len(data.test_y),
+    }
+
+
+def summary(rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """The figures that the table is made for."""
+    searches = [row for row in rows if row["method"] == "dnas"]
+    exported = [row for row in searches if row["fits"]]
+    found: dict[str, Any] = {
+        "searches": len(searches),
+        "fitting": len(exported),
+        "median_use_of_binding": statistics.median(row["use_of_binding"] for row in exported),
+        "arena_exact": sum(
+            row["searched_arena_bytes"] == row["predicted_arena_bytes"] for row in exported
+        ),
+        "worst_model_error": max(
+            abs(row["searched_model_bytes"] / row["predicted_model_bytes"] - 1) for row in exported
+        ),
+    }
+    for group in dict.fromkeys(row["group"] for row in exported):
+        losses = [r["quality"] - r["exported_quality"] for r in exported if r["group"] == group]
+        found[f"largest_loss_by_export/{group}"] = max(losses)
+    for task in COMPARED:
+        for method in METHODS:
+            values = [
+                row["quality"]
+                for row in rows
+                if (row["group"], row["task"], row["method"]) == ("compare", task, method)
+            ]
+            if len(values) > 1:
+                found[f"{task}/{method}"] = {
+                    "mean": statistics.mean(values),
+                    "spread": statistics.stdev(values),
+                    "seeds": len(values),
+                }
+    return found
+
+
+def write_table(rows: list[dict[str, Any]]) -> None:
+    columns: list[str] = list(dict.fromkeys(key for row in rows for key in row))
+    with TABLE.open("w", newline="") as file:
+        writer = csv.DictWriter(file, columns, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--preset", default="smoke")
-    parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--tasks", nargs="*", default=list(BUDGETS))
-    parser.add_argument("--no-comparison", action="store_true")
+    parser.add_argument("--only", choices=("fits", "compare", "int4"))
     arguments = parser.parse_args()
     from nas.cli.options import prepare_tensorflow
 
     prepare_tensorflow(1)
-    for task in arguments.tasks:
-        for index in range(len(BUDGETS[task])):
-            _search(arguments.folder, task, index, arguments.preset, 0)
-    if not arguments.no_comparison:
-        for seed in range(arguments.seeds):
-            for task in COMPARED:
-                _compare(arguments.folder, task, arguments.preset, seed)
-    print(json.dumps(summary(arguments.folder), indent=2))
-
-
-def _request(task: str, index: int, preset: str, seed: int) -> Any:
-    from nas.constraints import Budget
-    from nas.pipeline import make_request
-    from predictor import find_board
-
-    budget = Budget(find_board("f446re"), **BUDGETS[task][index])
-    return make_request(task, preset, budget, seed)
-
-
-def _search(folder: Path, task: str, index: int, preset: str, seed: int) -> dict[str, Any]:
-    """One search, or its result if it is there."""
-    from nas.pipeline import load_data, search
-
-    run = folder / f"{task}_{index}_{preset}_{seed}"
-    done = run / "verify.json"
-    if done.is_file():
-        found: dict[str, Any] = json.loads(done.read_text())
-        return found
-    request = _request(task, index, preset, seed)
-    return search(request, load_data(request.recipe, seed, None), run)
-
-
-def _compare(folder: Path, task: str, preset: str, seed: int) -> None:
-    """Search, random and uniform networks with equal budget and number of epochs."""
-    path = folder / f"compare_{task}_{preset}_{seed}.json"
-    if path.is_file():
-        return
-    from nas.backbones import build_supernet
-    from nas.baselines import random_decisions, train_network, uniform_decisions
-    from nas.cost import CostModel
-    from nas.pipeline import load_data
-
-    request = _request(task, 0, preset, seed)
-    data, training = load_data(request.recipe, seed, None), request.recipe.training
-    table = _search(folder, task, 0, preset, seed)
-    supernet = build_supernet(request.recipe.backbone, data.input_shape, len(data.classes))
-    cost = CostModel(supernet, request.budget.board, request.budget.options)
-    epochs = training.warmup_epochs + training.search_epochs + training.finetune_epochs
-    uniform = uniform_decisions(cost, request.budget)
-    _, uniform_quality = train_network(cost, uniform, data, training, epochs, seed)
-    scores = [
-        train_network(
-            cost,
-            random_decisions(cost, request.budget, seed * 100 + number),
-            data,
-            training,
-            epochs // RANDOM_NETWORKS,
-            seed,
-            hold_out=True,
-        )
-        for number in range(RANDOM_NETWORKS)
-    ]
-    result = {
-        "task": task,
-        "seed": seed,
-        "searched": table["accuracy"]["fake_quantized"],
-        "uniform": uniform_quality,
-        "random": max(scores)[1],
-        "random_all": [quality for _, quality in scores],
-    }
-    path.write_text(json.dumps(result, indent=2) + "\n")
-
-
-def summary(folder: Path) -> dict[str, Any]:
-    """Figures over all results that are there."""
-    tables = [json.loads(path.read_text()) for path in sorted(folder.glob("*/verify.json"))]
-    shares = [
-        json.loads((path.parent / "result.json").read_text())["binding"]["share"]
-        for path in sorted(folder.glob("*/verify.json"))
-    ]
-    gaps = [t["accuracy"]["exported"] - t["accuracy"]["fake_quantized"] for t in tables]
-    comparisons = [json.loads(p.read_text()) for p in sorted(folder.glob("compare_*.json"))]
-    found: dict[str, Any] = {
-        "searches": len(tables),
-        "fitting": sum(t["fits"] for t in tables),
-        "arena_exact": sum(
-            t["searched"]["arena_bytes"] == t["predicted"]["arena_bytes"] for t in tables
-        ),
-        "worst_model_error": max(
-            (abs(t["searched"]["model_bytes"] / t["predicted"]["model_bytes"] - 1) for t in tables),
-            default=None,
-        ),
-        "median_use": statistics.median(shares) if shares else None,
-        "largest_loss_by_export": -min(gaps, default=0.0),
-    }
-    for task in COMPARED:
-        rows = [row for row in comparisons if row["task"] == task]
-        for method in ("searched", "uniform", "random"):
-            values = [row[method] for row in rows]
-            if values:
-                found[f"{task}/{method}"] = {
-                    "mean": statistics.mean(values),
-                    "spread": statistics.stdev(values) if len(values) > 1 else 0.0,
-                    "seeds": len(values),
-                }
-    return found
+    arguments.folder.mkdir(parents=True, exist_ok=True)
+    rows = []
+    for experiment in experiments():
+        path: Path = arguments.folder / f"{experiment.name}.json"
+        wanted = arguments.only in (None, experiment.group)
+        if wanted and not path.is_file():
+            path.write_text(json.dumps(run(experiment, arguments.folder)) + "\n")
+        if path.is_file():
+            rows.append(json.loads(path.read_text()))
+            write_table(rows)
+    print(json.dumps(summary(rows), indent=2))
 
 
 if __name__ == "__main__":

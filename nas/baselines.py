@@ -1,8 +1,12 @@
-"""What a search is held against: random networks and one width for all layers."""
+"""What a search is held against: random networks and one width for all layers.
+
+Each trains for as many epochs as a search does, on the same data with the same hyper-parameters.
+"""
 
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -15,9 +19,11 @@ from nas.metrics import accuracy, quality
 from nas.model import SupernetModel
 from nas.recipe import Training
 from nas.tasks.dataset import Dataset
-from nas.trainer import WeightTrainer, logits_of, run_epoch
+from nas.trainer import WeightTrainer, logits_of, run_epoch, split_indices
 
-HELD_OUT_SHARE = 0.25
+CALIBRATION_BATCH = 256
+_TRY, _FINETUNE = 5, 6
+"""Numbers of phases, from which random numbers come; a search has lower ones."""
 
 
 def random_decisions(cost: CostModel, budget: Budget, seed: int) -> dict[str, int]:
@@ -25,11 +31,11 @@ def random_decisions(cost: CostModel, budget: Budget, seed: int) -> dict[str, in
     rng = np.random.default_rng(seed)
     nodes = cost.supernet.nodes
     logits = {name: rng.normal(size=len(node)) * 3.0 for name, node in nodes.items()}
-    decisions, _ = fit_to_budget(logits, nodes, lambda d: budget.excess(cost.exact_of(d)))
+    decisions, _ = fit_to_budget(logits, cost.supernet, lambda d: budget.excess(cost.exact_of(d)))
     return decisions
 
 
-def uniform_decisions(cost: CostModel, budget: Budget) -> Decisions:
+def uniform_decisions(cost: CostModel, budget: Budget) -> dict[str, int]:
     """The widest network that fits of those whose layers all take the same share of their width.
 
     All blocks run, with the first operators.
@@ -47,26 +53,61 @@ def uniform_decisions(cost: CostModel, budget: Budget) -> Decisions:
     return decisions
 
 
-def train_network(
+def random_search(
+    cost: CostModel, budget: Budget, data: Dataset, training: Training, seed: int, tried: int
+) -> tuple[Decisions, float]:
+    """The best of ``tried`` random networks, finetuned; its decisions and test quality.
+
+    The epochs that a search needs before finetuning are shared out among the networks, which are
+    compared on the samples that a search's decisions learn from.
+    """
+    epochs = training.warmup_epochs + training.search_epochs
+    used, held = split_indices(len(data.train_x), training, seed)
+    found: list[tuple[float, dict[str, int], WeightTrainer]] = []
+    for number in range(tried):
+        decisions = random_decisions(cost, budget, seed * 1000 + number)
+        trainer = _trainer(cost, decisions, data, training, seed)
+        _train(trainer, data, used, epochs // tried + (number < epochs % tried), _TRY, seed)
+        score = accuracy(logits_of(trainer.model, data.train_x[held]), data.train_y[held])
+        found.append((score, decisions, trainer))
+    _, decisions, trainer = max(found, key=lambda item: item[0])
+    trainer = _trainer(cost, decisions, data, training, seed, trainer.model)
+    everything = np.arange(len(data.train_x))
+    _train(trainer, data, everything, training.finetune_epochs, _FINETUNE, seed)
+    return decisions, quality(logits_of(trainer.model, data.test_x), data)
+
+
+def uniform_network(
+    cost: CostModel, budget: Budget, data: Dataset, training: Training, seed: int
+) -> tuple[Decisions, float]:
+    """The uniform network, trained for all epochs of a search; decisions and test quality."""
+    decisions = uniform_decisions(cost, budget)
+    trainer = _trainer(cost, decisions, data, training, seed)
+    epochs = training.warmup_epochs + training.search_epochs + training.finetune_epochs
+    _train(trainer, data, np.arange(len(data.train_x)), epochs, _FINETUNE, seed)
+    return decisions, quality(logits_of(trainer.model, data.test_x), data)
+
+
+def _trainer(
     cost: CostModel,
     decisions: Decisions,
     data: Dataset,
     training: Training,
-    epochs: int,
     seed: int,
-    hold_out: bool = False,
-) -> tuple[float, float]:
-    """Trains a network from scratch; returns accuracy on held-out training data and test quality.
-
-    Without ``hold_out`` all training data are trained on, and the first figure is 0.
-    """
-    order = np.random.default_rng((seed, 1)).permutation(len(data.train_x))
-    cut = int(len(order) * HELD_OUT_SHARE) if hold_out else 0
-    held, used = order[:cut], order[cut:]
+    source: SupernetModel | None = None,
+) -> WeightTrainer:
+    """A trainer of a new network, or of one that goes on from another's weights."""
     model = SupernetModel(cost.supernet.fixed(decisions), seed)
-    model.calibrate(tf.constant(data.train_x[used[:256]]))
-    trainer = WeightTrainer(model, replace(training, distillation=0.0))
+    if source is not None:
+        for mine, theirs in zip(model.variables, source.variables, strict=True):
+            mine.assign(theirs.numpy())
+    model.calibrate(tf.constant(data.train_x[:CALIBRATION_BATCH]))
+    return WeightTrainer(model, replace(training, distillation=0.0))
+
+
+def _train(
+    trainer: WeightTrainer, data: Dataset, indices: Any, epochs: int, phase: int, seed: int
+) -> None:
+    strategy = tf.distribute.get_strategy()
     for epoch in range(epochs):
-        run_epoch(trainer, data, used, epoch, epochs, 5, seed, tf.distribute.get_strategy())
-    score = accuracy(logits_of(model, data.train_x[held]), data.train_y[held]) if cut else 0.0
-    return score, quality(logits_of(model, data.test_x), data)
+        run_epoch(trainer, data, indices, epoch, epochs, phase, seed, strategy)

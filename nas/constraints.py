@@ -1,37 +1,32 @@
 """Budgets, and the terms that make a search keep them.
 
-A budget limits three quantities of a network: arena bytes, bytes of the model file and ops. Limits
-on the board's RAM, flash and time become limits on these, less what is not the model's.
+A budget limits four quantities of a network: arena bytes, bytes of the model file, ops and
+latency. Limits on the board's RAM and flash become limits on these, less what is not the model's.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cache
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from nas.cost import QUANTITIES, ExactCost
-from predictor import Board, Options, toml
+from predictor import Board, Options
 from predictor.errors import UsageError
 
 _LEAST_EXCESS = 1e-6
-_OPS_PER_SECOND = Path(__file__).parent / "ops_per_second.toml"
 
 
 class Use(NamedTuple):
-    """What a network uses of one limited quantity; ``limit`` is None without a limit."""
+    """What a network uses of one limited quantity."""
 
     quantity: str
     used: float
-    limit: float | None
+    limit: float
 
     @property
     def share(self) -> float:
-        """Use as a share of the limit, 0 without one."""
-        if self.limit is None:
-            return 0.0
+        """Use as a share of the limit."""
         return self.used / self.limit if self.limit > 0 else float("inf")
 
 
@@ -60,21 +55,20 @@ class Budget:
             flash = min(flash, self.max_flash_bytes)
         if self.max_arena_bytes is not None:
             arena = min(arena, self.max_arena_bytes)
-        ops: float | None = self.max_ops
-        if self.max_latency_s is not None:
-            in_time = self.max_latency_s * ops_per_second(self.board.name)
-            ops = in_time if ops is None else min(ops, in_time)
         return {
-            "ops": ops,
+            "ops": self.max_ops,
+            "latency_s": self.max_latency_s,
             "model_bytes": flash - (prediction.flash_total_bytes - exact.model_bytes),
             "arena_bytes": arena,
         }
 
     def uses(self, exact: ExactCost) -> tuple[Use, ...]:
-        """Exact use of each quantity."""
-        limits = self.limits(exact)
-        values = exact.quantities()
-        return tuple(Use(name, values[name], limits[name]) for name in QUANTITIES)
+        """Exact use of each quantity that has a limit."""
+        return tuple(
+            Use(name, getattr(exact, name), limit)
+            for name, limit in self.limits(exact).items()
+            if limit is not None
+        )
 
     def excess(self, exact: ExactCost) -> float:
         """How far the network is over its tightest limit, as a share of it; negative if it fits."""
@@ -94,21 +88,9 @@ class Budget:
         return max(self.uses(exact), key=lambda use: use.share)
 
 
-@cache
-def ops_per_second(board: str) -> float:
-    """Ops a board does in a second: the paper's proxy of latency, where nothing better is known.
-
-    Raises:
-        UsageError: no figure for this board.
-    """
-    with _OPS_PER_SECOND.open("rb") as file:
-        table: Mapping[str, Any] = toml.load(file)["boards"]
-    if board not in table:
-        raise UsageError(
-            f"no latency figure for board {board!r}; known: {', '.join(table)}; "
-            "limit the work with --max-ops instead"
-        )
-    return float(table[board]["ops_per_second"])
+def positive(limit: float) -> float:
+    """A limit to divide by: where code alone takes all memory, none is left for a model."""
+    return limit if limit > 0 else 1.0
 
 
 class AugmentedLagrangian:
@@ -134,7 +116,7 @@ class AugmentedLagrangian:
         for name in QUANTITIES:
             limit = limits[name]
             if limit is not None:
-                found[name] = values[name] / max(limit, 1.0) - 1.0
+                found[name] = values[name] / positive(limit) - 1.0
         return found
 
     def update(self, violations: Mapping[str, float]) -> None:

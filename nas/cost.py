@@ -1,10 +1,10 @@
 """Expected cost of a supernet, differentiable in the probabilities of its decisions.
 
-Ops and flatbuffer bytes are expectations over the layers' costs. Memory is the largest sum of
-tensors and scratch alive at one step, as TFLM keeps them in file order, plus persistent bytes;
-``memory="paper"`` offers the paper's model (section 5.1), which is too small for graphs that
-branch. :meth:`CostModel.anchor` shifts the expectations so that they equal the exact prediction
-of one network.
+Ops, latency and flatbuffer bytes are expectations over the layers' costs. Memory is the largest
+sum of tensors and scratch alive at one step, as TFLM keeps them in file order, plus persistent
+bytes; ``memory="paper"`` offers the paper's model (section 5.1), which is too small for graphs
+that branch. :meth:`CostModel.anchor` shifts the expectations so that they equal the exact
+prediction of one network.
 """
 
 from __future__ import annotations
@@ -12,21 +12,22 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from itertools import product
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from nas.decision_nodes import BitwidthChoice, Decisions, WidthChoice
-from nas.layer_costs import LayerCost, coefficients
+from nas.decision_nodes import Decisions, WidthChoice
+from nas.layer_costs import LayerCost, LayerCosts
 from nas.network import network_graph
-from nas.supernet import CONV, DEPTHWISE, INPUT, SELECT, Layer, Supernet
-from predictor import Board, Options, Prediction, predict_graph
+from nas.supernet import CONV, DEPTHWISE, INPUT, SELECT, Pair, Supernet
+from predictor import Board, Options, Prediction, find_board, predict_graph
 from predictor.errors import UsageError
-from predictor.model.tflite_writer import write_model
+from predictor.model.tflite_writer import file_bytes
 
 MEMORY_MODELS = ("liveness", "paper")
-QUANTITIES = ("ops", "model_bytes", "arena_bytes")
+QUANTITIES = ("ops", "latency_s", "model_bytes", "arena_bytes")
 ARENA_ALIGNMENT = 16
 ZERO_POINT_BYTES = 8
 """The schema stores zero points as 64-bit numbers."""
@@ -46,6 +47,11 @@ class ExactCost:
         return self.prediction.ops.total_ops
 
     @property
+    def latency_s(self) -> float:
+        """Seconds of one inference, from the predictor's instruction counts and calibration."""
+        return self.prediction.latency.seconds
+
+    @property
     def arena_bytes(self) -> int:
         return self.prediction.arena.required_bytes
 
@@ -61,7 +67,7 @@ class ExactCost:
 def exact_cost(network: Supernet, board: str | Board, options: Options | None = None) -> ExactCost:
     """The exact cost of a network without open decisions on a board."""
     graph = network_graph(network)
-    size = len(write_model(graph))
+    size = file_bytes(graph)
     return ExactCost(predict_graph(replace(graph, flatbuffer_bytes=size), board, options), size)
 
 
@@ -85,8 +91,8 @@ class CostModel:
         if memory not in MEMORY_MODELS:
             raise UsageError(f"unknown memory model {memory!r}; known: {', '.join(MEMORY_MODELS)}")
         self.supernet, self.memory = supernet, memory
-        self._board, self._options = board, options
-        self._plan = _Plan(supernet, memory)
+        self._board, self._options = find_board(board), options
+        self._plan = _Plan(supernet, memory, LayerCosts(self._board, options))
         self._offsets = dict.fromkeys(QUANTITIES, 0.0)
         self.exact = lru_cache(maxsize=4096)(self._exact)
         self.anchor(supernet.widest())
@@ -99,7 +105,7 @@ class CostModel:
         return self.exact(tuple(sorted(decisions.items())))
 
     def expected(self, probabilities: Mapping[str, Any], offsets: Any = None) -> dict[str, Any]:
-        """Expected ops, model and arena bytes, as TensorFlow scalars.
+        """Expected ops, latency, model and arena bytes, as TensorFlow scalars.
 
         ``offsets`` are added in the order of ``QUANTITIES``; by default those of the anchor.
         """
@@ -139,8 +145,8 @@ def one_hot(supernet: Supernet, decisions: Decisions) -> dict[str, npt.NDArray[n
 class _Plan:
     """Constant matrices that turn probabilities into expected costs with few operations."""
 
-    def __init__(self, supernet: Supernet, memory: str) -> None:
-        self._supernet, self._memory = supernet, memory
+    def __init__(self, supernet: Supernet, memory: str, layer_costs: LayerCosts) -> None:
+        self._supernet, self._memory, self._layer_costs = supernet, memory, layer_costs
         self._steps = [layer for layer in supernet.layers if layer.kind != SELECT]
         self._tensors = [INPUT, *(layer.name for layer in supernet.layers)]
         self._row = {name: row for row, name in enumerate(self._tensors)}
@@ -163,7 +169,9 @@ class _Plan:
         p = {name: tf.convert_to_tensor(value) for name, value in probabilities.items()}
         widths = self._width_probabilities(p)
         channels = tf.linalg.matvec(widths, self._support)
-        sizes = tf.reduce_sum(widths * self._bytes, axis=1)
+        half = self._four_bit_shares(p)[:, None]
+        bytes_of_width = self._bytes[0] + half * (self._bytes[1] - self._bytes[0])
+        sizes = tf.reduce_sum(widths * bytes_of_width, axis=1)
         cin, cout = tf.gather(channels, self._inputs), tf.gather(channels, self._outputs)
         features = tf.stack([tf.ones_like(cin), cin, cout, cin * cout], axis=1)
         shares = tf.stack([_product(p, condition) for condition in self._conditions])
@@ -179,6 +187,7 @@ class _Plan:
         model = tf.reduce_sum(presence * fields["model_bytes"])
         return {
             "ops": 2.0 * tf.reduce_sum(presence * fields["macs"]),
+            "latency_s": tf.reduce_sum(presence * fields["latency_s"]),
             "model_bytes": model + self._shared_zero_points(widths, presence),
             "arena_bytes": arena,
         }
@@ -221,54 +230,79 @@ class _Plan:
     def _certain(self, channels: int) -> npt.NDArray[np.float32]:
         return np.asarray(self._support == channels, np.float32)
 
+    def _four_bit_shares(self, p: Mapping[str, Any]) -> Any:
+        """Probability of each tensor to be of 4 bits (tensors)."""
+        import tensorflow as tf
+
+        found: dict[str, Any] = {INPUT: tf.constant(0.0)}
+        for layer in self._supernet.layers:
+            if layer.kind == SELECT:
+                shares = p[str(layer.decision)]
+                found[layer.name] = tf.add_n(
+                    [shares[k] * found[name] for k, name in enumerate(layer.inputs)]
+                )
+            else:
+                found[layer.name] = self._share(p, layer.output_bits, 4)
+        return tf.stack([found[name] for name in self._tensors])
+
+    def _share(self, p: Mapping[str, Any], bits: int | str, wanted: int) -> Any:
+        """Probability that a layer's bits are ``wanted``."""
+        import tensorflow as tf
+
+        options = self._supernet.bit_options(bits)
+        if isinstance(bits, int) or wanted not in options:
+            return tf.constant(float(wanted in options))
+        return p[bits][options.index(wanted)]
+
     def _bit_weights(self, p: Mapping[str, Any]) -> Any:
-        """Share of each bit width in each step (steps x bit widths)."""
+        """Share of each pair of bits in each step (steps x pairs)."""
         import tensorflow as tf
 
         rows = []
         for step in self._steps:
-            if isinstance(step.bits, str):
-                node = self._supernet.nodes[step.bits]
-                assert isinstance(node, BitwidthChoice)
-                spread = (np.array(self._bits)[None, :] == np.array(node.options)[:, None]).astype(
-                    np.float32
-                )
-                rows.append(tf.linalg.matvec(tf.constant(spread), p[step.bits], True))
-            else:
-                rows.append(tf.constant([float(step.bits == bits) for bits in self._bits]))
+            pairs = [
+                self._share(p, step.bits, weights) * self._share(p, step.output_bits, output)
+                for weights, output in self._bits
+            ]
+            rows.append(tf.stack(pairs))
         return tf.stack(rows)
 
-    def _step_coefficients(self) -> tuple[tuple[int, ...], npt.NDArray[np.float32]]:
-        """The bit widths that occur, and coefficients (bit widths x steps x fields x features)."""
-        of_step = [_bit_options(self._supernet, step) for step in self._steps]
+    def _step_coefficients(self) -> tuple[tuple[Pair, ...], npt.NDArray[np.float32]]:
+        """Bits of weights and output that occur, and coefficients for each pair of them.
+
+        The coefficients are an array (pairs x steps x fields x features).
+        """
+        supernet = self._supernet
+        of_step = [
+            set(product(supernet.bit_options(s.bits), supernet.bit_options(s.output_bits)))
+            for s in self._steps
+        ]
         bits = tuple(sorted(set().union(*of_step)))
-        sizes = self._supernet.sizes()
+        sizes = supernet.sizes()
         shape = (len(bits), len(self._steps), len(LayerCost._fields), 4)
         table = np.zeros(shape, np.float32)
         for position, step in enumerate(self._steps):
             source = step.inputs[0]
             inputs, outputs = self._possible[source], self._possible[step.name]
-            for row, width in enumerate(bits):
-                if width in of_step[position]:
-                    table[row, position] = coefficients(
+            for row, pair in enumerate(bits):
+                if pair in of_step[position]:
+                    table[row, position] = self._layer_costs.coefficients(
                         step,
                         sizes[source],
                         (min(inputs), max(inputs)),
                         (min(outputs), max(outputs)),
-                        width,
+                        pair,
                     )
         return bits, table
 
     def _tensor_bytes(self) -> npt.NDArray[np.float32]:
+        """Bytes of tensors of 8 and of 4 bits (2 x tensors x widths)."""
         sizes = self._supernet.sizes()
-        rows = []
-        for name in self._tensors:
-            height, width = sizes[name]
-            elements = height * width * self._support
-            if self._memory != "paper":
-                elements = np.ceil(elements / ARENA_ALIGNMENT) * ARENA_ALIGNMENT
-            rows.append(elements)
-        return np.array(rows, np.float32)
+        elements = np.array([np.prod(sizes[name]) * self._support for name in self._tensors])
+        found = np.stack([elements, np.ceil(elements / 2)])
+        if self._memory != "paper":
+            found = np.ceil(found / ARENA_ALIGNMENT) * ARENA_ALIGNMENT
+        return found.astype(np.float32)
 
     def _live_tensors(self) -> npt.NDArray[np.float32]:
         """Which tensors are alive at each step, given that the step exists (steps x tensors).
@@ -307,14 +341,6 @@ def _possible_widths(supernet: Supernet) -> dict[str, set[int]]:
         else:
             found[layer.name] = set().union(*(found[name] for name in layer.inputs))
     return found
-
-
-def _bit_options(supernet: Supernet, step: Layer) -> tuple[int, ...]:
-    if isinstance(step.bits, int):
-        return (step.bits,)
-    node = supernet.nodes[step.bits]
-    assert isinstance(node, BitwidthChoice)
-    return node.options
 
 
 def _product(p: Mapping[str, Any], when: tuple[tuple[str, int], ...]) -> Any:

@@ -82,7 +82,7 @@ class OpChoice(DecisionNode):
 
 @dataclass(frozen=True)
 class BitwidthChoice(DecisionNode):
-    """Bits of the weights of the layers that name it.
+    """Bits of the weights, or of the activations, of the layers that name it.
 
     Raises:
         UsageError: a width that TFLM has no kernel for.
@@ -92,7 +92,7 @@ class BitwidthChoice(DecisionNode):
 
     def __post_init__(self) -> None:
         if not self.options or not set(self.options) <= {4, 8}:
-            raise UsageError(f"bits of {self.name!r} are {list(self.options)}; weights have 8 or 4")
+            raise UsageError(f"bits of {self.name!r} are {list(self.options)}; kernels take 8 or 4")
 
     @property
     def labels(self) -> tuple[str, ...]:

@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from nas.decision_nodes import DecisionNode, Decisions, OpChoice, SkipChoice, WidthChoice
+from nas.decision_nodes import Decisions, OpChoice, SkipChoice, WidthChoice
+from nas.supernet import Supernet
 
 Logits = Mapping[str, npt.NDArray[Any]]
 Excess = Callable[[Decisions], float]
@@ -29,7 +30,7 @@ def argmax(logits: Logits) -> dict[str, int]:
 
 
 def fit_to_budget(
-    logits: Logits, nodes: Mapping[str, DecisionNode], excess: Excess
+    logits: Logits, supernet: Supernet, excess: Excess
 ) -> tuple[dict[str, int], float]:
     """Decisions near the most probable ones that keep the budget, and their excess.
 
@@ -38,14 +39,13 @@ def fit_to_budget(
     layers narrowed is tried too.
     """
     start = argmax(logits)
-    decisions, over = _fitted(logits, nodes, excess, start, frozenset())
+    decisions, over = _fitted(logits, supernet, excess, start, frozenset())
     candidates = [(decisions, over)]
     if over < TIGHT:
-        for name, node in nodes.items():
+        for name, node in supernet.nodes.items():
             if isinstance(node, SkipChoice) and decisions[name] == 1:
-                candidates.append(
-                    _fitted(logits, nodes, excess, {**decisions, name: 0}, frozenset({name}))
-                )
+                start = {**decisions, name: 0}
+                candidates.append(_fitted(logits, supernet, excess, start, frozenset({name})))
     fitting = [item for item in candidates if item[1] <= 0]
     tight = [item for item in fitting if item[1] >= TIGHT]
     if tight:
@@ -57,7 +57,7 @@ def fit_to_budget(
 
 def _fitted(
     logits: Logits,
-    nodes: Mapping[str, DecisionNode],
+    supernet: Supernet,
     excess: Excess,
     start: Decisions,
     kept: frozenset[str],
@@ -70,7 +70,7 @@ def _fitted(
     best, least = decisions, over
     saved: dict[str, float] = {}
     while over > 0:
-        moves = dict(_moves(decisions, nodes, kept, cheaper=True))
+        moves = dict(_moves(decisions, supernet, kept, cheaper=True))
         if not moves:
             return best, least
         if all(saved.get(name, 0.0) <= 0 for name in moves):
@@ -81,7 +81,7 @@ def _fitted(
         decisions, over = moves[name], after
         if over < least:
             best, least = decisions, over
-    return _grown(logits, nodes, excess, decisions, kept)
+    return _grown(logits, supernet, excess, decisions, kept)
 
 
 def _cheapest(
@@ -106,19 +106,20 @@ def _cheapest(
 
 def _grown(
     logits: Logits,
-    nodes: Mapping[str, DecisionNode],
+    supernet: Supernet,
     excess: Excess,
     decisions: Decisions,
     kept: frozenset[str],
 ) -> tuple[dict[str, int], float]:
     """Takes larger options, the most probable step first, until none fits.
 
-    A step that does not fit is not looked at again: networks only get larger.
+    A step that does not fit is not looked at again: networks only get larger. The width of a
+    skipped block stays, so that the block can still come in.
     """
     current, over = dict(decisions), excess(decisions)
     full: set[str] = set()
     while True:
-        moves = dict(_moves(current, nodes, kept | full, cheaper=False))
+        moves = dict(_moves(current, supernet, kept | full, cheaper=False))
         if not moves:
             return current, over
         name = max(moves, key=lambda name: _log_probability(logits, moves[name]))
@@ -130,11 +131,12 @@ def _grown(
 
 
 def _moves(
-    decisions: Decisions, nodes: Mapping[str, DecisionNode], kept: frozenset[str], cheaper: bool
+    decisions: Decisions, supernet: Supernet, kept: frozenset[str], cheaper: bool
 ) -> Iterator[tuple[str, dict[str, int]]]:
     """Networks that differ in one step of one decision, with its name."""
-    for name, node in nodes.items():
-        if name in kept or (isinstance(node, OpChoice) and not cheaper):
+    active = supernet.active_nodes(decisions)
+    for name, node in supernet.nodes.items():
+        if name in kept or name not in active or (isinstance(node, OpChoice) and not cheaper):
             continue  # which operator is better is for training to say
         # Widths ascend in cost; the first options of other nodes are the expensive ones.
         step = -1 if cheaper == isinstance(node, WidthChoice) else 1

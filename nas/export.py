@@ -2,7 +2,8 @@
 
 The TensorFlow converter quantises; all grids are given to it as fake quantisation, so that the
 file computes what training computed. Its graph is then brought into the order and names of
-:mod:`nas.network`, of which the predictor's figures during the search are.
+:mod:`nas.network`, of which the predictor's figures during the search are. It knows no activations
+of 4 bits: networks with them are written directly.
 """
 
 from __future__ import annotations
@@ -14,37 +15,22 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from nas.model import BATCH_NORM_EPSILON, SupernetModel, WeightedLayer
-from nas.network import with_names
+from nas.model import SupernetModel
+from nas.network import network_graph, with_names
 from nas.quantizers import activation_limits, learnt_range, weight_limit
-from nas.supernet import ADD, DENSE, DEPTHWISE, INPUT, MEAN, POOL, SOFTMAX, Layer
+from nas.supernet import ADD, DENSE, DEPTHWISE, INPUT, POOL, SOFTMAX, Layer, Supernet
+from nas.trained_parameters import TrainedParameters, folded
 from predictor import read_graph
 from predictor.model.tflite_writer import write_model
 
-SMALLEST_WEIGHT_STEP = 1e-6
-"""Dead channels get this step, so that their biases still fit 32 bits."""
 PROBABILITY_TOP = 255 / 256
-
-
-def folded(layer: WeightedLayer) -> tuple[Any, Any, Any]:
-    """Kernel on its grid, bias and quantisation step, with batch normalisation folded in."""
-    (bits,) = layer.bit_options
-    kernel = layer.quantized_kernel().numpy()
-    step = np.maximum(learnt_range(layer.steps[bits]).numpy(), SMALLEST_WEIGHT_STEP)
-    if layer.layer.kind == DENSE:
-        return kernel, layer.bias.numpy(), step
-    norm = layer.normalization
-    mean, variance = norm.moving_mean.numpy(), norm.moving_variance.numpy()
-    factor = norm.gamma.numpy() / np.sqrt(variance + BATCH_NORM_EPSILON)
-    bias = norm.beta.numpy() - mean * factor
-    return kernel * factor, bias, np.maximum(step * np.abs(factor), SMALLEST_WEIGHT_STEP)
 
 
 def inference_function(model: SupernetModel) -> Any:
     """The network with folded weights and explicit fake quantisation, for one image."""
     network = model.supernet
     weights = {name: folded(layer) for name, layer in model.weighted.items()}
-    tops = {name: float(learnt_range(top)) for name, top in model.tops.items()}
+    tops = {name: float(learnt_range(top)) for (name, _), top in model.tops.items()}
 
     def infer(x: Any) -> Any:
         tensors = {INPUT: _on_grid(tops, INPUT, x, "none")}
@@ -61,8 +47,6 @@ def inference_function(model: SupernetModel) -> Any:
 def _computed(layer: Layer, inputs: list[Any], weights: Any) -> Any:
     if layer.kind == ADD:
         return inputs[0] + inputs[1]
-    if layer.kind == MEAN:
-        return tf.reduce_mean(inputs[0], (1, 2))
     if layer.kind == POOL:
         return tf.nn.avg_pool2d(inputs[0], list(layer.kernel), list(layer.stride), "SAME")
     if layer.kind == SOFTMAX:
@@ -76,7 +60,7 @@ def _computed(layer: Layer, inputs: list[Any], weights: Any) -> Any:
         kernel = tf.quantization.fake_quant_with_min_max_vars(
             kernel, -top, top, num_bits=bits, narrow_range=True
         )
-        return tf.matmul(inputs[0], kernel) + bias
+        return tf.matmul(tf.reshape(inputs[0], (1, -1)), kernel) + bias
     kernel = tf.quantization.fake_quant_with_min_max_vars_per_channel(
         kernel.astype(np.float32), -top, top, num_bits=bits, narrow_range=True
     )
@@ -101,12 +85,18 @@ def _on_grid(tops: dict[str, float], name: str, x: Any, activation: str) -> Any:
     return tf.quantization.fake_quant_with_min_max_args(x, low * step, high * step)
 
 
+def has_four_bit_activations(network: Supernet) -> bool:
+    return any(layer.output_bits == 4 for layer in network.layers)
+
+
 def export(model: SupernetModel) -> bytes:
     """The bytes of the ``.tflite`` file of a network without open decisions.
 
     Raises:
         UsageError: the converter made other operators than the network has.
     """
+    if has_four_bit_activations(model.supernet):
+        return write_model(network_graph(model.supernet, TrainedParameters(model)))
     function = inference_function(model).get_concrete_function()
     converter = tf.lite.TFLiteConverter.from_concrete_functions([function])
     converter.optimizations = [tf.lite.Optimize.DEFAULT]

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import keras
 import tensorflow as tf
 
-from nas.decision_nodes import BitwidthChoice, WidthChoice
+from nas.decision_nodes import WidthChoice
 from nas.masking import expected_mask, prefix_masks
 from nas.quantizers import (
     SMALLEST_STEP,
+    activation_limits,
+    as_kernels_sum,
     initial_step,
+    initial_top,
     learnt_range,
     quantize_activations,
     quantize_weights,
@@ -24,8 +27,8 @@ from nas.supernet import (
     DENSE,
     DEPTHWISE,
     INPUT,
-    MEAN,
     POOL,
+    QUANTIZE,
     SELECT,
     SOFTMAX,
     WEIGHTED,
@@ -37,6 +40,8 @@ BATCH_NORM_MOMENTUM = 0.9
 """Short trainings need it: with Keras' 0.99 the averages lag behind by hundreds of steps."""
 BATCH_NORM_EPSILON = 1e-3
 Activations = Mapping[str, Any]
+Observer = Callable[[str, Any], Any]
+_INPUT_LAYER = Layer(INPUT, INPUT, ())
 
 
 class WeightedLayer(keras.layers.Layer):  # type: ignore[misc,unused-ignore]
@@ -98,13 +103,23 @@ class WeightedLayer(keras.layers.Layer):  # type: ignore[misc,unused-ignore]
     def call(self, x: Any, bit_weights: Any = None, training: bool = False) -> Any:
         kernel = self.quantized_kernel(bit_weights)
         if self.layer.kind == DENSE:
-            return tf.matmul(x, kernel) + tf.convert_to_tensor(self.bias)
+            return tf.matmul(tf.reshape(x, (-1, x.shape[-1])), kernel) + tf.convert_to_tensor(
+                self.bias
+            )
         strides = list(self.layer.stride)
         if self.layer.kind == DEPTHWISE:
             x = _depthwise(x, kernel, self.layer.stride)
         else:
             x = tf.nn.conv2d(x, kernel, strides, "SAME")
         return self.normalization(x, training=training)
+
+    def unit(self, input_step: Any) -> Any:
+        """What integer sums of this layer count, by channel, from the input's step on."""
+        (step,) = self.steps.values()
+        factor = self.normalization.gamma / tf.sqrt(
+            self.normalization.moving_variance + BATCH_NORM_EPSILON
+        )
+        return input_step * learnt_range(step) * tf.maximum(tf.abs(factor), SMALLEST_STEP)
 
 
 def _depthwise(x: Any, kernel: Any, stride: tuple[int, int]) -> Any:
@@ -125,7 +140,7 @@ class SupernetModel(keras.Model):  # type: ignore[misc,unused-ignore]
                 layer,
                 channels[layer.inputs[0]],
                 channels[layer.name],
-                bit_options(supernet, layer),
+                supernet.bit_options(layer.bits),
             )
             for layer in supernet.layers
             if layer.kind in WEIGHTED
@@ -136,9 +151,12 @@ class SupernetModel(keras.Model):  # type: ignore[misc,unused-ignore]
             if isinstance(node, WidthChoice) and len(node) > 1
         }
         self.tops = {
-            name: self.add_weight(name=f"top_{name}", shape=(), initializer="zeros")
-            for name in quantized_tensors(supernet)
+            (name, bits): self.add_weight(name=f"top{bits}_{name}", shape=(), initializer="zeros")
+            for name, options in quantized_tensors(supernet).items()
+            for bits in options
         }
+        self._activations = {layer.name: layer.activation for layer in supernet.layers}
+        self._grids = pooled_grids(supernet)
         self.built = True
 
     def call(
@@ -146,15 +164,15 @@ class SupernetModel(keras.Model):  # type: ignore[misc,unused-ignore]
         x: Any,
         probabilities: Activations | None = None,
         training: bool = False,
-        observed: dict[str, float] | None = None,
+        observe: Observer | None = None,
     ) -> Any:
         """Logits for a batch of images (batch, height, width, channels).
 
-        Where ``observed`` is given, nothing is quantised and each tensor's range is noted there.
+        Where ``observe`` is given, nothing is quantised, and it is called with each tensor.
         """
         p = probabilities or {}
         masks = {name: expected_mask(p[name], table) for name, table in self.masks.items()}
-        tensors = {INPUT: self._quantized(INPUT, x, "none", observed)}
+        tensors = {INPUT: self._quantized(_INPUT_LAYER, x, p, observe)}
         for layer in self.supernet.layers:
             if layer.kind == SOFTMAX:
                 tensors[layer.name] = tensors[layer.inputs[0]]
@@ -169,49 +187,73 @@ class SupernetModel(keras.Model):  # type: ignore[misc,unused-ignore]
                 y = y * masks[layer.channels]
             elif layer.kind == DEPTHWISE:
                 y = y * self._input_mask(layer, p, masks)
-            tensors[layer.name] = self._quantized(layer.name, y, layer.activation, observed)
+            tensors[layer.name] = self._quantized(layer, y, p, observe)
         return tensors[self.supernet.output]
 
     def _run(self, layer: Layer, inputs: list[Any], p: Activations, training: bool) -> Any:
         if layer.kind in WEIGHTED:
             bits = p.get(layer.bits) if isinstance(layer.bits, str) else None
-            return self.weighted[layer.name](inputs[0], bits, training=training)
+            y = self.weighted[layer.name](inputs[0], bits, training=training)
+            return self._as_kernels_sum(layer, y)
         if layer.kind == SELECT:
             shares = p[str(layer.decision)]
             return tf.add_n([shares[k] * x for k, x in enumerate(inputs)])
         if layer.kind == POOL:
             return tf.nn.avg_pool2d(inputs[0], list(layer.kernel), list(layer.stride), "SAME")
-        if layer.kind == MEAN:
-            return tf.reduce_mean(inputs[0], (1, 2))
+        if layer.kind == QUANTIZE:
+            return inputs[0]
         if layer.kind == ADD:
             return inputs[0] + inputs[1]
         raise NotImplementedError(layer.kind)
+
+    def _as_kernels_sum(self, layer: Layer, y: Any) -> Any:
+        """The sums as a kernel rounds them, where that shows: with 4 bits, all decisions made."""
+        steps = [self._step(name) for name in (*layer.inputs, layer.name)]
+        if self.supernet.nodes or None in steps:
+            return y
+        return as_kernels_sum(y, self.weighted[layer.name].unit(steps[0]), steps[1])
+
+    def _step(self, tensor: str) -> Any:
+        """The step of a tensor's 4-bit grid, None where it has none."""
+        name, activation = self._grids.get(tensor, (tensor, self._activations.get(tensor, "none")))
+        if (name, 4) not in self.tops:
+            return None
+        return learnt_range(self.tops[name, 4]) / activation_limits(activation, 4)[1]
 
     def _input_mask(self, layer: Layer, p: Activations, masks: Activations) -> Any:
         """The mask of what a depthwise layer reads: its bias must not revive masked channels."""
         producers = {other.name: other for other in self.supernet.layers}
         return _mask_of(layer.inputs[0], producers, p, masks)
 
-    def _quantized(
-        self, name: str, x: Any, activation: str, observed: dict[str, float] | None
-    ) -> Any:
-        if name not in self.tops:
+    def _quantized(self, layer: Layer, x: Any, p: Activations, observe: Observer | None) -> Any:
+        """A layer's tensor on its grid; with several bit widths, the mixture of its grids."""
+        name, activation = self._grids.get(layer.name, (layer.name, layer.activation))
+        options = self.supernet.bit_options(layer.output_bits)
+        if (name, options[0]) not in self.tops:
             return x
-        if observed is not None:
-            observed[name] = float(tf.reduce_max(tf.abs(x)))
+        if observe is not None:
+            observe(name, x)
             return x
-        return quantize_activations(
-            x, learnt_range(self.tops[name]), activation, math.prod(x.shape[1:])
-        )
+        elements, averages = math.prod(x.shape[1:]), layer.kind == POOL
+        grids = [
+            quantize_activations(
+                x, learnt_range(self.tops[name, b]), activation, elements, b, averages
+            )
+            for b in options
+        ]
+        if len(grids) == 1:
+            return grids[0]
+        return tf.add_n([p[str(layer.output_bits)][k] * grid for k, grid in enumerate(grids)])
 
     def calibrate(self, x: Any, probabilities: Activations | None = None) -> None:
         """Sets all ranges to what a batch shows; training goes on from there."""
         for layer in self.weighted.values():
             layer.reset_steps()
-        observed: dict[str, float] = {}
-        self(x, probabilities, training=True, observed=observed)
-        for name, top in observed.items():
-            self.tops[name].assign(stored_range(max(top, SMALLEST_STEP)))
+        observed: dict[str, Any] = {}
+        self(x, probabilities, training=True, observe=observed.setdefault)
+        for (name, bits), top in self.tops.items():
+            value = initial_top(observed[name].numpy(), bits)
+            top.assign(stored_range(max(value, SMALLEST_STEP)))
 
 
 def _mask_of(name: str, producers: Mapping[str, Layer], p: Activations, masks: Activations) -> Any:
@@ -230,19 +272,31 @@ def _mask_of(name: str, producers: Mapping[str, Layer], p: Activations, masks: A
     return _mask_of(layer.inputs[0], producers, p, masks)
 
 
-def bit_options(supernet: Supernet, layer: Layer) -> tuple[int, ...]:
-    """Bit widths that a layer's weights may have."""
-    if isinstance(layer.bits, int):
-        return (layer.bits,)
-    node = supernet.nodes[layer.bits]
-    assert isinstance(node, BitwidthChoice)
-    return node.options
+def quantized_tensors(supernet: Supernet) -> dict[str, tuple[int, ...]]:
+    """Tensors with a range of their own and their bit widths.
+
+    That are all but those that pass on the values of others: 8 bits hold what 4 held.
+    """
+    found: dict[str, tuple[int, ...]] = {INPUT: (8,)}
+    for layer in supernet.layers:
+        widens = layer.kind == QUANTIZE and layer.output_bits == 8
+        if layer.kind not in (POOL, SELECT, SOFTMAX) and not widens:
+            found[layer.name] = supernet.bit_options(layer.output_bits)
+    return found
 
 
-def quantized_tensors(supernet: Supernet) -> tuple[str, ...]:
-    """Tensors with a range of their own: all but those that pass on the values of others."""
-    passive = (POOL, SELECT, SOFTMAX)
-    return (INPUT, *(layer.name for layer in supernet.layers if layer.kind not in passive))
+def pooled_grids(network: Supernet) -> dict[str, tuple[str, str]]:
+    """Averages: the tensors whose grids they stay on, and the activations these have.
+
+    They are unknown where decisions are open.
+    """
+    found: dict[str, tuple[str, str]] = {}
+    activations = {layer.name: layer.activation for layer in network.layers}
+    for layer in network.layers:
+        if layer.kind == POOL and not network.nodes:
+            (source,) = layer.inputs
+            found[layer.name] = found.get(source, (source, activations.get(source, "none")))
+    return found
 
 
 def inherit(network: SupernetModel, supernet: SupernetModel) -> None:
@@ -266,5 +320,5 @@ def inherit(network: SupernetModel, supernet: SupernetModel) -> None:
                 layer.normalization.weights, source.normalization.weights, strict=True
             ):
                 mine.assign(theirs.numpy()[:outputs])
-    for name, top in network.tops.items():
-        top.assign(supernet.tops[name].numpy())
+    for key, top in network.tops.items():
+        top.assign(supernet.tops[key].numpy())

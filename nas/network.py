@@ -11,7 +11,7 @@ from dataclasses import replace
 from functools import lru_cache
 from math import prod
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple
 
 from nas.supernet import (
     ADD,
@@ -19,8 +19,8 @@ from nas.supernet import (
     DENSE,
     DEPTHWISE,
     INPUT,
-    MEAN,
     POOL,
+    QUANTIZE,
     SELECT,
     SOFTMAX,
     Layer,
@@ -43,40 +43,78 @@ OPERATORS = MappingProxyType(
         DEPTHWISE: "DEPTHWISE_CONV_2D",
         DENSE: "FULLY_CONNECTED",
         POOL: "AVERAGE_POOL_2D",
-        MEAN: "MEAN",
         ADD: "ADD",
         SOFTMAX: "SOFTMAX",
+        QUANTIZE: "QUANTIZE",
     }
 )
 """The operator that each kind of layer becomes."""
 
 PROBABILITY = Quantization((1 / 256,), (-128,))
 """Quantisation that TFLM demands of softmax outputs."""
-_WEIGHT_TYPES = {8: TensorType.INT8, 4: TensorType.INT4}
-_MEAN_AXES = memoryview((1).to_bytes(4, "little") + (2).to_bytes(4, "little"))
+_TYPES = {8: TensorType.INT8, 4: TensorType.INT4}
+_INT32 = TensorType.INT32
 
 
-def network_graph(network: Supernet) -> Graph:
+class Parameters:
+    """Quantisation and constants of a network; here placeholders that only have the right sizes.
+
+    No two scales or constants are equal, as in a trained file, where equal ones would be shared.
+    """
+
+    def activation(self, name: str, position: int, bits: int) -> Quantization:
+        """That of a tensor, which is the ``position``-th of the file."""
+        return _activation(position, bits)
+
+    def weights(
+        self, layer: Layer, shape: tuple[int, ...], position: int, input_scale: float
+    ) -> Weights:
+        """Those of a layer; ``shape`` is the filter's in the file."""
+        channels = shape[3] if layer.kind == DEPTHWISE else shape[0]
+        count = 1 if layer.kind == DENSE else channels
+        size = (prod(shape) * int(layer.bits) + 7) // 8
+        return Weights(
+            _zeros(size, position),
+            (1.0 / (64 + position),) * count,
+            _zeros(4 * channels, -position),
+        )
+
+
+class Weights(NamedTuple):
+    """Filter and bias as the file holds them, and the filter's scales: one, or one a channel."""
+
+    filter: memoryview
+    scales: tuple[float, ...]
+    bias: memoryview
+
+
+_PLACEHOLDERS = Parameters()
+
+
+def network_graph(network: Supernet, parameters: Parameters = _PLACEHOLDERS) -> Graph:
     """The graph of a network.
 
     Raises:
         UsageError: a decision is open.
     """
-    writer = _GraphWriter(network)
+    writer = _GraphWriter(network, parameters)
     for layer in network.layers:
-        if layer.kind == SELECT or isinstance(layer.channels, str) or isinstance(layer.bits, str):
+        open_choices = (layer.channels, layer.bits, layer.output_bits)
+        if layer.kind == SELECT or any(isinstance(choice, str) for choice in open_choices):
             raise UsageError(f"layer {layer.name!r} is not decided; take supernet.fixed(decisions)")
         writer.add(layer)
     return writer.graph()
 
 
 class _GraphWriter:
-    def __init__(self, network: Supernet) -> None:
-        self._network = network
+    def __init__(self, network: Supernet, parameters: Parameters) -> None:
+        self._network, self._parameters = network, parameters
         self._tensors: list[Tensor] = []
         self._operators: list[Operator] = []
         self._index: dict[str, int] = {}
-        self._add_tensor(INPUT, (1, *network.input_shape), _activation(0))
+        bits = network.input_bits
+        quantization = parameters.activation(INPUT, 0, bits)
+        self._add_tensor(INPUT, (1, *network.input_shape), quantization, _TYPES[bits])
 
     def graph(self) -> Graph:
         output = self._index[self._network.output]
@@ -88,16 +126,15 @@ class _GraphWriter:
     def add(self, layer: Layer) -> None:
         inputs = [self._index[name] for name in layer.inputs]
         source = self._tensors[inputs[0]]
-        quantization = source.quantization
         if layer.kind in (CONV, DEPTHWISE, DENSE):
             inputs += self._weights(layer, source)
-        elif layer.kind == MEAN:
-            inputs.append(self._add_constant(f"{layer.name}/axes", (2,), _MEAN_AXES))
-        elif layer.kind == SOFTMAX:
-            quantization = PROBABILITY
-        if layer.kind not in (POOL, SOFTMAX):
-            quantization = _activation(len(self._tensors))
-        output = self._add_tensor(layer.name, _output_shape(layer, source.shape), quantization)
+        bits = int(layer.output_bits)
+        output = self._add_tensor(
+            layer.name,
+            _output_shape(layer, source.shape),
+            self._quantization(layer, source, bits),
+            _TYPES[bits],
+        )
         self._operators.append(
             Operator(
                 index=len(self._operators),
@@ -107,6 +144,16 @@ class _GraphWriter:
                 options=_options(layer.kind, layer.kernel, layer.stride, layer.activation),
             )
         )
+
+    def _quantization(self, layer: Layer, source: Tensor, bits: int) -> Quantization:
+        if layer.kind == SOFTMAX:
+            return PROBABILITY
+        assert source.quantization is not None
+        if layer.kind == POOL:
+            return source.quantization
+        if layer.kind == QUANTIZE and bits == 8:
+            return widened(source.quantization)
+        return self._parameters.activation(layer.name, len(self._tensors), bits)
 
     def _weights(self, layer: Layer, source: Tensor) -> tuple[int, int]:
         """Filter and bias: one scale a channel, or one for all of a dense layer."""
@@ -119,45 +166,24 @@ class _GraphWriter:
             shape, axis = (1, *layer.kernel, channels), 3
         elif layer.kind == DENSE:
             shape = (channels, depth)
-        # Scales that no other tensor has, as in a trained file, where equal ones would be shared.
-        position = len(self._tensors)
-        scale = 1.0 / (64 + position)
-        count = 1 if layer.kind == DENSE else channels
-        kind = _WEIGHT_TYPES[int(layer.bits)]
-        size = (prod(shape) * int(layer.bits) + 7) // 8
-        filter = self._add_constant(
-            f"{layer.name}/filter", shape, _zeros(size, position), kind, scale, count, axis
-        )
-        bias_scale = scale * source.quantization.scale
-        bias = self._add_constant(
-            f"{layer.name}/bias",
-            (channels,),
-            _zeros(4 * channels, position + 1),
-            TensorType.INT32,
-            bias_scale,
-            count,
+        scale = source.quantization.scale
+        found = self._parameters.weights(layer, shape, len(self._tensors), scale)
+        zeros = (0,) * len(found.scales)
+        quantization = Quantization(found.scales, zeros, axis)
+        kind = _TYPES[int(layer.bits)]
+        filter = self._add_tensor(f"{layer.name}/filter", shape, quantization, kind, found.filter)
+        bias_scales = tuple(scale * own for own in found.scales)
+        bias = self._add_tensor(
+            f"{layer.name}/bias", (channels,), Quantization(bias_scales, zeros), _INT32, found.bias
         )
         return filter, bias
-
-    def _add_constant(
-        self,
-        name: str,
-        shape: tuple[int, ...],
-        data: memoryview,
-        kind: TensorType = TensorType.INT32,
-        scale: float = 0.0,
-        scales: int = 0,
-        axis: int = 0,
-    ) -> int:
-        quantization = Quantization((scale,) * scales, (0,) * scales, axis) if scales else None
-        return self._add_tensor(name, shape, quantization, kind, data)
 
     def _add_tensor(
         self,
         name: str,
         shape: tuple[int, ...],
         quantization: Quantization | None,
-        kind: TensorType = TensorType.INT8,
+        kind: TensorType,
         data: memoryview | None = None,
     ) -> int:
         index = self._index[name] = len(self._tensors)
@@ -165,18 +191,29 @@ class _GraphWriter:
         return index
 
 
+def widened(quantization: Quantization) -> Quantization:
+    """The 8-bit quantisation that holds each value of a 4-bit one exactly.
+
+    Sixteen steps of a signed grid become 256; those of a rectifier's 17 x 15 = 255.
+    """
+    (zero_point,) = quantization.zero_points
+    if zero_point == -8:
+        return Quantization((quantization.scale / 17,), (-128,))
+    return Quantization((quantization.scale / 16,), (16 * zero_point,))
+
+
 def _output_shape(layer: Layer, shape: tuple[int, ...]) -> tuple[int, ...]:
     depth = shape[-1] if layer.channels is None else int(layer.channels)
-    if len(shape) == 2 or layer.kind == MEAN:
+    if len(shape) == 2 or layer.kind == DENSE:
         return (1, depth)
     _, height, width, _ = shape
     return (1, -(-height // layer.stride[0]), -(-width // layer.stride[1]), depth)
 
 
 @lru_cache(maxsize=1024)
-def _activation(position: int) -> Quantization:
-    """A quantisation that no other tensor has, as in a trained file."""
-    return Quantization((1.0 / (32 + position),), (-128,))
+def _activation(position: int, bits: int) -> Quantization:
+    """A quantisation that no other tensor has."""
+    return Quantization((1.0 / (32 + position),), (-(2 ** (bits - 1)),))
 
 
 @lru_cache(maxsize=4096)
@@ -197,9 +234,9 @@ def _options(
         DEPTHWISE: window | dilation | fused | {"depth_multiplier": 1},
         DENSE: fused,
         POOL: window | {"filter_height": kernel[0], "filter_width": kernel[1]} | fused,
-        MEAN: {"keep_dims": False},
         ADD: fused | {"pot_scale_int16": False},
         SOFTMAX: {"beta": 1.0},
+        QUANTIZE: {},
     }
     return MappingProxyType(dict(options_table(OPERATORS[kind], table[kind])))
 
@@ -219,8 +256,7 @@ def with_names(graph: Graph, network: Supernet) -> Graph:
         )
     names = {main.inputs[0]: INPUT}
     for layer, op in zip(network.layers, main.operators, strict=True):
-        suffixes = ("", "axes") if layer.kind == MEAN else ("", "filter", "bias")
-        for index, suffix in zip(op.inputs, suffixes, strict=False):
+        for index, suffix in zip(op.inputs, ("", "filter", "bias"), strict=False):
             names.setdefault(index, f"{layer.name}/{suffix}")
         names[op.outputs[0]] = layer.name
     order = {old: new for new, old in enumerate(names)}

@@ -68,9 +68,11 @@ def export_run(folder: Path) -> Path:
     return path
 
 
-def verify_run(folder: Path, data_path: Path | None) -> dict[str, Any]:
-    """Verifies a finished run's file."""
-    from nas.verify import verification
+def verify_run(
+    folder: Path, data_path: Path | None, emulated: bool = True, tflm_dir: Path | None = None
+) -> dict[str, Any]:
+    """Verifies a finished run's file; ``emulated``: in firmware on the emulated board too."""
+    from nas.verify import emulate, verification
 
     run = RunFolder(folder)
     config, result = run.read_json(CONFIG)["config"], run.read_json(RESULT)
@@ -78,7 +80,10 @@ def verify_run(folder: Path, data_path: Path | None) -> dict[str, Any]:
     if not path.is_file():
         raise UsageError(f"{folder} has no {MODEL}; run: nas export {folder}")
     data = load_data(_recipe(config), config["seed"], data_path)
-    table = verification(path.read_bytes(), result, _budget(config), data)
+    content, budget = path.read_bytes(), _budget(config)
+    table = verification(content, result, budget, data)
+    if emulated:
+        table |= emulate(content, budget.board, tflm_dir)
     run.write_json(VERIFICATION, table)
     return table
 

@@ -21,8 +21,9 @@ class Training:
 
     ``architecture_updates``: "alternating" takes turns on two parts of the training data,
     "joint" updates weights and decisions from the same batch. ``penalty`` is the weight of
-    squared violations in the augmented Lagrangian. ``distillation`` is the share of the loss
-    that the widest network's softened answers have in finetuning.
+    squared violations in the augmented Lagrangian. ``candidates`` is from how many networks the
+    search's last step chooses; with 1 it takes the most probable one. ``distillation`` is the
+    share of the loss that the widest network's softened answers have in finetuning.
     """
 
     batch: int = 64
@@ -38,6 +39,7 @@ class Training:
     initial_temperature: float = 5.0
     final_temperature: float = 0.5
     penalty: float = 10.0
+    candidates: int = 12
     mixup: float = 0.0
     distillation: float = 0.0
     distillation_temperature: float = 4.0
@@ -56,7 +58,7 @@ class Recipe:
 
 
 _CHOICES = {"optimizer": ("adam", "sgd"), "architecture_updates": ("alternating", "joint")}
-_AT_LEAST_ONE = ("batch", "finetune_epochs")
+_AT_LEAST_ONE = ("batch", "candidates", "finetune_epochs")
 
 
 def load_recipe(task: str, preset: str, path: Path | None = None) -> Recipe:

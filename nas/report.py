@@ -1,22 +1,22 @@
-"""Figures of a run, or of the runs of a sweep, as PNG files and one HTML page."""
+"""One HTML page of a run, or of the runs of a sweep, with its figures as PNG files beside it."""
 
 from __future__ import annotations
 
 import base64
-import html
-import io
 import json
 from pathlib import Path
 from typing import Any
 
 from nas.checkpoint import write_bytes
-from nas.cli.tables import verification_text
+from nas.cli.tables import emulation_line, quality_line, shown, verification_rows
 from nas.cost import QUANTITIES
+from nas.figures import Figure, pareto, run_figures
 from nas.run_folder import CONFIG, RESULT, VERIFICATION, RunFolder
 from predictor.errors import UsageError
+from predictor.report.html.palette import LIGHT, css_variables
 
 PAGE = "report.html"
-_STYLE = "body{font-family:sans-serif;max-width:60em;margin:2em auto}img{max-width:100%}"
+_TEMPLATES = Path(__file__).parent / "templates"
 
 
 def write_report(folder: Path) -> Path:
@@ -26,123 +26,95 @@ def write_report(folder: Path) -> Path:
         UsageError: the folder holds no run.
     """
     run = RunFolder(folder)
-    if run.has(CONFIG):
-        rows = list(run.metrics())
-        if not rows:
-            raise UsageError(f"{folder} holds no finished epoch yet")
-        figures = _run_figures(rows)
-        texts = [json.dumps(run.read_json(CONFIG)["config"], indent=2)]
-        if run.has(VERIFICATION):
-            texts.insert(0, verification_text(run.read_json(VERIFICATION)))
-    else:
-        runs = sorted(path.parent for path in folder.glob("*/" + VERIFICATION))
-        if not runs:
-            raise UsageError(f"{folder} holds no run and no finished runs")
-        figures = {"pareto": _pareto(runs)}
-        texts = [_sweep_table(runs)]
-    for name, content in figures.items():
-        write_bytes(folder / f"{name}.png", content)
+    content = _of_run(run) if run.has(CONFIG) else _of_sweep(folder)
+    figures: list[Figure] = content["figures"]
+    for figure in figures:
+        write_bytes(folder / f"{figure.name}.png", figure.content)
     path = folder / PAGE
-    write_bytes(path, _page(folder.name, figures, texts).encode())
+    write_bytes(path, _page(**content).encode())
     return path
 
 
-def _page(title: str, figures: dict[str, bytes], texts: list[str]) -> str:
-    images = "".join(
-        f'<h2>{html.escape(name)}</h2><img alt="{html.escape(name)}" '
-        f'src="data:image/png;base64,{base64.b64encode(content).decode()}">'
-        for name, content in figures.items()
+def _of_run(run: RunFolder) -> dict[str, Any]:
+    rows = list(run.metrics())
+    if not rows:
+        raise UsageError(f"{run.path} holds no finished epoch yet")
+    config = run.read_json(CONFIG)
+    content: dict[str, Any] = {
+        "title": f"{config['config']['task']}: {run.path.name}",
+        "figures": run_figures(rows),
+        "lines": [],
+        "tables": [],
+        "config": json.dumps(config, indent=2),
+    }
+    if run.has(VERIFICATION):
+        table, result = run.read_json(VERIFICATION), run.read_json(RESULT)
+        fits = f"fits {table['board']}" if table["fits"] else f"does not fit {table['board']}"
+        content["lines"] = [
+            {"text": fits, "style": "good" if table["fits"] else "bad"},
+            {"text": quality_line(table), "style": ""},
+            {"text": emulation_line(table), "style": "muted"},
+        ]
+        head = ("", "searched", "predicted", "emulated", "limit")
+        choices = list(result["choices"].items())
+        content["tables"] = [
+            {"title": "What it takes", "head": head, "rows": verification_rows(table)},
+            {"title": "What was chosen", "head": ("decision", "option"), "rows": choices},
+        ]
+    return content
+
+
+def _of_sweep(folder: Path) -> dict[str, Any]:
+    runs = [RunFolder(path.parent) for path in sorted(folder.glob("*/" + VERIFICATION))]
+    tables = [(run, run.read_json(VERIFICATION)) for run in runs]
+    tables = [(run, table) for run, table in tables if table["fits"]]
+    if not tables:
+        raise UsageError(f"{folder} holds no run and no finished runs")
+    points = [
+        {
+            "metric": table["metric"],
+            "quality": table["accuracy"]["exported"],
+            "cost": table["predicted"],
+        }
+        for _, table in tables
+    ]
+    rows = []
+    for run, table in tables:
+        binding = run.read_json(RESULT)["binding"]
+        costs = (shown(name, table["predicted"][name]) for name in QUANTITIES)
+        used = f"{binding['quantity']} {binding['share']:.0%}"
+        rows.append((run.path.name, f"{table['accuracy']['exported']:.4f}", *costs, used))
+    head = (
+        "run",
+        points[0]["metric"],
+        "ops",
+        "latency, ms",
+        "model, bytes",
+        "arena, bytes",
+        "used",
     )
-    blocks = "".join(f"<pre>{html.escape(text)}</pre>" for text in texts)
-    return (
-        f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{html.escape(title)}</title>'
-        f"<style>{_STYLE}</style><h1>{html.escape(title)}</h1>{blocks}{images}</html>\n"
+    return {
+        "title": folder.name,
+        "figures": [pareto(points)],
+        "lines": [{"text": f"{len(rows)} runs that fit", "style": ""}],
+        "tables": [{"title": "Runs", "head": head, "rows": rows}],
+        "config": "",
+    }
+
+
+def _page(figures: list[Figure], **content: Any) -> str:
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+    from markupsafe import Markup
+
+    environment = Environment(
+        loader=FileSystemLoader(_TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
-
-
-def _figure(columns: int = 1) -> Any:
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(4.5 * columns, 3.2), layout="constrained")
-    FigureCanvasAgg(figure)
-    return figure, [figure.add_subplot(1, columns, i + 1) for i in range(columns)]
-
-
-def _png(figure: Any) -> bytes:
-    content = io.BytesIO()
-    # Without the version of the library equal runs give equal files.
-    figure.savefig(content, format="png", dpi=110, metadata={"Software": None})
-    return content.getvalue()
-
-
-def _run_figures(rows: list[dict[str, Any]]) -> dict[str, bytes]:
-    figures = {"loss": _loss(rows)}
-    searched = [row for row in rows if row["phase"] == "search"]
-    if searched:
-        figures["constraints"] = _constraints(searched)
-        figures["widths"] = _widths(searched)
-    return figures
-
-
-def _loss(rows: list[dict[str, Any]]) -> bytes:
-    figure, (axes,) = _figure()
-    start = 0
-    for phase in dict.fromkeys(row["phase"] for row in rows):
-        losses = [row["loss"] for row in rows if row["phase"] == phase]
-        axes.plot(range(start, start + len(losses)), losses, marker=".", label=phase)
-        start += len(losses)
-    axes.set_xlabel("epoch")
-    axes.set_ylabel("training loss")
-    axes.legend()
-    return _png(figure)
-
-
-def _constraints(rows: list[dict[str, Any]]) -> bytes:
-    """Expected and exact cost of the most probable network over time, and the limit."""
-    figure, panels = _figure(len(QUANTITIES))
-    for axes, name in zip(panels, QUANTITIES, strict=True):
-        axes.plot([row["expected"][name] for row in rows], label="expected")
-        axes.plot([row["argmax"][name] for row in rows], label="most probable network")
-        limits = [row["limits"][name] for row in rows]
-        if limits[0] is not None and limits[0] < 3 * max(row["argmax"][name] for row in rows):
-            axes.plot(limits, "k--", label="limit")
-        axes.set_title(name)
-        axes.set_xlabel("epoch of the search")
-        axes.set_ylim(bottom=0)
-        axes.legend(fontsize="small")
-    return _png(figure)
-
-
-def _widths(rows: list[dict[str, Any]]) -> bytes:
-    figure, (axes,) = _figure()
-    names = [name for name, label in rows[-1]["choices"].items() if label.isdigit()]
-    axes.bar(names, [int(rows[-1]["choices"][name]) for name in names])
-    axes.set_ylabel("channels at the end of the search")
-    axes.tick_params(axis="x", labelrotation=90, labelsize="small")
-    return _png(figure)
-
-
-def _pareto(runs: list[Path]) -> bytes:
-    figure, panels = _figure(len(QUANTITIES))
-    tables = [RunFolder(run).read_json(VERIFICATION) for run in runs]
-    for axes, name in zip(panels, QUANTITIES, strict=True):
-        costs = [table["predicted"][name] for table in tables]
-        axes.scatter(costs, [table["accuracy"]["exported"] for table in tables])
-        axes.set_xlabel(name)
-        axes.set_ylabel(tables[0]["metric"])
-    return _png(figure)
-
-
-def _sweep_table(runs: list[Path]) -> str:
-    lines = [f"{'run':40}{'quality':>9}{'ops':>14}{'model':>10}{'arena':>10}  binding"]
-    for run in runs:
-        table = RunFolder(run).read_json(VERIFICATION)
-        binding = RunFolder(run).read_json(RESULT)["binding"]
-        found = table["predicted"]
-        lines.append(
-            f"{run.name:40}{table['accuracy']['exported']:9.4f}{found['ops']:14,.0f}"
-            f"{found['model_bytes']:10,.0f}{found['arena_bytes']:10,.0f}  "
-            f"{binding['quantity']} {binding['share']:.0%}"
-        )
-    return "\n".join(lines)
+    pictures = [
+        figure._asdict() | {"data": base64.b64encode(figure.content).decode()} for figure in figures
+    ]
+    colors = Markup(css_variables(LIGHT))
+    return environment.get_template(PAGE).render(figures=pictures, colors=colors, **content)

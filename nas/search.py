@@ -16,11 +16,11 @@ from nas.backbones import build_supernet
 from nas.checkpoint import load_checkpoint, save_checkpoint
 from nas.constraints import Budget
 from nas.cost import CostModel
-from nas.discretize import fit_to_budget
 from nas.metrics import quality
 from nas.model import SupernetModel, inherit
 from nas.recipe import Recipe
 from nas.run_folder import CHECKPOINT, CONFIG, METRICS, RESULT, WEIGHTS, RunFolder, versions
+from nas.selection import best, candidates
 from nas.supernet import Supernet
 from nas.tasks.dataset import Dataset
 from nas.trainer import (
@@ -30,6 +30,7 @@ from nas.trainer import (
     restore_arrays,
     run_epoch,
     search_epoch,
+    split_indices,
     state_arrays,
 )
 from predictor.errors import UsageError
@@ -37,6 +38,7 @@ from predictor.errors import UsageError
 PHASES = ("teacher", "warmup", "search", "finetune")
 STRATEGIES = ("none", "mirrored", "multiworker", "tpu")
 CALIBRATION_BATCH = 256
+JUDGING_BATCH = 512
 Progress = Callable[[str, int, int, dict[str, Any]], None]
 
 
@@ -257,8 +259,14 @@ class Search:
         def excess(decisions: Any) -> float:
             return budget.excess(cost.exact_of(decisions))
 
+        training, seed = self.training, self.request.seed
         logits = self.searcher.logit_values()
-        self.decisions, _ = fit_to_budget(logits, self.supernet.nodes, excess)
+        found = candidates(logits, self.supernet, excess, training.candidates, seed)
+        _, judged = split_indices(len(self.data.train_x), training, seed)
+        judged = judged[:JUDGING_BATCH]
+        y = np.eye(len(self.data.classes), dtype=np.float32)[self.data.train_y[judged]]
+        x = tf.constant(self.data.train_x[judged])
+        self.decisions, _ = best(self.model, found, x, tf.constant(y))
 
     def _record(self, phase: int, name: str, epoch: int, epochs: int, row: dict[str, Any]) -> None:
         self.run.append_metrics({"phase": name, "epoch": epoch, **row})

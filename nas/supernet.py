@@ -17,8 +17,9 @@ from predictor.errors import UsageError
 INPUT = "input"
 """Name of the tensor that the network reads."""
 CONV, DEPTHWISE, DENSE = "conv_2d", "depthwise_conv_2d", "fully_connected"
-POOL, MEAN, ADD, SOFTMAX, SELECT = "average_pool_2d", "mean", "add", "softmax", "select"
-KINDS = (CONV, DEPTHWISE, DENSE, POOL, MEAN, ADD, SOFTMAX, SELECT)
+POOL, ADD, SOFTMAX = "average_pool_2d", "add", "softmax"
+QUANTIZE, SELECT = "quantize", "select"
+KINDS = (CONV, DEPTHWISE, DENSE, POOL, ADD, SOFTMAX, QUANTIZE, SELECT)
 WEIGHTED = (CONV, DEPTHWISE, DENSE)
 Pair = tuple[int, int]
 
@@ -27,10 +28,11 @@ Pair = tuple[int, int]
 class Layer:
     """One layer; the tensor it writes has its name.
 
-    ``channels`` and ``bits`` are numbers, or names of the decision nodes that set them; layers
-    that keep the width of their input have no channels. ``when`` lists the (node, option index)
-    pairs under which the layer exists. A ``select`` passes on its k-th input where its
-    ``decision`` takes option k.
+    ``channels``, ``bits`` (of weights) and ``output_bits`` are numbers, or names of the decision
+    nodes that set them; layers that keep the width of their input have no channels. Kernels write
+    as many bits as they read; ``quantize`` layers alone read 8 and write 4 or the reverse.
+    ``when`` lists the (node, option index) pairs under which the layer exists. A ``select``
+    passes on its k-th input where its ``decision`` takes option k.
     """
 
     name: str
@@ -41,6 +43,7 @@ class Layer:
     stride: Pair = (1, 1)
     activation: str = "none"
     bits: int | str = 8
+    output_bits: int | str = 8
     when: tuple[tuple[str, int], ...] = ()
     decision: str | None = None
 
@@ -49,13 +52,15 @@ class Layer:
 class Supernet:
     """Layers in the order they run. ``input_shape`` is (height, width, channels).
 
-    ``nodes`` maps names to decision nodes; a supernet without nodes is one network.
+    ``input_bits`` is 8 but for the parts that costs are asked for. ``nodes`` maps names to decision
+    nodes; a supernet without nodes is one network.
     """
 
     name: str
     input_shape: tuple[int, int, int]
     layers: tuple[Layer, ...]
     nodes: Mapping[str, DecisionNode] = field(default_factory=lambda: MappingProxyType({}))
+    input_bits: int = 8
 
     @property
     def output(self) -> str:
@@ -66,7 +71,7 @@ class Supernet:
         found: dict[str, Pair] = {INPUT: self.input_shape[:2]}
         for layer in self.layers:
             height, width = found[layer.inputs[0]]
-            if layer.kind in (MEAN, DENSE, SOFTMAX):
+            if layer.kind in (DENSE, SOFTMAX):
                 found[layer.name] = (1, 1)
             else:
                 found[layer.name] = (-(-height // layer.stride[0]), -(-width // layer.stride[1]))
@@ -106,6 +111,21 @@ class Supernet:
             layers.append(replace(layer, inputs=inputs, when=(), **self._chosen(layer, decisions)))
         return Supernet(self.name, self.input_shape, tuple(layers))
 
+    def active_nodes(self, decisions: Decisions) -> set[str]:
+        """Nodes that the network of these decisions hangs on: the width of a skipped block is none.
+
+        Nodes that switch layers on and off always count.
+        """
+        found: set[str] = set()
+        for layer in self.layers:
+            found.update(node for node, _ in layer.when)
+            if layer.decision is not None:
+                found.add(layer.decision)
+            if all(decisions[node] == option for node, option in layer.when):
+                named = (layer.channels, layer.bits, layer.output_bits)
+                found.update(name for name in named if isinstance(name, str))
+        return found
+
     def widest(self) -> dict[str, int]:
         """Decisions for the largest network: all blocks, all channels, first operators."""
         return {
@@ -117,11 +137,19 @@ class Supernet:
         values: dict[str, Any] = {}
         if isinstance(layer.channels, str):
             values["channels"] = self._width(layer.channels).options[decisions[layer.channels]]
-        if isinstance(layer.bits, str):
-            node = self.nodes[layer.bits]
-            assert isinstance(node, BitwidthChoice)
-            values["bits"] = node.options[decisions[layer.bits]]
+        for key in ("bits", "output_bits"):
+            name = getattr(layer, key)
+            if isinstance(name, str):
+                values[key] = self.bit_options(name)[decisions[name]]
         return values
+
+    def bit_options(self, bits: int | str) -> tuple[int, ...]:
+        """Bit widths that a layer's ``bits`` or ``output_bits`` may take."""
+        if isinstance(bits, int):
+            return (bits,)
+        node = self.nodes[bits]
+        assert isinstance(node, BitwidthChoice)
+        return node.options
 
     def _width(self, name: str) -> WidthChoice:
         node = self.nodes[name]
@@ -160,6 +188,7 @@ class SupernetBuilder:
         stride: Pair = (1, 1),
         activation: str = "none",
         bits: int | str = 8,
+        output_bits: int | str = 8,
     ) -> str:
         """Adds a layer.
 
@@ -168,11 +197,22 @@ class SupernetBuilder:
         """
         if kind not in KINDS or kind == SELECT:
             raise UsageError(f"layer {name!r} is of unknown kind {kind!r}; it has no known cost")
-        for node in (channels, bits):
+        for node in (channels, bits, output_bits):
             if isinstance(node, str) and node not in self._nodes:
                 raise UsageError(f"layer {name!r} names the unknown decision node {node!r}")
         return self._add(
-            Layer(name, kind, inputs, channels, kernel, stride, activation, bits, self._when)
+            Layer(
+                name,
+                kind,
+                inputs,
+                channels,
+                kernel,
+                stride,
+                activation,
+                bits,
+                output_bits,
+                self._when,
+            )
         )
 
     def enter(self, node: str, option: int) -> None:
@@ -196,6 +236,11 @@ class SupernetBuilder:
         ):
             raise UsageError(f"the branches of {node!r} differ in number, size or largest width")
         return name
+
+    def average(self, name: str, x: str) -> str:
+        """Adds the average over the whole image."""
+        size = self.supernet().sizes()[x]
+        return self.layer(name, POOL, x, kernel=size, stride=size)
 
     def supernet(self) -> Supernet:
         return Supernet(

@@ -18,7 +18,7 @@ import tensorflow as tf
 
 from nas import gumbel
 from nas.checkpoint import Arrays
-from nas.constraints import AugmentedLagrangian, Budget, penalty_term
+from nas.constraints import AugmentedLagrangian, Budget, penalty_term, positive
 from nas.cost import QUANTITIES, CostModel, ExactCost
 from nas.discretize import argmax
 from nas.distillation import cross_entropy, distilled, mixup
@@ -46,7 +46,7 @@ def batches(
         chosen = order[start : start + size]
         x = data.train_x[chosen]
         if data.augment is not None:
-            x = data.augment(x, rng)
+            x = data.augment(x, chosen, rng)
         yield mixup(x, identity[data.train_y[chosen]], training.mixup, rng)
 
 
@@ -148,7 +148,7 @@ class SearchTrainer(WeightTrainer):
         limits = [self.limits[name] for name in QUANTITIES]
         return (
             tf.constant(self.cost.offsets, tf.float32),
-            tf.constant([np.inf if v is None else max(v, 1.0) for v in limits], tf.float32),
+            tf.constant([np.inf if v is None else positive(v) for v in limits], tf.float32),
             tf.constant([self.lagrangian.multipliers[n] for n in QUANTITIES], tf.float32),
         )
 

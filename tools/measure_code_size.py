@@ -1,4 +1,5 @@
-"""Measures code sizes of TFLM of 2020: ``python -m tools.measure_code_size [--check N]``.
+"""Measures code sizes of TFLM of 2020: ``python -m tools.measure_code_size [--check N]``,
+with the project's own kernels ``--kernels ours``.
 
 Links the runner once without operators and once with each, and takes apart what the linker kept. A
 section stays if something that stays refers to it, so what a set of operators links is the union of
@@ -31,13 +32,15 @@ from elftools.elf.sections import Section
 from predictor.boards.board import Board, find_board
 from predictor.emulation import firmware_build
 from predictor.emulation.elf_image import ElfImage
-from predictor.emulation.op_resolver import linkable_operators, operators_header, select_operators
-from predictor.emulation.tflm_library import packaged_library
+from predictor.emulation.kernel_sets import available_operators, select_library
+from predictor.emulation.op_resolver import operators_header, select_operators
 from predictor.emulation.toolchain import PREFIX, find_toolchain
 from predictor.memory import flash
+from predictor.memory.revision import OURS
 from predictor.operators.sizes import align_up
 
 TABLE = Path(flash.__file__).parent / "code_size" / "2020.07.json"
+DEFAULT_KERNELS = "reference"
 BOARDS = {"cortex-m4": "f446re", "cortex-m7": "f746zg"}
 SOURCE = [
     "TFLM of TensorFlow 33689c48ad (crates.io package tfmicro 0.1.0), reference kernels, and this "
@@ -72,14 +75,12 @@ class Image:
 class Linker:
     """Links the runner of a board with sets of operators, in one build folder."""
 
-    def __init__(self, board: Board, folder: Path) -> None:
+    def __init__(self, board: Board, folder: Path, kernels: str) -> None:
         self.board = board
         self.folder = folder
         self.toolchain = find_toolchain()
-        self.library = packaged_library(
-            self.toolchain, firmware_build.firmware_dir(), board.core.name, print
-        )
-        self.available = linkable_operators(self.library.root)
+        self.library = select_library(self.toolchain, board.core.name, None, kernels, print)
+        self.available = available_operators(self.library, registers_builtin=False)
 
     def link(self, names: Iterable[str] | None) -> Image:
         header = operators_header(select_operators(self.available, names))
@@ -225,14 +226,17 @@ def write_table(profiles: dict[str, Any]) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--check", type=int, default=0, help="random sets to link beside")
+    parser.add_argument(
+        "--kernels", choices=[DEFAULT_KERNELS, OURS], default=DEFAULT_KERNELS, help="kernel set"
+    )
     arguments = parser.parse_args()
     profiles = {}
     for core, board in BOARDS.items():
         with tempfile.TemporaryDirectory() as folder:
-            linker = Linker(find_board(board), Path(folder))
+            linker = Linker(find_board(board), Path(folder), arguments.kernels)
             table = measure(linker)
             table["error"] = ceil(1000 * largest_error(linker, table, arguments.check)) / 1000
-            profiles[f"{core}/reference"] = table
+            profiles[f"{core}/{arguments.kernels}"] = table
     write_table(profiles)
 
 

@@ -32,7 +32,7 @@ const Options* WeightedOptionsOf(const void* data, size_t bytes) {
   const LayerOptions& layer = static_cast<const Options*>(data)->layer;
   const size_t entries = layer.table_entries, channels = layer.output.c;
   const bool is_single = entries == 1 && std::is_same_v<Options, FullyConnectedOptions>;
-  if (channels > bytes || (entries != channels && !is_single)) return nullptr;
+  if (entries > bytes || (entries != channels && !is_single)) return nullptr;
   const size_t packed_bytes = 4 * entries + (entries + 3) / 4 * 4;
   const size_t tables_bytes = layer.table_place == kTablesInFlash ? 8 * entries : packed_bytes;
   return OptionsOf<Options>(data, bytes, tables_bytes);

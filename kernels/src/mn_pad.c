@@ -2,7 +2,9 @@
 
 #include "mn_arguments.h"
 
-static int mn_is_pad_axis(int32_t size, int32_t before, int32_t after, int64_t *elements)
+/* Not inlined: four copies of it would be large. */
+static __attribute__((noinline)) int mn_is_pad_axis(int32_t size, int32_t before, int32_t after,
+                                                    int64_t *elements)
 {
     const int64_t padded = (int64_t)size + before + after;
     if (before < 0 || after < 0 || padded > INT32_MAX || *elements * padded > INT32_MAX)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from nas.backbones.activations import ActivationBits
 from nas.backbones.reading import check_keys, flag, fractions, pair, whole, wholes
 from nas.decision_nodes import (
     BitwidthChoice,
@@ -21,7 +22,6 @@ from nas.supernet import (
     DENSE,
     DEPTHWISE,
     INPUT,
-    MEAN,
     POOL,
     SOFTMAX,
     Supernet,
@@ -40,6 +40,7 @@ _KEYS = (
     "kernels",
     "skip",
     "weight_bits",
+    "activation_bits",
 )
 _WHERE = "backbone"
 
@@ -79,22 +80,25 @@ class _DsCnn:
             step = whole(table, "width_step", 4, _WHERE)
             self._widths = tuple(range(step, channels + 1, step))
         self._builder = SupernetBuilder("ds_cnn", input_shape)
+        options = wholes(table, "activation_bits", (8,), _WHERE)
+        self._activations = ActivationBits(self._builder, options)
 
     def build(self, classes: int) -> Supernet:
         builder = self._builder
         x = builder.layer(
             "stem",
             CONV,
-            INPUT,
+            self._activations.enter(INPUT),
             channels=self._width("stem"),
             kernel=self._stem_kernel,
             stride=self._stem_stride,
             activation="relu",
             bits=self._bit_choice("stem"),
+            output_bits=self._activations.bits,
         )
         for number in range(1, self._blocks + 1):
             x = self._block(number, x)
-        x = builder.layer("mean", MEAN, x)
+        x = builder.average("mean", self._activations.leave(x))
         x = builder.layer("dense", DENSE, x, channels=classes, bits=self._bit_choice("dense"))
         builder.layer("softmax", SOFTMAX, x)
         return builder.supernet()
@@ -108,7 +112,14 @@ class _DsCnn:
         skip, around = builder.node(SkipChoice(f"{name}_skip")), x
         if stride != (1, 1):
             builder.enter(skip, 1)
-            around = builder.layer(f"{name}_pool", POOL, x, kernel=stride, stride=stride)
+            around = builder.layer(
+                f"{name}_pool",
+                POOL,
+                x,
+                kernel=stride,
+                stride=stride,
+                output_bits=self._activations.bits,
+            )
             builder.leave()
         builder.enter(skip, 0)
         y = self._convolutions(name, x, stride)
@@ -117,12 +128,16 @@ class _DsCnn:
 
     def _convolutions(self, name: str, x: str, stride: tuple[int, int]) -> str:
         builder, bits = self._builder, self._bit_choice(name)
-        kernels = [
-            {"kernel": (k, k), "stride": stride, "activation": "relu", "bits": bits}
-            for k in self._kernels
+        common: dict[str, Any] = {
+            "activation": "relu",
+            "bits": bits,
+            "output_bits": self._activations.bits,
+        }
+        kernels: list[dict[str, Any]] = [
+            {"kernel": (k, k), "stride": stride, **common} for k in self._kernels
         ]
         if len(kernels) == 1:
-            y = builder.layer(f"{name}_dw", DEPTHWISE, x, **kernels[0])  # type: ignore[arg-type]
+            y = builder.layer(f"{name}_dw", DEPTHWISE, x, **kernels[0])
         else:
             labels = tuple(f"{k}x{k}" for k in self._kernels)
             node = builder.node(OpChoice(f"{name}_kernel", labels))
@@ -130,12 +145,10 @@ class _DsCnn:
             for option, arguments in enumerate(kernels):
                 builder.enter(node, option)
                 label = f"{name}_dw{self._kernels[option]}"
-                branches.append(builder.layer(label, DEPTHWISE, x, **arguments))  # type: ignore[arg-type]
+                branches.append(builder.layer(label, DEPTHWISE, x, **arguments))
                 builder.leave()
             y = builder.select(f"{name}_dw", node, *branches)
-        return builder.layer(
-            f"{name}_pw", CONV, y, channels=self._width(name), activation="relu", bits=bits
-        )
+        return builder.layer(f"{name}_pw", CONV, y, channels=self._width(name), **common)
 
     def _width(self, name: str) -> str:
         return self._builder.node(WidthChoice(f"{name}_width", self._widths))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+from nas.backbones.activations import ActivationBits
 from nas.backbones.reading import check_keys, fractions, number, whole, wholes
 from nas.decision_nodes import BitwidthChoice, WidthChoice, width_options
 from nas.supernet import (
@@ -17,14 +18,21 @@ from nas.supernet import (
     DENSE,
     DEPTHWISE,
     INPUT,
-    MEAN,
     SOFTMAX,
     Supernet,
     SupernetBuilder,
 )
 from predictor.errors import UsageError
 
-_KEYS = ("width", "stages", "head_channels", "width_fractions", "stem_stride", "weight_bits")
+_KEYS = (
+    "width",
+    "stages",
+    "head_channels",
+    "width_fractions",
+    "stem_stride",
+    "weight_bits",
+    "activation_bits",
+)
 _WHERE = "backbone"
 _TENTHS = tuple(tenth / 10 for tenth in range(1, 11))
 
@@ -71,10 +79,13 @@ class _MobileNetV2:
         self._stem_stride = whole(table, "stem_stride", 2, _WHERE)
         self._bits = wholes(table, "weight_bits", (8,), _WHERE)
         self._builder = SupernetBuilder("mobilenet_v2", input_shape)
+        options = wholes(table, "activation_bits", (8,), _WHERE)
+        self._activations = ActivationBits(self._builder, options)
 
     def build(self, classes: int) -> Supernet:
         stride = (self._stem_stride, self._stem_stride)
-        x = self._conv("stem", INPUT, _STEM_CHANNELS, kernel=(3, 3), stride=stride)
+        x = self._activations.enter(INPUT)
+        x = self._conv("stem", x, _STEM_CHANNELS, kernel=(3, 3), stride=stride)
         source_channels = _STEM_CHANNELS
         for index, stage in enumerate(_STAGES[: self._stages], 1):
             for repetition in range(1, stage.repetitions + 1):
@@ -82,7 +93,7 @@ class _MobileNetV2:
                 x = self._bottleneck(name, f"stage{index}", x, stage, repetition, source_channels)
                 source_channels = stage.channels
         x = self._conv("head", x, self._head / self._width_factor)
-        x = self._builder.layer("mean", MEAN, x)
+        x = self._builder.average("mean", self._activations.leave(x))
         x = self._builder.layer("dense", DENSE, x, channels=classes, bits=self._bit_choice("dense"))
         self._builder.layer("softmax", SOFTMAX, x)
         return self._builder.supernet()
@@ -103,10 +114,21 @@ class _MobileNetV2:
             stride=(stride, stride),
             activation="relu6",
             bits=self._bit_choice(name),
+            output_bits=self._activations.bits,
         )
         width = self._width(stage_name, stage.channels)
-        y = builder.layer(f"{name}_project", CONV, y, channels=width, bits=self._bit_choice(name))
-        return y if repetition == 1 else builder.layer(f"{name}_add", ADD, x, y)
+        output_bits = self._activations.bits
+        y = builder.layer(
+            f"{name}_project",
+            CONV,
+            y,
+            channels=width,
+            bits=self._bit_choice(name),
+            output_bits=output_bits,
+        )
+        if repetition == 1:
+            return y
+        return builder.layer(f"{name}_add", ADD, x, y, output_bits=output_bits)
 
     def _conv(
         self,
@@ -125,6 +147,7 @@ class _MobileNetV2:
             stride=stride,
             activation="relu6",
             bits=self._bit_choice(name),
+            output_bits=self._activations.bits,
         )
 
     def _width(self, name: str, channels: float) -> str:

@@ -104,9 +104,9 @@ def make_budget(
     """The budget that options describe.
 
     Raises:
-        UsageError: unknown board, kernels or latency figure.
+        UsageError: unknown board or kernels.
     """
-    from nas.constraints import Budget, ops_per_second
+    from nas.constraints import Budget
 
     options = Options(
         kernels=kernels,
@@ -114,10 +114,9 @@ def make_budget(
         reserve_flash_bytes=reserve_flash_bytes,
     )
     options.revision()
-    found = find_board(board)
-    if max_latency_s is not None:
-        ops_per_second(found.name)
-    return Budget(found, options, max_arena_bytes, max_flash_bytes, max_ops, max_latency_s)
+    return Budget(
+        find_board(board), options, max_arena_bytes, max_flash_bytes, max_ops, max_latency_s
+    )
 
 
 BUDGET_NAMES = (

@@ -11,19 +11,39 @@ from nas.cli.options import FOLDER
 from nas.cli.tables import verification_text
 from predictor.cli.options import OUTPUT_PATH, format_option
 from predictor.cli.output import emit
-from predictor.errors import EXIT_DOES_NOT_FIT, EXIT_FITS
+from predictor.errors import EXIT_DOES_NOT_FIT, EXIT_FITS, PredictorError
 
 
 @click.command(name="verify", short_help="Hold a run's file against predictor and test set.")
 @click.argument("run", type=FOLDER)
 @click.option("--data", "data_path", type=FOLDER, help="Folder of a public data set.")
+@click.option("--no-emulation", is_flag=True, help="Leave out the firmware on an emulated board.")
+@click.option(
+    "--tflm",
+    "tflm_dir",
+    type=FOLDER,
+    help="TFLM source tree with a library built in it; default: the packaged TFLM of 2020.07.",
+)
 @format_option("text", "json")
 @click.option("--output", type=OUTPUT_PATH, help="Write the table to this file.")
-def command(run: Path, data_path: Path | None, form: str, output: Path | None) -> int:
-    """Compare what was searched with what is predicted and measured of RUN/model.tflite."""
+def command(
+    run: Path,
+    data_path: Path | None,
+    no_emulation: bool,
+    tflm_dir: Path | None,
+    form: str,
+    output: Path | None,
+) -> int:
+    """Compare what was searched with what is predicted and measured of RUN/model.tflite.
+
+    Measured: the file's answers on the test set, and its run in TFLM firmware on the emulated
+    board where compiler and emulator are installed (predict doctor says how).
+    """
     from nas.pipeline import verify_run
 
-    table = verify_run(run, data_path)
+    table = verify_run(run, data_path, not no_emulation, tflm_dir)
     text = json.dumps(table, indent=2) + "\n" if form == "json" else verification_text(table)
     emit(text, output)
+    if table["emulated"] is not None and not table["emulated"]["passed"]:
+        return PredictorError.exit_code
     return EXIT_FITS if table["fits"] else EXIT_DOES_NOT_FIT

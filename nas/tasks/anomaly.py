@@ -1,8 +1,9 @@
 """MIMII slide rails: does the machine sound broken? (Purohit et al., 2019)
 
-Reads the DCASE 2020 layout (``slider/train/normal_id_00_*.wav``, ``slider/test/anomaly_id_00_*``)
-and that of MIMII itself (``slider/id_00/normal/*.wav``), in which a tenth of the healthy clips of
-each machine is kept for testing. Spectrograms of about 2 s are shrunk to 32 x 32 (paper, 5.2).
+Reads the DCASE 2020 layout (``slider/train/normal_id_00_*.wav``, ``slider/test/anomaly_id_00_*``),
+in which Kaggle has the clips too, and that of MIMII itself (``slider/id_00/normal/*.wav``), in
+which a tenth of the healthy clips of each machine is kept for testing. Each 20 frames a new image
+of 64 frames begins, shrunk to 32 x 32 (paper, sections 4.3 and 5.2).
 """
 
 from __future__ import annotations
@@ -20,12 +21,15 @@ from predictor.errors import UsageError
 
 RATE = 16_000
 _FRAME, _STRIDE, _BANDS, _FRAMES = 1024, 512, 64, 64
+_STEP = 20
+"""Frames from one image to the next: they overlap in 44."""
 _SHRINK = 2
 _TEST_SHARE = 10
 _DCASE = re.compile(r"^(normal|anomaly)_(id_\d\d)_\d+\.wav$")
 _HOW = (
     "Get the slide rail (slider) recordings of MIMII, https://zenodo.org/record/3384388, or of "
-    "DCASE 2020 task 2, https://zenodo.org/record/3678171, and give the folder with 'slider' in it."
+    "DCASE 2020 task 2, https://zenodo.org/record/3678171 (also on Kaggle), and give the folder "
+    "with 'slider' in it."
 )
 
 
@@ -45,7 +49,9 @@ def load(folder: Path | None, seed: int, options: dict[str, Any]) -> Dataset:
     check_keys(options, ("max_clips",), "data")
     most = whole(options, "max_clips", 1_000_000, "data")
     root = data_folder(folder, "anomaly", _HOW)
-    clips = _dcase_clips(root / "slider") or _mimii_clips(root / "slider")
+    # Archives unpack to slider/; some copies have dev_data or dev_data_slider around it or for it.
+    places = (root / "slider", *sorted(root.glob("*/slider")), root / "dev_data_slider", root)
+    clips = next((found for place in places if (found := _clips(place))), [])
     train = [clip for clip in clips if not clip.is_test][:most]
     test = [clip for clip in clips if clip.is_test][:most]
     if not train or len({clip.broken for clip in test}) < 2:
@@ -60,6 +66,10 @@ def load(folder: Path | None, seed: int, options: dict[str, Any]) -> Dataset:
     test_x, test_y, broken = _patches(test, machines)
     train_x, test_x = standardized(train_x, test_x)
     return Dataset(train_x, train_y, test_x, test_y, machines, test_anomalous=broken)
+
+
+def _clips(root: Path) -> list[_Clip]:
+    return _dcase_clips(root) or _mimii_clips(root)
 
 
 def _dcase_clips(root: Path) -> list[_Clip]:
@@ -88,7 +98,7 @@ def _patches(clips: list[_Clip], machines: tuple[str, ...]) -> tuple[Floats, Any
     x, y, broken = [], [], []
     for clip in clips:
         bands = log_mel(read_wave(clip.path, RATE), RATE, _FRAME, _STRIDE, _BANDS)
-        for start in range(0, len(bands) - _FRAMES + 1, _FRAMES):
+        for start in range(0, len(bands) - _FRAMES + 1, _STEP):
             patch = bands[start : start + _FRAMES]
             x.append(patch.reshape(32, _SHRINK, 32, _SHRINK).mean(axis=(1, 3)))
             y.append(machines.index(clip.machine))

@@ -71,8 +71,17 @@ def mel_filters(rate: int, size: int, bands: int) -> npt.NDArray[np.float64]:
 
 def standardized(train: Floats, *others: Floats) -> tuple[Floats, ...]:
     """All arrays scaled by the training set's mean and deviation to about [-1, 1]."""
-    mean, deviation = train.mean(axis=(0, 1)), 3.0 * train.std(axis=(0, 1)) + _FLOOR
-    return tuple(np.clip((x - mean) / deviation, -1.5, 1.5) for x in (train, *others))
+    mean, deviation = statistics(train)
+    return tuple(scaled(x, mean, deviation) for x in (train, *others))
+
+
+def statistics(x: Floats) -> tuple[Floats, Floats]:
+    """Mean and three deviations of each band or coefficient."""
+    return x.mean(axis=(0, 1)), 3.0 * x.std(axis=(0, 1)) + _FLOOR
+
+
+def scaled(x: Floats, mean: Floats, deviation: Floats) -> Floats:
+    return np.asarray(np.clip((x - mean) / deviation, -1.5, 1.5), np.float32)
 
 
 def _mel(hertz: float) -> float:

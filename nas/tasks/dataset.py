@@ -16,6 +16,7 @@ from predictor.errors import MissingDependencyError, UsageError
 
 Floats = npt.NDArray[np.float32]
 Integers = npt.NDArray[np.int64]
+Augment = Callable[[Floats, Integers, np.random.Generator], Floats]
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,7 @@ class Dataset:
 
     ``test_anomalous`` is given where anomalies are to be found: whether the machine of a test
     sample is broken; its class is then the machine that it is said to be of. ``augment`` changes
-    a batch of training images.
+    a batch of training images, given with the batch's indices in the training set.
     """
 
     train_x: Floats
@@ -33,7 +34,7 @@ class Dataset:
     test_y: Integers
     classes: tuple[str, ...]
     test_anomalous: npt.NDArray[np.bool_] | None = None
-    augment: Callable[[Floats, np.random.Generator], Floats] | None = None
+    augment: Augment | None = None
 
     @property
     def input_shape(self) -> tuple[int, int, int]:

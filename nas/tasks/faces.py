@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from nas.tasks.dataset import Dataset, Floats, Task, optional, shuffled
+from nas.tasks.dataset import Dataset, Floats, Integers, Task, optional, shuffled
 
 _FACES = 100
 _TEST_SHARE = 0.4
@@ -34,7 +34,7 @@ def load(folder: Path | None, seed: int, options: dict[str, Any]) -> Dataset:
     )
 
 
-def mirrored_and_shifted(x: Floats, rng: np.random.Generator) -> Floats:
+def mirrored_and_shifted(x: Floats, _: Integers, rng: np.random.Generator) -> Floats:
     """Mirrors half of the images and shifts each by up to 2 pixels."""
     mirrored = np.where(rng.random(len(x))[:, None, None, None] < 0.5, x[:, :, ::-1], x)
     down, right = rng.integers(-2, 3, 2)

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from nas.tasks.audio import mfcc, of_length, standardized
-from nas.tasks.dataset import Dataset, Floats, Task
+from nas.tasks.dataset import Dataset, Floats, Integers, Task
 from predictor.errors import MissingDependencyError
 
 WORDS = ("yes", "no", "up", "down", "left", "right", "on", "off", "stop", "go")
@@ -88,7 +88,7 @@ def _synthesized(program: str, clip: _Clip) -> Floats:
     return of_length((samples / 32768.0).astype(np.float32), _RATE)
 
 
-def _shifted(x: Floats, rng: np.random.Generator) -> Floats:
+def _shifted(x: Floats, _: Integers, rng: np.random.Generator) -> Floats:
     """Shifts each clip in time by up to 4 frames and adds noise."""
     shifts = rng.integers(-4, 5, len(x))
     moved = np.stack(

@@ -18,9 +18,10 @@ from nas.tasks.faces import mirrored_and_shifted
 from predictor.errors import UsageError
 
 AREA_SHARE = 0.005
-_SPLITS = ("train2017", "val2017")
+_YEARS = ("2014", "2017")
+"""COCO's releases. The paper's 82,783 and 40,504 images are those of 2014."""
 _HOW = (
-    "Get train2017.zip, val2017.zip and annotations_trainval2017.zip from "
+    "Get train2014.zip, val2014.zip and annotations_trainval2014.zip (or those of 2017) from "
     "https://cocodataset.org/#download and unpack them into one folder."
 )
 
@@ -35,7 +36,12 @@ def load(folder: Path | None, seed: int, options: dict[str, Any]) -> Dataset:
     size = whole(options, "image_size", 50, "data")
     most = whole(options, "max_images", 1_000_000, "data")
     root = data_folder(folder, "vww", _HOW)
-    (train_x, train_y), (test_x, test_y) = (_split(root, name, size, most) for name in _SPLITS)
+    year = next((y for y in _YEARS if _annotations(root, f"train{y}").is_file()), None)
+    if year is None:
+        raise UsageError(f"{root / 'annotations'} has no instances_train2014.json. {_HOW}")
+    (train_x, train_y), (test_x, test_y) = (
+        _split(root, f"{split}{year}", size, most) for split in ("train", "val")
+    )
     return Dataset(
         train_x, train_y, test_x, test_y, ("no person", "person"), augment=mirrored_and_shifted
     )
@@ -62,8 +68,12 @@ def labels(annotations: dict[str, Any]) -> dict[str, int]:
     return found
 
 
+def _annotations(root: Path, split: str) -> Path:
+    return root / "annotations" / f"instances_{split}.json"
+
+
 def _split(root: Path, name: str, size: int, most: int) -> tuple[Floats, Any]:
-    path = root / "annotations" / f"instances_{name}.json"
+    path = _annotations(root, name)
     try:
         annotations = json.loads(path.read_text())
     except OSError:
@@ -88,5 +98,5 @@ TASK = Task(
     title="visual wake words: person or not, grayscale",
     load=load,
     is_offline=False,
-    source="COCO 2017",
+    source="COCO 2014 or 2017",
 )

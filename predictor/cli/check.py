@@ -20,7 +20,7 @@ from predictor.report.comparison import parse_regressions
 from predictor.report.markdown import escape
 from predictor.report.prediction import DEFAULT_BOARD, predict
 
-_BUDGET_KEYS = ("max_arena", "max_flash", "max_macs")
+_BUDGET_KEYS = ("max_arena", "max_flash", "max_macs", "max_latency", "max_energy")
 _OPTION_KEYS = ("kernels", "tflm", "resolver", "reserve_ram", "reserve_flash")
 
 
@@ -63,6 +63,8 @@ def command(
     max_arena = "100KB"
     max_flash = "400KB"
     max_macs = "20M"
+    max_latency = "100ms"
+    max_energy = "20mJ"
 
     Paths are relative to the file and may be patterns. A model must also fit its board. Exit
     code 1 if a model cannot be predicted or would fail to run, 3 if one breaks a budget.

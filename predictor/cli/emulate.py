@@ -11,7 +11,7 @@ import click
 
 from predictor.boards.board import find_board
 from predictor.cli.emulate_job import Job, Outcome, run_job
-from predictor.cli.options import BYTES, OUTPUT_PATH, format_option
+from predictor.cli.options import BYTES, OUTPUT_PATH, firmware_options, format_option
 from predictor.cli.output import emit, write_atomically
 from predictor.errors import EXIT_DOES_NOT_FIT, EXIT_FITS, PredictorError, UsageError
 from predictor.memory.revision import OURS
@@ -37,13 +37,7 @@ from predictor.report.prediction import DEFAULT_BOARD
     show_default=True,
     help="Emulator; auto is the in-process one.",
 )
-@click.option("--kernels", help="Kernel set of the firmware; default: what the TFLM library has.")
-@click.option(
-    "--tflm",
-    "tflm_dir",
-    type=click.Path(path_type=Path, file_okay=False),
-    help="TFLM source tree with a library built in it; default: the packaged TFLM of 2020.07.",
-)
+@firmware_options
 @click.option("--input", "input_path", type=click.Path(path_type=Path), help=".npy or .npz file.")
 @click.option("--random", "seed", type=int, default=0, show_default=True, help="Seed of inputs.")
 @click.option("--arena", "arena_bytes", type=BYTES, help="Arena size; default: as predicted.")

@@ -10,13 +10,15 @@ import click
 from predictor.cli.options import (
     ALL_BOARDS,
     BYTES,
+    JOULES,
     MACS,
     OUTPUT_PATH,
+    SECONDS,
     format_option,
     prediction_options,
 )
 from predictor.cli.output import emit, wants_color
-from predictor.errors import EXIT_DOES_NOT_FIT, EXIT_FITS, PredictorError
+from predictor.errors import EXIT_DOES_NOT_FIT, EXIT_FITS, PredictorError, UsageError
 from predictor.report.budgets import Budgets, Violation
 from predictor.report.prediction import (
     DEFAULT_BOARD,
@@ -41,6 +43,15 @@ from predictor.report.prediction import (
 @click.option("--max-arena", type=BYTES, help="Fail with code 3 above this arena, e.g. 100KB.")
 @click.option("--max-flash", type=BYTES, help="Fail with code 3 above this flash, e.g. 400KB.")
 @click.option("--max-macs", type=MACS, help="Fail with code 3 above these MACs, e.g. 20M.")
+@click.option("--max-latency", type=SECONDS, help="Fail with code 3 above this time, e.g. 100ms.")
+@click.option("--max-energy", type=JOULES, help="Fail with code 3 above this energy, e.g. 20mJ.")
+@click.option("--fps", type=float, help="Inferences per second, for average power.")
+@click.option("--battery", "battery_j", type=JOULES, help="What the battery holds, e.g. 2.4Wh.")
+@click.option(
+    "--emulated",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Take instructions from this trace of predict emulate --trace.",
+)
 def command(
     model: Path,
     board: str,
@@ -50,10 +61,13 @@ def command(
     max_arena: int | None,
     max_flash: int | None,
     max_macs: int | None,
+    max_latency: float | None,
+    max_energy: float | None,
+    emulated: Path | None,
     **options: Any,
 ) -> int:
     """Predict whether MODEL, a .tflite file, runs on a board under TFLM, and what it takes."""
-    budgets = Budgets(max_arena, max_flash, max_macs)
+    budgets = Budgets(max_arena, max_flash, max_macs, max_latency, max_energy)
     try:
         first = predict(model, DEFAULT_BOARD if board == ALL_BOARDS else board, **options)
     except PredictorError as error:
@@ -62,6 +76,12 @@ def command(
 
             emit(dumps(error_json(error, str(model))) + "\n", output)
         raise
+    if emulated is not None:
+        from predictor.report.emulated import with_emulated_counts
+
+        if board == ALL_BOARDS:
+            raise UsageError("--emulated holds for one board")
+        first = with_emulated_counts(first, emulated)
     violations = budgets.violations(first)
     if board == ALL_BOARDS:
         predictions = on_shipped_boards(first)

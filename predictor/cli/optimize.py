@@ -9,7 +9,7 @@ import click
 
 from predictor.cli.options import OUTPUT_PATH, format_option, prediction_options
 from predictor.cli.output import emit, wants_color, write_atomically
-from predictor.errors import EXIT_DOES_NOT_FIT, EXIT_FITS, PredictorError
+from predictor.errors import EXIT_DOES_NOT_FIT, EXIT_FITS, EXIT_INTERRUPTED, PredictorError
 from predictor.report.prediction import DEFAULT_BOARD
 
 if TYPE_CHECKING:
@@ -123,6 +123,9 @@ def command(
             emit("\n" + text.render(proof_report(proof), None, wants_color(None)), None)
     if proof is not None and not proof.passed:
         return PredictorError.exit_code
+    if result.optimized.solution.is_interrupted:
+        click.echo("interrupted: the best plan found until then was kept", err=True)
+        return EXIT_INTERRUPTED
     return EXIT_FITS if result.after.fits else EXIT_DOES_NOT_FIT
 
 

@@ -9,7 +9,14 @@ from typing import Any, TypeVar
 import click
 
 from predictor.errors import UsageError
-from predictor.report.budgets import BYTE_UNITS, COUNT_UNITS, parse_quantity
+from predictor.report.budgets import (
+    BYTE_UNITS,
+    COUNT_UNITS,
+    JOULE_UNITS,
+    SECOND_UNITS,
+    parse_measure,
+    parse_quantity,
+)
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -28,6 +35,26 @@ class Quantity(click.ParamType):  # type: ignore[type-arg,unused-ignore]
             self.fail(str(error), param, ctx)
 
 
+class Measure(click.ParamType):  # type: ignore[type-arg,unused-ignore]
+    """A positive number with a unit, such as 20ms or 1.5mJ."""
+
+    def __init__(self, name: str, units: Mapping[str, float]) -> None:
+        self.name = name
+        self._units = units
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        if isinstance(value, float):
+            return value
+        try:
+            return parse_measure(value, self._units, param.name or "" if param else "")
+        except UsageError as error:
+            self.fail(str(error), param, ctx)
+
+
+SECONDS = Measure("time", SECOND_UNITS)
+JOULES = Measure("energy", JOULE_UNITS)
 BYTES = Quantity("bytes", BYTE_UNITS)
 ALL_BOARDS = "all"
 """What stands for all shipped boards where a board is asked for."""
@@ -88,6 +115,20 @@ def prediction_options(command: Command) -> Command:
     ):
         command = option(command)
     return command
+
+
+def firmware_options(command: Command) -> Command:
+    """``--kernels`` and ``--tflm``: with which TFLM firmware is built."""
+    kernels = click.option(
+        "--kernels", help="Kernel set of the firmware; default: what the TFLM library has."
+    )
+    tflm = click.option(
+        "--tflm",
+        "tflm_dir",
+        type=click.Path(path_type=Path, file_okay=False),
+        help="TFLM source tree with a library built in it; default: the packaged TFLM of 2020.07.",
+    )
+    return kernels(tflm(command))
 
 
 def max_regression_option(command: Command) -> Command:

@@ -9,7 +9,9 @@ import numpy.typing as npt
 
 from predictor.emulation.host_runtime import HostRuntime, is_installed
 from predictor.errors import MissingDependencyError
+from predictor.memory.optimizer import without_plan
 from predictor.model.device_model import has_int4_activations, is_device_model, original_model
+from predictor.model.metadata import PLAN_ORIGIN
 from predictor.model.tflite_reader import read_graph
 from predictor.model.tflite_writer import write_model
 
@@ -30,7 +32,8 @@ def compare_with_host(
     """How the outputs compare with those of TFLM's runtime on this machine, and why or where.
 
     That runtime has no custom operators of the project's kernels: it gets the model from which a
-    device model was made.
+    device model was made. A memory plan in which tensors overlap is for the kernels of the
+    firmware: without it, results are the same.
     """
     graph = read_graph(content)
     if is_device_model(graph):
@@ -38,6 +41,8 @@ def compare_with_host(
         if has_int4_activations(graph):
             return HostCheck.UNCHECKED, "TFLM's runtime has no kernels for int4 activations"
         content = write_model(graph)
+    if PLAN_ORIGIN in graph.metadata:
+        content = write_model(without_plan(graph))
     if not is_installed("tflite_micro"):
         return HostCheck.UNCHECKED, "pip install tflite-micro to compare with TFLM on this host"
     try:

@@ -29,9 +29,9 @@ from predictor.emulation.runner_report import FirmwareReport, read_report
 from predictor.emulation.shadow_memory import (
     ModelUses,
     StaleRead,
+    faults_without_plan,
     plan_offsets,
     stale_reads,
-    undefined_reads,
 )
 from predictor.emulation.shadow_run import UseCollector, UseComparison, watch_arena
 from predictor.errors import EmulationError
@@ -213,11 +213,19 @@ def prove_in_emulation(
     for index, sample in enumerate(samples[:watched]):
         progress(f"shadow memory: input {index} of {min(watched, len(samples))}")
         uses, unlike = _watch(models, firmware, roomy, graph, sample)
-        stale |= dict.fromkeys(stale_reads(uses, plan_offsets(uses, models.planned.arena)))
-        undefined |= dict.fromkeys(undefined_reads(uses))
+        stale |= dict.fromkeys(_faults_of_plan(uses, models.planned.arena))
+        undefined |= dict.fromkeys(faults_without_plan(uses))
         differences |= dict.fromkeys(unlike)
     checks += _shadow_checks(min(watched, len(samples)), stale, differences, undefined)
     return PlanProof(tuple(checks), tuple(stale))
+
+
+def _faults_of_plan(uses: ModelUses, planned: ArenaReport) -> list[StaleRead]:
+    """The stale reads that the model has only with the plan."""
+    recorded = stale_reads(uses, [buffer.offset for buffer in uses.buffers])
+    known = {(read.step, read.tensor) for read in recorded}
+    found = stale_reads(uses, plan_offsets(uses, planned))
+    return [read for read in found if (read.step, read.tensor) not in known]
 
 
 def _batch(models: EmulatedModels, firmware: Firmware, samples: Sequence[Inputs]) -> int:

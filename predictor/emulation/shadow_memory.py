@@ -152,7 +152,7 @@ def stale_reads(uses: ModelUses, offsets: Sequence[int]) -> tuple[StaleRead, ...
     """All reads of what is not the tensor's content, if the buffers lay at these offsets.
 
     Bytes that no step ever writes have no content that a plan could destroy: see
-    :func:`undefined_reads`.
+    :func:`faults_without_plan`.
     """
     shadow = _Shadow(uses, offsets)
     found: dict[StaleRead, None] = {}
@@ -162,11 +162,18 @@ def stale_reads(uses: ModelUses, offsets: Sequence[int]) -> tuple[StaleRead, ...
     return tuple(found)
 
 
-def undefined_reads(uses: ModelUses) -> tuple[str, ...]:
-    """Steps that read bytes of a tensor which nothing writes, wherever the tensor lies."""
+def faults_without_plan(uses: ModelUses) -> tuple[str, ...]:
+    """What the model's kernels do wrong wherever its tensors lie.
+
+    Reads of bytes that nothing writes, and writes outside of the operator's buffers; TFLM does not
+    check either. What they lead to is no fault of a plan.
+    """
     written = _written_bytes(uses)
     found: dict[str, None] = {}
     for step in uses.steps:
+        if step.stray_writes:
+            count = len(step.stray_writes)
+            found[f"{step.label} writes {count:,} bytes outside of its tensors"] = None
         for use in step.buffers:
             buffer = uses.buffers[use.buffer]
             is_read = use.uses[: buffer.size_bytes, LAST_READ] != UNUSED

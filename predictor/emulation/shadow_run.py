@@ -44,6 +44,7 @@ MARKER_SYMBOL = "runner_running"
 _NOTHING, _APPLICATION = 0, 1
 _OVERRUN_BYTES = 16
 """More than one access can reach beyond the buffer in which it begins."""
+_READS, _WRITES = slice(FIRST_READ, LAST_READ + 1), slice(FIRST_WRITE, LAST_WRITE + 1)
 _APPLICATION_LABEL = "the application"
 
 
@@ -225,18 +226,14 @@ class UseCollector:
         target: tuple[int, Sequence[int]],
     ) -> Iterator[BufferUse]:
         """Reads of some tensors and writes of others, which may have lain at the same place."""
-        for index in self._of_tensors(*source):
-            yield BufferUse(index, self._part(others, index, FIRST_READ), True)
-        for index in self._of_tensors(*target):
-            yield BufferUse(index, self._part(others, index, FIRST_WRITE), False)
-
-    def _part(self, others: Uses, index: int, first_column: int) -> Uses:
-        """The reads or the writes of a buffer among those of the whole arena."""
-        buffer = self._buffers[index]
-        part = np.full((buffer.size_bytes, 4), UNUSED, dtype=np.int32)
-        columns = slice(first_column, first_column + 2)
-        part[:, columns] = others[buffer.offset : buffer.offset + buffer.size_bytes, columns]
-        return part
+        read, written = self._of_tensors(*source), self._of_tensors(*target)
+        for index in dict.fromkeys((*read, *written)):
+            uses = np.full((self._buffers[index].size_bytes, 4), UNUSED, dtype=np.int32)
+            for indices, columns in ((read, _READS), (written, _WRITES)):
+                if index in indices:
+                    offset = self._buffers[index].offset
+                    uses[:, columns] = others[offset : offset + len(uses), columns]
+            yield BufferUse(index, uses, index in read)
 
     def _operator(self, node: NodeKey) -> Operator:
         return self._graph.subgraphs[node[0]].operators[node[1]]

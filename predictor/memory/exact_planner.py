@@ -39,7 +39,7 @@ def solve(
     except KeyboardInterrupt:
         if solver.best is None:
             raise
-        return replace(solver.best, is_complete=False)
+        return replace(solver.best, is_complete=False, is_interrupted=True)
     return solver.result()
 
 

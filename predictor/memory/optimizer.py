@@ -148,7 +148,9 @@ def optimize(
     apart = PlanProblem(plan_buffers(report.buffers))
     no_overlap = solve(apart, options.time_limit_s)
     best = _solved(_Task(plain, report, options), no_overlap)
-    order = best_order(report, options.overlap) if options.reorder else None
+    order = None
+    if options.reorder and not best.solution.is_interrupted:
+        order = best_order(report, options.overlap)
     if order is not None:
         moved = with_order(plain, order)
         other = _solved(_Task(moved, arena(moved, revision), options, order))
@@ -182,6 +184,9 @@ class _Solved:
 def _solved(task: _Task, known: Solution | None = None) -> _Solved:
     """The best plan, not worse than one that is known for the model as it is."""
     options, problem = task.options, task.problem()
+    if known is not None and known.is_interrupted:
+        # Whoever stops the solver wants what it has, not its next run.
+        options = replace(options, time_limit_s=0.0)
     if known is not None:
         known = replace(known, offsets=task.extended(known.offsets))
     max_price = None
@@ -189,6 +194,8 @@ def _solved(task: _Task, known: Solution | None = None) -> _Solved:
         max_price = int(options.max_slowdown * task.instructions)
     solution = solve(problem, options.time_limit_s, max_price, start=known)
     steered = tuple(task.candidates[choice].index for choice in sorted(solution.chosen))
+    if known is not None and known.is_interrupted:
+        solution = replace(solution, is_interrupted=True)
     return _Solved(task, solution, steered, problem.price(solution.chosen))
 
 

@@ -43,6 +43,7 @@ class _Run(NamedTuple):
     solution: Solution | None
     is_proven: bool
     objective_bound: int
+    is_interrupted: bool = False
 
 
 def solve(
@@ -64,14 +65,24 @@ def solve(
     run = _run(problem, built, deadline)
     bound = max(start.bound_bytes, run.objective_bound * ALIGNMENT)
     lowest = run.solution or start
-    lowest = replace(lowest, bound_bytes=bound, is_complete=run.is_proven)
+    lowest = replace(
+        lowest,
+        bound_bytes=bound,
+        is_complete=run.is_proven,
+        is_interrupted=run.is_interrupted,
+    )
     if not problem.prices or not run.is_proven:
         return lowest
     built = _build(problem, lowest, max_price)
     built.model.minimize(built.price)
     run = _run(problem, built, deadline)
     cheapest = run.solution or lowest
-    return replace(cheapest, bound_bytes=bound, is_complete=run.is_proven)
+    return replace(
+        cheapest,
+        bound_bytes=bound,
+        is_complete=run.is_proven,
+        is_interrupted=run.is_interrupted,
+    )
 
 
 def lower_tensors(problem: PlanProblem, best: Solution, deadline: float) -> Solution:
@@ -84,7 +95,9 @@ def lower_tensors(problem: PlanProblem, best: Solution, deadline: float) -> Solu
         if not buffer.is_scratch:
             built.model.add(offset + buffer.size_bytes // ALIGNMENT <= top)
     built.model.minimize(top)
-    found = _run(fixed, built, deadline).solution
+    run = _run(fixed, built, deadline)
+    best = replace(best, is_interrupted=best.is_interrupted or run.is_interrupted)
+    found = run.solution
     if found is None or fixed.tensor_bytes(found.offsets) >= fixed.tensor_bytes(best.offsets):
         return best
     return replace(best, offsets=found.offsets)
@@ -177,7 +190,7 @@ def _run(problem: PlanProblem, built: _Model, deadline: float) -> _Run:
     status, is_interrupted = _solve_in_thread(solver, built.model)
     bound = max(0, math.ceil(solver.best_objective_bound - 1e-6))
     if status not in (cp_model.OPTIMAL, cp_model.FEASIBLE):
-        return _Run(None, False, bound)
+        return _Run(None, False, bound, is_interrupted)
     chosen = frozenset(k for k, choice in enumerate(built.choices) if solver.boolean_value(choice))
     offsets = tuple(
         solver.value(offset) * ALIGNMENT if buffer.choice is None or buffer.choice in chosen else 0
@@ -185,19 +198,27 @@ def _run(problem: PlanProblem, built: _Model, deadline: float) -> _Run:
     )
     height = problem.with_choices(chosen).height_bytes(offsets)
     is_proven = status == cp_model.OPTIMAL and not is_interrupted
-    return _Run(Solution(offsets, height, 0, chosen), is_proven, bound)
+    return _Run(Solution(offsets, height, 0, chosen), is_proven, bound, is_interrupted)
 
 
 def _solve_in_thread(solver: cp_model.CpSolver, model: cp_model.CpModel) -> tuple[Any, bool]:
     """The solver's status, and whether the user interrupted."""
     found: list[Any] = []
-    thread = threading.Thread(target=lambda: found.append(solver.solve(model)), daemon=True)
-    thread.start()
-    is_interrupted = False
-    while thread.is_alive():
+    is_done = threading.Event()
+
+    def run() -> None:
         try:
-            thread.join(_POLL_S)
+            found.append(solver.solve(model))
+        finally:
+            is_done.set()
+
+    threading.Thread(target=run, daemon=True).start()
+    is_interrupted = False
+    while not is_done.is_set():
+        try:
+            is_done.wait(_POLL_S)
+            if is_interrupted:
+                solver.stop_search()  # again and again: it may not have begun yet
         except KeyboardInterrupt:
             is_interrupted = True
-            solver.stop_search()
-    return found[0] if found else None, is_interrupted
+    return found[0], is_interrupted

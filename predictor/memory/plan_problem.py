@@ -186,8 +186,9 @@ class PlanProblem:
 class Solution:
     """A plan: an offset for each buffer, the choices made, and how good it is known to be.
 
-    ``bound_bytes`` is what no plan with these or cheaper choices can be below. ``is_complete`` is
-    False where the solver was stopped before it was done.
+    ``bound_bytes`` is what no plan that the search may choose can be below. ``is_complete`` is
+    False where the solver was stopped before it was done, ``is_interrupted`` tells that it was the
+    user who stopped it.
     """
 
     offsets: tuple[int, ...]
@@ -195,6 +196,7 @@ class Solution:
     bound_bytes: int
     chosen: frozenset[int] = frozenset()
     is_complete: bool = True
+    is_interrupted: bool = False
 
     @property
     def is_optimal(self) -> bool:

@@ -12,7 +12,8 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from predictor.model.builder import ModelBuilder, TensorRef
-from predictor.model.builder.tensors import Type
+from predictor.model.builder.tensors import Type, tensor_type
+from predictor.model.graph import TensorType
 
 
 def ds_cnn(
@@ -26,7 +27,7 @@ def ds_cnn(
 ) -> ModelBuilder:
     """Keyword spotting: depthwise separable convolutions on 49 frames of 10 MFCCs."""
     builder = ModelBuilder("ds_cnn", seed=seed)
-    x = builder.input((1, 49, 10, 1), type)
+    x = _input(builder, (1, 49, 10, 1), type)
     x = builder.conv_2d(x, channels, kernel=(10, 4), stride=2, activation="relu", weights=weights)
     for _ in range(blocks):
         x = builder.depthwise_conv_2d(x, kernel=3, activation="relu", weights=weights)
@@ -37,7 +38,14 @@ def ds_cnn(
     return builder
 
 
-class _Stage(NamedTuple):
+def _input(builder: ModelBuilder, shape: tuple[int, ...], type: Type) -> TensorRef:
+    """The input; networks with int4 activations take int8 ones and requantise them."""
+    if tensor_type(type) != TensorType.INT4:
+        return builder.input(shape, type)
+    return builder.quantize(builder.input(shape, "int8"), type)
+
+
+class Stage(NamedTuple):
     """A row of MobileNetV2's table: expansion, channels at width 1, repetitions, first stride."""
 
     expansion: int
@@ -46,14 +54,14 @@ class _Stage(NamedTuple):
     stride: int
 
 
-_MOBILENET_V2_STAGES = (
-    _Stage(1, 16, 1, 1),
-    _Stage(6, 24, 2, 2),
-    _Stage(6, 32, 3, 2),
-    _Stage(6, 64, 4, 2),
-    _Stage(6, 96, 3, 1),
-    _Stage(6, 160, 3, 2),
-    _Stage(6, 320, 1, 1),
+MOBILENET_V2_STAGES = (
+    Stage(1, 16, 1, 1),
+    Stage(6, 24, 2, 2),
+    Stage(6, 32, 3, 2),
+    Stage(6, 64, 4, 2),
+    Stage(6, 96, 3, 1),
+    Stage(6, 160, 3, 2),
+    Stage(6, 320, 1, 1),
 )
 
 
@@ -70,10 +78,10 @@ def mobilenet_v2(
 ) -> ModelBuilder:
     """Visual wake words: MobileNetV2 with inverted residuals on ``size`` x ``size`` pixels."""
     builder = ModelBuilder("mobilenet_v2", seed=seed)
-    x = builder.input((1, size, size, depth), type)
+    x = _input(builder, (1, size, size, depth), type)
     stem = _multiple_of_8(32 * width)
     x = builder.conv_2d(x, stem, kernel=3, stride=2, activation="relu6", weights=weights)
-    for stage in _MOBILENET_V2_STAGES:
+    for stage in MOBILENET_V2_STAGES:
         for repetition in range(stage.repetitions):
             stride = stage.stride if repetition == 0 else 1
             channels = _multiple_of_8(stage.channels * width)
@@ -120,7 +128,7 @@ def autoencoder(
 ) -> ModelBuilder:
     """Anomaly detection: fully connected layers to a narrow bottleneck and back."""
     builder = ModelBuilder("autoencoder", seed=seed)
-    x = builder.input((1, features), type)
+    x = _input(builder, (1, features), type)
     for width in (*[units] * layers, bottleneck, *[units] * layers):
         x = builder.fully_connected(x, width, activation="relu", weights=weights)
     builder.output(builder.fully_connected(x, features, weights=weights))

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from math import inf
 from types import MappingProxyType
 from typing import Any
 
@@ -36,25 +37,58 @@ def parse_quantity(text: str | int, units: Mapping[str, int], what: str) -> int:
     return round(float(match[1]) * units[match[2].lower()])
 
 
+SECOND_UNITS: Mapping[str, float] = MappingProxyType({"s": 1.0, "ms": 1e-3, "us": 1e-6})
+JOULE_UNITS: Mapping[str, float] = MappingProxyType(
+    {"j": 1.0, "mj": 1e-3, "uj": 1e-6, "wh": 3600.0, "mwh": 3.6}
+)
+
+
+def parse_measure(text: str, units: Mapping[str, float], what: str) -> float:
+    """The quantity, in the first unit, that a text such as "20ms" or "1.5 mJ" stands for.
+
+    Raises:
+        UsageError: not a positive number with one of the units.
+    """
+    match = _NUMBER.match(text) if isinstance(text, str) else None
+    value = float(match[1]) * units.get(match[2].lower(), 0.0) if match else 0.0
+    if not value > 0:
+        known = ", ".join(units)
+        raise UsageError(
+            f"{what}: {text!r} is no quantity; write a positive number and a unit: {known}"
+        )
+    return value
+
+
 @dataclass(frozen=True, slots=True)
 class Violation:
     """A budget that a prediction breaks."""
 
     budget: str
-    limit: int
-    actual: int
+    limit: float
+    actual: float
+    unit: str = ""
 
     def __str__(self) -> str:
-        return f"{self.budget}: {self.actual:,} exceeds the budget of {self.limit:,}"
+        if self.unit:
+            words = [f"{value:.4g} {self.unit}" for value in (self.actual, self.limit)]
+        else:
+            words = [f"{value:,}" for value in (self.actual, self.limit)]
+        return f"{self.budget}: {words[0]} exceeds the budget of {words[1]}"
 
 
 @dataclass(frozen=True, slots=True)
 class Budgets:
-    """Upper limits; None means no limit. Arena and flash in bytes, MACs per inference."""
+    """Upper limits; None means no limit. Arena and flash in bytes, MACs per inference.
+
+    Latency (seconds) and energy (joules) are held against the estimates, not their intervals; a
+    board whose power is unknown breaks any energy budget.
+    """
 
     max_arena: int | None = None
     max_flash: int | None = None
     max_macs: int | None = None
+    max_latency: float | None = None
+    max_energy: float | None = None
 
     @classmethod
     def parse(cls, values: Mapping[str, Any]) -> Budgets:
@@ -63,13 +97,12 @@ class Budgets:
         Raises:
             UsageError: an unknown budget or a malformed size.
         """
-        units = {"max_arena": BYTE_UNITS, "max_flash": BYTE_UNITS, "max_macs": COUNT_UNITS}
-        unknown = sorted(set(values) - set(units))
+        unknown = sorted(set(values) - set(_PARSERS))
         if unknown:
-            raise UsageError(f"unknown budget {unknown[0]!r}; known: {', '.join(units)}")
+            raise UsageError(f"unknown budget {unknown[0]!r}; known: {', '.join(_PARSERS)}")
         return cls(
             **{
-                name: parse_quantity(text, units[name], name)
+                name: _PARSERS[name](text, name)
                 for name, text in values.items()
                 if text is not None
             }
@@ -77,17 +110,29 @@ class Budgets:
 
     def violations(self, prediction: Prediction) -> tuple[Violation, ...]:
         """The budgets that are exceeded."""
-        actual = {
-            "max_arena": prediction.arena.required_bytes,
-            "max_flash": prediction.flash_total_bytes,
-            "max_macs": prediction.ops.total_macs,
-        }
-        return tuple(
-            Violation(name.replace("_", "-"), limit, actual[name])
-            for name, limit in (
-                ("max_arena", self.max_arena),
-                ("max_flash", self.max_flash),
-                ("max_macs", self.max_macs),
-            )
-            if limit is not None and actual[name] > limit
-        )
+        wanted = {name: limit for name in _PARSERS if (limit := getattr(self, name)) is not None}
+        found = []
+        for name, limit in wanted.items():
+            actual, unit = _ACTUAL[name](prediction)
+            if actual > limit:
+                found.append(Violation(name.replace("_", "-"), limit, actual, unit))
+        return tuple(found)
+
+
+_PARSERS: Mapping[str, Callable[[Any, str], Any]] = {
+    "max_arena": lambda text, name: parse_quantity(text, BYTE_UNITS, name),
+    "max_flash": lambda text, name: parse_quantity(text, BYTE_UNITS, name),
+    "max_macs": lambda text, name: parse_quantity(text, COUNT_UNITS, name),
+    "max_latency": lambda text, name: parse_measure(text, SECOND_UNITS, name),
+    "max_energy": lambda text, name: parse_measure(text, JOULE_UNITS, name),
+}
+_ACTUAL: Mapping[str, Callable[[Prediction], tuple[float, str]]] = {
+    "max_arena": lambda prediction: (prediction.arena.required_bytes, ""),
+    "max_flash": lambda prediction: (prediction.flash_total_bytes, ""),
+    "max_macs": lambda prediction: (prediction.ops.total_macs, ""),
+    "max_latency": lambda prediction: (prediction.latency.seconds, "s"),
+    "max_energy": lambda prediction: (
+        inf if prediction.energy is None else prediction.energy.joules,
+        "J",
+    ),
+}

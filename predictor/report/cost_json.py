@@ -38,6 +38,13 @@ def cost_json(prediction: Prediction) -> dict[str, Any]:
             "power_w": _figures(energy.power_w),
             "evidence": energy.evidence,
         },
+        "op_proxy": None
+        if prediction.op_proxy is None
+        else {
+            "seconds": _figures(prediction.op_proxy.seconds),
+            "ops_per_s": prediction.op_proxy.ops_per_s,
+            "relative_error": prediction.op_proxy.relative_error,
+        },
         "duty_cycle": _duty(prediction),
     }
 
@@ -51,25 +58,25 @@ def _duty(prediction: Prediction) -> dict[str, Any] | None:
         "busy": _figures(duty.busy),
         "sleep_w": duty.sleep_w,
         "average_w": _figures(duty.average_w),
+        "battery_life_s": None
+        if prediction.options.battery_j is None
+        else _figures(duty.battery_life_s(prediction.options.battery_j)),
     }
 
 
 def layer_costs_json(prediction: Prediction) -> list[dict[str, Any]]:
     """What is added to each of ``layers``."""
-    costs, clock_hz = prediction.timing.costs, prediction.board.core.clock_hz
-    found = []
-    for work in prediction.works:
-        cycles = costs.cycles(features([work]))
-        found.append(
-            {
-                "instructions": round(work.instructions),
-                **_counts(work),
-                "cycles": round(cycles),
-                "latency_s": _figures(cycles / clock_hz),
-                "instructions_basis": work.basis.value,
-            }
-        )
-    return found
+    costs = prediction.timing.costs
+    return [
+        {
+            "instructions": round(work.instructions),
+            **_counts(work),
+            "cycles": round(costs.cycles(features([work]))),
+            "latency_s": _figures(latency_s),
+            "instructions_basis": work.basis.value,
+        }
+        for work, latency_s in zip(prediction.works, prediction.layer_latencies_s, strict=True)
+    ]
 
 
 def _counts(work: Work) -> dict[str, int]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 
-from predictor.cost.op_count import Layer
 from predictor.report.budgets import Violation
+from predictor.report.cost_text import cost_rows, quantity
 from predictor.report.prediction import Prediction
 
 
@@ -36,27 +36,35 @@ def report(
         f"| persistent (tail) | {arena.persistent_bytes:,} |",
         f"| lower bound of the plan | {arena.lower_bound_bytes:,} |",
         "",
+        "| time and energy | | |",
+        "| --- | ---: | --- |",
+        *[
+            f"| {name} | {figure} | {escape(remark)} |"
+            for name, figure, remark in cost_rows(prediction)
+        ],
+        "",
         f"Flash: model {flash.model_bytes:,} + code {flash.code_bytes:,} bytes. "
         f"{prediction.ops.total_macs:,} MACs in {len(prediction.layers)} operators. "
         f"TFLM {prediction.revision.name}, {prediction.revision.kernels} kernels.",
     ]
     if per_layer:
-        lines += ["", *_layers(prediction.layers)]
+        lines += ["", *_layers(prediction)]
     for title, messages in (("Remedies", prediction.remedies), ("Notes", prediction.notes)):
         if messages:
             lines += ["", f"### {title}", "", *[f"- {escape(message)}" for message in messages]]
     return "\n".join(lines) + "\n"
 
 
-def _layers(rows: Sequence[Layer]) -> list[str]:
+def _layers(prediction: Prediction) -> list[str]:
+    layers = prediction.layers
     return [
-        "| # | operator | output | MACs | other ops | weights | kernel data | scratch |",
-        "| ---: | --- | --- | ---: | ---: | ---: | ---: | ---: |",
+        "| # | operator | output | latency | MACs | other ops | weights | kernel data | scratch |",
+        "| ---: | --- | --- | ---: | ---: | ---: | ---: | ---: | ---: |",
         *[
             f"| {row.index} | {escape(row.operator)} | {'x'.join(map(str, row.output_shape))} "
-            f"{row.output_type} | {row.macs:,} | {row.other_ops:,} | {row.weight_bytes:,} | "
-            f"{row.persistent_bytes:,} | {row.scratch_bytes:,} |"
-            for row in rows
+            f"{row.output_type} | {quantity(latency_s, 's')} | {row.macs:,} | {row.other_ops:,} | "
+            f"{row.weight_bytes:,} | {row.persistent_bytes:,} | {row.scratch_bytes:,} |"
+            for row, latency_s in zip(layers, prediction.layer_latencies_s, strict=True)
         ],
     ]
 
@@ -64,12 +72,12 @@ def _layers(rows: Sequence[Layer]) -> list[str]:
 def boards_table(predictions: Sequence[Prediction]) -> str:
     """One row per board."""
     lines = [
-        "| board | verdict | arena | SRAM margin | flash margin |",
-        "| --- | --- | ---: | ---: | ---: |",
+        "| board | verdict | arena | SRAM margin | flash margin | latency |",
+        "| --- | --- | ---: | ---: | ---: | ---: |",
         *[
             f"| {item.board.name} | {'fits' if item.fits else '**does not fit**'} | "
             f"{item.arena.required_bytes:,} | {item.sram.margin_bytes:,} | "
-            f"{item.flash_margin_bytes:,} |"
+            f"{item.flash_margin_bytes:,} | {quantity(item.latency.seconds, 's')} |"
             for item in predictions
         ],
     ]

@@ -5,13 +5,15 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, field
 from functools import cached_property
+from math import inf
 from typing import Any
 
 from predictor.boards.board import Board, find_board, shipped_boards
 from predictor.cost.energy import DutyCycle, EnergyEstimate, duty_cycle, energy
 from predictor.cost.instructions import Work, total, work
-from predictor.cost.latency import LatencyEstimate, Timing, latency, timing
+from predictor.cost.latency import LatencyEstimate, Timing, features, latency, timing
 from predictor.cost.op_count import Layer, OpCountReport, layers, totals
+from predictor.cost.op_proxy import OpProxy, op_proxy
 from predictor.memory.arena import ArenaReport, PlannedBuffer, arena
 from predictor.memory.deployment import Deployment, deploy, registers_builtin
 from predictor.memory.flash import FlashReport, flash
@@ -28,7 +30,8 @@ class Options:
     """What a prediction assumes beside the model and the board. Reserves are in bytes.
 
     ``kernels`` None takes the kernel set that the revision of TFLM lists first. ``fps``: inferences
-    per second of the application, None where it runs one after the other.
+    per second of the application, None where it runs one after the other; ``battery_j``: what its
+    battery holds.
     """
 
     kernels: str | None = None
@@ -37,6 +40,7 @@ class Options:
     reserve_ram_bytes: int = 0
     reserve_flash_bytes: int = 0
     fps: float | None = None
+    battery_j: float | None = None
 
     def revision(self) -> Revision:
         return load_revision(self.tflm, self.kernels)
@@ -110,9 +114,20 @@ class Prediction:
         return latency(self.works, self.timing, self.board)
 
     @cached_property
+    def layer_latencies_s(self) -> tuple[float, ...]:
+        """Latency of each of ``layers`` in seconds."""
+        costs, clock_hz = self.timing.costs, self.board.core.clock_hz
+        return tuple(costs.cycles(features([work])) / clock_hz for work in self.works)
+
+    @cached_property
     def energy(self) -> EnergyEstimate | None:
         """None where the board's file holds no power."""
         return energy(self.latency, self.works, self.timing, self.board)
+
+    @cached_property
+    def op_proxy(self) -> OpProxy | None:
+        """Latency by operation count, for comparison; None where the board has no rate."""
+        return op_proxy(self.board, self.ops.total_ops)
 
     @cached_property
     def duty(self) -> DutyCycle | None:
@@ -228,6 +243,10 @@ def make_options(**options: Any) -> Options:
         known = ", ".join(Options.__dataclass_fields__)
         unknown = ", ".join(sorted(set(options) - set(Options.__dataclass_fields__)))
         raise UsageError(f"unknown option {unknown}; known: {known}") from None
+    for name in ("fps", "battery_j"):
+        value = getattr(made, name)
+        if value is not None and not 0 < value < inf:
+            raise UsageError(f"{name} must be a positive number, not {value}")
     if made.reserve_ram_bytes < 0 or made.reserve_flash_bytes < 0:
         raise UsageError("a reserve cannot be negative")
     return made

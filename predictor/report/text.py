@@ -11,14 +11,23 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from predictor.cost.op_count import Layer
+from predictor.cost.instructions import Basis
 from predictor.report.budgets import Violation
+from predictor.report.cost_text import cost_rows, quantity
 from predictor.report.prediction import Prediction, on_shipped_boards
 
 BAR_WIDTH = 24
 TOP_LAYERS = 8
 PLAIN_WIDTH = 100
 
+_FIGURES = {
+    "MACs": "macs",
+    "other ops": "other_ops",
+    "weights B": "weight_bytes",
+    "kernel data B": "persistent_bytes",
+    "scratch B": "scratch_bytes",
+}
+_MAIN_FIGURES = {name: _FIGURES[name] for name in ("MACs", "other ops", "weights B")}
 _KIND_WORDS = {
     "kTfLiteEvalTensorData": "eval tensors",
     "kPersistentTfLiteTensorData": "TfLiteTensors",
@@ -59,9 +68,11 @@ def report(
         Text(),
         _bars(prediction),
         Text(),
+        _costs(prediction),
+        Text(),
         _arena(prediction),
         Text(),
-        _layers(prediction.layers if per_layer else _heaviest(prediction.layers), per_layer),
+        _layers(prediction, per_layer),
         _notes(prediction),
         _other_boards(prediction),
     ]
@@ -177,35 +188,44 @@ def _arena(prediction: Prediction) -> Table:
     return table
 
 
-def _heaviest(rows: Sequence[Layer]) -> list[Layer]:
-    ranked = sorted(rows, key=lambda row: (-row.macs, -row.other_ops, row.index))
-    return ranked[:TOP_LAYERS]
+def _costs(prediction: Prediction) -> Table:
+    table = Table.grid(padding=(0, 2))
+    table.add_column(style="bold")
+    table.add_column(justify="right")
+    table.add_column(style="dim")
+    for row in cost_rows(prediction):
+        table.add_row(*row)
+    return table
 
 
-def _layers(rows: Sequence[Layer], all_of_them: bool) -> Table:
+def _heaviest(prediction: Prediction) -> list[int]:
+    """Positions of the layers that take longest, longest first."""
+    latencies = prediction.layer_latencies_s
+    return sorted(range(len(latencies)), key=lambda position: (-latencies[position], position))[
+        :TOP_LAYERS
+    ]
+
+
+def _layers(prediction: Prediction, all_of_them: bool) -> Table:
     title = "layers" if all_of_them else "heaviest layers"
     table = Table(box=None, padding=(0, 1), title=title, title_justify="left", title_style="bold")
     table.add_column("#", justify="right", style="dim")
     table.add_column("operator")
     table.add_column("output")
-    for heading in ("MACs", "other ops", "weights B", "kernel data B", "scratch B"):
+    figures = _FIGURES if all_of_them else _MAIN_FIGURES
+    for heading in ("latency", *figures):
         table.add_column(heading, justify="right")
-    for row in rows:
+    shown = range(len(prediction.layers)) if all_of_them else _heaviest(prediction)
+    for position in shown:
+        row = prediction.layers[position]
+        is_proxy = prediction.works[position].basis is Basis.PROXY
         index = f"{row.subgraph_index}.{row.index}" if row.subgraph_index else str(row.index)
         table.add_row(
             index,
             row.operator,
             f"{'x'.join(map(str, row.output_shape))} {row.output_type}",
-            *(
-                f"{value:,}" if value else "-"
-                for value in (
-                    row.macs,
-                    row.other_ops,
-                    row.weight_bytes,
-                    row.persistent_bytes,
-                    row.scratch_bytes,
-                )
-            ),
+            ("~" if is_proxy else "") + quantity(prediction.layer_latencies_s[position], "s"),
+            *(f"{value:,}" if (value := getattr(row, name)) else "-" for name in figures.values()),
         )
     return table
 
@@ -235,7 +255,8 @@ def boards_table(predictions: Sequence[Prediction]) -> Table:
     table = Table(box=None, padding=(0, 1))
     table.add_column("board", style="bold")
     table.add_column("verdict")
-    for heading in ("arena B", "SRAM B", "of", "margin", "flash B", "of", "margin"):
+    columns = ("arena B", "SRAM B", "of", "margin", "flash B", "of", "margin", "latency", "energy")
+    for heading in columns:
         table.add_column(heading, justify="right")
     for item in predictions:
         verdict = Text("fits", style="green") if item.fits else Text("does not fit", style="red")
@@ -249,5 +270,7 @@ def boards_table(predictions: Sequence[Prediction]) -> Table:
             f"{item.flash_total_bytes:,}",
             f"{item.board.flash_bytes:,}",
             f"{item.flash_margin_bytes:,}",
+            quantity(item.latency.seconds, "s"),
+            "-" if item.energy is None else quantity(item.energy.joules, "J"),
         )
     return table

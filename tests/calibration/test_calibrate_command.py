@@ -52,8 +52,7 @@ def bench(tmp_path: Path) -> Path:
     for blocks in (1, 2, 4):
         path = tmp_path / f"m{blocks}.tflite"
         path.write_bytes(EXAMPLE_MODELS["ds_cnn"](blocks=blocks).build())
-        work = predict(path, tmp_path / "my.toml").work
-        seconds = CYCLES * work.instructions / CLOCK_HZ
+        seconds = CYCLES * predict(path, tmp_path / "my.toml").work.instructions / CLOCK_HZ
         lines += _line(path.name, latency_s=seconds, energy_j=0.2 * seconds)
     (tmp_path / "m.csv").write_text(lines)
     return tmp_path
@@ -71,7 +70,9 @@ def test_predictions_use_what_is_written(bench: Path, capsys: pytest.CaptureFixt
     assert f"written: {bench / 'my.toml'}" in capsys.readouterr().out
     after = predict(bench / "m4.tflite", bench / "my.toml")
     assert "calibrated on 3 measurements of this board" in after.latency.evidence
-    assert after.latency.seconds == pytest.approx(CYCLES * after.work.instructions / CLOCK_HZ)
+    # The weights of the classifier, 768 bytes, keep the cost that other boards say.
+    seconds = CYCLES * after.work.instructions / CLOCK_HZ
+    assert after.latency.seconds == pytest.approx(seconds, rel=1e-4)
     assert after.latency.intervals.interval_95.high < before.latency.intervals.interval_95.high * 2
     assert after.energy is not None
     assert after.energy.joules == pytest.approx(0.2 * after.latency.seconds)
@@ -80,11 +81,11 @@ def test_predictions_use_what_is_written(bench: Path, capsys: pytest.CaptureFixt
 def test_json_and_plots(bench: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert _calibrate(bench, "--plots", str(bench / "plots"), "--format", "json") == 0
     report = json.loads(capsys.readouterr().out)
-    assert report["cycles_per_instruction"] == pytest.approx(CYCLES)
+    assert report["cycles_per_instruction"] == pytest.approx(CYCLES, rel=1e-4)
     assert [item["model"] for item in report["measurements"]] == [
         "m1.tflite", "m2.tflite", "m4.tflite",
     ]  # fmt: skip
-    assert all(abs(item["left_out_error"]) < 1e-6 for item in report["measurements"])
+    assert all(abs(item["left_out_error"]) < 1e-4 for item in report["measurements"])
     assert all(item["op_count_left_out_error"] is not None for item in report["measurements"])
     for name in ("agreement.svg", "residuals.svg"):
         picture = ElementTree.parse(bench / "plots" / name)

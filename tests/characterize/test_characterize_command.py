@@ -71,6 +71,11 @@ def test_an_unknown_board(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
     assert not (tmp_path / "x").exists()
 
 
+def test_a_library_without_emulation(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["characterize", "--tflm", str(tmp_path), "--out", str(tmp_path / "x")]) == 2
+    assert "--tflm is for --source emulation" in capsys.readouterr().err
+
+
 @pytest.mark.toolchain
 def test_emulation_counts_what_runs(tmp_path: Path) -> None:
     pytest.importorskip("unicorn", reason="pip install 'mcu-predictor[emulate]'")

@@ -7,8 +7,8 @@ import pytest
 
 from kernels.binding import Library, NativeLibrary, Struct
 from kernels.calls import Layer, pack, packed_bytes
+from predictor.model.requantization import softmax_scaling
 from tests.kernels import golden, random_layers
-from tests.kernels.prepared_layers import softmax_params
 from tests.kernels.random_layers import bounds, tensor
 
 BITS = (8, 4)
@@ -167,7 +167,7 @@ def test_softmax(libraries: dict[str, Library], host: NativeLibrary, bits: int) 
     for scale in (1 / 1024, 1 / 256, 0.02, 1 / 16, 0.1, 0.4, 1.0, 3.9):
         for rows, row_size in ((1, 1), (1, 2), (3, 12), (2, 35), (1, 512)):
             data = tensor(rng, rows * row_size, bits)
-            arguments = (rows, row_size, *softmax_params(scale))
+            arguments = (rows, row_size, *softmax_scaling(1.0, scale))
             expected = np.zeros(rows * row_size, np.int8)
             host.call("mn_reference_softmax", bits, data, *arguments, expected)
             real = golden.unpack(data, rows * row_size, bits).reshape(rows, row_size) * scale

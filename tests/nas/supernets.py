@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from nas.backbones import build_supernet
 from nas.supernet import Supernet
+from predictor import Options
 
 
 def all_choices() -> Supernet:
@@ -32,4 +33,20 @@ def residual() -> Supernet:
     return build_supernet(table, (24, 24, 1), 2)
 
 
-SUPERNETS = {"all_choices": all_choices, "residual": residual}
+def four_bits() -> Supernet:
+    """Weights and activations of 8 or 4 bits, which need the project's own kernels."""
+    table = {
+        "name": "ds_cnn",
+        "channels": 16,
+        "blocks": 2,
+        "width_step": 8,
+        "strided_blocks": [1],
+        "weight_bits": [8, 4],
+        "activation_bits": [8, 4],
+    }
+    return build_supernet(table, (12, 12, 1), 4)
+
+
+SUPERNETS = {"all_choices": all_choices, "residual": residual, "four_bits": four_bits}
+OPTIONS = {"four_bits": Options(kernels="ours")}
+"""What the predictions of a supernet's networks assume beside the defaults."""

@@ -12,16 +12,16 @@ import pytest
 from nas.decision_nodes import WidthChoice
 from nas.supernet import Supernet
 from predictor.errors import UsageError
-from tests.nas.supernets import SUPERNETS
+from tests.nas.supernets import OPTIONS, SUPERNETS
 
-RUNS = 25
+RUNS = 20
 
 
 @cache
 def _cost_model(name: str, memory: str = "liveness") -> Any:
     from nas.cost import CostModel
 
-    return CostModel(SUPERNETS[name](), "f446re", memory=memory)
+    return CostModel(SUPERNETS[name](), "f446re", OPTIONS.get(name), memory)
 
 
 def _random_decisions(supernet: Supernet, rng: random.Random) -> dict[str, int]:
@@ -41,9 +41,13 @@ def test_cost_at_one_hot_decisions_is_the_predictors(name: str) -> None:
         exact = model.exact_of(decisions)
         arena = exact.prediction.arena
         assert float(expected["ops"]) == exact.ops
-        # The planner may leave gaps, which only the anchor knows of.
+        # Loops over blocks of channels are not quite affine in the widths.
+        assert float(expected["latency_s"]) == pytest.approx(exact.latency_s, rel=0.1)
+        # The planner may leave gaps, which only the anchor knows of. A network with 4-bit
+        # activations runs as a device model, whose 8-bit layers take less than alone.
         alive = arena.lower_bound_bytes + arena.persistent_bytes
-        assert float(expected["arena_bytes"]) == pytest.approx(alive, abs=16)
+        error = 500 if name == "four_bits" else 16
+        assert float(expected["arena_bytes"]) == pytest.approx(alive, abs=error)
         assert float(expected["model_bytes"]) == pytest.approx(exact.model_bytes, rel=0.01, abs=350)
 
 
@@ -71,7 +75,7 @@ def test_gradients_are_finite_and_wider_costs_more(name: str) -> None:
     logits = {n: tf.Variable(tf.zeros(len(node))) for n, node in model.supernet.nodes.items()}
     with tf.GradientTape(persistent=True) as tape:
         costs = model.expected(probabilities(logits))
-    for quantity in ("ops", "model_bytes"):
+    for quantity in ("ops", "latency_s", "model_bytes"):
         for node_name, gradient in tape.gradient(costs[quantity], logits).items():
             assert np.isfinite(gradient).all()
             node = model.supernet.nodes[node_name]

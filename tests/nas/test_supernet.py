@@ -14,11 +14,11 @@ from nas.decision_nodes import BitwidthChoice, OpChoice, SkipChoice, WidthChoice
 from nas.discretize import argmax, fit_to_budget
 from nas.network import network_graph
 from nas.recipe import PRESETS, load_recipe, parse_recipe
-from nas.supernet import CONV, INPUT, SELECT, SupernetBuilder
+from nas.supernet import CONV, INPUT, SELECT, Supernet, SupernetBuilder
 from nas.tasks import TASKS
 from predictor import predict_graph
 from predictor.errors import UsageError
-from tests.nas.supernets import SUPERNETS, all_choices
+from tests.nas.supernets import OPTIONS, SUPERNETS, all_choices
 
 RECIPES = sorted((Path(__file__).parents[2] / "nas" / "recipes").glob("*.toml"))
 
@@ -50,7 +50,7 @@ def test_every_network_of_a_supernet_is_one_that_tflm_accepts(name: str) -> None
         decisions = {n: rng.randrange(len(node)) for n, node in supernet.nodes.items()}
         network = supernet.fixed(decisions)
         assert all(layer.kind != SELECT for layer in network.layers)
-        prediction = predict_graph(network_graph(network))
+        prediction = predict_graph(network_graph(network), options=OPTIONS.get(name))
         assert prediction.arena.required_bytes > 0
         assert len(prediction.layers) == len(network.layers)
 
@@ -93,27 +93,49 @@ def _excess(limit: int) -> Any:
     return excess
 
 
+def _two_widths() -> Supernet:
+    builder, x = SupernetBuilder("x", (8, 8, 1)), INPUT
+    for name in "ab":
+        node = builder.node(WidthChoice(name, (4, 8, 12)))
+        x = builder.layer(f"conv_{name}", CONV, x, channels=node)
+    return builder.supernet()
+
+
 def test_a_network_that_is_too_large_is_shrunk_where_it_costs_least_probability() -> None:
-    nodes = {name: WidthChoice(name, (4, 8, 12)) for name in "ab"}
     logits = {"a": np.array([0.0, 1.0, 9.0]), "b": np.array([0.9, 1.0, 1.1])}
     assert argmax(logits) == {"a": 2, "b": 2}
-    decisions, over = fit_to_budget(logits, nodes, _excess(16))
+    decisions, over = fit_to_budget(logits, _two_widths(), _excess(16))
     assert decisions == {"a": 2, "b": 0}
     assert over == 0
 
 
 def test_a_network_that_leaves_room_grows() -> None:
-    nodes = {name: WidthChoice(name, (4, 8, 12)) for name in "ab"}
     logits = {"a": np.array([9.0, 1.0, 0.0]), "b": np.array([0.9, 0.8, 0.7])}
-    decisions, _ = fit_to_budget(logits, nodes, _excess(16))
+    decisions, _ = fit_to_budget(logits, _two_widths(), _excess(16))
     assert decisions == {"a": 0, "b": 2}
 
 
 def test_a_budget_that_nothing_keeps_gives_the_closest_network() -> None:
-    nodes = {"a": WidthChoice("a", (4, 8))}
-    decisions, over = fit_to_budget({"a": np.array([0.0, 1.0])}, nodes, _excess(2))
-    assert decisions == {"a": 0}
+    logits = {name: np.array([0.0, 1.0, 0.0]) for name in "ab"}
+    decisions, over = fit_to_budget(logits, _two_widths(), _excess(4))
+    assert decisions == {"a": 0, "b": 0}
     assert over == pytest.approx(1.0)
+
+
+def test_widths_of_skipped_blocks_do_not_matter() -> None:
+    supernet = all_choices()
+    decisions = supernet.widest() | {"block1_skip": 1}
+    assert set(supernet.nodes) - supernet.active_nodes(decisions) == {
+        "block1_width",
+        "block1_bits",
+    }
+    assert supernet.active_nodes(supernet.widest()) == set(supernet.nodes)
+    logits = {name: np.zeros(len(node)) for name, node in supernet.nodes.items()}
+    logits["block1_skip"] = np.array([0.0, 50.0])
+    start = argmax(logits)
+    chosen, _ = fit_to_budget(logits, supernet, lambda d: -0.05 if d["block1_skip"] else 1.0)
+    assert chosen["block1_skip"] == 1
+    assert chosen["block1_width"] == start["block1_width"]
 
 
 @pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
@@ -166,6 +188,8 @@ def test_malformed_recipes_give_one_clear_error(table: dict[str, Any], message: 
         ({"name": "ds_cnn", "strided_blocks": [9]}, "strided_blocks"),
         ({"name": "ds_cnn", "skip": 1}, "backbone.skip"),
         ({"name": "ds_cnn", "weight_bits": [2]}, "8 or 4"),
+        ({"name": "ds_cnn", "activation_bits": [16]}, "8 or 4"),
+        ({"name": "ds_cnn", "activation_bits": "few"}, "backbone.activation_bits"),
         ({"name": "ds_cnn", "width_step": 4, "width_fractions": [1.0]}, "both"),
         ({"name": "mobilenet_v2", "stages": 8}, "stages"),
         ({"name": "mobilenet_v2", "width_fractions": [0.0]}, "width_fractions"),

@@ -53,7 +53,7 @@ def test_offline_tasks_load(name: str) -> None:
     again = find_task(name).load(None, 1, {})
     assert np.array_equal(again.test_x, data.test_x)
     if data.augment is not None:
-        changed = data.augment(data.train_x[:8], np.random.default_rng(0))
+        changed = data.augment(data.train_x[:8], np.arange(8), np.random.default_rng(0))
         assert changed.shape == data.train_x[:8].shape
     assert TASKS[name]
 

@@ -8,19 +8,19 @@ import numpy as np
 import pytest
 
 from nas.checkpoint import load_checkpoint, save_checkpoint
-from nas.constraints import AugmentedLagrangian, Budget, ops_per_second, penalty_term
+from nas.constraints import AugmentedLagrangian, Budget, penalty_term
 from nas.metrics import accuracy, area_under_curve
 from nas.schedules import cosine, exponential
 from predictor import Options, find_board
 from predictor.errors import UsageError
 from tests.nas.supernets import residual
 
-LIMITS = {"ops": 100.0, "model_bytes": None, "arena_bytes": None}
+LIMITS = {"ops": 100.0, "latency_s": None, "model_bytes": None, "arena_bytes": None}
 
 
 def test_a_constraint_switches_off_and_on_again() -> None:
     lagrangian = AugmentedLagrangian(10.0)
-    values = {"ops": 150.0, "model_bytes": 0.0, "arena_bytes": 0.0}
+    values = {"ops": 150.0, "latency_s": 0.0, "model_bytes": 0.0, "arena_bytes": 0.0}
     violations = lagrangian.violations(values, LIMITS)
     assert violations == {"ops": pytest.approx(0.5)}
     lagrangian.update(violations)
@@ -57,18 +57,14 @@ def test_budgets_follow_the_board_and_the_tighter_limit() -> None:
     assert Budget(board, max_arena_bytes=exact.arena_bytes).fits(exact)
     assert Budget(board, max_flash_bytes=exact.flash_bytes).fits(exact)
     assert not Budget(board, max_flash_bytes=exact.flash_bytes - 16).fits(exact)
-    seconds = exact.ops / ops_per_second("f446re")
-    assert Budget(board, max_latency_s=seconds * 1.01).fits(exact)
+    seconds = exact.prediction.latency.seconds
+    assert Budget(board, max_latency_s=seconds).fits(exact)
     assert not Budget(board, max_latency_s=seconds * 0.99).fits(exact)
+    assert Budget(board, max_latency_s=seconds * 0.5).excess(exact) == pytest.approx(1.0)
     kept = exact_cost(network, board, Options(reserve_ram_bytes=120_000))
     reserved = Budget(board, Options(reserve_ram_bytes=120_000))
     assert not reserved.fits(kept)
     assert reserved.excess(kept) > 0
-
-
-def test_boards_without_a_latency_figure_are_an_error() -> None:
-    with pytest.raises(UsageError, match="--max-ops"):
-        ops_per_second("teapot")
 
 
 def test_schedules_start_and_end_where_they_should() -> None:

@@ -22,7 +22,7 @@ from predictor.model.metadata import OFFLINE_PLAN
 from predictor.model.random_graphs import chain, random_graph
 from predictor.model.schema import BUILTIN_NAMES, field_type, options_fields
 from predictor.model.tflite_reader import read_graph
-from predictor.model.tflite_writer import write_model
+from predictor.model.tflite_writer import file_bytes, write_model
 
 
 def _read(builder: ModelBuilder) -> Graph:
@@ -212,8 +212,10 @@ def test_any_operator_with_all_its_options(name: str) -> None:
     x = builder.input((4,), "float32")
     (y,) = builder.operator(name, [x, None], [((2, 2), "int8")], values or None, version=3)
     builder.output(y)
-    (op,) = _read(builder).main.operators
+    graph = _read(builder)
+    (op,) = graph.main.operators
     assert (op.name, op.version, op.inputs) == (name, 3, (x.index, -1))
+    assert file_bytes(graph) == len(write_model(graph))
     assert {key: op.options[key] for key in values} == values
 
 
@@ -417,3 +419,9 @@ def test_wrong_models_are_refused_when_built() -> None:
         chain(0)
     with pytest.raises(UsageError, match="from 5 to 4 operators"):
         random_graph(0, min_operators=5, max_operators=4)
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_the_length_of_a_file_is_known_without_writing_it(seed: int) -> None:
+    graph = _read(random_graph(seed))
+    assert file_bytes(graph) == len(write_model(graph))

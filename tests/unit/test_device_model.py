@@ -23,27 +23,9 @@ from predictor.model.random_graphs import random_graph
 from predictor.model.tflite_reader import read_graph
 from predictor.model.tflite_writer import write_model
 from predictor.report.prediction import predict
+from tests.networks import int4_layers, network
 
 REVISIONS = ("2020.07", "2026.08")
-
-
-def network(activations: str = "int8", weights: str = "int8", channels: int = 24) -> Graph:
-    """A small DS-CNN; int4 ones get int8 inputs and give int8 probabilities."""
-    builder = ModelBuilder("network", seed=1)
-    x = builder.input((1, 20, 10, 1))
-    if activations == "int4":
-        x = builder.quantize(x, "int4")
-    x = builder.conv_2d(x, channels, kernel=(4, 3), stride=2, activation="relu", weights=weights)
-    for _ in range(2):
-        y = builder.depthwise_conv_2d(x, kernel=3, activation="relu", weights=weights)
-        y = builder.conv_2d(y, channels, activation="relu", weights=weights)
-        x = builder.add(x, y)
-    x = builder.max_pool_2d(x, kernel=2, stride=2)
-    x = builder.average_pool_2d(x, kernel=(5, 2), stride=(5, 2), padding="valid")
-    x = builder.reshape(x, (1, -1))
-    x = builder.fully_connected(x, 12, weights=weights)
-    builder.output(builder.softmax(x))
-    return read_graph(builder.build())
 
 
 NETWORKS = {
@@ -51,6 +33,7 @@ NETWORKS = {
     "s8_w4": network(weights="int4"),
     "s4": network("int4", "int4"),
     "s4_w8": network("int4", "int8"),
+    "s4_layers": int4_layers(),
 }
 
 

@@ -21,8 +21,8 @@ from predictor.emulation.shadow_memory import (
     BufferUse,
     ModelUses,
     Step,
+    faults_without_plan,
     stale_reads,
-    undefined_reads,
 )
 
 SIZE = 6
@@ -151,4 +151,4 @@ def test_bytes_that_nothing_writes_are_told_apart() -> None:
     buffers = tuple(ArenaBuffer((0, -1, index), f"t{index}", 16 * index, SIZE) for index in (0, 1))
     uses = ModelUses(buffers, (step_of(0, write), step_of(1, read)))
     assert not stale_reads(uses, (0, 16))
-    assert undefined_reads(uses) == ("step 1 reads 2 bytes of t0 that nothing writes",)
+    assert faults_without_plan(uses) == ("step 1 reads 2 bytes of t0 that nothing writes",)

@@ -6,6 +6,7 @@ from types import MappingProxyType
 
 from predictor.errors import RefusedError
 from predictor.model.device_layers import options_of
+from predictor.model.device_model import has_int4_activations
 from predictor.model.device_options import PREFIX, DeviceOptions
 from predictor.model.device_reader import CODES
 from predictor.model.graph import Graph, Operator, Subgraph, TensorType
@@ -41,7 +42,7 @@ def has_custom(graph: Graph) -> bool:
 def runs_builtin(graph: Graph) -> bool:
     """Whether builtin operators get registered with these kernels: they take each such operator of
     the model, and it is no device model."""
-    if has_custom(graph):
+    if has_custom(graph) or has_int4_activations(graph):
         return False
     for subgraph in graph.subgraphs:
         for op in subgraph.operators:

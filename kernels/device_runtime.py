@@ -1,0 +1,200 @@
+"""Runs device models (predictor/model/device_model.py) on any `kernels.binding.Library`.
+
+What a network with int4 activations computes, without a microcontroller: every operator by its
+kernel, or by the plain loops of kernels/reference.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from math import prod
+
+import numpy as np
+
+from kernels.binding import Argument, Library, Struct
+from kernels.calls import KernelError, packed_bytes
+from predictor.model.device_options import (
+    AddOptions,
+    ClampOptions,
+    DeviceOptions,
+    PadOptions,
+    PoolOptions,
+    RequantizeOptions,
+    SoftmaxOptions,
+    WeightedOptions,
+)
+from predictor.model.device_reader import read_options
+from predictor.model.graph import Graph, Operator, Tensor
+
+Arrays = list[np.ndarray | None]
+"""Stored tensors by index, flat int8 (biases int32); None: no data."""
+
+_KERNELS = {
+    "CONV_2D": "convolve",
+    "DEPTHWISE_CONV_2D": "depthwise_conv",
+    "FULLY_CONNECTED": "fully_connected",
+    "AVERAGE_POOL_2D": "avgpool",
+    "MAX_POOL_2D": "max_pool",
+}
+
+
+def run_device_model(
+    library: Library, graph: Graph, inputs: Sequence[np.ndarray], reference: bool = False
+) -> list[np.ndarray]:
+    """The outputs of one inference, as stored (int4 packed), flat.
+
+    Args:
+        inputs: the model's inputs; int4 ones packed.
+        reference: by kernels/reference instead of the kernels.
+
+    Raises:
+        KernelError: a kernel refuses its operator, or there is none for it.
+    """
+    main = graph.main
+    arrays: Arrays = [_constant(tensor) for tensor in main.tensors]
+    for index, array in zip(main.inputs, inputs, strict=True):
+        arrays[index] = np.ascontiguousarray(array, np.int8).reshape(-1)
+    for op in main.operators:
+        tensors = [arrays[index] if index >= 0 else None for index in op.inputs]
+        arrays[op.outputs[0]] = _run(library, op, tensors, reference)
+    return [array for index in main.outputs if (array := arrays[index]) is not None]
+
+
+def _constant(tensor: Tensor) -> np.ndarray | None:
+    if tensor.data is None:
+        return None
+    dtype = np.int32 if tensor.type.name == "INT32" else np.int8
+    return np.frombuffer(bytes(tensor.data), dtype).copy()
+
+
+def _run(
+    library: Library, op: Operator, tensors: list[np.ndarray | None], reference: bool
+) -> np.ndarray:
+    if op.name == "RESHAPE":
+        assert tensors[0] is not None
+        return tensors[0].copy()
+    if not op.is_custom:
+        raise KernelError(f"operator {op.index} ({op.label}) has no kernel")
+    options = read_options(op.name, op.custom_options)
+    call = _CALLS[type(options)]
+    symbol, arguments, output = call(library, options, tensors, reference)
+    if library.call(symbol, *arguments) != 0 and not reference:
+        raise KernelError(f"{symbol} refuses operator {op.index}")
+    return output
+
+
+Call = tuple[str, list[Argument], np.ndarray]
+"""Symbol, arguments, and the array that the call fills."""
+
+
+def _output(elements: int, bits: int) -> np.ndarray:
+    return np.full(packed_bytes(elements, bits), 0x55, np.int8)
+
+
+def _weighted(
+    library: Library, options: WeightedOptions, tensors: list[np.ndarray | None], reference: bool
+) -> Call:
+    suffix = options.code.split(options.operator)[1].lower()
+    name = _KERNELS[options.operator]
+    params = Struct(options.params())
+    entries = len(options.tables.multipliers)
+    tables: tuple[int | np.ndarray | None, ...] = (
+        np.array(options.tables.multipliers, np.int32),
+        np.array(options.tables.shifts, np.int32),
+    )
+    is_connected = options.operator == "FULLY_CONNECTED"
+    quantization = Struct((*tables, int(entries != 1)) if is_connected else tables)
+    dims = [Struct(options.input_dims), Struct(options.filter_dims), Struct(options.output_dims)]
+    bias = tensors[2] if len(tensors) > 2 else None
+    output = _output(prod(options.output_dims), options.input_bits)
+    if reference:
+        bits = [options.input_bits, options.weight_bits]
+        arguments = [*bits, params, quantization, dims[0], tensors[0], dims[1], tensors[1], bias]
+        return f"mn_reference_{name}", [*arguments, dims[2], output], output
+    symbol = f"mn_{name}{suffix}"
+    size = library.call(f"{symbol}_get_buffer_size", *([] if is_connected else [params]), *dims)
+    scratch = Struct((np.zeros(max(size // 4, 1), np.int32), size))
+    arguments = [scratch, params, quantization, dims[0], tensors[0], dims[1], tensors[1]]
+    return symbol, [*arguments, None, bias, dims[2], output], output
+
+
+def _symbol(name: str, bits: int, reference: bool) -> tuple[str, list[Argument]]:
+    """A kernel's symbol and the arguments that stand first."""
+    return (f"mn_reference_{name}", [bits]) if reference else (f"mn_{name}_s{bits}", [])
+
+
+def _pool(
+    _: Library, options: PoolOptions, tensors: list[np.ndarray | None], reference: bool
+) -> Call:
+    symbol, arguments = _symbol(_KERNELS[options.operator], options.bits, reference)
+    output = _output(prod(options.output_dims), options.bits)
+    params = (*options.stride[::-1], *options.padding[::-1], *options.activation)
+    arguments += [Struct(params), Struct(options.input_dims), tensors[0]]
+    arguments += [Struct((1, *options.window, 1)), Struct(options.output_dims), output]
+    return symbol, arguments, output
+
+
+def _add(
+    _: Library, options: AddOptions, tensors: list[np.ndarray | None], reference: bool
+) -> Call:
+    name = "add" if reference else "elementwise_add"
+    symbol, arguments = _symbol(name, options.bits, reference)
+    output = _output(options.count, options.bits)
+    inputs = (*options.inputs[0], *options.inputs[1])
+    params = Struct((*inputs, options.left_shift, *options.output, *options.activation))
+    return symbol, [*arguments, params, tensors[0], tensors[1], output, options.count], output
+
+
+def _softmax(
+    _: Library, options: SoftmaxOptions, tensors: list[np.ndarray | None], reference: bool
+) -> Call:
+    symbol, arguments = _symbol("softmax", options.bits, reference)
+    output = _output(options.rows * options.row_size, 8)
+    scaling = [options.multiplier, options.left_shift, options.diff_min]
+    arguments += [tensors[0], options.rows, options.row_size, *scaling, output]
+    return symbol, arguments, output
+
+
+def _pad(
+    _: Library, options: PadOptions, tensors: list[np.ndarray | None], reference: bool
+) -> Call:
+    symbol, arguments = _symbol("pad", options.bits, reference)
+    output = _output(options.work[1], options.bits)
+    dims = [Struct(options.before), Struct(options.after)]
+    return symbol, [
+        *arguments, options.value, Struct(options.input_dims), tensors[0], *dims, output,
+    ], output  # fmt: skip
+
+
+def _clamp(
+    _: Library, options: ClampOptions, tensors: list[np.ndarray | None], reference: bool
+) -> Call:
+    symbol, arguments = _symbol("clamp", options.bits, reference)
+    output = _output(options.count, options.bits)
+    return symbol, [
+        *arguments, Struct(options.activation), tensors[0], output, options.count,
+    ], output  # fmt: skip
+
+
+def _requantize(
+    _: Library, options: RequantizeOptions, tensors: list[np.ndarray | None], reference: bool
+) -> Call:
+    output = _output(options.count, options.output_bits)
+    scaling = (options.input_offset, options.multiplier, options.shift, options.output_offset)
+    bits = (options.input_bits, options.output_bits)
+    if reference:
+        arguments = [*bits, *scaling, tensors[0], output, options.count]
+        return "mn_reference_requantize", arguments, output
+    symbol = f"mn_requantize_s{bits[0]}_s{bits[1]}"
+    return symbol, [Struct(scaling), tensors[0], output, options.count], output
+
+
+_CALLS: dict[type[DeviceOptions], Callable[..., Call]] = {
+    AddOptions: _add,
+    ClampOptions: _clamp,
+    PadOptions: _pad,
+    PoolOptions: _pool,
+    RequantizeOptions: _requantize,
+    SoftmaxOptions: _softmax,
+    WeightedOptions: _weighted,
+}
