@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -10,6 +16,7 @@ import numpy as np
 import pytest
 
 from predictor.cli.main import run
+from predictor.emulation.firmware_build import build
 from predictor.emulation.toolchain import find_toolchain
 from predictor.errors import MissingDependencyError
 from predictor.model.builder import ModelBuilder
@@ -50,7 +57,16 @@ def test_json_trace_and_profile(
     assert result["arena"]["predicted"] == result["arena"]["emulated"]
     operators = result["instructions"]["operators"]
     events = [e for e in json.loads(trace.read_text())["traceEvents"] if e["ph"] == "X"]
-    assert [e["args"]["instructions"] for e in events] == [o["instructions"] for o in operators]
+    drawn = [e for e in events if e["cat"] == "operator"]
+    assert [e["args"]["instructions"] for e in drawn] == [o["instructions"] for o in operators]
+    functions = [e for e in events if e["cat"] == "function"]
+    for operator in drawn:
+        end = operator["ts"] + operator["dur"]
+        below = [e for e in functions if operator["ts"] <= e["ts"] < end - 1e-3]
+        assert all(e["ts"] + e["dur"] <= end + 1e-3 for e in below)
+        kernel = next(e for e in below if "::" in e["name"])
+        # All but the call itself is spent in the kernel.
+        assert 0 <= operator["args"]["instructions"] - kernel["args"]["instructions"] < 20
     rows = profile.read_text().splitlines()
     assert rows[0] == "function,calls,self_instructions,inclusive_instructions"
     assert len(rows) > 50
@@ -118,6 +134,57 @@ def test_several_boards_and_junit(
     assert run(["emulate", str(model), *boards]) == 0
     assert "2 of 2 runs are equal" in capsys.readouterr().out
     assert ElementTree.parse(report).getroot().attrib["tests"] == "2"
+
+
+def test_ctrl_c_leaves_nothing_behind(tmp_path: Path) -> None:
+    build("f767zi")
+    path = tmp_path / "large.tflite"
+    path.write_bytes(mobilenet_v2().build())
+    folder = tmp_path / "temporary"
+    folder.mkdir()
+    command = [sys.executable, "-m", "predictor.cli.main", "emulate", str(path), str(path)]
+    command += ["--board", "f767zi"]
+    process = subprocess.Popen(
+        command,
+        stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        env={**os.environ, "TMPDIR": str(folder)},
+    )
+    while len(members := session_members(process.pid)) < 3:
+        assert process.poll() is None
+        time.sleep(0.05)
+    os.kill(process.pid, signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert errors.splitlines()[-1] == "interrupted"
+    assert "Traceback" not in errors
+    assert not session_members(process.pid), members
+    assert not list(folder.iterdir())
+
+
+def session_members(session: int) -> list[int]:
+    """Processes of a session."""
+    found = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            fields = stat.read_text().rsplit(")", 1)[1].split()
+            if int(fields[3]) == session and fields[0] != "Z":
+                found.append(int(stat.parent.name))
+    return found
+
+
+def test_float_outputs_may_differ_by_rounding(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    builder = ModelBuilder("float")
+    x = builder.conv_2d(builder.input((1, 8, 8, 3), "float32"), 16, kernel=3)
+    builder.output(builder.conv_2d(x, 16, kernel=3))
+    path = tmp_path / "float.tflite"
+    path.write_bytes(builder.build())
+    assert run(["emulate", str(path), "--board", "f446re"]) == 0
+    assert "equal within float rounding" in capsys.readouterr().out
 
 
 def test_firmware_files(model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,9 +2,9 @@
 
 A block is run by its language: ``sh`` by bash, ``python`` by this Python. With a title
 (```` ```toml title="predictor.toml" ````) it is written to that file instead. A ``console`` block
-shows what needs a board on the bench, which ``tests/measure`` replaces; it is not run. A ``text`` block
-right after one that runs is its output, where a line of dots stands for any lines. An HTML comment
-right before a block says what is special about it, several words separated by semicolons::
+shows what needs a board on the bench, which ``tests/measure`` replaces; it is not run. A ``text``
+block right after one that runs is its output, where a line of dots stands for any lines. An HTML
+comment right before a block says what is special about it, several words separated by semicolons::
 
     <!-- exit 3 -->           ends with this code
     <!-- slow -->             takes minutes
