@@ -194,7 +194,7 @@ def test_prints_on_a4(report: Path, open_page: Any) -> None:
 
 
 def _processor_seconds(page: Any) -> float:
-    """What the page's process has computed: the time that a machine takes that does nothing else."""
+    """What the page's process has computed: the time on a machine that does nothing else."""
     session = page.context.new_cdp_session(page)
     session.send("Performance.enable")
     metrics = session.send("Performance.getMetrics")["metrics"]
