@@ -21,9 +21,18 @@ import numpy.typing as npt
 from nas.decision_nodes import Decisions, WidthChoice
 from nas.layer_costs import LayerCost, LayerCosts
 from nas.network import network_graph
-from nas.supernet import CONV, DEPTHWISE, INPUT, SELECT, Pair, Supernet
+from nas.supernet import (
+    CONV,
+    DEPTHWISE,
+    INPUT,
+    SELECT,
+    Pair,
+    Supernet,
+    has_four_bit_activations,
+)
 from predictor import Board, Options, Prediction, find_board, predict_graph
 from predictor.errors import UsageError
+from predictor.memory.revision import OURS
 from predictor.model.tflite_writer import file_bytes
 
 MEMORY_MODELS = ("liveness", "paper")
@@ -78,7 +87,7 @@ class CostModel:
         memory: "liveness" or "paper".
 
     Raises:
-        UsageError: unknown memory model.
+        UsageError: unknown memory model, or kernels that do not take the activations' bits.
     """
 
     def __init__(
@@ -90,6 +99,12 @@ class CostModel:
     ) -> None:
         if memory not in MEMORY_MODELS:
             raise UsageError(f"unknown memory model {memory!r}; known: {', '.join(MEMORY_MODELS)}")
+        kernels = None if options is None else options.kernels
+        if kernels != OURS and has_four_bit_activations(supernet):
+            raise UsageError(
+                "TFLM has no kernels for activations of 4 bits; give --kernels ours, or a recipe "
+                "without activation_bits = [4]"
+            )
         self.supernet, self.memory = supernet, memory
         self._board, self._options = find_board(board), options
         self._plan = _Plan(supernet, memory, LayerCosts(self._board, options))

@@ -18,7 +18,16 @@ import tensorflow as tf
 from nas.model import SupernetModel
 from nas.network import network_graph, with_names
 from nas.quantizers import activation_limits, learnt_range, weight_limit
-from nas.supernet import ADD, DENSE, DEPTHWISE, INPUT, POOL, SOFTMAX, Layer, Supernet
+from nas.supernet import (
+    ADD,
+    DENSE,
+    DEPTHWISE,
+    INPUT,
+    POOL,
+    SOFTMAX,
+    Layer,
+    has_four_bit_activations,
+)
 from nas.trained_parameters import TrainedParameters, folded
 from predictor import read_graph
 from predictor.model.tflite_writer import write_model
@@ -83,10 +92,6 @@ def _on_grid(tops: dict[str, float], name: str, x: Any, activation: str) -> Any:
     low, high = activation_limits(activation)
     step = tops[name] / high
     return tf.quantization.fake_quant_with_min_max_args(x, low * step, high * step)
-
-
-def has_four_bit_activations(network: Supernet) -> bool:
-    return any(layer.output_bits == 4 for layer in network.layers)
 
 
 def export(model: SupernetModel) -> bytes:

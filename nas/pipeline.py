@@ -44,12 +44,20 @@ def load_data(recipe: Recipe, seed: int, folder: Path | None) -> Dataset:
 
 
 def search(
-    request: Any, data: Dataset, folder: Path, progress: Progress | None = None
+    request: Any,
+    data: Dataset,
+    folder: Path,
+    progress: Progress | None = None,
+    say: Callable[[str], None] = lambda text: None,
 ) -> dict[str, Any]:
-    """Searches, exports and verifies; returns the verification's table."""
+    """Searches, exports and verifies; returns the verification's table.
+
+    ``say`` gets a line about the search space before the search begins.
+    """
     from nas.search import Search
 
     search = Search(request, data, folder, progress)
+    say(search.overview())
     result = search.result()
     run = RunFolder(folder)
     if not result["fits"]:

@@ -96,6 +96,13 @@ def test_the_papers_memory_model_is_smaller_on_graphs_that_branch() -> None:
     assert theirs < ours == paper.exact_of(paper.supernet.widest()).arena_bytes
 
 
+def test_four_bit_activations_need_the_projects_kernels() -> None:
+    from nas.cost import CostModel
+
+    with pytest.raises(UsageError, match="--kernels ours"):
+        CostModel(SUPERNETS["four_bits"](), "f446re")
+
+
 def test_unknown_memory_models_are_errors() -> None:
     from nas.cost import CostModel
 
