@@ -17,7 +17,7 @@ from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, replace
-from functools import cache, partial
+from functools import cache
 from pathlib import Path
 
 from benchmarks.layer_models import MODELS, layer_model
@@ -170,14 +170,21 @@ def spacious(board: Board) -> tuple[Board, Platform]:
 
 
 @cache
-def firmware(board: str, tflm: Path | None) -> FirmwareImage:
+def firmware(board: str, tflm: Path | None, kernels: str | None) -> FirmwareImage:
     """Firmware with all operators, for the spacious board."""
-    return build(spacious(find_board(board))[0], tflm_dir=tflm, progress=lambda text: None)
+    return build(
+        spacious(find_board(board))[0],
+        tflm_dir=tflm,
+        kernels=kernels,
+        progress=lambda text: None,
+    )
 
 
-def count(name: str, board_name: str, tflm: Path | None) -> list[tuple[object, ...]]:
+def count(
+    name: str, board_name: str, tflm: Path | None, kernels: str | None
+) -> list[tuple[object, ...]]:
     """One row for each operator of a model; none where the firmware failed."""
-    (board, platform), image = spacious(find_board(board_name)), firmware(board_name, tflm)
+    (board, platform), image = spacious(find_board(board_name)), firmware(board_name, tflm, kernels)
     content = layer_model(name).build()
     revision = "2026.08" if tflm else "2020.07"
     prediction = predict(content, board, tflm=revision, kernels=image.kernels, resolver="all")
@@ -201,10 +208,12 @@ def count(name: str, board_name: str, tflm: Path | None) -> list[tuple[object, .
     ]
 
 
-def rows(names: list[str], board: str, tflm: Path | None) -> Iterator[tuple[object, ...]]:
-    firmware(board, tflm)
+def rows(
+    names: list[str], board: str, tflm: Path | None, kernels: str | None
+) -> Iterator[tuple[object, ...]]:
+    firmware(board, tflm, kernels)
     with ProcessPoolExecutor(2) as pool:
-        pending = {pool.submit(partial(count, name, board, tflm)): name for name in names}
+        pending = {pool.submit(count, name, board, tflm, kernels): name for name in names}
         done: dict[str, list[tuple[object, ...]]] = {}
         for future in as_completed(pending):
             name = pending[future]
@@ -222,16 +231,18 @@ def main() -> None:
     parser.add_argument("--board", default="f446re")
     parser.add_argument("--tflm", type=Path, help="TFLM source tree with a library in it")
     parser.add_argument("--note", required=True, help="what was measured; written as a comment")
+    parser.add_argument("--kernels", help="kernel set of the firmware")
+    parser.add_argument("--kinds", nargs="+", default=list(MODELS), help="kinds of models")
     parser.add_argument("--first", type=int, help="only so many models of each kind")
     arguments = parser.parse_args()
-    names = [f"{kind}:{seed}" for kind, seeds in MODELS.items() for seed in range(seeds)]
+    names = [f"{kind}:{seed}" for kind in arguments.kinds for seed in range(MODELS[kind])]
     if arguments.first is not None:
         names = [name for name in names if int(name.split(":")[1]) < arguments.first]
     with arguments.out.open("w", newline="", encoding="utf-8") as file:
         file.write(f"# {arguments.note}\n")
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(COLUMNS)
-        writer.writerows(rows(names, arguments.board, arguments.tflm))
+        writer.writerows(rows(names, arguments.board, arguments.tflm, arguments.kernels))
 
 
 if __name__ == "__main__":

@@ -10,8 +10,11 @@ from predictor.model.builder import ModelBuilder, TensorRef
 from predictor.model.random_graphs import random_graph
 
 MODELS: Mapping[str, int] = MappingProxyType(
-    {"conv": 30, "depthwise": 16, "connected": 8, "pool": 8, "elements": 16, "graph": 40}
-)
+    {
+        "conv": 30, "depthwise": 16, "connected": 8, "pool": 8, "elements": 16, "graph": 40,
+        "int16": 12, "float": 12, "int4": 8, "spread": 6, "graph-2020": 30,
+    }
+)  # fmt: skip
 """Kinds of models with how many seeds are counted of each."""
 LAYERS = 8
 CHANNELS = (1, 2, 3, 4, 5, 7, 8, 12, 15, 16, 17, 18, 19, 24, 31, 32, 33, 40, 64, 66, 96, 138)
@@ -133,6 +136,59 @@ def _elements(builder: ModelBuilder, chance: random.Random) -> TensorRef | None:
     return builder.transpose(x, (0, 2, 1, 3))
 
 
+def _int16(builder: ModelBuilder, chance: random.Random) -> TensorRef | None:
+    return _of_type(builder, chance, "int16", None)
+
+
+def _float(builder: ModelBuilder, chance: random.Random) -> TensorRef | None:
+    return _of_type(builder, chance, "float32", None)
+
+
+def _int4(builder: ModelBuilder, chance: random.Random) -> TensorRef | None:
+    return _of_type(builder, chance, "int8", "int4")
+
+
+def _spread(builder: ModelBuilder, chance: random.Random) -> TensorRef | None:
+    """Transposed convolutions, with more and with fewer channels than CMSIS-NN's limit."""
+    depth = chance.choice((4, 8, 12, 16, 17, 20, 24, 32))
+    x = builder.input((1, chance.randint(1, 8), chance.randint(1, 8), depth))
+    kernel, stride = chance.choice((2, 3, 4)), chance.choice((1, 2, 2, 3))
+    return builder.transpose_conv(x, chance.choice((4, 8, 12)), kernel=kernel, stride=stride)
+
+
+def _of_type(
+    builder: ModelBuilder, chance: random.Random, type: str, weights: str | None
+) -> TensorRef | None:
+    """Layers of other types than int8."""
+    shape = (1, chance.randint(1, 10), chance.randint(1, 10), chance.choice(CHANNELS[:16]))
+    x = builder.input(shape, type)
+    choice = chance.randint(0, 4 if weights else 13)
+    if choice < 2:
+        kernel = chance.choice((1, 3, 3, (3, 4)))
+        macs = shape[1] * shape[2] * shape[3] * (1 if kernel == 1 else 9)
+        channels = chance.choice([c for c in CHANNELS if c * macs <= MAX_MACS] or [1])
+        stride = chance.choice((1, 1, 2))
+        return builder.conv_2d(x, channels, kernel=kernel, stride=stride, weights=weights)
+    if choice == 2:
+        return builder.depthwise_conv_2d(x, kernel=chance.choice((2, 3, 3)), weights=weights)
+    if choice < 5:
+        flat = builder.input((chance.choice((1, 1, 2)), chance.randint(1, 300)), type)
+        return builder.fully_connected(flat, chance.randint(1, 100), weights=weights)
+    if choice < 8:
+        other = shape if chance.random() < 0.6 else (1, 1, 1, shape[3])
+        method = (builder.add, builder.sub, builder.mul)[choice - 5]
+        return method(x, builder.input(other, type))
+    if choice == 8:
+        pads = ((0, 0), (chance.randint(0, 2), 1), (1, chance.randint(0, 2)), (0, 0))
+        return builder.pad(x, pads)
+    if choice == 9:
+        return builder.transpose(x, (0, 2, 1, 3))
+    methods: tuple[Callable[..., TensorRef], ...] = (
+        builder.softmax, builder.logistic, builder.leaky_relu, builder.relu,
+    )  # fmt: skip
+    return methods[choice - 10](x)
+
+
 _LAYERS: Mapping[str, Layer] = MappingProxyType(
     {
         "conv": _conv,
@@ -140,5 +196,9 @@ _LAYERS: Mapping[str, Layer] = MappingProxyType(
         "connected": _connected,
         "pool": _pool,
         "elements": _elements,
+        "int16": _int16,
+        "float": _float,
+        "int4": _int4,
+        "spread": _spread,
     }
 )

@@ -16,9 +16,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from math import exp, log
 from types import MappingProxyType
-from typing import NamedTuple
 
 from predictor.model.builder import ModelBuilder, TensorRef
+from predictor.model.example_models import MOBILENET_V2_STAGES
 
 LAYER_CONV, LAYER_DEPTHWISE, LAYER_CONNECTED = "CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED"
 LAYERS = "layers"
@@ -97,24 +97,6 @@ def _kws(builder: ModelBuilder, chance: random.Random) -> str:
     return "kws"
 
 
-class _Stage(NamedTuple):
-    """A row of MobileNetV2's table 2: expansion, channels, repetitions, first stride."""
-
-    expansion: int
-    channels: int
-    repetitions: int
-    stride: int
-
-
-_STAGES = (
-    _Stage(1, 16, 1, 1),
-    _Stage(6, 24, 2, 2),
-    _Stage(6, 32, 3, 2),
-    _Stage(6, 64, 4, 2),
-    _Stage(6, 96, 3, 1),
-    _Stage(6, 160, 3, 2),
-    _Stage(6, 320, 1, 1),
-)
 _STEM_CHANNELS, _HEAD_CHANNELS = 32, 1280
 
 
@@ -127,7 +109,7 @@ def _image(builder: ModelBuilder, chance: random.Random) -> str:
     x = builder.input((1, 32, 32, 3))
     x = builder.conv_2d(x, width(_STEM_CHANNELS), kernel=3, activation="relu6")
     source = _STEM_CHANNELS
-    for stage in _STAGES:
+    for stage in MOBILENET_V2_STAGES:
         channels = width(stage.channels)
         for repetition in range(stage.repetitions):
             stride = stage.stride if repetition == 0 else 1

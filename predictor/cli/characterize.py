@@ -10,9 +10,9 @@ from pathlib import Path
 import click
 
 from predictor.boards.board import find_board
-from predictor.cli.options import format_option
+from predictor.cli.options import firmware_options, format_option
 from predictor.cli.output import emit, write_atomically
-from predictor.errors import EXIT_FITS, OutputError
+from predictor.errors import EXIT_FITS, OutputError, UsageError
 
 _LAYER_BOARDS, _MODEL_BOARDS = ("f767zi",), ("f446re", "f746zg")
 """The boards of the paper's Figure 3, and of Figures 4 and 5."""
@@ -41,13 +41,7 @@ _LAYER_BOARDS, _MODEL_BOARDS = ("f767zi",), ("f446re", "f746zg")
     show_default=True,
     help="Count instructions with the model, or in emulated firmware.",
 )
-@click.option("--kernels", help="Kernel set; default: that of the revision or library.")
-@click.option(
-    "--tflm",
-    "tflm_dir",
-    type=click.Path(path_type=Path, file_okay=False),
-    help="For emulation: TFLM source tree with a library; default: the packaged TFLM of 2020.07.",
-)
+@firmware_options
 @click.option("--jobs", type=click.IntRange(min=1), help="Processes; default: one a processor.")
 @click.option(
     "--out",
@@ -83,6 +77,8 @@ def command(
     own_boards = boards or (_MODEL_BOARDS if backbones else _LAYER_BOARDS)
     for board in own_boards:
         find_board(board)
+    if tflm_dir is not None and source != study.EMULATION:
+        raise UsageError("--tflm is for --source emulation")
     revision, default_kernels = _revision(source, tflm_dir)
     settings = study.Settings(
         space=backbones[0] if backbones else LAYERS,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +10,9 @@ import click
 
 from predictor.boards.board import find_board
 from predictor.cli.emulate_job import Job, Outcome, run_job
-from predictor.cli.options import BYTES, OUTPUT_PATH, format_option
+from predictor.cli.options import BYTES, OUTPUT_PATH, firmware_options, format_option
 from predictor.cli.output import emit, write_atomically
+from predictor.cli.workers import run_in_workers
 from predictor.errors import EXIT_DOES_NOT_FIT, EXIT_FITS, PredictorError, UsageError
 from predictor.memory.revision import OURS
 from predictor.report.check_result import CheckResult, Finding
@@ -37,13 +37,7 @@ from predictor.report.prediction import DEFAULT_BOARD
     show_default=True,
     help="Emulator; auto is the in-process one.",
 )
-@click.option("--kernels", help="Kernel set of the firmware; default: what the TFLM library has.")
-@click.option(
-    "--tflm",
-    "tflm_dir",
-    type=click.Path(path_type=Path, file_okay=False),
-    help="TFLM source tree with a library built in it; default: the packaged TFLM of 2020.07.",
-)
+@firmware_options
 @click.option("--input", "input_path", type=click.Path(path_type=Path), help=".npy or .npz file.")
 @click.option("--random", "seed", type=int, default=0, show_default=True, help="Seed of inputs.")
 @click.option("--arena", "arena_bytes", type=BYTES, help="Arena size; default: as predicted.")
@@ -87,18 +81,9 @@ def _run_all(jobs: Sequence[Job]) -> list[Outcome]:
         return [run_job(jobs[0], _say)]
     prepare_images(jobs)
     outcomes: dict[Job, Outcome] = {}
-    with ProcessPoolExecutor() as pool:
-        pending = [pool.submit(run_job, job) for job in jobs]
-        try:
-            for done in as_completed(pending):
-                outcome = done.result()
-                outcomes[outcome.job] = outcome
-                click.echo(
-                    f"[{len(outcomes)}/{len(jobs)}] {outcome.name}: {_verdict(outcome)}", err=True
-                )
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
+    for outcome in run_in_workers(run_job, jobs):
+        outcomes[outcome.job] = outcome
+        click.echo(f"[{len(outcomes)}/{len(jobs)}] {outcome.name}: {_verdict(outcome)}", err=True)
     return [outcomes[job] for job in jobs]
 
 

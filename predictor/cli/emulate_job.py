@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -74,24 +75,19 @@ def run_job(job: Job, progress: Callable[[str], None] = lambda text: None) -> Ou
 
 
 def _run_job(job: Job, progress: Callable[[str], None], start: float) -> Outcome:
-    from predictor.cli.emulate_report import run_json, text_report
-    from predictor.report.text import render
-
-    prediction, operators = predict_firmware(job.model, job.board, job.tflm_dir, job.kernels)
-    if not prediction.fits and not job.force:
-        remedies = "; ".join(prediction.remedies)
-        problem = f"{misfit(prediction)}: {remedies}"
-        return Outcome(job, EXIT_DOES_NOT_FIT, time.perf_counter() - start, problem=problem)
+    firmware = (job.model, job.board, job.tflm_dir, job.kernels)
+    prediction, operators = predict_firmware(*firmware)
+    if operators is None:
+        with suppress(FlashOverflowError):  # where TFLM was built larger than predicted
+            return _outcome(job, prediction, None, progress, start)
+        prediction, operators = _predict_own_operators(*firmware)
     try:
-        run = _run(job, prediction, operators, progress)
+        return _outcome(job, prediction, operators, progress, start)
     except FlashOverflowError as error:
-        code = error.exit_code if prediction.fits else EXIT_DOES_NOT_FIT
-        problem = str(error) if prediction.fits else f"{misfit(prediction)}; emulated: {error}"
-        return Outcome(job, code, time.perf_counter() - start, problem=problem)
-    _write_files(job, run)
-    text = render(text_report(prediction, run, job.model.name), color=wants_color(None))
-    code = _exit_code(prediction, run)
-    return Outcome(job, code, time.perf_counter() - start, text, run_json(prediction, run))
+        if prediction.fits:
+            raise
+        problem = f"{misfit(prediction)}; emulated: {error}"
+        return Outcome(job, EXIT_DOES_NOT_FIT, time.perf_counter() - start, problem=problem)
 
 
 def predict_firmware(
@@ -102,17 +98,52 @@ def predict_firmware(
     Where that does not fit the board's flash, it is for a firmware with the model's operators only.
     The second item lists them, None for all operators.
     """
+    prediction = _predict(model, board, tflm_dir, kernels, resolver="all")
+    if prediction.flash_margin_bytes >= 0:
+        return prediction, None
+    return _predict_own_operators(model, board, tflm_dir, kernels)
+
+
+def _predict_own_operators(
+    model: ModelSource, board: str, tflm_dir: Path | None, kernels: str | None
+) -> tuple[Prediction, Iterable[str]]:
+    prediction = _predict(model, board, tflm_dir, kernels, resolver="used")
+    return prediction, prediction.deployed.graph.operator_labels
+
+
+def _predict(
+    model: ModelSource, board: str, tflm_dir: Path | None, kernels: str | None, resolver: str
+) -> Prediction:
     from predictor.emulation.kernel_sets import library_kernels
 
     target = find_board(board)
-    options = {
-        "tflm": PACKAGED_REVISION if tflm_dir is None else UPSTREAM_REVISION,
-        "kernels": kernels or library_kernels(target, tflm_dir),
-    }
-    prediction = predict(model, target, resolver="all", **options)
-    if prediction.flash_margin_bytes >= 0:
-        return prediction, None
-    return predict(model, target, **options), prediction.deployed.graph.operator_labels
+    return predict(
+        model,
+        target,
+        tflm=PACKAGED_REVISION if tflm_dir is None else UPSTREAM_REVISION,
+        kernels=kernels or library_kernels(target, tflm_dir),
+        resolver=resolver,
+    )
+
+
+def _outcome(
+    job: Job,
+    prediction: Prediction,
+    operators: Iterable[str] | None,
+    progress: Callable[[str], None],
+    start: float,
+) -> Outcome:
+    from predictor.cli.emulate_report import run_json, text_report
+    from predictor.report.text import render
+
+    if not prediction.fits and not job.force:
+        problem = f"{misfit(prediction)}: {'; '.join(prediction.remedies)}"
+        return Outcome(job, EXIT_DOES_NOT_FIT, time.perf_counter() - start, problem=problem)
+    run = _run(job, prediction, operators, progress)
+    _write_files(job, run)
+    text = render(text_report(prediction, run, job.model.name), color=wants_color(None))
+    code = _exit_code(prediction, run)
+    return Outcome(job, code, time.perf_counter() - start, text, run_json(prediction, run))
 
 
 def misfit(prediction: Prediction) -> str:

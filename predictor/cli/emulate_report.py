@@ -66,7 +66,10 @@ def _figures(prediction: Prediction, run: ModelRun) -> Table:
     row("  persistent (tail)", arena.persistent_bytes, run.tail_bytes)
     row("arena set aside B", arena.required_bytes, run.arena_bytes or None)
     operators = "all" if prediction.options.resolver == "all" else "the model's"
-    row(f"code B, {operators} operators", prediction.flash.code_bytes, run.image.flash_bytes)
+    remark = "" if run.image.is_packaged else "TFLM without logs | with logs"
+    row(
+        f"code B, {operators} operators", prediction.flash.code_bytes, run.image.flash_bytes, remark
+    )
     row("stack B", prediction.sram.stack_bytes, run.stack_used_bytes, "reserve | high-water mark")
     between = run.interpreter_instructions
     remark = "of Invoke" if between is None else f"of Invoke; {between:,} between its operators"

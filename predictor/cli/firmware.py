@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from predictor.boards.board import find_board
-from predictor.cli.options import BYTES, format_option
+from predictor.cli.options import BYTES, firmware_options, format_option
 from predictor.cli.output import emit
 from predictor.errors import EXIT_DOES_NOT_FIT, EXIT_FITS
 from predictor.report.prediction import DEFAULT_BOARD, predict
@@ -24,13 +24,7 @@ from predictor.report.prediction import DEFAULT_BOARD, predict
     show_default=True,
     help="Folder for the ELF, hex, binary, map and model files.",
 )
-@click.option("--kernels", help="Kernel set of the firmware; default: what the TFLM library has.")
-@click.option(
-    "--tflm",
-    "tflm_dir",
-    type=click.Path(path_type=Path, file_okay=False),
-    help="TFLM source tree with a library built in it; default: the packaged TFLM of 2020.07.",
-)
+@firmware_options
 @click.option("--arena", "arena_bytes", type=BYTES, help="Arena size; default: as predicted.")
 @format_option("text", "json")
 def command(

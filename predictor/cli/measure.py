@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from predictor.cli.options import OUTPUT_PATH
+from predictor.cli.options import OUTPUT_PATH, firmware_options
 from predictor.cli.output import emit, write_atomically
 from predictor.errors import EXIT_DOES_NOT_FIT, EXIT_FITS, PredictorError
 from predictor.report.prediction import DEFAULT_BOARD, Prediction, predict
@@ -33,13 +33,7 @@ _POLL_S = 0.5
     "--repeats", type=click.IntRange(1, 1000), default=10, show_default=True, help="Inferences."
 )
 @click.option("--random", "seed", type=int, default=0, show_default=True, help="Seed of inputs.")
-@click.option("--kernels", help="Kernel set of the firmware; default: what the TFLM library has.")
-@click.option(
-    "--tflm",
-    "tflm_dir",
-    type=click.Path(path_type=Path, file_okay=False),
-    help="TFLM source tree with a library built in it; default: the packaged TFLM of 2020.07.",
-)
+@firmware_options
 @click.option(
     "--current",
     "trace_path",

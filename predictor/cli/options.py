@@ -117,6 +117,20 @@ def prediction_options(command: Command) -> Command:
     return command
 
 
+def firmware_options(command: Command) -> Command:
+    """``--kernels`` and ``--tflm``: with which TFLM firmware is built."""
+    kernels = click.option(
+        "--kernels", help="Kernel set of the firmware; default: what the TFLM library has."
+    )
+    tflm = click.option(
+        "--tflm",
+        "tflm_dir",
+        type=click.Path(path_type=Path, file_okay=False),
+        help="TFLM source tree with a library built in it; default: the packaged TFLM of 2020.07.",
+    )
+    return kernels(tflm(command))
+
+
 def max_regression_option(command: Command) -> Command:
     """``--max-regression``, the budgets of comparisons."""
     return click.option(

@@ -10,10 +10,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from predictor.boards.board import Board
+from predictor.boards.board import Board, shipped_boards
 from predictor.cost.instructions import Work
 from predictor.cost.intervals import Intervals, Spread, combined
 from predictor.cost.latency import LatencyEstimate, Timing, features
+from predictor.cost.spreads import load_spreads
 from predictor.errors import BoardError
 
 CONVOLUTION = "convolution"
@@ -43,8 +44,9 @@ class EnergyEstimate:
 class DutyCycle:
     """A board that runs inferences at a fixed rate and sleeps in between.
 
-    ``busy`` is the fraction of time that it computes, above 1 where it cannot keep up. ``sleep_w`` is None where the board's file
-    does not say; ``average_w`` then leaves the sleep out and is a lower bound.
+    ``busy`` is the fraction of time that it computes, above 1 where it cannot keep up.
+    ``sleep_w`` is None where the board's file does not say; ``average_w`` then leaves the sleep
+    out and is a lower bound.
     """
 
     inferences_per_s: float
@@ -93,18 +95,29 @@ def _power(board: Board, where: str, table: Any) -> Power:
 def energy(
     latency: LatencyEstimate, works: tuple[Work, ...], timing: Timing, board: Board
 ) -> EnergyEstimate | None:
-    """Energy of one inference; None where no power of the board is known."""
-    known = powers(board)
+    """Energy of one inference; None where neither this board's power is known nor that of
+    another with the same core."""
+    known, evidence = powers(board), "of this board"
+    unsure = []
     if CONVOLUTION not in known:
-        return None
+        others = [
+            (other.name, found)
+            for other in shipped_boards()
+            if other.core.name == board.core.name and CONVOLUTION in (found := powers(other))
+        ]
+        if not others:
+            return None
+        (name, known), *_ = others
+        evidence = f"of {name}, this board's is not known"
+        unsure = [load_spreads()["OTHER_POWER"]]
     convolution = known[CONVOLUTION]
     connected_share = _connected_share(works, timing)
     connected = known.get(FULLY_CONNECTED, convolution)
     watts = (1 - connected_share) * convolution.active_w + connected_share * connected.active_w
     used = convolution if connected_share < 0.5 else connected
     joules = watts * latency.seconds
-    spread = combined([latency.spread, used.spread])
-    evidence = f"power of {used.measurements} measurements of this board; latency: "
+    spread = combined([latency.spread, used.spread, *unsure])
+    evidence = f"power from {used.measurements} measurements {evidence}; latency: "
     return EnergyEstimate(
         joules, watts, Intervals.around(joules, spread), evidence + latency.evidence
     )

@@ -74,7 +74,9 @@ def quantile(level: int, degrees_of_freedom: float) -> float:
     whole = max(1, int(min(degrees_of_freedom, 1e9)))
     if whole <= len(table):
         return table[whole - 1]
-    return normal + (normal**3 + normal) / (4 * degrees_of_freedom)
+    first = (normal**3 + normal) / 4
+    second = (5 * normal**5 + 16 * normal**3 + 3 * normal) / 96
+    return normal + first / degrees_of_freedom + second / degrees_of_freedom**2
 
 
 def combined(parts: Iterable[Spread]) -> Spread:

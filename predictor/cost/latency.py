@@ -58,13 +58,13 @@ class LatencyEstimate:
 
 def timing(board: Board, revision: Revision) -> Timing:
     """The nearest calibration for a board that runs a revision with its kernel set."""
-    own = calibrations(board)
+    own, spreads = calibrations(board), load_spreads()
     for found in own:
         if found.clock_hz == board.core.clock_hz and _is_of(found, revision):
             count = len(found.fitted)
             evidence = f"calibrated on {count} measurements of this board ({found.runtime})"
-            return Timing(found.costs, found.spread, TimingBasis.BOARD, evidence)
-    spreads = load_spreads()
+            spread = combined([found.spread, spreads["BETWEEN_MODELS"]])
+            return Timing(found.costs, spread, TimingBasis.BOARD, evidence)
     for found in own:
         basis = TimingBasis.OTHER_KERNELS
         evidence = f"calibrated with {found.revision} {found.kernels} kernels on this board"

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterable, Sequence
@@ -22,7 +23,7 @@ from predictor.emulation.flash_blob import model_blobs
 from predictor.emulation.kernel_sets import available_operators, select_library
 from predictor.emulation.op_resolver import operators_header, select_operators
 from predictor.emulation.shipped import shipped_folder
-from predictor.emulation.tflm_library import TflmLibrary
+from predictor.emulation.tflm_library import USER_REVISION, TflmLibrary
 from predictor.emulation.toolchain import (
     PREFIX,
     ProgressCallback,
@@ -33,7 +34,7 @@ from predictor.emulation.toolchain import (
     find_toolchain,
     run_logged,
 )
-from predictor.errors import OutputError
+from predictor.errors import EmulationError, FlashOverflowError, OutputError
 
 DEFAULT_STACK_BYTES = 4096
 
@@ -73,6 +74,11 @@ class FirmwareImage:
         """Flash that the program takes, without blobs."""
         return self.text_bytes + self.data_bytes
 
+    @property
+    def is_packaged(self) -> bool:
+        """Whether TFLM is the packaged one, not the user's build."""
+        return not self.tflm_revision.startswith(USER_REVISION)
+
 
 def firmware_dir() -> Path:
     """The firmware's sources."""
@@ -107,6 +113,7 @@ def build(
         MissingDependencyError: compiler, CMake or cargo is missing.
         BoardError: the board's description lacks what the firmware needs.
         UsageError: an operator that this TFLM does not have, or a wrong folder.
+        FlashOverflowError: it exceeds the board's flash.
         EmulationError: a build step failed.
     """
     target = find_board(board)
@@ -186,8 +193,7 @@ def write_firmware(
         inputs: for each run, the bytes of all input tensors in order; none: the runner makes one.
         repeats: how often each input is run.
 
-    Raises: as :func:`build`; EmulationError also where the flash is too small; OutputError if the
-        files cannot be written.
+    Raises: as :func:`build`; OutputError if the files cannot be written.
     """
     target = find_board(board)
     toolchain = find_toolchain()
@@ -303,20 +309,32 @@ def compile_programs(
     variables: dict[str, str],
     generated: dict[str, str],
 ) -> None:
-    """Compiles the firmware in ``build``, where an earlier call's objects are used again."""
+    """Compiles the firmware in ``build``, where an earlier call's objects are used again.
+
+    Raises:
+        FlashOverflowError: the board's flash cannot hold it; EmulationError: a step failed.
+    """
     for name, text in {"board.cmake": board_file(board), **generated}.items():
         (build / name).write_text(text, encoding="utf-8")
     source = firmware_dir()
-    build_with_cmake(
-        toolchain,
-        source,
-        build,
-        source / "cmake" / "toolchain-arm-none-eabi.cmake",
-        BOARD_FILE=str(build / "board.cmake"),
-        OPERATORS_DIR=str(build),
-        FIRMWARE_ID=key,
-        **variables,
-    )
+    try:
+        build_with_cmake(
+            toolchain,
+            source,
+            build,
+            source / "cmake" / "toolchain-arm-none-eabi.cmake",
+            BOARD_FILE=str(build / "board.cmake"),
+            OPERATORS_DIR=str(build),
+            FIRMWARE_ID=key,
+            **variables,
+        )
+    except EmulationError as error:
+        overflow = re.search(r"region `FLASH' overflowed by (\d+) bytes", str(error))
+        if overflow is None:
+            raise
+        raise FlashOverflowError(
+            f"the flash of {board.name} is {int(overflow[1]):,} bytes too small for the firmware"
+        ) from error
 
 
 def _image(folder: Path, program: str, board: Board, library: TflmLibrary | None) -> FirmwareImage:

@@ -23,6 +23,8 @@ from predictor.emulation.toolchain import (
 )
 from predictor.errors import EmulationError, UsageError
 
+USER_REVISION = "user-"
+"""Begins the revision of libraries that users built."""
 LIBRARY_NAMES = ("libtensorflow-microlite.a", "libtflm.a")
 _INTERPRETER = Path("tensorflow/lite/micro/micro_interpreter.h")
 _DOWNLOADS = Path("tensorflow/lite/micro/tools/make/downloads")
@@ -151,8 +153,8 @@ def user_library(folder: Path, core: str) -> TflmLibrary:
             f"neither {folder} nor a folder above holds {_INTERPRETER}: name TFLM's source tree"
         )
     archive = _find_archive(folder, core)
-    content = hashlib.sha256(archive.read_bytes()).hexdigest()[:12]
-    return TflmLibrary(archive, root, _include_dirs(root), f"user-{content}", _kernel_set(archive))
+    revision = USER_REVISION + hashlib.sha256(archive.read_bytes()).hexdigest()[:12]
+    return TflmLibrary(archive, root, _include_dirs(root), revision, _kernel_set(archive))
 
 
 def _find_archive(folder: Path, core: str) -> Path:

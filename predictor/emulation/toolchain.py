@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import shutil
+import signal
 import subprocess
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -23,6 +25,7 @@ _APT_COMPILER = (
     "apt install gcc-arm-none-eabi libnewlib-arm-none-eabi libstdc++-arm-none-eabi-newlib"
 )
 _OLDEST_CMAKE = (3, 16)
+_GRACE_S = 2.0
 _TELLING = re.compile(r"error: |CMake Error|overflowed by|undefined reference|multiple definition")
 
 
@@ -81,14 +84,35 @@ def run_logged(command: Sequence[str], log: Path, what: str) -> None:
         EmulationError: it failed; holds the lines that tell why.
     """
     with log.open("ab") as file:
-        result = subprocess.run(
-            command, stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.STDOUT, check=False
+        step = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=file,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
         )
-    if result.returncode == 0:
+        try:
+            returncode = step.wait()
+        except BaseException:
+            _end_group(step)
+            raise
+    if returncode == 0:
         return
     lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
     telling = [line for line in lines if _TELLING.search(line)]
     raise EmulationError(f"{what} failed:\n" + "\n".join((telling or lines)[-12:]))
+
+
+def _end_group(step: subprocess.Popen[bytes]) -> None:
+    """Ends a step and the compilers that it has started, which remove their temporary files."""
+    for number in (signal.SIGINT, signal.SIGKILL):
+        deadline = time.monotonic() + _GRACE_S
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(step.pid, number)
+            while time.monotonic() < deadline:
+                step.poll()
+                os.killpg(step.pid, 0)  # until the group is empty
+                time.sleep(0.02)
 
 
 def build_with_cmake(
@@ -125,7 +149,7 @@ def cache_dir() -> Path:
     return platformdirs.user_cache_path("mcu-predictor")
 
 
-@contextmanager
+@contextlib.contextmanager
 def cache_entry(path: Path) -> Iterator[Path]:
     """A new folder to fill, which becomes ``path`` once filled without an error.
 

@@ -45,7 +45,7 @@ def _input(builder: ModelBuilder, shape: tuple[int, ...], type: Type) -> TensorR
     return builder.quantize(builder.input(shape, "int8"), type)
 
 
-class _Stage(NamedTuple):
+class Stage(NamedTuple):
     """A row of MobileNetV2's table: expansion, channels at width 1, repetitions, first stride."""
 
     expansion: int
@@ -54,14 +54,14 @@ class _Stage(NamedTuple):
     stride: int
 
 
-_MOBILENET_V2_STAGES = (
-    _Stage(1, 16, 1, 1),
-    _Stage(6, 24, 2, 2),
-    _Stage(6, 32, 3, 2),
-    _Stage(6, 64, 4, 2),
-    _Stage(6, 96, 3, 1),
-    _Stage(6, 160, 3, 2),
-    _Stage(6, 320, 1, 1),
+MOBILENET_V2_STAGES = (
+    Stage(1, 16, 1, 1),
+    Stage(6, 24, 2, 2),
+    Stage(6, 32, 3, 2),
+    Stage(6, 64, 4, 2),
+    Stage(6, 96, 3, 1),
+    Stage(6, 160, 3, 2),
+    Stage(6, 320, 1, 1),
 )
 
 
@@ -81,7 +81,7 @@ def mobilenet_v2(
     x = _input(builder, (1, size, size, depth), type)
     stem = _multiple_of_8(32 * width)
     x = builder.conv_2d(x, stem, kernel=3, stride=2, activation="relu6", weights=weights)
-    for stage in _MOBILENET_V2_STAGES:
+    for stage in MOBILENET_V2_STAGES:
         for repetition in range(stage.repetitions):
             stride = stage.stride if repetition == 0 else 1
             channels = _multiple_of_8(stage.channels * width)

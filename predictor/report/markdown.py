@@ -62,8 +62,8 @@ def _layers(prediction: Prediction) -> list[str]:
         "| ---: | --- | --- | ---: | ---: | ---: | ---: | ---: | ---: |",
         *[
             f"| {row.index} | {escape(row.operator)} | {'x'.join(map(str, row.output_shape))} "
-            f"{row.output_type} | {quantity(latency_s, 's')} | {row.macs:,} | {row.other_ops:,} | {row.weight_bytes:,} | "
-            f"{row.persistent_bytes:,} | {row.scratch_bytes:,} |"
+            f"{row.output_type} | {quantity(latency_s, 's')} | {row.macs:,} | {row.other_ops:,} | "
+            f"{row.weight_bytes:,} | {row.persistent_bytes:,} | {row.scratch_bytes:,} |"
             for row, latency_s in zip(layers, prediction.layer_latencies_s, strict=True)
         ],
     ]

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -10,6 +16,7 @@ import numpy as np
 import pytest
 
 from predictor.cli.main import run
+from predictor.emulation.firmware_build import build
 from predictor.emulation.toolchain import find_toolchain
 from predictor.errors import MissingDependencyError
 from predictor.model.builder import ModelBuilder
@@ -118,6 +125,57 @@ def test_several_boards_and_junit(
     assert run(["emulate", str(model), *boards]) == 0
     assert "2 of 2 runs are equal" in capsys.readouterr().out
     assert ElementTree.parse(report).getroot().attrib["tests"] == "2"
+
+
+def test_ctrl_c_leaves_nothing_behind(tmp_path: Path) -> None:
+    build("f767zi")
+    path = tmp_path / "large.tflite"
+    path.write_bytes(mobilenet_v2().build())
+    folder = tmp_path / "temporary"
+    folder.mkdir()
+    command = [sys.executable, "-m", "predictor.cli.main", "emulate", str(path), str(path)]
+    command += ["--board", "f767zi"]
+    process = subprocess.Popen(
+        command,
+        stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        env={**os.environ, "TMPDIR": str(folder)},
+    )
+    while len(members := session_members(process.pid)) < 3:
+        assert process.poll() is None
+        time.sleep(0.05)
+    os.kill(process.pid, signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert errors.splitlines()[-1] == "interrupted"
+    assert "Traceback" not in errors
+    assert not session_members(process.pid), members
+    assert not list(folder.iterdir())
+
+
+def session_members(session: int) -> list[int]:
+    """Processes of a session."""
+    found = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            fields = stat.read_text().rsplit(")", 1)[1].split()
+            if int(fields[3]) == session and fields[0] != "Z":
+                found.append(int(stat.parent.name))
+    return found
+
+
+def test_float_outputs_may_differ_by_rounding(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    builder = ModelBuilder("float")
+    x = builder.conv_2d(builder.input((1, 8, 8, 3), "float32"), 16, kernel=3)
+    builder.output(builder.conv_2d(x, 16, kernel=3))
+    path = tmp_path / "float.tflite"
+    path.write_bytes(builder.build())
+    assert run(["emulate", str(path), "--board", "f446re"]) == 0
+    assert "equal within float rounding" in capsys.readouterr().out
 
 
 def test_firmware_files(model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import fnmatch
 import os
+import signal
+import threading
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
@@ -28,6 +30,7 @@ from predictor.emulation.runner_report import read_report
 from predictor.errors import (
     BoardError,
     EmulationError,
+    FlashOverflowError,
     MissingDependencyError,
     OutputError,
     UsageError,
@@ -111,9 +114,10 @@ def test_files_hold_code_and_model(kws_files: tuple[bytes, FirmwareFiles]) -> No
     binary = files.bin.read_bytes()
     assert len(binary) == files.flash_bytes
     assert binary.endswith(model_blobs(model))
+    assert files.model.read_bytes() == model_blobs(model)
     assert files.hex.read_text().startswith(":02000004")
     names = sorted(path.name for path in files.elf.parent.iterdir())
-    assert names == ["f446re.bin", "f446re.elf", "f446re.hex", "f446re.map"]
+    assert names == [f"f446re.{kind}" for kind in ("bin", "elf", "hex", "map", "model")]
 
 
 @pytest.mark.toolchain
@@ -135,7 +139,7 @@ def test_written_firmware_runs_by_itself(
 @pytest.mark.toolchain
 def test_a_model_beyond_the_flash(build_runner: BuildRunner, tmp_path: Path) -> None:
     image = build_runner("f446re")
-    with pytest.raises(EmulationError, match=r"FLASH' overflowed by \d+ bytes"):
+    with pytest.raises(FlashOverflowError, match=r"flash of f446re is [\d,]+ bytes too small"):
         write_firmware(bytes(image.blob_room_bytes), "f446re", tmp_path)
     assert list(tmp_path.iterdir()) == []
 
@@ -288,3 +292,15 @@ def test_all_sources_are_installed() -> None:
         here = [p for p in patterns if p.count("/") == name.count("/")]
         matching = [p for p in here if fnmatch.fnmatch(name, p)]
         assert path.is_dir() or matching, f"{name} is in no entry of data-files"
+
+
+def test_an_interrupted_step_ends_with_all_that_it_started(tmp_path: Path) -> None:
+    members = tmp_path / "members"
+    script = f"sleep 1000 & echo $! $$ > {members}; wait"
+    timer = threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT))
+    timer.start()
+    with pytest.raises(KeyboardInterrupt):
+        toolchain.run_logged(["sh", "-c", script], tmp_path / "log", "sleeping")
+    for member in members.read_text().split():
+        state = Path("/proc") / member / "stat"
+        assert not state.exists() or state.read_text().rsplit(")", 1)[1].split()[0] == "Z"

@@ -1,0 +1,146 @@
+"""Latency and energy against the measurements that boards ship with, and boards without any."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from types import MappingProxyType
+
+import pytest
+
+from predictor.boards.board import Board, shipped_boards
+from predictor.cost import latency as latency_module
+from predictor.cost.calibration import Calibration, Measured, calibrations
+from predictor.cost.energy import powers
+from predictor.cost.instructions import Basis, Work
+from predictor.cost.intervals import Intervals
+from predictor.cost.latency import TimingBasis, latency, timing
+from predictor.memory.revision import load_revision
+from predictor.model.example_models import ds_cnn
+from predictor.report.prediction import predict
+
+BOARDS = {board.name: board for board in shipped_boards()}
+REVISION = load_revision()
+ROWS = [
+    (board, found, item)
+    for board in shipped_boards()
+    for found in calibrations(board)
+    for item in found.measurements
+]
+FITTED = [row for row in ROWS if row[2].is_fitted]
+
+
+def works_of(item: Measured) -> tuple[Work, ...]:
+    features = item.features
+    return (
+        Work(
+            instructions=features.instructions,
+            unaligned_loads=features.unaligned_loads,
+            streamed_bytes=int(features.streamed_bytes),
+            basis=Basis.EMULATED,
+        ),
+    )
+
+
+def without_calibration(board: Board) -> Board:
+    tables = {name: table for name, table in board.tables.items() if name != "calibration"}
+    return replace(board, tables=MappingProxyType(tables))
+
+
+def ids(row: tuple[Board, Calibration, Measured]) -> str:
+    return f"{row[0].name}-{row[2].model}"
+
+
+@pytest.mark.parametrize("row", FITTED, ids=ids)
+def test_published_latencies_within_3_percent(row: tuple[Board, Calibration, Measured]) -> None:
+    board, _, item = row
+    found = latency(works_of(item), timing(board, REVISION), board)
+    assert found.seconds == pytest.approx(item.latency_s, rel=0.03)
+    assert item.latency_s in found.intervals.interval_95
+    assert found.basis is TimingBasis.BOARD
+
+
+@pytest.mark.parametrize("row", FITTED, ids=ids)
+def test_rows_left_out_lie_in_the_interval(row: tuple[Board, Calibration, Measured]) -> None:
+    """Prediction by the fit without the row, with the interval that a board's prediction has."""
+    board, _, item = row
+    if item.left_out_error is None:
+        pytest.skip("the fit needs this row")
+    spread = timing(board, REVISION).spread
+    predicted_s = item.latency_s * (1 + item.left_out_error)
+    assert item.latency_s in Intervals.around(predicted_s, spread).interval_95
+
+
+def test_the_boards_rest_on_the_published_rows() -> None:
+    assert {(board.name, len(list(found.fitted))) for board, found, _ in ROWS} >= {
+        ("f446re", 3),
+        ("f767zi", 3),
+    }
+    doubtful = {item.model for _, _, item in ROWS if not item.is_fitted}
+    assert {"DSCNN-S", "MicroNet-VWW-S"} <= doubtful
+    assert all(item.reason for _, _, item in ROWS if not item.is_fitted)
+
+
+@pytest.mark.parametrize("row", FITTED, ids=ids)
+def test_an_uncalibrated_board_has_an_interval_that_holds_the_truth(
+    row: tuple[Board, Calibration, Measured], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each board held out in turn: neither its own constants nor its name is known."""
+    board, found, item = row
+    rest = tuple(other for other in shipped_boards() if other.name != board.name)
+    monkeypatch.setattr(latency_module, "shipped_boards", lambda: rest)
+    guess = timing(without_calibration(board), REVISION)
+    estimate = latency(works_of(item), guess, board)
+    assert item.latency_s in estimate.intervals.interval_95
+    assert estimate.spread.relative_sd > 5 * found.spread.relative_sd
+    assert "not calibrated" in estimate.evidence
+
+
+def test_custom_boards_get_wide_intervals() -> None:
+    board = replace(without_calibration(BOARDS["f446re"]), name="mine", aliases=())
+    found = predict(ds_cnn().build(), board).latency
+    own = predict(ds_cnn().build(), BOARDS["f446re"]).latency
+    assert found.basis is TimingBasis.OTHER_BOARD
+    assert found.intervals.interval_80.high / found.seconds > 1.3
+    assert own.seconds in found.intervals.interval_95
+
+
+def test_another_clock_or_kernel_set_widens_the_interval() -> None:
+    content, board = ds_cnn().build(), BOARDS["f746zg"]
+    slow = replace(board, core=replace(board.core, clock_hz=100_000_000))
+    assert predict(content, slow).latency.basis is TimingBasis.OTHER_CLOCK
+    reference = predict(content, board, kernels="reference").latency
+    assert reference.basis is TimingBasis.OTHER_KERNELS
+    for found in (predict(content, slow).latency, reference):
+        assert found.spread.relative_sd > 0.15
+
+
+def test_operators_without_a_formula_widen_the_interval() -> None:
+    board = BOARDS["f446re"]
+    exact = Work(instructions=1e6)
+    proxy = Work(instructions=1e6, basis=Basis.PROXY)
+    spreads = [
+        latency(works, timing(board, REVISION), board).spread.relative_sd
+        for works in ((exact, exact), (exact, proxy), (proxy, proxy))
+    ]
+    assert spreads == sorted(spreads)
+    assert spreads[1] > 2 * spreads[0]
+    assert "proxy" in latency((exact, proxy), timing(board, REVISION), board).evidence
+
+
+@pytest.mark.parametrize("row", FITTED, ids=ids)
+def test_published_energies_within_5_percent(row: tuple[Board, Calibration, Measured]) -> None:
+    board, _, item = row
+    known = powers(board)
+    if item.energy_j is None:
+        pytest.skip("no energy was published")
+    streams = item.features.streamed_bytes > 0.05 * item.features.instructions
+    power = known["fully_connected" if streams else "convolution"]
+    found = latency(works_of(item), timing(board, REVISION), board)
+    assert found.seconds * power.active_w == pytest.approx(item.energy_j, rel=0.05)
+
+
+def test_power_of_another_board_stands_in_with_a_wide_interval() -> None:
+    found = predict(ds_cnn().build(), BOARDS["f767zi"]).energy
+    assert found is not None
+    assert "f746zg" in found.evidence
+    assert found.intervals.interval_95.high > 3 * found.joules
