@@ -2,13 +2,14 @@
 
 Ops, latency and flatbuffer bytes are expectations over the layers' costs. Memory is the largest
 sum of tensors and scratch alive at one step, as TFLM keeps them in file order, plus persistent
-bytes; ``memory="paper"`` offers the paper's model (section 5.1), which is too small for graphs
-that branch. :meth:`CostModel.anchor` shifts the expectations so that they equal the exact
-prediction of one network.
+bytes; with ``memory="optimized"`` outputs overlap inputs. ``memory="paper"`` offers the paper's
+model (section 5.1), too small for graphs that branch. :meth:`CostModel.anchor` shifts the
+expectations so that they equal the exact prediction of one network.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -21,6 +22,7 @@ import numpy.typing as npt
 from nas.decision_nodes import Decisions, WidthChoice
 from nas.layer_costs import LayerCost, LayerCosts
 from nas.network import network_graph
+from nas.optimized import with_plan
 from nas.supernet import (
     CONV,
     DEPTHWISE,
@@ -35,7 +37,7 @@ from predictor.errors import UsageError
 from predictor.memory.revision import OURS
 from predictor.model.tflite_writer import file_bytes
 
-MEMORY_MODELS = ("liveness", "paper")
+MEMORY_MODELS = ("liveness", "paper", "optimized")
 QUANTITIES = ("ops", "latency_s", "model_bytes", "arena_bytes")
 ARENA_ALIGNMENT = 16
 ZERO_POINT_BYTES = 8
@@ -46,7 +48,7 @@ _SHARPNESS = 40.0
 
 @dataclass(frozen=True)
 class ExactCost:
-    """What the predictor says of one network. ``model_bytes`` is the size of its file."""
+    """What the predictor says of one network. ``model_bytes``: of its file."""
 
     prediction: Prediction
     model_bytes: int
@@ -73,9 +75,19 @@ class ExactCost:
         return {name: float(getattr(self, name)) for name in QUANTITIES}
 
 
-def exact_cost(network: Supernet, board: str | Board, options: Options | None = None) -> ExactCost:
-    """The exact cost of a network without open decisions on a board."""
+def exact_cost(
+    network: Supernet,
+    board: str | Board,
+    options: Options | None = None,
+    optimized: bool = False,
+) -> ExactCost:
+    """The exact cost of a network without open decisions on a board.
+
+    ``optimized``: with the smallest memory plan instead of TFLM's own.
+    """
     graph = network_graph(network)
+    if optimized:
+        graph = with_plan(graph, options)
     size = file_bytes(graph)
     return ExactCost(predict_graph(replace(graph, flatbuffer_bytes=size), board, options), size)
 
@@ -84,7 +96,8 @@ class CostModel:
     """Expected and exact cost of a supernet's networks on a board.
 
     Args:
-        memory: "liveness" or "paper".
+        memory: "liveness", "paper", or "optimized", under which networks have a memory plan of
+            their own (:mod:`nas.optimized`).
 
     Raises:
         UsageError: unknown memory model, or kernels that do not take the activations' bits.
@@ -113,7 +126,8 @@ class CostModel:
         self.anchor(supernet.widest())
 
     def _exact(self, chosen: tuple[tuple[str, int], ...]) -> ExactCost:
-        return exact_cost(self.supernet.fixed(dict(chosen)), self._board, self._options)
+        network = self.supernet.fixed(dict(chosen))
+        return exact_cost(network, self._board, self._options, self.memory == "optimized")
 
     def exact_of(self, decisions: Decisions) -> ExactCost:
         """The exact cost of the network that these decisions choose."""
@@ -171,6 +185,7 @@ class _Plan:
         self._live = self._live_tensors()
         self._inputs = np.array([self._row[step.inputs[0]] for step in self._steps])
         self._outputs = np.array([self._row[step.name] for step in self._steps])
+        self._overlapping = self._overlapping_steps()
         self._per_channel = [
             row for row, step in enumerate(self._steps) if step.kind in (CONV, DEPTHWISE)
         ]
@@ -194,6 +209,9 @@ class _Plan:
         costs = tf.einsum("bsqf,sf,sb->sq", self._coefficients, features, self._bit_weights(p))
         fields = {name: costs[:, i] for i, name in enumerate(LayerCost._fields)}
         alive = tf.linalg.matvec(self._live, sizes)
+        if self._memory == "optimized":
+            ends = tf.gather(sizes, self._inputs), tf.gather(sizes, self._outputs)
+            alive -= self._overlapping * tf.minimum(*ends)
         if self._memory == "paper":
             arena = _peak(presence * alive)
         else:
@@ -318,6 +336,15 @@ class _Plan:
         if self._memory != "paper":
             found = np.ceil(found / ARENA_ALIGNMENT) * ARENA_ALIGNMENT
         return found.astype(np.float32)
+
+    def _overlapping_steps(self) -> npt.NDArray[np.float32]:
+        """Steps whose output may lie over their input, which nothing reads afterwards.
+
+        All kernels of a search's networks allow it but for a few rows, which anchors make up for.
+        """
+        readers = Counter(name for layer in self._supernet.layers for name in layer.inputs)
+        alone = [all(readers[name] == 1 for name in step.inputs) for step in self._steps]
+        return np.array(alone, np.float32)
 
     def _live_tensors(self) -> npt.NDArray[np.float32]:
         """Which tensors are alive at each step, given that the step exists (steps x tensors).

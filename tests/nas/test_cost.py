@@ -96,6 +96,20 @@ def test_the_papers_memory_model_is_smaller_on_graphs_that_branch() -> None:
     assert theirs < ours == paper.exact_of(paper.supernet.widest()).arena_bytes
 
 
+def test_an_optimised_plan_takes_less() -> None:
+    from nas.cost import one_hot
+
+    plain, optimized = _cost_model("residual"), _cost_model("residual", "optimized")
+    rng, saved = random.Random(3), []
+    for _ in range(5):
+        decisions = _random_decisions(plain.supernet, rng)
+        exact = optimized.anchor(decisions)
+        saved.append(plain.exact_of(decisions).arena_bytes - exact.arena_bytes)
+        expected = optimized.expected(one_hot(plain.supernet, decisions))
+        assert float(expected["arena_bytes"]) == pytest.approx(exact.arena_bytes, rel=1e-6)
+    assert min(saved) >= 0 < max(saved)
+
+
 def test_four_bit_activations_need_the_projects_kernels() -> None:
     from nas.cost import CostModel
 
@@ -106,5 +120,5 @@ def test_four_bit_activations_need_the_projects_kernels() -> None:
 def test_unknown_memory_models_are_errors() -> None:
     from nas.cost import CostModel
 
-    with pytest.raises(UsageError, match="liveness, paper"):
+    with pytest.raises(UsageError, match="liveness, paper, optimized"):
         CostModel(SUPERNETS["residual"](), "f446re", memory="hope")

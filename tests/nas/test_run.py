@@ -219,6 +219,23 @@ def _settled_model(backbone: str, weights: int, activations: int, data: Any) -> 
     return model
 
 
+@pytest.mark.parametrize(("activations", "kernels"), [(8, None), (4, "ours")])
+def test_files_with_a_plan_take_what_the_search_said(
+    activations: int, kernels: str | None, data: Any
+) -> None:
+    from nas.cost import exact_cost
+    from nas.export import export
+    from predictor import Options, predict
+
+    model = _settled_model("ds_cnn", 8, activations, data)
+    options = Options(kernels=kernels)
+    content = export(model, plan_for=options)
+    searched = exact_cost(model.supernet, "f446re", options, optimized=True)
+    assert predict(content, "f446re", kernels=kernels).arena.required_bytes == searched.arena_bytes
+    assert len(content) == pytest.approx(searched.model_bytes, rel=0.02)
+    assert searched.arena_bytes < exact_cost(model.supernet, "f446re", options).arena_bytes
+
+
 def test_integer_runtime_computes_what_litert_computes(data: Any) -> None:
     from nas.integer_runtime import run_graph
     from nas.network import network_graph
