@@ -19,7 +19,8 @@ _UNKNOWN_DIGEST = "0" * 64
 def with_plan(graph: Graph, options: Options | None, digest: str = _UNKNOWN_DIGEST) -> Graph:
     """The graph with the smallest plan that its kernels allow, in its metadata.
 
-    It stays as it is where TFLM's own plan takes no more. ``digest`` is the SHA-256 of the file without the plan, which the metadata names.
+    It stays as it is where TFLM's own plan takes no more. ``digest`` is the SHA-256 of the file
+    without the plan, which the metadata names.
     """
     found = optimize(graph, (options or Options()).revision(), original_sha256=digest)
     return found.graph if found.is_better else graph
