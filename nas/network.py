@@ -172,7 +172,7 @@ class _GraphWriter:
         quantization = Quantization(found.scales, zeros, axis)
         kind = _TYPES[int(layer.bits)]
         filter = self._add_tensor(f"{layer.name}/filter", shape, quantization, kind, found.filter)
-        bias_scales = tuple(scale * own for own in found.scales)
+        bias_scales = tuple(map(scale.__mul__, found.scales))
         bias = self._add_tensor(
             f"{layer.name}/bias", (channels,), Quantization(bias_scales, zeros), _INT32, found.bias
         )
