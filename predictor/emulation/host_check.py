@@ -11,7 +11,6 @@ from predictor.emulation.host_runtime import HostRuntime, is_installed
 from predictor.errors import MissingDependencyError
 from predictor.memory.optimizer import without_plan
 from predictor.model.device_model import has_int4_activations, is_device_model, original_model
-from predictor.model.metadata import PLAN_ORIGIN
 from predictor.model.tflite_reader import read_graph
 from predictor.model.tflite_writer import write_model
 
@@ -36,17 +35,15 @@ def compare_with_host(
     """How the outputs compare with those of TFLM's runtime on this machine, and why or where.
 
     That runtime has no custom operators of the project's kernels: it gets the model from which a
-    device model was made. A memory plan in which tensors overlap is for the kernels of the
-    firmware: without it, results are the same.
+    device model was made. An offline plan is taken out: its tensors may overlap as only the
+    kernels allow for which it was made.
     """
     graph = read_graph(content)
-    if is_device_model(graph):
-        graph = original_model(graph)
-        if has_int4_activations(graph):
-            return HostCheck.UNCHECKED, "TFLM's runtime has no kernels for int4 activations"
-        content = write_model(graph)
-    if PLAN_ORIGIN in graph.metadata:
-        content = write_model(without_plan(graph))
+    plain = without_plan(original_model(graph) if is_device_model(graph) else graph)
+    if has_int4_activations(plain):
+        return HostCheck.UNCHECKED, "TFLM's runtime has no kernels for int4 activations"
+    if plain is not graph:
+        content = write_model(plain)
     if not is_installed("tflite_micro"):
         return HostCheck.UNCHECKED, "pip install tflite-micro to compare with TFLM on this host"
     try:

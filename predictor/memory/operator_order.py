@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from predictor.memory.arena import ArenaReport
-from predictor.memory.overlap import NodeKey, OverlapLevel, distance_of, is_wanted
+from predictor.memory.overlap import NodeKey, OverlapLevel, is_wanted, planned_distance_of
 from predictor.memory.plan_problem import ALIGNMENT
 from predictor.model.graph import Graph
 from predictor.operators.families import FAMILY_OF
@@ -164,7 +164,7 @@ def _steps(report: ArenaReport, level: OverlapLevel) -> list[_Step]:
             continue
         op = node.context.op
         shared = {}
-        for overlap in distance_of(node).overlaps if len(op.outputs) == 1 else ():
+        for overlap in planned_distance_of(node).overlaps if len(op.outputs) == 1 else ():
             if is_wanted(overlap, level):
                 size = sizes.get(op.outputs[0], 0)
                 ahead = align_up(overlap.distance_bytes, ALIGNMENT)

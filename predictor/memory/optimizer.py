@@ -22,6 +22,7 @@ from predictor.memory.overlap import (
     allowed_overlaps,
     distance_of,
     plan_buffers,
+    planned_distance_of,
 )
 from predictor.memory.plan_problem import ALIGNMENT, PlanProblem, Solution
 from predictor.memory.preparation import PreparedGraph
@@ -40,6 +41,8 @@ from predictor.operators.conv import steered_options
 _UNKNOWN_EXTRA = 0.15
 """Extra work of a steered operator where its instructions are not known: measured are from 0.10 at
 64 and more channels to 0.35 at 8."""
+
+_MAX_TRADE_POINTS = 8
 
 Instructions = Callable[[PreparedGraph], Sequence[float]]
 """Instructions of each operator of a prepared model, in its order."""
@@ -69,6 +72,15 @@ class OptimizeOptions:
     reorder: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class TradePoint:
+    """A plan of ``height_bytes`` for which ``steered`` operators take extra instructions."""
+
+    height_bytes: int
+    extra_instructions: float
+    steered: tuple[int, ...]
+
+
 @dataclass(frozen=True)
 class Optimized:
     """A model before and after.
@@ -77,7 +89,8 @@ class Optimized:
     the solver's plan with scratch buffers at places where they fit; TFLM places them itself.
     ``without_overlap_bytes`` is the height of the tensors in the best plan without overlaps.
     ``steered`` are operators of the main subgraph that got other options, which costs
-    ``extra_instructions`` of ``instructions``.
+    ``extra_instructions`` of ``instructions``. ``trade`` are plans for fewer instructions, from
+    none extra to those of this plan.
     """
 
     graph: Graph
@@ -89,6 +102,7 @@ class Optimized:
     steered: tuple[int, ...]
     instructions: float
     extra_instructions: float
+    trade: tuple[TradePoint, ...]
     solver_s: float
     origin: PlanOrigin = field(repr=False)
 
@@ -156,6 +170,9 @@ def optimize(
         other = _solved(_Task(moved, arena(moved, revision), options, order))
         best = min(best, other, key=lambda item: (item.solution.height_bytes, item.price))
     changed, after, origin = _written(best, original_sha256)
+    if _need(after) > _need(report):
+        # TFLM may place several scratch buffers of an operator higher than the solver.
+        changed, after = plain, report
     return Optimized(
         graph=changed,
         before=before,
@@ -166,9 +183,24 @@ def optimize(
         steered=best.steered,
         instructions=best.task.instructions,
         extra_instructions=best.price,
+        trade=_trade(best),
         solver_s=time.monotonic() - start,
         origin=origin,
     )
+
+
+def _trade(best: _Solved) -> tuple[TradePoint, ...]:
+    """The best plan and those for ever fewer instructions, the cheapest first."""
+    points = [TradePoint(best.solution.height_bytes, best.price, best.steered)]
+    deadline = time.monotonic() + best.task.options.time_limit_s
+    while points[0].extra_instructions > 0 and len(points) < _MAX_TRADE_POINTS:
+        limit_s = deadline - time.monotonic()
+        if limit_s <= 0 or best.solution.is_interrupted:
+            break
+        budget = int(points[0].extra_instructions) - 1
+        solved = _solved(best.task, max_price=budget, time_limit_s=limit_s)
+        points.insert(0, TradePoint(solved.solution.height_bytes, solved.price, solved.steered))
+    return tuple(points)
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,18 +213,22 @@ class _Solved:
     price: int
 
 
-def _solved(task: _Task, known: Solution | None = None) -> _Solved:
+def _solved(
+    task: _Task,
+    known: Solution | None = None,
+    max_price: int | None = None,
+    time_limit_s: float | None = None,
+) -> _Solved:
     """The best plan, not worse than one that is known for the model as it is."""
     options, problem = task.options, task.problem()
+    limit_s = options.time_limit_s if time_limit_s is None else time_limit_s
     if known is not None and known.is_interrupted:
-        # Whoever stops the solver wants what it has, not its next run.
-        options = replace(options, time_limit_s=0.0)
+        limit_s = 0.0  # whoever stops the solver wants what it has, not its next run
     if known is not None:
         known = replace(known, offsets=task.extended(known.offsets))
-    max_price = None
-    if options.max_slowdown is not None:
+    if max_price is None and options.max_slowdown is not None:
         max_price = int(options.max_slowdown * task.instructions)
-    solution = solve(problem, options.time_limit_s, max_price, start=known)
+    solution = solve(problem, limit_s, max_price, start=known)
     steered = tuple(task.candidates[choice].index for choice in sorted(solution.chosen))
     if known is not None and known.is_interrupted:
         solution = replace(solution, is_interrupted=True)
@@ -236,7 +272,7 @@ class _Task:
             if context.subgraph.index or context.scratch_bytes:
                 continue
             options = steered_options(context)
-            if options is not None and not _overlaps(distance_of(node)):
+            if options is not None and not _overlaps(planned_distance_of(node)):
                 changed[context.op.index] = options
         if not changed:
             return
@@ -246,7 +282,7 @@ class _Task:
         for node, old, new in zip(self.variant.prepared.nodes, counts, steered_counts, strict=True):
             index = node.context.op.index
             in_main = not node.context.subgraph.index
-            if in_main and index in changed and _overlaps(distance_of(node)):
+            if in_main and index in changed and _overlaps(planned_distance_of(node)):
                 extra = new - old if new > old else old * _UNKNOWN_EXTRA
                 self.candidates.append(_Candidate(index, max(1, round(extra))))
 
@@ -374,7 +410,7 @@ def used_distances(report: ArenaReport) -> dict[int, int]:
         if node.context.subgraph.index or len(op.outputs) != 1 or op.outputs[0] not in place:
             continue
         lower = place[op.outputs[0]]
-        for overlap in distance_of(node).overlaps:
+        for overlap in planned_distance_of(node).overlaps:
             upper = place.get(op.inputs[overlap.position])
             if upper is not None and _meet(lower, upper):
                 found[op.index] = overlap.distance_bytes

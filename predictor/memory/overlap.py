@@ -18,6 +18,7 @@ from predictor.operators.access_order import InputOverlap
 from predictor.operators.conv import steered_options
 from predictor.operators.sizes import align_up
 
+_CMSIS_NN = "cmsis_nn"
 NO_RULE = "no rule: never overlaps"
 
 NodeKey = tuple[int, int]
@@ -70,6 +71,32 @@ def distance_of(node: PreparedNode) -> OperatorDistance:
     size = 0 if output is None else context.runtime_bytes(output)
     found = tuple(node.row.overlap(context)) if node.row.overlap and len(op.outputs) == 1 else ()
     return OperatorDistance(context.subgraph.index, op.index, op.label, found, size)
+
+
+def planned_distance_of(node: PreparedNode) -> OperatorDistance:
+    """The same for plans: what the kernel allows and TFLM's reference kernel allows, too.
+
+    CMSIS-NN reads somewhat ahead, so its output may come a few bytes nearer. Plans do without, or
+    the file would give other results where the reference kernels run it, as on the host.
+    """
+    found, context = distance_of(node), node.context
+    if context.kernels != _CMSIS_NN or node.row.overlap is None or not found.overlaps:
+        return found
+    reference = type(context)(
+        context.graph, context.subgraph, context.op, "reference", context.sizeof, context.state
+    )
+    limits = {item.position: item for item in node.row.overlap(reference)}
+    return replace(
+        found,
+        overlaps=tuple(
+            item._replace(
+                distance_bytes=max(item.distance_bytes, limits[item.position].distance_bytes),
+                only_equal=item.only_equal or limits[item.position].only_equal,
+            )
+            for item in found.overlaps
+            if item.position in limits
+        ),
+    )
 
 
 class Ties:
@@ -131,8 +158,7 @@ def allowed_overlaps(report: ArenaReport, level: OverlapLevel) -> list[AllowedOv
     found = []
     for step in sorted(report.steps):
         for node, lower, dying in ties.at(step):
-            distance = distance_of(node)
-            for overlap in distance.overlaps:
+            for overlap in planned_distance_of(node).overlaps:
                 upper = dying.get(overlap.position)
                 if upper is None or not is_wanted(overlap, level):
                     continue

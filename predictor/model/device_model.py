@@ -12,16 +12,15 @@ apply to the other. A metadata entry holds what leads back (:func:`original_mode
 from __future__ import annotations
 
 import zlib
-from collections.abc import Mapping
 from dataclasses import replace
 from types import MappingProxyType
-from typing import Any
 
 from predictor.errors import ModelError, RefusedError, UsageError
 from predictor.model.device_layers import options_of
 from predictor.model.device_options import PLACES, VERSION
 from predictor.model.device_reader import CODES
 from predictor.model.graph import Graph, Operator, Subgraph, Tensor, TensorType
+from predictor.model.metadata import OFFLINE_PLAN, PLAN_ORIGIN
 from predictor.model.tflite_reader import MAX_FILE_BYTES, read_graph
 from predictor.model.tflite_writer import write_model
 
@@ -31,6 +30,8 @@ without its constants."""
 
 _PLACEHOLDER = memoryview(b"\0")
 """Stands for the data of a constant, which the device model holds unchanged."""
+_OWN_PLANS = (OFFLINE_PLAN, PLAN_ORIGIN)
+"""Metadata that a device model may hold otherwise than the original: plans of its memory."""
 _RESHAPES = ("EXPAND_DIMS", "RESHAPE", "SQUEEZE")
 
 
@@ -89,7 +90,10 @@ def original_model(graph: Graph) -> Graph:
             for index, subgraph in enumerate(skeleton.subgraphs)
         ),
         metadata=MappingProxyType(
-            {name: raw for name, raw in graph.metadata.items() if name != METADATA_NAME}
+            {
+                name: raw if name in _OWN_PLANS else graph.metadata.get(name, raw)
+                for name, raw in skeleton.metadata.items()
+            }
         ),
         flatbuffer_bytes=0,
     )
@@ -201,8 +205,10 @@ def _way_back(graph: Graph) -> bytes:
         )
         for subgraph in graph.subgraphs
     )
-    nothing: Mapping[str, Any] = MappingProxyType({})
-    skeleton = write_model(replace(graph, subgraphs=subgraphs, metadata=nothing))
+    metadata = {
+        name: raw if name in _OWN_PLANS else _PLACEHOLDER for name, raw in graph.metadata.items()
+    }
+    skeleton = write_model(replace(graph, subgraphs=subgraphs, metadata=MappingProxyType(metadata)))
     return VERSION.to_bytes(4, "little") + zlib.compress(skeleton, 9)
 
 

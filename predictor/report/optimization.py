@@ -53,9 +53,7 @@ class Optimization:
 
     @property
     def extra_instructions_percent(self) -> float:
-        if not self.optimized.instructions:
-            return 0.0
-        return 100 * self.optimized.extra_instructions / self.optimized.instructions
+        return percent(self.optimized, self.optimized.extra_instructions)
 
     @property
     def plan_flash_bytes(self) -> int:
@@ -70,6 +68,11 @@ class Optimization:
             for board in shipped_boards()
             if on_board(self.after, board).fits and not on_board(self.before, board).fits
         )
+
+
+def percent(found: Optimized, instructions: float) -> float:
+    """Instructions in percent of those of the model before."""
+    return 100 * instructions / found.instructions if found.instructions else 0.0
 
 
 def tensor_bytes(buffers: Sequence[PlannedBuffer]) -> int:
@@ -152,6 +155,14 @@ def to_json(result: Optimization) -> dict[str, Any]:
         "solver_s": round(found.solver_s, 3),
         "extra_instructions_percent": round(result.extra_instructions_percent, 2),
         "steered_operators": list(found.steered),
+        "trade": [
+            {
+                "nonpersistent_bytes": point.height_bytes,
+                "extra_instructions_percent": round(percent(found, point.extra_instructions), 2),
+                "steered_operators": list(point.steered),
+            }
+            for point in found.trade
+        ],
         "order": list(found.origin.order),
         "plan_flash_bytes": result.plan_flash_bytes,
         "operators": [_operator(item) for item in found.distances],
@@ -179,9 +190,12 @@ def _operator(item: OperatorDistance) -> dict[str, Any]:
 def report(result: Optimization) -> RenderableType:
     """The result for terminals."""
     found = result.optimized
-    return Group(
-        _headline(result), Text(), _table(result), Text(), _distances(found), *_notes(result)
-    )
+    parts: list[RenderableType] = [_headline(result), Text(), _table(result)]
+    if found.origin.distances:
+        parts += [Text(), _distances(found)]
+    if len(found.trade) > 1:
+        parts += [Text(), _trade(found)]
+    return Group(*parts, *_notes(result))
 
 
 def _headline(result: Optimization) -> Text:
@@ -242,11 +256,32 @@ def _distances(found: Optimized) -> Table:
     return table
 
 
+def _trade(found: Optimized) -> Table:
+    table = Table(
+        box=None,
+        padding=(0, 1),
+        title="what extra instructions buy",
+        title_justify="left",
+        title_style="bold",
+    )
+    for heading in ("extra instructions", "planned B"):
+        table.add_column(heading, justify="right")
+    table.add_column("dilated operators", style="dim")
+    for point in found.trade:
+        table.add_row(
+            f"{percent(found, point.extra_instructions):.1f} %",
+            f"{point.height_bytes:,}",
+            ", ".join(map(str, point.steered)),
+        )
+    return table
+
+
 def _notes(result: Optimization) -> list[Text]:
     found = result.optimized
     lines = []
     if found.is_optimal:
-        proof = "the plan is proven to be the lowest"
+        limit = "" if found.options.max_slowdown is None else " with so few extra instructions"
+        proof = f"the plan is proven to be the lowest{limit}"
     elif found.solution.is_complete:
         proof = f"no plan can be more than {found.gap_bytes:,} bytes lower"
     else:

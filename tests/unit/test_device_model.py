@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -19,6 +20,7 @@ from predictor.model.device_model import METADATA_NAME, device_model, original_m
 from predictor.model.device_options import WeightedOptions
 from predictor.model.device_reader import CODES, read_options
 from predictor.model.graph import Graph, TensorType
+from predictor.model.metadata import OFFLINE_PLAN, ONLINE_PLANNED, offline_plan_bytes
 from predictor.model.random_graphs import random_graph
 from predictor.model.tflite_reader import read_graph
 from predictor.model.tflite_writer import write_model
@@ -45,6 +47,20 @@ def test_leads_back_to_the_original(name: str, tables: str) -> None:
     assert write_model(original_model(device)) == write_model(original)
     assert len(device.main.tensors) == len(original.main.tensors)
     assert len(device.main.operators) == len(original.main.operators)
+
+
+def test_plans_of_the_device_model_do_not_lead_back() -> None:
+    """Other metadata does, and a plan that the original has."""
+    plan = memoryview(offline_plan_bytes([ONLINE_PLANNED] * len(NETWORKS["s8"].main.tensors)))
+    notes = {"notes": memoryview(b"kept")}
+    for own in ({}, {OFFLINE_PLAN: plan}):
+        original = replace(NETWORKS["s8"], metadata=notes | own)
+        device = device_model(original)
+        planned = replace(device, metadata={**device.metadata, OFFLINE_PLAN: memoryview(b"other")})
+        found = original_model(read_graph(write_model(planned)))
+        assert {name: bytes(raw) for name, raw in found.metadata.items()} == {
+            name: bytes(raw) for name, raw in original.metadata.items()
+        }
 
 
 @pytest.mark.parametrize("seed", range(40))
