@@ -104,6 +104,11 @@ class CostModel:
                 "TFLM has no kernels for activations of 4 bits; give --kernels ours, or a recipe "
                 "without activation_bits = [4]"
             )
+        if memory == "optimized" and has_four_bit_activations(supernet):
+            raise UsageError(
+                "networks with activations of 4 bits run as device models, which predict optimize "
+                "makes of the exported file; search with --memory liveness"
+            )
         self.supernet, self.memory = supernet, memory
         self._board, self._options = find_board(board), options
         self._plan = ExpectedCost(supernet, memory, LayerCosts(self._board, options))

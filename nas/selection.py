@@ -50,7 +50,7 @@ def best(model: SupernetModel, found: list[Candidate], x: Any, y: Any) -> Candid
     """
     if len(found) == 1:
         return found[0]
-    averages = [(v, np.asarray(v)) for v in model.non_trainable_variables]
+    averages = [(v, v.numpy().copy()) for v in model.non_trainable_variables]
 
     loss = tf.function(lambda p: cross_entropy(y, model(x, p, training=True)), autograph=False)
     losses = []

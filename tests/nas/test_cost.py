@@ -115,6 +115,8 @@ def test_four_bit_activations_need_the_projects_kernels() -> None:
 
     with pytest.raises(UsageError, match="--kernels ours"):
         CostModel(SUPERNETS["four_bits"](), "f446re")
+    with pytest.raises(UsageError, match="predict optimize"):
+        CostModel(SUPERNETS["four_bits"](), "f446re", OPTIONS["four_bits"], "optimized")
 
 
 def test_unknown_memory_models_are_errors() -> None:
