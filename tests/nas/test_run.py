@@ -228,9 +228,12 @@ def test_files_with_a_plan_take_what_the_search_said(data: Any) -> None:
     options = Options(kernels="ours")
     content = export(model, plan_for=options)
     searched = exact_cost(model.supernet, "f446re", options, optimized=True)
-    assert predict(content, "f446re", kernels="ours").arena.required_bytes == searched.arena_bytes
+    found = predict(content, "f446re", kernels="ours")
+    assert found.arena.required_bytes == searched.arena_bytes
+    assert "OfflineMemoryAllocation" in found.graph.metadata
     assert len(content) == pytest.approx(searched.model_bytes, rel=0.02)
-    assert searched.arena_bytes < exact_cost(model.supernet, "f446re", options).arena_bytes
+    plain = exact_cost(model.supernet, "f446re", options).prediction.arena
+    assert searched.prediction.arena.used_bytes < plain.used_bytes
 
 
 def test_integer_runtime_computes_what_litert_computes(data: Any) -> None:
