@@ -187,6 +187,7 @@ def _run(
         arena_bytes=arena_bytes,
         max_instructions=job.max_instructions,
         profile=job.profile is not None,
+        traces_calls=job.trace is not None and job.backend != "renode",
     )
     content = prediction.deployed.content or b""
     return model_run.run_model(

@@ -13,6 +13,7 @@
 #define MAX_REGIONS 16
 #define UNKNOWN_FUNCTION 0xFFFFu
 #define EDGE_SLOTS 16384u
+#define MAX_UNWOUND 8 /* frames that one return may leave */
 #define MAX_STACK_BYTES 0x3FFFC /* more is no stack frame */
 
 enum { TRAIT_CALL = 1, TRAIT_JUMP = 2, TRAIT_FPU = 4, TRAIT_FPV5 = 8 };
@@ -313,16 +314,26 @@ static void pop_frame(Counter* counter, uint64_t now) {
   if (outermost) edge->inclusive_instructions += spent;
 }
 
+/* Frames up to the one that returns to an address, 0 if none of the innermost does. Some of libgcc's
+ * arithmetic leaves an inner routine straight for the caller of the outer one. */
+static uint32_t depth_of_return(const Counter* counter, uint32_t address) {
+  for (uint32_t depth = counter->depth; depth && counter->depth - depth < MAX_UNWOUND; --depth) {
+    if (counter->frames[depth - 1].return_address == address) return depth;
+  }
+  return 0;
+}
+
 /* Keeps the call stack: a call pushes, arriving at a return address by an indirect jump pops, a
  * jump to another function's first instruction is a tail call. */
 static void follow_call(Counter* counter, uint32_t address, uint32_t function, uint64_t now) {
+  uint32_t depth;
   int arrives = function < counter->function_count && counter->function_starts[function] == address;
   if (counter->depth == 0) {
     push_frame(counter, function, 0, 0, now);
   } else if (counter->last_traits & TRAIT_CALL && address != counter->last_end) {
     push_frame(counter, function, counter->last_end, 0, now);
-  } else if (counter->last_traits & TRAIT_JUMP &&
-             counter->frames[counter->depth - 1].return_address == address) {
+  } else if (counter->last_traits & TRAIT_JUMP && (depth = depth_of_return(counter, address))) {
+    while (counter->depth > depth) pop_frame(counter, now);
     while (counter->depth && counter->frames[counter->depth - 1].is_tail_call) {
       pop_frame(counter, now);
     }

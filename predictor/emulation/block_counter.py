@@ -25,6 +25,7 @@ NO_FUNCTION = 0xFFFF
 MAX_DEPTH = 4096
 MAX_REGIONS = 16
 EDGE_SLOTS = 16384
+MAX_UNWOUND = 8
 SLOW_NOTICE = (
     "instructions are counted in Python, some hundred times slower, because the extension module "
     "was not built; install a C compiler, then "

@@ -6,7 +6,7 @@ import bisect
 import ctypes
 from typing import TYPE_CHECKING, Any
 
-from predictor.emulation.block_counter import EDGE_SLOTS, NO_FUNCTION, Stop
+from predictor.emulation.block_counter import EDGE_SLOTS, MAX_UNWOUND, NO_FUNCTION, Stop
 from predictor.emulation.thumb import Block, Trait, decode_block
 
 if TYPE_CHECKING:
@@ -94,13 +94,21 @@ class PythonHook:
             self._push(function, 0, False, now)
         elif state.last_traits & Trait.CALL and address != state.last_end:
             self._push(function, state.last_end, False, now)
-        elif state.last_traits & Trait.JUMP and top.return_address == address:
+        elif state.last_traits & Trait.JUMP and (depth := self._depth_of_return(address)):
+            while state.depth > depth:
+                self._pop(now)
             while state.depth and frames[state.depth - 1].is_tail_call:
                 self._pop(now)
             if state.depth:
                 self._pop(now)
         elif self._arrives(function, address):
             self._push(function, top.return_address, True, now)
+
+    def _depth_of_return(self, address: int) -> int:
+        """Frames up to the one that returns to an address, 0 if none of the innermost does."""
+        state, frames = self._state, self._counter.frames
+        innermost = range(state.depth, max(state.depth - MAX_UNWOUND, 0), -1)
+        return next((d for d in innermost if frames[d - 1].return_address == address), 0)
 
     def _arrives(self, function: int, address: int) -> bool:
         """Whether this is the first instruction of another function than the last block's."""

@@ -123,6 +123,7 @@ class RunResult:
         uart: bytes sent since reset.
         stack_used_bytes: most that was on the stack since reset; None where it is not measured.
         notices: what works here but not on the board, in words.
+        profiles: those at the start of each operator, where they were asked for.
         host_s: seconds that this run took.
     """
 
@@ -134,6 +135,7 @@ class RunResult:
     notices: tuple[str, ...] = ()
     stack_used_bytes: int | None = None
     profile: Profile | None = None
+    profiles: tuple[Profile, ...] = ()
     host_s: float = 0.0
 
     def raise_fault(self) -> None:

@@ -14,6 +14,7 @@ from predictor.emulation.firmware_build import FirmwareImage
 from predictor.emulation.flash_blob import model_blobs
 from predictor.emulation.host_check import Array, HostCheck, compare_with_host
 from predictor.emulation.machine import Machine, RunResult, StopReason
+from predictor.emulation.operator_calls import run_by_operator
 from predictor.emulation.platforms import board_platform
 from predictor.emulation.protocol import AllocationFailed, Failed
 from predictor.emulation.runner_report import FirmwareReport, describe_failure, read_report
@@ -119,13 +120,15 @@ class ModelRun:
 @dataclass(frozen=True, slots=True)
 class RunOptions:
     """How to run. ``arena_bytes`` None sets aside exactly the predicted required bytes,
-    :data:`ALL_FREE_RAM` what is left."""
+    :data:`ALL_FREE_RAM` what is left. ``traces_calls``: profile each operator on its own, which
+    takes the in-process emulator."""
 
     backend: str = "auto"
     arena_bytes: int | None = None
     max_instructions: int | None = None
     timeout_s: float | None = None
     profile: bool = False
+    traces_calls: bool = False
 
 
 def run_model(
@@ -154,7 +157,7 @@ def run_model(
     graph = arena.prepared.graph
     arrays = tuple(inputs) or random_inputs(graph, seed=0)
     arena_bytes = arena.required_bytes if options.arena_bytes is None else options.arena_bytes
-    backend, machine = make_machine(options.backend, board, options.profile)
+    backend, machine = make_machine(options.backend, board, options.profile or options.traces_calls)
     progress(f"running on {board.name} ({backend})")
     result = run_inputs(machine, content, graph, image, [arrays], arena_bytes, options)
     report, _ = read_report(result.uart)
@@ -208,6 +211,8 @@ def run_inputs(
         machine.load_elf(image.elf)
         machine.load_binary(blob, image.blob_address)
         with watch(machine):
+            if options.traces_calls:
+                return run_by_operator(machine, options.max_instructions, options.timeout_s)
             return machine.run(
                 until_symbol=END_SYMBOL,
                 max_instructions=options.max_instructions,

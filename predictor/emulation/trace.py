@@ -1,4 +1,4 @@
-"""Traces of emulated runs: operators as Chrome trace events, functions as a table.
+"""Traces of emulated runs: operators and functions as Chrome trace events, functions as a table.
 
 Open a trace in Perfetto (ui.perfetto.dev) or chrome://tracing. Time is instructions divided by the
 core's clock: emulators know neither caches nor wait states, so it is no latency.
@@ -6,32 +6,37 @@ core's clock: emulators know neither caches nor wait states, so it is no latency
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from predictor.emulation.machine import Profile
 from predictor.emulation.model_run import ModelRun
+from predictor.emulation.operator_calls import Call, operator_calls
+from predictor.emulation.symbols import readable_symbol
+
+Event = dict[str, Any]
 
 
 def chrome_trace(run: ModelRun, model_name: str) -> dict[str, Any]:
-    """Operators one after the other on one track, in the order in which they ran."""
+    """Operators one after the other on one track, in the order in which they ran, and below each
+    the functions that it called, all calls of a function as one event, most work first.
+
+    Functions are there where the run traced calls and each operator ran once.
+    """
     clock_hz = run.board.core.clock_hz
-    events: list[dict[str, Any]] = [
+    ran_once = all(item.calls == 1 for item in run.operators)
+    calls = operator_calls(run.result.profiles, len(run.operators)) if ran_once else ()
+    events: list[Event] = [
         _name("process_name", f"{model_name} on {run.board.name}"),
-        _name("thread_name", "operators (time = instructions / clock)"),
+        _name("thread_name", "operators and functions (time = instructions / clock)"),
     ]
     start = 0
-    for item in run.operators:
-        events.append(
-            {
-                "name": f"{item.index} {item.operator}",
-                "ph": "X",
-                "pid": 1,
-                "tid": 1,
-                "ts": 1e6 * start / clock_hz,
-                "dur": 1e6 * item.instructions / clock_hz,
-                "args": {"instructions": item.instructions, "macs": item.macs, "calls": item.calls},
-            }
-        )
+    for position, item in enumerate(run.operators):
+        counts = {"macs": item.macs, "calls": item.calls}
+        name = f"{item.index} {item.operator}"
+        events.append(_event(name, "operator", start, item.instructions, clock_hz, counts))
+        if calls:
+            events += _functions(calls[position], start, start + item.instructions, clock_hz)
         start += item.instructions
     return {
         "traceEvents": events,
@@ -47,7 +52,33 @@ def chrome_trace(run: ModelRun, model_name: str) -> dict[str, Any]:
     }
 
 
-def _name(kind: str, name: str) -> dict[str, Any]:
+def _functions(calls: Iterable[Call], start: int, end: int, clock_hz: int) -> Iterator[Event]:
+    """Events of functions, one behind the other within their caller's."""
+    for call in calls:
+        stop = min(start + call.instructions, end)
+        name = readable_symbol(call.function)
+        counts = {"calls": call.calls}
+        yield _event(name, "function", start, stop - start, clock_hz, counts)
+        yield from _functions(call.callees, start, stop, clock_hz)
+        start = stop
+
+
+def _event(
+    name: str, category: str, start: int, instructions: int, clock_hz: int, counts: dict[str, int]
+) -> Event:
+    return {
+        "name": name,
+        "cat": category,
+        "ph": "X",
+        "pid": 1,
+        "tid": 1,
+        "ts": 1e6 * start / clock_hz,
+        "dur": 1e6 * instructions / clock_hz,
+        "args": {"instructions": instructions, **counts},
+    }
+
+
+def _name(kind: str, name: str) -> Event:
     return {"name": kind, "ph": "M", "pid": 1, "tid": 1, "args": {"name": name}}
 
 

@@ -57,7 +57,16 @@ def test_json_trace_and_profile(
     assert result["arena"]["predicted"] == result["arena"]["emulated"]
     operators = result["instructions"]["operators"]
     events = [e for e in json.loads(trace.read_text())["traceEvents"] if e["ph"] == "X"]
-    assert [e["args"]["instructions"] for e in events] == [o["instructions"] for o in operators]
+    drawn = [e for e in events if e["cat"] == "operator"]
+    assert [e["args"]["instructions"] for e in drawn] == [o["instructions"] for o in operators]
+    functions = [e for e in events if e["cat"] == "function"]
+    for operator in drawn:
+        end = operator["ts"] + operator["dur"]
+        below = [e for e in functions if operator["ts"] <= e["ts"] < end - 1e-3]
+        assert all(e["ts"] + e["dur"] <= end + 1e-3 for e in below)
+        kernel = next(e for e in below if "::" in e["name"])
+        # All but the call itself is spent in the kernel.
+        assert 0 <= operator["args"]["instructions"] - kernel["args"]["instructions"] < 20
     rows = profile.read_text().splitlines()
     assert rows[0] == "function,calls,self_instructions,inclusive_instructions"
     assert len(rows) > 50

@@ -111,6 +111,27 @@ def test_profile_adds_up(make_machine, either_counter):
     assert calls[("reset_handler", "main")] == 1
 
 
+def test_a_return_past_the_caller_ends_both_calls(make_machine, either_counter):
+    """As in libgcc's arithmetic: what an inner routine pops is the outer one's return address."""
+    text = ".syntax unified\n.thumb\n" + "".join(
+        f".global {name}\n.thumb_func\n.type {name}, %function\n{name}:\n{body}\n"
+        f".size {name}, . - {name}\n"
+        for name, body in {
+            "main": "push {r4, lr}\nmov r4, #3\n1: bl outer\nsubs r4, #1\nbne 1b\nbl leaf\n"
+            "pop {r4, pc}",
+            "outer": "push {r4, lr}\nbl inner\npop {r4, pc}",
+            "inner": "pop {r4, pc}",
+            "leaf": "bx lr",
+        }.items()
+    )
+    result = make_machine(text, suffix=".s", profile=True).run(until_symbol="finished")
+    calls = {(item.caller, item.callee): item.calls for item in result.profile.calls}
+    assert calls[("main", "outer")] == 3
+    assert calls[("outer", "inner")] == 3
+    assert calls[("main", "leaf")] == 1
+    assert calls[("reset_handler", "main")] == 1
+
+
 def test_profile_does_not_change_the_count(make_machine, either_counter):
     plain = make_machine(CALLS).run(until_symbol="finished")
     profiled = make_machine(CALLS, profile=True).run(until_symbol="finished")
