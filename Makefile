@@ -4,6 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+DEVELOPMENT := $(VENV)/.installed-dev
 
 .PHONY: predict emulate test test-all test-nas calibration lint bench firmware-tools nas-tools clean docs
 
@@ -19,10 +20,10 @@ emulate: $(STAMP) firmware-tools
 	$(BIN)/predict emulate $(MODEL) --board f746zg
 
 # The suite as CI runs it; test-all adds the tests that take minutes.
-test: $(STAMP) firmware-tools
+test: $(DEVELOPMENT) firmware-tools
 	$(BIN)/python -m pytest -m "not slow"
 
-test-all: $(STAMP) firmware-tools
+test-all: $(DEVELOPMENT) firmware-tools
 	$(BIN)/python -m pytest
 
 # The architecture search alone; needs TensorFlow, which the other targets do without.
@@ -30,22 +31,22 @@ test-nas: nas-tools
 	$(BIN)/python -m pytest -m "not slow" tests/nas
 
 # The calibrations that ship, from published measurements; the last board leans on the others.
-calibration: $(STAMP)
+calibration: $(DEVELOPMENT)
 	for board in f446re f767zi f746zg; do \
 	  $(BIN)/predict calibrate predictor/boards/published.csv --board predictor/boards/$$board.toml \
 	    --plots build/calibration/$$board || exit 1; \
 	done
 
-lint: $(STAMP)
+lint: $(DEVELOPMENT)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
 # The site of the documentation, notebooks executed: build/site/index.html.
-docs: $(STAMP)
+docs: $(DEVELOPMENT)
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet
 
-bench: $(STAMP)
+bench: $(DEVELOPMENT)
 	$(BIN)/python -m benchmarks.predictor
 	mkdir -p build && $(BIN)/predict example -o build/ds_cnn.tflite
 	$(BIN)/python -m benchmarks.emulation_speed build/ds_cnn.tflite
@@ -65,10 +66,16 @@ firmware-tools:
 	  || ./tools/install_debian.sh gcc gcc-arm-none-eabi libnewlib-arm-none-eabi \
 	       libstdc++-arm-none-eabi-newlib cmake ninja-build cargo
 
+# What users have, and on top of it what development needs. Warnings of the build tools are not ours.
+INSTALL := PYTHONWARNINGS=ignore $(BIN)/python -m pip install --quiet --disable-pip-version-check
+
 $(STAMP): pyproject.toml predictor/emulation/_blockcount.c predictor/emulation/_accesses.c
 	$(PYTHON) -m venv $(VENV) || (rm -rf $(VENV) && ./tools/install_debian.sh python3-venv && $(PYTHON) -m venv $(VENV))
-	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet -e ".[dev]"
+	$(INSTALL) -e ".[emulate]"
+	touch $@
+
+$(DEVELOPMENT): $(STAMP)
+	$(INSTALL) -e ".[dev]"
 	touch $@
 
 clean:

@@ -12,8 +12,8 @@ from __future__ import annotations
 
 import argparse
 import csv
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -22,7 +22,7 @@ from scipy.optimize import nnls
 
 from benchmarks.layer_models import layer_model
 from benchmarks.truth_layers import truth_layers
-from predictor.cost.instructions import load_costs, shared_costs
+from predictor.cost.instructions import is_model, load_costs, shared_costs
 from predictor.memory.preparation import PreparedNode, prepare
 from predictor.memory.revision import load_revision
 from predictor.model.tflite_reader import read_graph
@@ -34,10 +34,11 @@ METRICS = ("instructions", "loads", "stores", "mac_instructions")
 FOLDS = 5
 LEAST = {"instructions": 50.0, "loads": 20.0, "stores": 20.0, "mac_instructions": 10.0}
 """Errors of smaller counts are taken relative to these."""
+TYPICAL_CALL = {"instructions": 180.0, "loads": 45.0, "stores": 25.0, "mac_instructions": 1.0}
+"""What calling a kernel costs, where its layers do not say: most lie near that."""
+CALL_WEIGHT = 0.05
 ROUNDS = 15
 SMOOTHEST = 2e-3
-MOST_ERROR = 0.08
-"""A term whose layers are reproduced no better than this is left out: its layers get a proxy."""
 
 
 @dataclass(slots=True)
@@ -123,11 +124,13 @@ def fit(rows: Sequence[Row], metric: str, fixed: dict[str, float]) -> dict[str, 
     weights = relative.copy()
     costs = np.zeros(len(names))
     ridge = 1e-7 * np.eye(len(names))
+    calls = np.diag([CALL_WEIGHT if name.endswith(".call") else 0.0 for name in names])
+    typical = TYPICAL_CALL[metric]
     for _ in range(ROUNDS):
         weighted = runs * weights[:, None]
         scale = np.maximum(np.abs(weighted).max(0), 1e-12)
-        left = np.vstack([weighted / scale, ridge])
-        right = np.concatenate([wanted * weights, np.zeros(len(names))])
+        left = np.vstack([weighted / scale, ridge, calls / (typical * scale)])
+        right = np.concatenate([wanted * weights, np.zeros(len(names)), np.diag(calls)])
         costs = nnls(left, right, maxiter=1000 + 100 * len(names))[0] / scale
         errors = np.abs(runs @ costs - wanted) * relative
         weights = relative / np.sqrt(np.maximum(errors, SMOOTHEST))
@@ -164,18 +167,28 @@ def cross_validate(rows: Sequence[Row], metric: str) -> None:
         fixed = {term: getattr(cost, metric) for term, cost in shared_costs().items()}
         for group in components(seen, fixed):
             costs.update(fit(group, metric, fixed))
+        layers = layers_of(seen)
         for row in rows:
-            if fold_of.get(row.model) == fold:
+            free = [term for term in row.terms if term not in shared_costs()]
+            if fold_of.get(row.model) == fold and is_model(layers[term] for term in free):
                 row.predicted[metric] = predicted(row, costs, metric)
 
 
-def write(path: Path, costs: dict[str, dict[str, float]], note: str) -> None:
+def layers_of(rows: Iterable[Row]) -> Counter[str]:
+    """On how many layers each loop's cost rests."""
+    return Counter(term for row in rows for term in row.terms)
+
+
+def write(
+    path: Path, costs: dict[str, dict[str, float]], layers: Mapping[str, int], note: str
+) -> None:
     with path.open("w", newline="", encoding="utf-8") as file:
         file.write(note)
         writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(("term", *METRICS))
+        writer.writerow(("term", *METRICS, "layers"))
         for term in sorted(costs["instructions"]):
-            writer.writerow((term, *(f"{costs[m].get(term, 0):.4g}" for m in METRICS)))
+            values = (f"{costs[metric].get(term, 0):.4g}" for metric in METRICS)
+            writer.writerow((term, *values, layers.get(term, 0)))
 
 
 def report(rows: Sequence[Row], metric: str, title: str) -> None:
@@ -251,7 +264,7 @@ def main() -> None:
         f"{arguments.kernels} {arguments.core}: {len(rows)} layers counted on an emulated core\n"
         f"# (benchmarks/data) and {0 if arguments.no_truth else len(truth)} of upstream TFLM.\n"
     )
-    write(OUT / f"{name}.csv", costs, note)
+    write(OUT / f"{name}.csv", costs, layers_of([*rows, *truth]), note)
     load_costs.cache_clear()
 
 

@@ -67,7 +67,10 @@ def _integer_answers(graph: Graph, x: npt.NDArray[np.float32]) -> npt.NDArray[np
 
 
 def _stored(x: npt.NDArray[np.float32], scale: float, zero_point: int) -> npt.NDArray[np.int8]:
-    return np.clip(np.round(x / scale) + zero_point, -128, 127).astype(np.int8)
+    stored: npt.NDArray[np.int8] = np.clip(np.round(x / scale) + zero_point, -128, 127).astype(
+        np.int8
+    )
+    return stored
 
 
 def verification(

@@ -21,6 +21,10 @@ from predictor.operators.loops import Loops
 _FOLDER = Path(__file__).parent / "coefficients"
 
 
+LEAST_LAYERS = 4
+"""Costs that rest on fewer layers are no better than a proxy."""
+
+
 class Basis(Enum):
     """What a layer's counts rest on."""
 
@@ -49,12 +53,13 @@ class Work:
 
 @dataclass(frozen=True, slots=True)
 class Costs:
-    """What one run of a loop costs."""
+    """What one run of a loop costs. ``layers``: on how many counted layers that rests."""
 
     instructions: float
     loads: float
     stores: float
     mac_instructions: float
+    layers: float
 
 
 CostTable = Mapping[str, Costs]
@@ -99,10 +104,16 @@ def work(prepared: PreparedGraph, core: str, layers: Iterable[Layer]) -> tuple[W
 def _work(node: PreparedNode, layer: Layer, costs: CostTable) -> Work:
     loops = node.row.loops(node.context) if node.row.loops is not None else None
     if loops is not None and loops.terms.keys() <= costs.keys():
-        return _sum(loops, costs, Basis.MODEL)
+        is_sure = is_model(costs[term].layers for term in loops.terms)
+        return _sum(loops, costs, Basis.MODEL if is_sure else Basis.PROXY)
     proxy = Loops()
     proxy.add(node.context.kernels, call=1, mac=layer.macs, other_op=layer.other_ops)
     return _sum(proxy, proxy_costs(), Basis.PROXY)
+
+
+def is_model(layers: Iterable[float]) -> bool:
+    """Whether loops whose costs rest on so many layers each make a model, not a mere proxy."""
+    return min(layers, default=0) >= LEAST_LAYERS
 
 
 def _sum(loops: Loops, costs: CostTable, basis: Basis) -> Work:

@@ -14,6 +14,8 @@ from predictor.memory import plan_cpsat, plan_search
 from predictor.memory.plan_problem import PlanProblem, Solution
 
 DEFAULT_TIME_LIMIT_S = 10.0
+_TENSORS_LIMIT_S = 0.5
+"""Time to lower tensors below scratch buffers, which does not change the arena."""
 _QUICK_PATIENCE = 200
 """Orders without a lower plan after which the search hands over to CP-SAT."""
 
@@ -81,7 +83,8 @@ class _Solver:
         elif best.chosen:
             self._drop_choices()
         if has_solver and any(buffer.is_scratch for buffer in self._problem.buffers):
-            self.best = plan_cpsat.lower_tensors(self._problem, self.result(), self._deadline)
+            deadline = min(self._deadline, time.monotonic() + _TENSORS_LIMIT_S)
+            self.best = plan_cpsat.lower_tensors(self._problem, self.result(), deadline)
 
     def _search(self, chosen: frozenset[int], patience: int = 0) -> None:
         def found(solution: Solution) -> None:

@@ -27,7 +27,6 @@ from predictor.model.device_options import (
 )
 from predictor.model.graph import Operator, Subgraph, Tensor, TensorType
 from predictor.model.requantization import (
-    activation_range,
     convolution_factors,
     single_factor,
     softmax_scaling,
@@ -278,8 +277,7 @@ def _clamp(node: LayerNode) -> DeviceOptions:
     bits = node.same_bits(input, output)
     _same_scale(node, input, output)
     function = {"RELU": 1, "RELU_N1_TO_1": 2, "RELU6": 3}[node.op.name]
-    bounds = activation_range(function, node.activations(output), bits)
-    return ClampOptions(bits, output.elements, bounds)
+    return ClampOptions(bits, output.elements, node.bounds(function, output))
 
 
 def _quantize(node: LayerNode) -> DeviceOptions:

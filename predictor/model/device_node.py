@@ -99,15 +99,23 @@ class LayerNode:
 
     def fused_activation(self, table: str, output: Tensor) -> Range:
         function = self.option(table, "fused_activation_function")
-        bounds = activation_range(function, self.activations(output), self.bits(output))
+        bounds = self.bounds(function, output)
         self.ensure(bounds[0] <= bounds[1], "the output cannot hold its fused activation's values")
         return bounds
 
+    def bounds(self, function: int, output: Tensor) -> Range:
+        """Quantised bounds of an activation function."""
+        quantization = self.activations(output)
+        try:
+            return activation_range(function, quantization, self.bits(output))
+        except OverflowError:
+            self.refuse(f"the scale {quantization.scale:g} of the output is too small")
+
     def multiplier(self, factor: float) -> tuple[int, int]:
+        fits = factor < 2.0**_MAX_SHIFT
+        self.ensure(fits, f"the factor {factor:g} from input to output scale is too large")
         multiplier, shift = quantize_multiplier(factor)
-        self.ensure(
-            shift <= _MAX_SHIFT, f"the factor {factor:g} from input to output scale is too large"
-        )
+        self.ensure(shift <= _MAX_SHIFT, f"the factor {factor:g} rounds up beyond the largest one")
         return multiplier, shift
 
     def window(

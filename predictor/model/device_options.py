@@ -42,8 +42,17 @@ class DeviceOptions(Protocol):
     def work(self) -> tuple[int, int]:
         """Multiply-accumulates and other operations on elements of one inference."""
 
+    @property
+    def tensor_bytes(self) -> tuple[int, ...]:
+        """Bytes of its inputs without the bias, then of its output."""
+
     def pack(self) -> bytes:
         """The operator's ``custom_options``."""
+
+
+def packed_bytes(elements: int, bits: int) -> int:
+    """Bytes of so many elements of 8 or 4 bits."""
+    return (elements * bits + 7) // 8
 
 
 def suffix(activations: int, weights: int) -> str:
@@ -111,6 +120,14 @@ class WeightedOptions:
         taps = self.filter_dims if self.operator != "DEPTHWISE_CONV_2D" else self.filter_dims[:3]
         return prod(self.output_dims) * prod(taps[1:]), 0
 
+    @property
+    def tensor_bytes(self) -> tuple[int, ...]:
+        return (
+            packed_bytes(prod(self.input_dims), self.input_bits),
+            packed_bytes(prod(self.filter_dims), self.weight_bits),
+            packed_bytes(prod(self.output_dims), self.input_bits),
+        )
+
     def params(self) -> tuple[int, ...]:
         """The kernel's parameter struct, word by word."""
         offsets = (self.input_offset, self.output_offset)
@@ -147,6 +164,13 @@ class PoolOptions:
     def work(self) -> tuple[int, int]:
         return 0, prod(self.output_dims) * prod(self.window)
 
+    @property
+    def tensor_bytes(self) -> tuple[int, ...]:
+        return (
+            packed_bytes(prod(self.input_dims), self.bits),
+            packed_bytes(prod(self.output_dims), self.bits),
+        )
+
     def pack(self) -> bytes:
         dims = (*self.input_dims, 1, *self.window, 1, *self.output_dims)
         params = (*self.stride[::-1], *self.padding[::-1], *self.activation)
@@ -175,6 +199,10 @@ class AddOptions:
     def work(self) -> tuple[int, int]:
         return 0, self.count
 
+    @property
+    def tensor_bytes(self) -> tuple[int, ...]:
+        return (packed_bytes(self.count, self.bits),) * 3
+
     def pack(self) -> bytes:
         inputs = (*self.inputs[0], *self.inputs[1])
         return _ints(VERSION, self.count, *inputs, self.left_shift, *self.output, *self.activation)
@@ -198,6 +226,13 @@ class SoftmaxOptions:
     @property
     def work(self) -> tuple[int, int]:
         return 0, _SOFTMAX_OPERATIONS * self.rows * self.row_size
+
+    @property
+    def tensor_bytes(self) -> tuple[int, ...]:
+        return (
+            packed_bytes(self.rows * self.row_size, self.bits),
+            self.rows * self.row_size,
+        )
 
     def pack(self) -> bytes:
         scaling = (self.multiplier, self.left_shift, self.diff_min)
@@ -224,6 +259,13 @@ class PadOptions:
             sum(sizes) for sizes in zip(self.before, self.input_dims, self.after, strict=True)
         )
 
+    @property
+    def tensor_bytes(self) -> tuple[int, ...]:
+        return (
+            packed_bytes(prod(self.input_dims), self.bits),
+            packed_bytes(self.work[1], self.bits),
+        )
+
     def pack(self) -> bytes:
         return _ints(VERSION, self.value, *self.input_dims, *self.before, *self.after)
 
@@ -243,6 +285,10 @@ class ClampOptions:
     @property
     def work(self) -> tuple[int, int]:
         return 0, self.count
+
+    @property
+    def tensor_bytes(self) -> tuple[int, ...]:
+        return (packed_bytes(self.count, self.bits),) * 2
 
     def pack(self) -> bytes:
         return _ints(VERSION, self.count, *self.activation)
@@ -267,6 +313,13 @@ class RequantizeOptions:
     @property
     def work(self) -> tuple[int, int]:
         return 0, self.count
+
+    @property
+    def tensor_bytes(self) -> tuple[int, ...]:
+        return (
+            packed_bytes(self.count, self.input_bits),
+            packed_bytes(self.count, self.output_bits),
+        )
 
     def pack(self) -> bytes:
         scaling = (self.input_offset, self.multiplier, self.shift, self.output_offset)

@@ -30,6 +30,8 @@ from predictor.model.device_options import (
 from predictor.model.requantization import Range
 
 _INT32_MAX = 2**31 - 1
+_MAX_STEP = 65535
+"""The largest stride, padding and dilation that the kernels take."""
 
 
 class _Words:
@@ -114,7 +116,7 @@ def _read_weighted(words: _Words, operator: str, bits: Pair) -> DeviceOptions:
     if not 0 <= place < len(PLACES) or entries not in wanted:
         raise ModelError(f"the options of {words.code} have malformed requantisation tables")
     tables = words.tables(PLACES[place], entries)
-    return WeightedOptions(
+    options = WeightedOptions(
         operator,
         *bits,
         *dims,
@@ -127,13 +129,55 @@ def _read_weighted(words: _Words, operator: str, bits: Pair) -> DeviceOptions:
         dilation,
         multiplier,
     )
+    if not _are_layer_dims(options) or not _is_window(stride, padding, dilation):
+        raise ModelError(f"the dimensions in the options of {words.code} do not belong together")
+    return options
+
+
+def _are_layer_dims(options: WeightedOptions) -> bool:
+    """Mirrors what the kernels demand of their dimensions."""
+    input, filter, output = options.input_dims, options.filter_dims, options.output_dims
+    if input[0] != output[0]:
+        return False
+    if options.operator == "DEPTHWISE_CONV_2D":
+        channels = input[3] * options.channel_multiplier
+        return filter[0] == 1 and filter[3] == output[3] == channels
+    if options.operator == "FULLY_CONNECTED":
+        return (
+            filter[0] == output[3] and output[1:3] == (1, 1) and prod(filter[1:]) == prod(input[1:])
+        )
+    groups, rest = divmod(input[3], filter[3])
+    return filter[0] == output[3] and groups > 0 and rest == 0 and output[3] % groups == 0
+
+
+def _is_window(stride: Pair, padding: Pair, dilation: Pair) -> bool:
+    steps = (*stride, *dilation)
+    return min(steps) >= 1 and min(padding) >= 0 and max(*steps, *padding) <= _MAX_STEP
 
 
 def _read_pool(words: _Words, operator: str, bits: int) -> DeviceOptions:
     input_dims, window, output_dims = words.dims(), words.dims(), words.dims()
     stride, padding, activation = words.pair(), words.pair(), words.range()
-    return PoolOptions(
+    options = PoolOptions(
         operator, bits, input_dims, window[1:3], output_dims, stride, padding, activation
+    )
+    if not _is_window(stride, padding, (1, 1)) or not _are_pool_dims(options):
+        raise ModelError(f"the dimensions in the options of {words.code} do not belong together")
+    return options
+
+
+def _are_pool_dims(options: PoolOptions) -> bool:
+    """Batches and channels stay; each window holds an element of the input."""
+    return options.input_dims[::3] == options.output_dims[::3] and all(
+        before < size and (count - 1) * step - before < length
+        for count, length, size, step, before in zip(
+            options.output_dims[1:3],
+            options.input_dims[1:3],
+            options.window,
+            options.stride,
+            options.padding,
+            strict=True,
+        )
     )
 
 

@@ -54,8 +54,9 @@ def single_factor(input_scale: float, filter_scale: float, output_scale: float) 
 
     Mirrors ``GetQuantizedConvolutionMultipler``, which multiplies the first two as floats.
     """
-    product = np.float64(np.float32(input_scale) * np.float32(filter_scale))
-    return float(product / np.float64(np.float32(output_scale)))
+    with np.errstate(over="ignore", under="ignore"):
+        product = np.float32(input_scale) * np.float32(filter_scale)
+    return float(np.float64(product) / np.float64(np.float32(output_scale)))
 
 
 def activation_range(function: int, output: Quantization, bits: int) -> Range:
@@ -63,12 +64,16 @@ def activation_range(function: int, output: Quantization, bits: int) -> Range:
 
     Args:
         function: the schema's fused activation; one without bounds leaves the type's range.
+
+    Raises:
+        OverflowError: the output's scale is too small to express a bound.
     """
     lowest, highest = type_range(bits)
     low, high = _ACTIVATION_BOUNDS.get(function, (None, None))
 
     def quantized(real: float) -> int:
-        steps = float(np.float32(real) / np.float32(output.scale))
+        with np.errstate(over="ignore"):
+            steps = float(np.float32(real) / np.float32(output.scale))
         return output.zero_point + floor(abs(steps) + 0.5) * (1 if steps >= 0 else -1)
 
     return (

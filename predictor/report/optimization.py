@@ -15,6 +15,7 @@ from rich.text import Text
 from predictor.boards.board import Board, find_board, shipped_boards
 from predictor.cost.instructions import work
 from predictor.cost.op_count import layers
+from predictor.memory import plan_cpsat
 from predictor.memory.arena import PlannedBuffer
 from predictor.memory.deployment import smallest
 from predictor.memory.optimizer import Instructions, Optimized, OptimizeOptions, optimize
@@ -287,6 +288,8 @@ def _notes(result: Optimization) -> list[Text]:
     else:
         proof = f"the solver was stopped: a plan may be up to {found.gap_bytes:,} bytes lower"
     lines.append(f"{proof} ({found.solver_s:.2f} s)")
+    if not found.is_optimal and not plan_cpsat.is_available():
+        lines.append('OR-tools finds and proves more: pip install "mcu-predictor[optimize]"')
     if found.steered:
         names = ", ".join(map(str, found.steered))
         lines.append(

@@ -193,13 +193,21 @@ def test_prints_on_a4(report: Path, open_page: Any) -> None:
     assert b"/MediaBox [0 0 594.95996 841.91998]" in pdf or b"/MediaBox [0 0 595 842]" in pdf
 
 
+def _processor_seconds(page: Any) -> float:
+    """What the page's process has computed: the time on a machine that does nothing else."""
+    session = page.context.new_cdp_session(page)
+    session.send("Performance.enable")
+    metrics = session.send("Performance.getMetrics")["metrics"]
+    return next(metric["value"] for metric in metrics if metric["name"] == "ProcessTime")
+
+
 def test_two_thousand_operators_open_in_time(tmp_path: Path, open_page: Any) -> None:
     model, report = tmp_path / "chain.tflite", tmp_path / "chain.html"
     model.write_bytes(chain(2000, branch_every=5).build())
     run(["report", str(model), "-o", str(report)])
     page = open_page(report)
     page.evaluate("new Promise((done) => requestAnimationFrame(() => setTimeout(done)))")
-    assert page.evaluate("performance.now()") < 3000
+    assert _processor_seconds(page) < 3
     assert page.locator(".blocks rect").count() > 2000
     page.locator("table.sortable th", has_text="MACs").get_by_role("button").click()
     macs = [int(text.replace(",", "")) for text in _cells(page, MACS_COLUMN)[:3]]

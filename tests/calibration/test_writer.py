@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from predictor import toml
@@ -53,6 +53,7 @@ CALIBRATION = st.builds(
 )
 
 
+@settings(deadline=None)
 @given(CALIBRATION)
 def test_what_is_written_is_read_again(calibration: Calibration) -> None:
     text = updated(_text("f446re"), calibration, POWERS)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from predictor.characterize import study
@@ -163,6 +163,7 @@ def _result(group: str, board: str, ops: int, seconds: float, watts: float = 0.4
     )  # fmt: skip
 
 
+@settings(deadline=None)
 @given(
     st.floats(1e-9, 1e-6),
     st.floats(0, 1e-2),

@@ -27,7 +27,7 @@ def test_quantiles_are_students(level: int, freedom: float) -> None:
 @pytest.mark.parametrize("level", [80, 95])
 @pytest.mark.parametrize("count", [2, 3, 5, 12])
 def test_intervals_hold_as_often_as_they_say(level: int, count: int) -> None:
-    """A board whose models scatter by 4 % is calibrated on a few; then another model is measured."""
+    """A board whose models scatter by 4 % is calibrated on a few; another model is measured."""
     rng = random.Random(100 * count + level)
     held, rounds = 0, 4000
     for _ in range(rounds):

@@ -1,9 +1,10 @@
 """Code blocks of Markdown pages, and what it takes to run them.
 
 A block is run by its language: ``sh`` by bash, ``python`` by this Python. With a title
-(```` ```toml title="predictor.toml" ````) it is written to that file instead. A ``text`` block
-right after one that runs is its output, where a line of dots stands for any lines. An HTML comment
-right before a block says what is special about it, several words separated by semicolons::
+(```` ```toml title="predictor.toml" ````) it is written to that file instead. A ``console`` block
+shows what needs a board on the bench, which ``tests/measure`` replaces; it is not run. A ``text``
+block right after one that runs is its output, where a line of dots stands for any lines. An HTML
+comment right before a block says what is special about it, several words separated by semicolons::
 
     <!-- exit 3 -->           ends with this code
     <!-- slow -->             takes minutes
@@ -26,11 +27,15 @@ RUN = ("sh", "python")
 
 @dataclass(slots=True)
 class Block:
-    """A fenced block; ``line`` is that of its first line of content, from 1."""
+    """A fenced block; ``line`` is that of its first line of content, from 1.
+
+    ``follows`` tells whether nothing but blank lines stands between it and the block before.
+    """
 
     language: str
     content: str
     line: int
+    follows: bool = False
     title: str = ""
     exit_code: int = 0
     is_slow: bool = False
@@ -48,7 +53,7 @@ def blocks_of(page: Path) -> list[Block]:
     found: list[Block] = []
     before: Block | None = None
     for block in _fenced(page.read_text("utf-8").splitlines()):
-        if block.language == "text" and before is not None and before.runs:
+        if block.language == "text" and block.follows and before is not None and before.runs:
             before.output = block
         elif block.runs or block.title:
             found.append(block)
@@ -59,11 +64,14 @@ def blocks_of(page: Path) -> list[Block]:
 def _fenced(lines: list[str]) -> Iterator[Block]:
     comment = ""
     index = 0
+    follows = False
     while index < len(lines):
         opening = _FENCE.match(lines[index])
         if opening is None:
             found = _COMMENT.match(lines[index])
-            comment = found["words"] if found else comment if not lines[index].strip() else ""
+            is_blank = not lines[index].strip()
+            comment = found["words"] if found else comment if is_blank else ""
+            follows = follows and is_blank
             index += 1
             continue
         start = index + 1
@@ -71,11 +79,12 @@ def _fenced(lines: list[str]) -> Iterator[Block]:
         cut = len(opening["indent"])
         content = "".join(f"{line[cut:]}\n" for line in lines[start:index])
         title = _TITLE.search(opening["rest"])
-        block = Block(opening["language"], content, start + 1, title["title"] if title else "")
+        name = title["title"] if title else ""
+        block = Block(opening["language"], content, start + 1, follows, name)
         for words in filter(None, comment.split("; ")):
             _mark(block, words)
         yield block
-        comment = ""
+        comment, follows = "", True
         index += 1
 
 

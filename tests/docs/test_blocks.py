@@ -114,7 +114,8 @@ def test_comments_say_what_is_special(tmp_path: Path) -> None:
     page = tmp_path / "page.md"
     page.write_text(
         "<!-- exit 3; needs toolchain -->\n\n```sh\nfalse\n```\n\n```text\nout\n```\n"
-        '```toml title="a.toml"\nx = 1\n```\n```yaml\n```\n<!-- slow -->\n  ```sh\n  a\n  ```\n'
+        '```toml title="a.toml"\nx = 1\n```\nwords\n```text\nfree\n```\n'
+        "```yaml\n```\n<!-- slow -->\n  ```sh\n  a\n  ```\n"
     )
     first, second, third = blocks_of(page)
     assert (first.exit_code, first.needs, first.is_slow) == (3, ["toolchain"], False)

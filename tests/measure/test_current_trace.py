@@ -140,7 +140,7 @@ def test_empty_and_missing_files(tmp_path: Path) -> None:
         windows(tmp_path / "binary.csv")
 
 
-@settings(max_examples=200)
+@settings(max_examples=200, deadline=None)
 @given(st.text(st.characters(codec="utf-8"), max_size=200), st.integers(0, 3))
 def test_any_text_is_windows_or_an_error(
     tmp_path_factory: pytest.TempPathFactory, text: str, form: int

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from predictor.errors import MeasurementError
@@ -129,6 +129,7 @@ def test_no_file(tmp_path: Path) -> None:
         read(tmp_path / "none.csv")
 
 
+@settings(deadline=None)
 @given(st.lists(st.text(max_size=60), max_size=4), st.booleans())
 def test_any_text_is_rows_or_an_error(
     tmp_path_factory: pytest.TempPathFactory, lines: list[str], has_header: bool

@@ -10,8 +10,11 @@ import pytest
 
 import predictor
 from predictor.errors import ModelError
+from predictor.model.device_model import device_model
 from predictor.model.example_models import autoencoder, ds_cnn, mobilenet_v2
 from predictor.model.random_graphs import random_graph
+from predictor.model.tflite_writer import write_model
+from tests.networks import int4_layers, network
 
 MAX_SECONDS = 2.0
 MAX_EXTRA_BYTES = 500 << 20
@@ -49,16 +52,22 @@ def _mutate(content: bytes, rng: random.Random) -> bytes:
     return bytes(data)
 
 
-def _fuzz(count: int, seed: int) -> None:
+def _our_seeds() -> list[bytes]:
+    """Models for the project's own kernels: int4 ones, and device models."""
+    graphs = [network(), network("int4", "int4"), network("int4", "int8"), int4_layers()]
+    models = [*graphs, device_model(graphs[0]), device_model(graphs[1], "arena")]
+    return [write_model(graph) for graph in models]
+
+
+def _fuzz(count: int, seed: int, seeds: list[bytes], **options: str) -> None:
     rng = random.Random(seed)
-    seeds = _seeds()
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     predicted, refused = 0, 0
     for number in range(count):
         content = _mutate(rng.choice(seeds), rng)
         start = time.perf_counter()
         try:
-            predictor.predict(content).to_json()
+            predictor.predict(content, **options).to_json()
             predicted += 1
         except ModelError:
             refused += 1
@@ -70,11 +79,16 @@ def _fuzz(count: int, seed: int) -> None:
 
 
 def test_fuzz_short() -> None:
-    _fuzz(2_000, seed=1)
+    _fuzz(2_000, 1, _seeds())
+
+
+@pytest.mark.parametrize("revision", ["2020.07", "2026.08"])
+def test_fuzz_our_kernels(revision: str) -> None:
+    _fuzz(600, 2, _our_seeds(), kernels="ours", tflm=revision)
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
 @pytest.mark.parametrize("seed", range(10))
 def test_fuzz_long(seed: int) -> None:
-    _fuzz(10_000, seed=1000 + seed)
+    _fuzz(10_000, 1000 + seed, _seeds())

@@ -38,8 +38,9 @@ def copy(loops: Loops, calls: int, size: int, source: int = 0, target: int = 0) 
     )
     if source:
         loops.unaligned_loads += calls * words
-        if tail >= 2 and (source + tail % 2) % 2:
-            loops.unaligned_loads += calls
+    # The last byte of an odd number goes first, so that the half-word behind it is misaligned.
+    if tail >= 2 and (source + tail % 2) % 2:
+        loops.unaligned_loads += calls
 
 
 def fill(loops: Loops, calls: int, size: int, target: int = 0) -> None:

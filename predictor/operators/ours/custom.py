@@ -1,7 +1,8 @@
 """The custom operators of device models. Mirrors firmware/mn_operators/custom_operators.cc.
 
 All that an operator asks for follows from its options: Init allocates requantisation tables where
-they lie in the arena, Prepare requests the kernel's scratch buffer and looks at no tensor.
+they lie in the arena, Prepare requests the kernel's scratch buffer. It looks at no tensor; what
+would make the kernel leave one is refused here.
 """
 
 from __future__ import annotations
@@ -39,6 +40,15 @@ def _init(ctx: NodeContext) -> None:
 def _prepare(ctx: NodeContext) -> None:
     found = options(ctx)
     ctx.ensure(len(ctx.op.outputs) == 1, f"it has {len(ctx.op.outputs)} outputs, not 1")
+    inputs = len(found.tensor_bytes) - 1
+    tensors = [ctx.need_input(position, temp=False) for position in range(inputs)]
+    tensors.append(ctx.need_output(0, temp=False))
+    for tensor, wanted in zip(tensors, found.tensor_bytes, strict=True):
+        size = ctx.runtime_bytes(tensor)
+        ctx.ensure(
+            size == wanted,
+            f"its options are for {wanted} bytes of tensor {tensor.name!r}, which has {size}",
+        )
     size = scratch_bytes(found)
     if size:
         ctx.scratch(size)
