@@ -22,7 +22,7 @@ from scipy.optimize import nnls
 
 from benchmarks.layer_models import layer_model
 from benchmarks.truth_layers import truth_layers
-from predictor.cost.instructions import is_model, load_costs, shared_costs
+from predictor.cost.instructions import is_model, load_costs, loops_of, shared_costs
 from predictor.memory.preparation import PreparedNode, prepare
 from predictor.memory.revision import load_revision
 from predictor.model.tflite_reader import read_graph
@@ -58,7 +58,7 @@ def row_of(
     model: str, node: PreparedNode, counts: dict[str, float | None], is_truth: bool = False
 ) -> Row | None:
     """The row of an operator whose loops are known."""
-    loops = node.row.loops(node.context) if node.row.loops is not None else None
+    loops = loops_of(node)
     if loops is None or not loops.terms:
         return None
     op = node.context.op
