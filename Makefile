@@ -13,10 +13,11 @@ predict: $(STAMP)
 	mkdir -p build && $(BIN)/predict example -o build/ds_cnn.tflite
 	$(BIN)/predict build/ds_cnn.tflite --board f746zg
 
-# The same model in real TFLM firmware on an emulated board.
+# Person detection, or MODEL=file.tflite, in real TFLM firmware on an emulated board.
+emulate: MODEL ?= build/person_detection.tflite
 emulate: $(STAMP) firmware-tools
-	mkdir -p build && $(BIN)/predict example -o build/ds_cnn.tflite
-	$(BIN)/predict emulate build/ds_cnn.tflite --board f746zg
+	mkdir -p build && $(BIN)/predict example person_detection -o build/person_detection.tflite
+	$(BIN)/predict emulate $(MODEL) --board f746zg
 
 # The suite as CI runs it; test-all adds the tests that take minutes.
 test: $(DEVELOPMENT) firmware-tools
@@ -49,6 +50,7 @@ bench: $(DEVELOPMENT)
 	$(BIN)/python -m benchmarks.predictor
 	mkdir -p build && $(BIN)/predict example -o build/ds_cnn.tflite
 	$(BIN)/python -m benchmarks.emulation_speed build/ds_cnn.tflite
+	$(BIN)/python -m benchmarks.shadow_memory build/ds_cnn.tflite
 
 # TensorFlow and a speech synthesiser, for nas/ and its tests.
 nas-tools: $(VENV)/.nas-installed

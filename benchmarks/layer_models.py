@@ -12,7 +12,7 @@ from predictor.model.random_graphs import random_graph
 MODELS: Mapping[str, int] = MappingProxyType(
     {
         "conv": 30, "depthwise": 16, "connected": 8, "pool": 8, "elements": 16, "graph": 40,
-        "int16": 12, "float": 12, "int4": 8, "spread": 6, "graph-2020": 30,
+        "int16": 12, "float": 12, "int4": 8, "spread": 6, "wide16": 4, "graph-2020": 30,
     }
 )  # fmt: skip
 """Kinds of models with how many seeds are counted of each."""
@@ -140,6 +140,16 @@ def _int16(builder: ModelBuilder, chance: random.Random) -> TensorRef | None:
     return _of_type(builder, chance, "int16", None)
 
 
+def _wide16(builder: ModelBuilder, chance: random.Random) -> TensorRef | None:
+    """Convolutions of int16 with more products than fit a sum of 32 bit, and just below."""
+    depth, kernel = chance.choice((40, 48, 56, 64, 72)), chance.choice((3, (3, 4), (4, 4)))
+    x = builder.input((1, chance.randint(3, 6), chance.randint(4, 8), depth), "int16")
+    padding = chance.choice(("same", "valid"))
+    if padding == "valid" and x.shape[1] < 4:
+        return None
+    return builder.conv_2d(x, chance.choice((8, 16, 17, 32)), kernel=kernel, padding=padding)
+
+
 def _float(builder: ModelBuilder, chance: random.Random) -> TensorRef | None:
     return _of_type(builder, chance, "float32", None)
 
@@ -200,5 +210,6 @@ _LAYERS: Mapping[str, Layer] = MappingProxyType(
         "float": _float,
         "int4": _int4,
         "spread": _spread,
+        "wide16": _wide16,
     }
 )

@@ -1,7 +1,7 @@
 """Searches over tasks and budgets, and against random and uniform networks.
 
-Run as ``python -m benchmarks.nas_experiments FOLDER [--only fits|compare|int4]``. Each result is
-kept in FOLDER when it is there; started again, the script goes on with what is missing. All
+Run as ``python -m benchmarks.nas_experiments FOLDER [--only compare|fits|w4a8|w4a4]``. Each result
+is kept in FOLDER when it is there; started again, the script goes on with what is missing. All
 results go to ``benchmarks/nas_experiments.csv``, from which docs/nas.md has its figures.
 """
 
@@ -46,7 +46,7 @@ BUDGETS = {
         ("max_arena_bytes", 5_000),
     ),
     "faces": (
-        ("max_ops", 150_000),
+        ("max_ops", 200_000),
         ("max_ops", 300_000),
         ("max_flash_bytes", 115_000),
         ("max_arena_bytes", 14_000),
@@ -60,6 +60,8 @@ BUDGETS = {
 }
 COMPARED = {"digits": ("max_ops", 60_000), "japanese-vowels": ("max_ops", 800_000)}
 METHODS = ("dnas", "random", "uniform")
+_BITS = {"w4a8": (4, 8), "w4a4": (4, 4)}
+"""Bits of weights and activations, by group; 8 in the others."""
 
 
 def experiments() -> Iterator[Experiment]:
@@ -71,20 +73,23 @@ def experiments() -> Iterator[Experiment]:
     for task, budgets in BUDGETS.items():
         for budget in budgets:
             yield Experiment("fits", task, *budget)
-    for task, budgets in BUDGETS.items():
-        yield Experiment("int4", task, *budgets[1])
+    for group in _BITS:
+        for task, budgets in BUDGETS.items():
+            yield Experiment(group, task, *budgets[1])
 
 
 def run(experiment: Experiment, folder: Path) -> dict[str, Any]:
     """One experiment's row of the table."""
     from nas.constraints import Budget
     from nas.pipeline import load_data, make_request
-    from predictor import find_board
+    from predictor import Options, find_board
 
-    budget = Budget(find_board("f446re"), **{experiment.quantity: experiment.limit})
+    weights, activations = _BITS.get(experiment.group, (8, 8))
+    options = Options(kernels="ours") if activations == 4 else Options()
+    limit = {experiment.quantity: experiment.limit}
+    budget = Budget(find_board("f446re"), options, **limit)
     request = make_request(experiment.task, PRESET, budget, experiment.seed)
-    if experiment.group == "int4":
-        request.recipe.backbone["weight_bits"] = [4]
+    request.recipe.backbone.update(weight_bits=[weights], activation_bits=[activations])
     data = load_data(request.recipe, experiment.seed, None)
     start = time.process_time()
     method = _searched if experiment.method == "dnas" else _baseline
@@ -185,7 +190,7 @@ def write_table(rows: list[dict[str, Any]]) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--only", choices=("fits", "compare", "int4"))
+    parser.add_argument("--only", choices=("compare", "fits", *_BITS))
     arguments = parser.parse_args()
     from nas.cli.options import prepare_tensorflow
 

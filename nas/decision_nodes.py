@@ -55,6 +55,9 @@ class WidthChoice(DecisionNode):
     def labels(self) -> tuple[str, ...]:
         return tuple(str(channels) for channels in self.options)
 
+    def __len__(self) -> int:
+        return len(self.options)
+
 
 @dataclass(frozen=True)
 class SkipChoice(DecisionNode):

@@ -17,10 +17,20 @@ import tensorflow as tf
 
 from nas.model import SupernetModel
 from nas.network import network_graph, with_names
+from nas.optimized import planned_file
 from nas.quantizers import activation_limits, learnt_range, weight_limit
-from nas.supernet import ADD, DENSE, DEPTHWISE, INPUT, POOL, SOFTMAX, Layer, Supernet
+from nas.supernet import (
+    ADD,
+    DENSE,
+    DEPTHWISE,
+    INPUT,
+    POOL,
+    SOFTMAX,
+    Layer,
+    has_four_bit_activations,
+)
 from nas.trained_parameters import TrainedParameters, folded
-from predictor import read_graph
+from predictor import Options, read_graph
 from predictor.model.tflite_writer import write_model
 
 PROBABILITY_TOP = 255 / 256
@@ -85,18 +95,24 @@ def _on_grid(tops: dict[str, float], name: str, x: Any, activation: str) -> Any:
     return tf.quantization.fake_quant_with_min_max_args(x, low * step, high * step)
 
 
-def has_four_bit_activations(network: Supernet) -> bool:
-    return any(layer.output_bits == 4 for layer in network.layers)
-
-
-def export(model: SupernetModel) -> bytes:
+def export(model: SupernetModel, plan_for: Options | None = None) -> bytes:
     """The bytes of the ``.tflite`` file of a network without open decisions.
+
+    ``plan_for``: kernels and TFLM for which it gets a memory plan of its own; None leaves the
+    plan to TFLM.
 
     Raises:
         UsageError: the converter made other operators than the network has.
     """
     if has_four_bit_activations(model.supernet):
-        return write_model(network_graph(model.supernet, TrainedParameters(model)))
+        graph = network_graph(model.supernet, TrainedParameters(model))
+    else:
+        graph = with_names(read_graph(_converted(model)), model.supernet)
+    return write_model(graph) if plan_for is None else planned_file(graph, plan_for)
+
+
+def _converted(model: SupernetModel) -> bytes:
+    """What TensorFlow's converter makes of the network."""
     function = inference_function(model).get_concrete_function()
     converter = tf.lite.TFLiteConverter.from_concrete_functions([function])
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
@@ -106,8 +122,7 @@ def export(model: SupernetModel) -> bytes:
     with warnings.catch_warnings(), _quiet():
         # It expects statistics of a representative data set, which fake quantisation replaces.
         warnings.simplefilter("ignore")
-        content = converter.convert()
-    return write_model(with_names(read_graph(content), model.supernet))
+        return bytes(converter.convert())
 
 
 class _quiet:  # noqa: N801 - reads as a word

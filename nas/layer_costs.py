@@ -2,7 +2,7 @@
 
 Work, scratch, persistent arena and flatbuffer bytes of a layer are affine in each of its widths
 (multiples of 4 leave no rounding but that of whole buffers), so the predictor's answers for the
-smallest and largest widths give the coefficients for all between. Latency is so within a few
+smallest and largest widths give the coefficients for all between. Latency is so within one
 percent.
 """
 

@@ -51,9 +51,11 @@ class WeightedLayer(keras.layers.Layer):  # type: ignore[misc,unused-ignore]
     normalisation into them changes the steps and not the grid; dense layers have one step.
     """
 
-    def __init__(self, layer: Layer, inputs: int, outputs: int, bits: tuple[int, ...]) -> None:
+    def __init__(
+        self, layer: Layer, inputs: int, outputs: int, bits: tuple[int, ...], compute: Any
+    ) -> None:
         super().__init__(name=layer.name)
-        self.layer, self.bit_options = layer, bits
+        self.layer, self.bit_options, self._compute = layer, bits, compute
         shape: tuple[int, ...] = (*layer.kernel, inputs, outputs)
         if layer.kind == DEPTHWISE:
             shape = (*layer.kernel, outputs)
@@ -106,12 +108,12 @@ class WeightedLayer(keras.layers.Layer):  # type: ignore[misc,unused-ignore]
             return tf.matmul(tf.reshape(x, (-1, x.shape[-1])), kernel) + tf.convert_to_tensor(
                 self.bias
             )
-        strides = list(self.layer.stride)
+        x, kernel = tf.cast(x, self._compute), tf.cast(kernel, self._compute)
         if self.layer.kind == DEPTHWISE:
             x = _depthwise(x, kernel, self.layer.stride)
         else:
-            x = tf.nn.conv2d(x, kernel, strides, "SAME")
-        return self.normalization(x, training=training)
+            x = tf.nn.conv2d(x, kernel, list(self.layer.stride), "SAME")
+        return self.normalization(tf.cast(x, tf.float32), training=training)
 
     def unit(self, input_step: Any) -> Any:
         """What integer sums of this layer count, by channel, from the input's step on."""
@@ -128,9 +130,12 @@ def _depthwise(x: Any, kernel: Any, stride: tuple[int, int]) -> Any:
 
 
 class SupernetModel(keras.Model):  # type: ignore[misc,unused-ignore]
-    """Logits of a supernet for soft decisions, or of a network without open decisions."""
+    """Logits of a supernet for soft decisions, or of a network without open decisions.
 
-    def __init__(self, supernet: Supernet, seed: int = 0) -> None:
+    Convolutions are computed in ``compute``; everything else, quantisation above all, in float32.
+    """
+
+    def __init__(self, supernet: Supernet, seed: int = 0, compute: Any = tf.float32) -> None:
         super().__init__(name=supernet.name)
         keras.utils.set_random_seed(seed)
         self.supernet = supernet
@@ -141,6 +146,7 @@ class SupernetModel(keras.Model):  # type: ignore[misc,unused-ignore]
                 channels[layer.inputs[0]],
                 channels[layer.name],
                 supernet.bit_options(layer.bits),
+                compute,
             )
             for layer in supernet.layers
             if layer.kind in WEIGHTED

@@ -168,11 +168,11 @@ class _GraphWriter:
             shape = (channels, depth)
         scale = source.quantization.scale
         found = self._parameters.weights(layer, shape, len(self._tensors), scale)
-        zeros = (0,) * len(found.scales)
+        zeros = _zero_points(len(found.scales))
         quantization = Quantization(found.scales, zeros, axis)
         kind = _TYPES[int(layer.bits)]
         filter = self._add_tensor(f"{layer.name}/filter", shape, quantization, kind, found.filter)
-        bias_scales = tuple(scale * own for own in found.scales)
+        bias_scales = tuple(map(scale.__mul__, found.scales))
         bias = self._add_tensor(
             f"{layer.name}/bias", (channels,), Quantization(bias_scales, zeros), _INT32, found.bias
         )
@@ -214,6 +214,11 @@ def _output_shape(layer: Layer, shape: tuple[int, ...]) -> tuple[int, ...]:
 def _activation(position: int, bits: int) -> Quantization:
     """A quantisation that no other tensor has."""
     return Quantization((1.0 / (32 + position),), (-(2 ** (bits - 1)),))
+
+
+@lru_cache(maxsize=1024)
+def _zero_points(count: int) -> tuple[int, ...]:
+    return (0,) * count
 
 
 @lru_cache(maxsize=4096)

@@ -44,18 +44,26 @@ def load_data(recipe: Recipe, seed: int, folder: Path | None) -> Dataset:
 
 
 def search(
-    request: Any, data: Dataset, folder: Path, progress: Progress | None = None
+    request: Any,
+    data: Dataset,
+    folder: Path,
+    progress: Progress | None = None,
+    say: Callable[[str], None] = lambda text: None,
 ) -> dict[str, Any]:
-    """Searches, exports and verifies; returns the verification's table."""
+    """Searches, exports and verifies; returns the verification's table.
+
+    ``say`` gets a line about the search space before the search begins.
+    """
     from nas.search import Search
 
     search = Search(request, data, folder, progress)
+    say(search.overview())
     result = search.result()
     run = RunFolder(folder)
     if not result["fits"]:
         return {"fits": False, "closest": result}
     assert search.finetuner is not None
-    return _export_and_verify(run, search.finetuner.model, result, request.budget, data)
+    return _export_and_verify(run, search.finetuner.model, result, request, data)
 
 
 def export_run(folder: Path) -> Path:
@@ -63,8 +71,10 @@ def export_run(folder: Path) -> Path:
     from nas.checkpoint import write_bytes
     from nas.export import export
 
+    config = RunFolder(folder).read_json(CONFIG)["config"]
+    plan_for = _budget(config).options if config["memory"] == "optimized" else None
     path = folder / MODEL
-    write_bytes(path, export(trained_network(folder)))
+    write_bytes(path, export(trained_network(folder), plan_for))
     return path
 
 
@@ -106,13 +116,14 @@ def trained_network(folder: Path) -> Any:
 
 
 def _export_and_verify(
-    run: RunFolder, model: Any, result: dict[str, Any], budget: Budget, data: Dataset
+    run: RunFolder, model: Any, result: dict[str, Any], request: Any, data: Dataset
 ) -> dict[str, Any]:
     from nas.checkpoint import write_bytes
     from nas.export import export
     from nas.verify import verification
 
-    content = export(model)
+    budget = request.budget
+    content = export(model, budget.options if request.memory == "optimized" else None)
     write_bytes(run.path / MODEL, content)
     table = verification(content, result, budget, data)
     run.write_json(VERIFICATION, table)

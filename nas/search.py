@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -134,9 +135,19 @@ class Search:
         self._indices = np.arange(len(data.train_x))
         self._open_folder()
         with self.strategy.scope():
-            self.model = SupernetModel(self.supernet, request.seed)
+            self.model = self._make_model(self.supernet)
             self._calibrate(self.model, self._uniform())
             self.searcher = SearchTrainer(self.model, self.training, self.cost, request.budget)
+
+    def overview(self) -> str:
+        """The search space in one line: its size, and what its widest network takes."""
+        nodes = self.supernet.nodes
+        networks = math.prod(len(node) for node in nodes.values())
+        widest = self.cost.exact_of(self.supernet.widest())
+        return (
+            f"{len(nodes)} decisions, {networks:.1e} networks; the widest takes {widest.ops:,} "
+            f"ops, {widest.model_bytes:,} bytes of file, {widest.arena_bytes:,} bytes of arena"
+        )
 
     def result(self) -> dict[str, Any]:
         """Runs what is left of the search and returns its result, which the folder keeps."""
@@ -191,6 +202,10 @@ class Search:
             for name, node in self.supernet.nodes.items()
         }
 
+    def _make_model(self, network: Supernet) -> SupernetModel:
+        compute = tf.bfloat16 if self.training.mixed_precision else tf.float32
+        return SupernetModel(network, self.request.seed, compute)
+
     def _calibrate(self, model: SupernetModel, p: Any = None) -> None:
         model.calibrate(tf.constant(self.data.train_x[:CALIBRATION_BATCH]), p)
 
@@ -206,7 +221,7 @@ class Search:
         self, network: Supernet, source: SupernetModel | None = None
     ) -> WeightTrainer:
         with self.strategy.scope():
-            model = SupernetModel(network, self.request.seed)
+            model = self._make_model(network)
             if source is not None:
                 inherit(model, source)
             self._calibrate(model)

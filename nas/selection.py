@@ -50,9 +50,9 @@ def best(model: SupernetModel, found: list[Candidate], x: Any, y: Any) -> Candid
     """
     if len(found) == 1:
         return found[0]
-    averages = [(v, np.asarray(v)) for v in model.non_trainable_variables]
+    averages = [(v, v.numpy().copy()) for v in model.non_trainable_variables]
 
-    loss = tf.function(lambda p: cross_entropy(y, model(x, p, training=True)))
+    loss = tf.function(lambda p: cross_entropy(y, model(x, p, training=True)), autograph=False)
     losses = []
     for decisions, _ in found:
         p = one_hot(model.supernet, decisions)

@@ -157,6 +157,11 @@ class Supernet:
         return node
 
 
+def has_four_bit_activations(supernet: Supernet) -> bool:
+    """Whether any of its networks has them."""
+    return any(4 in supernet.bit_options(layer.output_bits) for layer in supernet.layers)
+
+
 class SupernetBuilder:
     """Collects layers and nodes and checks them; each method returns its tensor's name."""
 

@@ -52,7 +52,9 @@ def batches(
 
 def logits_of(model: SupernetModel, x: npt.NDArray[np.float32], p: Any = None) -> Any:
     """Logits for many samples."""
-    call = tf.function(lambda part: model(part, p, training=False), reduce_retracing=True)
+    call = tf.function(
+        lambda part: model(part, p, training=False), autograph=False, reduce_retracing=True
+    )
     parts = [
         call(tf.constant(x[start : start + EVALUATION_BATCH])).numpy()
         for start in range(0, len(x), EVALUATION_BATCH)
@@ -84,7 +86,7 @@ class WeightTrainer:
         self.variables = model.trainable_variables
         self.optimizer.build(self.variables)
         self._decayed = [v for v in self.variables if v.name == "kernel"]
-        self.step = tf.function(self._step)
+        self.step = tf.function(self._step, autograph=False)
 
     def _step(self, x: Any, y: Any, temperature: Any, seed: Any) -> Any:
         """One update on a replica's share of a batch; returns the loss."""
@@ -128,7 +130,7 @@ class SearchTrainer(WeightTrainer):
         )
         self._choices = list(logits.values())
         self.architecture_optimizer.build(self._choices)
-        self.decide = tf.function(self._decide)
+        self.decide = tf.function(self._decide, autograph=False)
         self.anchor()
 
     def anchor(self) -> ExactCost:

@@ -72,10 +72,11 @@ def recipe_options(command: Command) -> Command:
             click.option("--data", "data_path", type=FOLDER, help="Folder of a public data set."),
             click.option(
                 "--memory",
-                type=click.Choice(["liveness", "paper"]),
+                type=click.Choice(["liveness", "paper", "optimized"]),
                 default="liveness",
                 show_default=True,
-                help="Memory model that gives the search its gradients.",
+                help="What the search reckons with: TFLM's memory, the paper's model of it, or "
+                "an optimised plan, which the file then has.",
             ),
             click.option(
                 "--strategy",

@@ -52,7 +52,7 @@ def command(
     prepare_tensorflow(threads)
     request = pipeline.make_request(task, preset, budget, seed, recipe_path, memory, strategy)
     data = pipeline.load_data(request.recipe, seed, data_path)
-    table = pipeline.search(request, data, folder, Bar())
+    table = pipeline.search(request, data, folder, Bar(), lambda text: click.echo(text, err=True))
     if not table["fits"]:
         click.echo(closest_text(table["closest"]), err=True, nl=False)
         return EXIT_DOES_NOT_FIT

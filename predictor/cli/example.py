@@ -9,7 +9,7 @@ import click
 from predictor.cli.options import OUTPUT_PATH
 from predictor.cli.output import write_atomically
 
-NAMES = ("ds_cnn", "mobilenet_v2", "autoencoder")
+NAMES = ("ds_cnn", "person_detection", "mobilenet_v2", "autoencoder")
 """Keys of ``EXAMPLE_MODELS``, which loads too much to be read for a help text."""
 
 
@@ -20,9 +20,10 @@ def command(name: str, output: Path | None) -> int:
     """Write a network of usual shape with random weights, to try the other commands on.
 
     \b
-    ds_cnn        keyword spotting, as in MLPerf Tiny (the default)
-    mobilenet_v2  visual wake words, 96x96 pixels, width 0.35
-    autoencoder   anomaly detection, fully connected
+    ds_cnn            keyword spotting, as in MLPerf Tiny (the default)
+    person_detection  MobileNetV1 of width 0.25 on 96x96 pixels, as TFLM's example
+    mobilenet_v2      visual wake words, 96x96 pixels, width 0.35
+    autoencoder       anomaly detection, fully connected
     """
     from predictor.model.example_models import EXAMPLE_MODELS
 

@@ -120,16 +120,16 @@ def with_our_kernels(
 
     Args:
         available: those of TFLM.
-        registers_builtin: whether builtin operators that have a kernel run with it.
+        registers_builtin: whether builtin operators that have a kernel run with it; otherwise the
+            custom operators of device models do.
     """
-    operators = [
-        replace(operator, is_ours=True)
-        if registers_builtin and operator.name in DROP_IN
-        else operator
-        for operator in available
-    ]
+    if registers_builtin:
+        return tuple(
+            replace(operator, is_ours=True) if operator.name in DROP_IN else operator
+            for operator in available
+        )
     customs = (LinkableOperator(code, f"Register_{code}", True, 1, True) for code in CODES)
-    return (*operators, *customs)
+    return (*available, *customs)
 
 
 def select_operators(

@@ -273,14 +273,24 @@ def _run(
     return report, [outputs_of(graph, report, index) for index in range(len(samples))]
 
 
+def recorded_uses(model: FirmwareModel, firmware: Firmware, sample: Inputs) -> ModelUses:
+    """What an inference of a model without a plan reads and writes.
+
+    Raises:
+        EmulationError: the model does not run to its end.
+    """
+    collector = UseCollector(model.arena)
+    graph = model.arena.prepared.graph
+    _run(model, firmware, graph, [sample], _watcher(model, collector))
+    return collector.uses()
+
+
 def _watch(
     models: EmulatedModels, firmware: Firmware, roomy: Firmware, graph: Graph, sample: Inputs
 ) -> tuple[ModelUses, list[str]]:
     """What an inference uses, and the steps in which the planned model's accesses are others."""
-    unplanned, planned = models.unplanned, models.planned
-    collector = UseCollector(unplanned.arena)
-    _run(unplanned, roomy, graph, [sample], _watcher(unplanned, collector))
-    uses = collector.uses()
+    planned = models.planned
+    uses = recorded_uses(models.unplanned, roomy, sample)
     comparison = UseComparison(uses, planned.arena)
     _run(planned, firmware, graph, [sample], _watcher(planned, comparison))
     comparison.finish()

@@ -17,7 +17,8 @@ from typing import Any
 from predictor.errors import UsageError
 from predictor.memory.deployment import registers_builtin
 from predictor.memory.revision import Revision
-from predictor.model.graph import Graph
+from predictor.model.device_options import PREFIX
+from predictor.model.graph import CUSTOM_PREFIX, Graph
 from predictor.operators.ours.tables import DROP_IN_LABELS
 from predictor.operators.sizes import align_up
 
@@ -122,7 +123,8 @@ def _own_labels(labels: Iterable[str], is_drop_in: bool) -> frozenset[str]:
     """What the table calls operators as they are registered: builtin ones run with the project's
     kernels or with TFLM's."""
     if is_drop_in:
-        return frozenset(DROP_IN_LABELS.get(label, label) for label in labels)
+        own = frozenset(DROP_IN_LABELS.get(label, label) for label in labels)
+        return frozenset(label for label in own if not label.startswith(CUSTOM_PREFIX + PREFIX))
     return frozenset(labels) - frozenset(DROP_IN_LABELS.values())
 
 

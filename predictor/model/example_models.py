@@ -135,6 +135,43 @@ def autoencoder(
     return builder
 
 
+MOBILENET_V1_BLOCKS = (
+    (1, 64), (2, 128), (1, 128), (2, 256), (1, 256), (2, 512), *[(1, 512)] * 5, (2, 1024), (1, 1024)
+)  # fmt: skip
+"""Stride and channels at width 1 of each separable convolution (Howard et al., 2017, table 1)."""
+
+
+def person_detection(
+    *,
+    size: int = 96,
+    width: float = 0.25,
+    classes: int = 2,
+    type: Type = "int8",
+    weights: Type | None = None,
+    seed: int = 0,
+) -> ModelBuilder:
+    """MobileNetV1 on grey images, the network of TFLM's person detection."""
+    builder = ModelBuilder("person_detection", seed=seed)
+    x = _input(builder, (1, size, size, 1), type)
+    x = builder.conv_2d(
+        x, _multiple_of_8(32 * width), kernel=3, stride=2, activation="relu6", weights=weights
+    )
+    for stride, channels in MOBILENET_V1_BLOCKS:
+        x = builder.depthwise_conv_2d(
+            x, kernel=3, stride=stride, activation="relu6", weights=weights
+        )
+        channels = _multiple_of_8(channels * width)
+        x = builder.conv_2d(x, channels, activation="relu6", weights=weights)
+    x = builder.conv_2d(builder.average_pool_2d(x), classes, weights=weights)
+    builder.output(builder.softmax(builder.reshape(x, (1, classes))))
+    return builder
+
+
 EXAMPLE_MODELS: Mapping[str, Callable[..., ModelBuilder]] = MappingProxyType(
-    {"ds_cnn": ds_cnn, "mobilenet_v2": mobilenet_v2, "autoencoder": autoencoder}
+    {
+        "ds_cnn": ds_cnn,
+        "person_detection": person_detection,
+        "mobilenet_v2": mobilenet_v2,
+        "autoencoder": autoencoder,
+    }
 )

@@ -81,6 +81,9 @@ class _Writer:
         self._buffer_of: dict[int, int] = {}
         self._codes: dict[OperatorCode, int] = {}
         self._written: dict[Any, int] = {}
+        self._places: dict[tuple[int, str], int] = {}
+        self._kept: list[Sequence[float]] = []
+        """Objects whose identities are keys, so that no other gets them."""
 
     def model(self) -> None:
         subgraphs = [self._subgraph(subgraph) for subgraph in self._graph.subgraphs]
@@ -114,12 +117,20 @@ class _Writer:
         return int(builder.EndVector())
 
     def _numbers(self, values: Sequence[float], dtype: str) -> int:
-        key = (dtype, values)
-        position = self._written.get(key)
+        # Long vectors are often one object: its identity is found faster than its content.
+        place = (id(values), dtype)
+        position = self._places.get(place)
         if position is None:
-            position = int(self.builder.CreateNumpyVector(np.array(values, dtype=dtype)))
-            self._written[key] = position
+            key = (dtype, values)
+            position = self._written.get(key)
+            if position is None:
+                position = self._written[key] = self._new_vector(values, dtype)
+            self._places[place] = position
+            self._kept.append(values)
         return position
+
+    def _new_vector(self, values: Sequence[float], dtype: str) -> int:
+        return int(self.builder.CreateNumpyVector(np.array(values, dtype=dtype)))
 
     def _string(self, text: str) -> int:
         return int(self.builder.CreateString(text))
@@ -211,16 +222,18 @@ class _Writer:
     def _quantization(self, quantization: Quantization | None) -> int | None:
         if quantization is None:
             return None
-        position = self._written.get(quantization)
+        scales = self._numbers(quantization.scales, "float32")
+        zero_points = self._numbers(quantization.zero_points, "int64")
+        # Equal vectors are one, and their places take less hashing than their content.
+        key = (scales, zero_points, quantization.dimension)
+        position = self._written.get(key)
         if position is None:
-            scales = self._numbers(quantization.scales, "float32")
-            zero_points = self._numbers(quantization.zero_points, "int64")
             tflite.QuantizationParametersStart(self.builder)
             tflite.QuantizationParametersAddScale(self.builder, scales)
             tflite.QuantizationParametersAddZeroPoint(self.builder, zero_points)
             tflite.QuantizationParametersAddQuantizedDimension(self.builder, quantization.dimension)
             position = int(tflite.QuantizationParametersEnd(self.builder))
-            self._written[quantization] = position
+            self._written[key] = position
         return position
 
     def _operator(self, op: Operator) -> int:
@@ -295,13 +308,8 @@ class _Writer:
 class _Sizer(_Writer):
     """A writer that only counts: vectors need no content."""
 
-    def _numbers(self, values: Sequence[float], dtype: str) -> int:
-        key = (dtype, values)
-        position = self._written.get(key)
-        if position is None:
-            position = self.builder.vector(len(values), np.dtype(dtype).itemsize)
-            self._written[key] = position
-        return position
+    def _new_vector(self, values: Sequence[float], dtype: str) -> int:
+        return int(self.builder.vector(len(values), np.dtype(dtype).itemsize))
 
     def _bytes(self, data: memoryview | bytes, alignment: int) -> int:
         self.builder.Prep(alignment, len(data))

@@ -25,8 +25,9 @@ Steps = npt.NDArray[np.int64]
 
 NOTHING = 1 << 62
 """First element read by a step that reads nothing."""
-MAX_STEPS = 1 << 23
-"""Kernels of more steps are not looked at: the file is taken for hostile."""
+MAX_STEPS = 1 << 22
+MAX_CHANNELS = 1 << 16
+"""Kernels of more steps or channels are not looked at: the file is taken for hostile."""
 
 
 class InputOverlap(NamedTuple):
@@ -167,7 +168,9 @@ def windows_of(
     if len(in_shape) != 4 or len(out_shape) != 4 or min(sizes) < 1:
         return None
     padding = padding_of(options, in_shape[1:3], filter_size, dilation)
-    if max(in_shape[0], *sizes) > MAX_STEPS or ctx.element_count(output) > MAX_STEPS:
+    if max(sizes) > MAX_STEPS or ctx.element_count(output) > MAX_STEPS:
+        return None
+    if max(in_shape[3], out_shape[3]) > MAX_CHANNELS:
         return None
     return Windows(
         images=in_shape[0],

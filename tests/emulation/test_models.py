@@ -16,11 +16,13 @@ from predictor.errors import MissingDependencyError, RefusedError
 from predictor.model.builder import ModelBuilder
 from predictor.model.example_models import EXAMPLE_MODELS, ds_cnn
 from predictor.model.graph import Graph, TensorType
+from predictor.model.random_graphs import random_graph
 from predictor.model.tflite_reader import read_graph
 from predictor.report.prediction import Options, Prediction, predict_graph
 from tests.shared_data import MODELS, needs_shared
 
 REVISION = "2020.07"
+SLOW = pytest.mark.slow
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -80,20 +82,41 @@ def is_supported_int8(graph: Graph) -> bool:
     return True
 
 
+def check_shared_models(folder: str, boards_each: int) -> None:
+    """Runs what TFLM of 2020 supports of a folder, each model on so many boards, in turn."""
+    boards, ran = shipped_boards(), 0
+    for turn, path in enumerate(sorted((MODELS / folder).glob("*.tflite"))):
+        content = path.read_bytes()
+        if not is_supported_int8(read_graph(content)):
+            continue
+        for board in [boards[(turn + n) % len(boards)] for n in range(boards_each)]:
+            try:
+                ran += check_on_board(content, board)
+            except AssertionError as error:
+                raise AssertionError(f"{path.name} on {board.name}: {error}") from error
+    assert ran > 0
+
+
 @needs_shared
 @pytest.mark.timeout(1200)
-@pytest.mark.parametrize("folder", ["", "ops", "rnd", "sweep"])
-def test_shared_models(folder: str) -> None:
-    ran = 0
-    for path in sorted((MODELS / folder).glob("*.tflite")):
-        content = path.read_bytes()
-        if is_supported_int8(read_graph(content)):
-            for board in shipped_boards():
-                try:
-                    ran += check_on_board(content, board)
-                except AssertionError as error:
-                    raise AssertionError(f"{path.name} on {board.name}: {error}") from error
-    assert ran > 0
+@pytest.mark.parametrize(("folder", "boards_each"), [("", 3), ("ops", 1), ("rnd", 1)])
+def test_shared_models(folder: str, boards_each: int) -> None:
+    check_shared_models(folder, boards_each)
+
+
+@pytest.mark.slow
+@needs_shared
+@pytest.mark.timeout(7200)
+@pytest.mark.parametrize("folder", ["ops", "rnd", "sweep"])
+def test_all_shared_models_on_all_boards(folder: str) -> None:
+    check_shared_models(folder, 3)
+
+
+@pytest.mark.parametrize("seed", [*range(6), *(pytest.param(n, marks=SLOW) for n in range(6, 100))])
+def test_random_graphs(seed: int) -> None:
+    boards = shipped_boards()
+    content = random_graph(seed, mid_2020=True, max_operators=30).build()
+    assert check_on_board(content, boards[seed % len(boards)])
 
 
 @pytest.mark.parametrize("name", EXAMPLE_MODELS)

@@ -15,17 +15,15 @@ import pytest
 from predictor.boards.board import find_board
 from predictor.emulation.firmware_build import build
 from predictor.emulation.host_runtime import HostRuntime
-from predictor.emulation.model_run import RunOptions, random_inputs, run_inputs
-from predictor.emulation.plan_proof import Firmware, proof_inputs
+from predictor.emulation.model_run import random_inputs
+from predictor.emulation.plan_proof import Firmware, FirmwareModel, proof_inputs, recorded_uses
 from predictor.emulation.roomy_board import with_more_ram
 from predictor.emulation.shadow_memory import (
-    ModelUses,
     plan_offsets,
     stale_reads,
 )
-from predictor.emulation.shadow_run import UseCollector, watch_arena, without_plan
+from predictor.emulation.shadow_run import without_plan
 from predictor.emulation.toolchain import find_toolchain
-from predictor.emulation.unicorn_machine import UnicornMachine
 from predictor.errors import MissingDependencyError
 from predictor.memory.arena import ArenaReport, arena
 from predictor.memory.revision import load_revision
@@ -59,24 +57,6 @@ def report_of(content: bytes) -> ArenaReport:
     return arena(read_graph(content), load_revision(*REVISION))
 
 
-def uses_of(content: bytes, report: ArenaReport) -> ModelUses:
-    collector = UseCollector(report)
-    graph = report.prepared.graph
-    run_inputs(
-        UnicornMachine(firmware().platform),
-        content,
-        graph,
-        firmware().image,
-        [random_inputs(graph, 0)],
-        report.required_bytes,
-        RunOptions(),
-        lambda machine: watch_arena(
-            machine, report, report.required_bytes, collector.layout, collector.consume
-        ),
-    )
-    return collector.uses()
-
-
 @dataclass
 class Tally:
     """What became of the mutations of a model."""
@@ -91,7 +71,8 @@ def sabotage(content: bytes, count: int, seed: int, follows_accesses: bool = Tru
     """Holds shadow memory's reports of broken plans against both accounts of the truth."""
     content = without_plan(content)
     report = report_of(content)
-    uses = uses_of(content, report)
+    sample = random_inputs(report.prepared.graph, 0)
+    uses = recorded_uses(FirmwareModel(content, report), firmware(), sample)
     accesses = trace(content, report, firmware()) if follows_accesses else None
     samples = proof_inputs(report.prepared.graph, INPUTS)
     tally = Tally()

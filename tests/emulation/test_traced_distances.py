@@ -13,13 +13,11 @@ from predictor.boards.board import find_board
 from predictor.cli.emulate_job import predict_firmware
 from predictor.emulation.byte_uses import FIRST_WRITE, LAST_READ, UNUSED, Uses
 from predictor.emulation.firmware_build import build
-from predictor.emulation.model_run import RunOptions, random_inputs, run_inputs
-from predictor.emulation.plan_proof import Firmware
+from predictor.emulation.model_run import random_inputs
+from predictor.emulation.plan_proof import Firmware, FirmwareModel, recorded_uses
 from predictor.emulation.roomy_board import with_more_ram
 from predictor.emulation.shadow_memory import TENSOR, ModelUses, stale_reads
-from predictor.emulation.shadow_run import UseCollector, watch_arena
 from predictor.emulation.toolchain import find_toolchain
-from predictor.emulation.unicorn_machine import UnicornMachine
 from predictor.errors import MissingDependencyError
 from predictor.memory.overlap import distance_of
 from predictor.model.builder import ModelBuilder
@@ -48,22 +46,10 @@ def firmware(kernels: str, registers_builtin: bool) -> Firmware:
 def recorded(content: bytes, kernels: str) -> tuple[Prediction, ModelUses]:
     """A prediction of a model, and what one inference uses."""
     predicted, _ = predict_firmware(content, BOARD, None, kernels)
-    report, graph = predicted.arena, predicted.deployed.graph
-    collector, built = UseCollector(report), firmware(kernels, predicted.registers_builtin)
-    result = run_inputs(
-        UnicornMachine(built.platform),
-        predicted.deployed.content or b"",
-        graph,
-        built.image,
-        [random_inputs(graph, 0)],
-        report.required_bytes,
-        RunOptions(),
-        lambda machine: watch_arena(
-            machine, report, report.required_bytes, collector.layout, collector.consume
-        ),
-    )
-    assert result.fault is None
-    return predicted, collector.uses()
+    model = FirmwareModel(predicted.deployed.content or b"", predicted.arena)
+    built = firmware(kernels, predicted.registers_builtin)
+    sample = random_inputs(predicted.deployed.graph, 0)
+    return predicted, recorded_uses(model, built, sample)
 
 
 def traced_distance(input: Uses, output: Uses) -> int:

@@ -219,6 +219,23 @@ def _settled_model(backbone: str, weights: int, activations: int, data: Any) -> 
     return model
 
 
+def test_files_with_a_plan_take_what_the_search_said(data: Any) -> None:
+    from nas.cost import exact_cost
+    from nas.export import export
+    from predictor import Options, predict
+
+    model = _settled_model("mobilenet_v2", 8, 8, data)
+    options = Options(kernels="ours")
+    content = export(model, plan_for=options)
+    searched = exact_cost(model.supernet, "f446re", options, optimized=True)
+    found = predict(content, "f446re", kernels="ours")
+    assert found.arena.required_bytes == searched.arena_bytes
+    assert "OfflineMemoryAllocation" in found.graph.metadata
+    assert len(content) == pytest.approx(searched.model_bytes, rel=0.02)
+    plain = exact_cost(model.supernet, "f446re", options).prediction.arena
+    assert searched.prediction.arena.used_bytes < plain.used_bytes
+
+
 def test_integer_runtime_computes_what_litert_computes(data: Any) -> None:
     from nas.integer_runtime import run_graph
     from nas.network import network_graph
@@ -272,6 +289,75 @@ def test_the_report_draws_runs_and_sweeps(
     assert (folder / "constraints.png").read_bytes().startswith(b"\x89PNG")
     assert run(["report", str(tmp_path)]) == 2
     assert "no run" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_ctrl_c_leaves_a_run_that_goes_on(tmp_path: Path) -> None:
+    import signal
+    import subprocess
+    import sys
+    import time
+
+    recipe = tmp_path / "recipe.toml"
+    recipe.write_text(RECIPE.format(bits="[8]").replace("search_epochs = 2", "search_epochs = 8"))
+    run = tmp_path / "run"
+    command = [sys.executable, "-m", "nas.search_cli", "search", "--task", "digits"]
+    command += ["--recipe", str(recipe), "--preset", "smoke", "--max-ops", "30k"]
+    command += ["--out", str(run), "--threads", "1"]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    metrics = run / "metrics.jsonl"
+    while process.poll() is None and not (metrics.is_file() and metrics.read_text()):
+        time.sleep(0.2)
+    process.send_signal(signal.SIGINT)
+    _, printed = process.communicate(timeout=120)
+    assert process.returncode == 130, printed
+    assert printed.splitlines()[-1] == "interrupted"
+    assert not (run / "result.json").exists()
+    before = metrics.read_text()
+    assert subprocess.run(command, check=False, capture_output=True).returncode == 0
+    assert metrics.read_text().startswith(before.splitlines()[0])
+    assert len(metrics.read_text().splitlines()) == 1 + 8 + 6
+    assert (run / "model.tflite").is_file()
+
+
+@pytest.mark.slow
+def test_mirrored_replicas_share_batches(tmp_path: Path) -> None:
+    """In a process of its own: devices are set before TensorFlow starts."""
+    import subprocess
+    import sys
+
+    recipe = tmp_path / "recipe.toml"
+    recipe.write_text(RECIPE.format(bits="[8]"))
+    code = (
+        "import sys, tensorflow as tf\n"
+        "cpu = tf.config.list_physical_devices('CPU')[0]\n"
+        "two = [tf.config.LogicalDeviceConfiguration()] * 2\n"
+        "tf.config.set_logical_device_configuration(cpu, two)\n"
+        "from nas.search_cli import run\n"
+        "sys.exit(run(sys.argv[1:]))\n"
+    )
+    command = [sys.executable, "-c", code, "search", "--task", "digits", "--recipe", str(recipe)]
+    command += ["--preset", "smoke", "--max-ops", "30k", "--strategy", "mirrored"]
+    command += ["--out", str(tmp_path / "run")]
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert "fits f446re: yes" in done.stdout
+
+
+@pytest.mark.slow
+def test_sweeps_run_on_ray(tmp_path: Path) -> None:
+    pytest.importorskip("ray", reason="ray is not installed")
+    import subprocess
+    import sys
+
+    recipe = tmp_path / "recipe.toml"
+    recipe.write_text(RECIPE.format(bits="[8]"))
+    command = [sys.executable, "-m", "nas.search_cli", "sweep", "--ray", "local"]
+    command += ["--out", str(tmp_path / "sweep"), "--task", "digits", "--recipe", str(recipe)]
+    command += ["--preset", "smoke", "--max-ops", "30k", "--threads", "1"]
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert "seed0: done" in done.stdout
 
 
 def test_sweeps_make_one_job_for_each_value_and_seed(

@@ -23,7 +23,7 @@ def test_candidates_keep_the_budget_and_start_with_the_most_probable() -> None:
     logits = {name: np.zeros(len(node)) for name, node in supernet.nodes.items()}
 
     def excess(decisions: Any) -> float:
-        return _channels(supernet, decisions) / 60 - 1
+        return _channels(supernet, decisions) / 61 - 1
 
     found = candidates(logits, supernet, excess, 8, seed=1)
     assert len(found) > 1
@@ -59,7 +59,7 @@ def test_the_smallest_loss_wins_and_averages_stay() -> None:
     widest = supernet.widest()
     model.calibrate(x, {n: tf.constant(v) for n, v in one_hot(supernet, widest).items()})
     narrow = widest | {"stem_width": 0, "block1_width": 0, "block3_width": 0}
-    before = [np.array(v) for v in model.non_trainable_variables]
+    before = [v.numpy().copy() for v in model.non_trainable_variables]
     losses = []
     for decisions in (widest, narrow):
         p = {name: tf.constant(v) for name, v in one_hot(supernet, decisions).items()}
@@ -68,5 +68,5 @@ def test_the_smallest_loss_wins_and_averages_stay() -> None:
         variable.assign(value)
     chosen, _ = best(model, [(widest, -0.1), (narrow, -0.2)], x, y)
     assert chosen == (widest, narrow)[int(np.argmin(losses))]
-    after = [np.array(v) for v in model.non_trainable_variables]
+    after = [v.numpy().copy() for v in model.non_trainable_variables]
     assert all(np.array_equal(a, b) for a, b in zip(before, after, strict=True))

@@ -167,6 +167,8 @@ def _recipe(**tables: Any) -> dict[str, Any]:
         (_recipe(training={"optimizer": "magic"}), "training.optimizer"),
         (_recipe(training={"final_temperature": 0.0}), "final_temperature"),
         (_recipe(training={"distillation": 2.0}), "distillation"),
+        (_recipe(training={"mixed_precision": 1}), "training.mixed_precision"),
+        (_recipe(training={"candidates": 0}), "training.candidates"),
     ],
 )
 def test_malformed_recipes_give_one_clear_error(table: dict[str, Any], message: str) -> None:
