@@ -8,7 +8,7 @@ whether buffers overlap, so this needs no change of the runtime.
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from predictor.memory.arena import ArenaReport, PlannedBuffer
@@ -197,13 +197,6 @@ def unsafe_overlaps(report: ArenaReport) -> list[tuple[PlannedBuffer, PlannedBuf
     problem = PlanProblem(plan_buffers(buffers), allowed)
     pairs = problem.faults([buffer.offset for buffer in buffers])
     return [(buffers[i], buffers[j]) for i, j in pairs]
-
-
-def distances(report: ArenaReport) -> Mapping[NodeKey, OperatorDistance]:
-    """What is known of each operator."""
-    return {
-        (item.subgraph_index, item.index): item for item in map(distance_of, report.prepared.nodes)
-    }
 
 
 def optimized_bound_bytes(report: ArenaReport) -> int:
