@@ -50,6 +50,7 @@ bench: $(DEVELOPMENT)
 	$(BIN)/python -m benchmarks.predictor
 	mkdir -p build && $(BIN)/predict example -o build/ds_cnn.tflite
 	$(BIN)/python -m benchmarks.emulation_speed build/ds_cnn.tflite
+	$(BIN)/python -m benchmarks.shadow_memory build/ds_cnn.tflite
 
 # TensorFlow and a speech synthesiser, for nas/ and its tests.
 nas-tools: $(VENV)/.nas-installed

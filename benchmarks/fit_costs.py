@@ -22,7 +22,7 @@ from scipy.optimize import nnls
 
 from benchmarks.layer_models import layer_model
 from benchmarks.truth_layers import truth_layers
-from predictor.cost.instructions import is_model, load_costs, shared_costs
+from predictor.cost.instructions import is_model, load_costs, loops_of, shared_costs
 from predictor.memory.preparation import PreparedNode, prepare
 from predictor.memory.revision import load_revision
 from predictor.model.tflite_reader import read_graph
@@ -58,7 +58,7 @@ def row_of(
     model: str, node: PreparedNode, counts: dict[str, float | None], is_truth: bool = False
 ) -> Row | None:
     """The row of an operator whose loops are known."""
-    loops = node.row.loops(node.context) if node.row.loops is not None else None
+    loops = loops_of(node)
     if loops is None or not loops.terms:
         return None
     op = node.context.op
@@ -66,7 +66,9 @@ def row_of(
 
 
 def counted_rows(path: Path, revision: str, kernels: str) -> list[Row]:
-    """Rows of layers that the project counted itself."""
+    """Rows of layers that the project counted itself; none without the file."""
+    if not path.is_file():
+        return []
     found: dict[str, list[dict[str, str]]] = defaultdict(list)
     with path.open(encoding="utf-8", newline="") as file:
         for line in csv.DictReader(line for line in file if not line.startswith("#")):
@@ -218,6 +220,8 @@ def model_report(rows: Sequence[Row], least: float) -> None:
         if true >= least and np.isfinite(guess)
     )
     values = [error for error, _ in errors]
+    if not values:
+        return
     print(
         f"models: {len(values)}, median {100 * np.median(values):.2f} %, worst "
         + ", ".join(f"{model} {100 * error:.2f} %" for error, model in errors[:-6:-1])
@@ -251,20 +255,22 @@ def main() -> None:
         row.predicted["instructions"] = predicted(row, costs["instructions"], "instructions")
     report(truth, "instructions", "instructions, fitted")
     model_report(truth, 100_000)
+    counted = layers_of([*rows, *truth])
     if arguments.fill_from:
-        # The same source for another core: nearer than a proxy where nothing was counted.
+        # The same source for another core takes within a few percent of the same.
         other = load_costs(arguments.revision, arguments.kernels, arguments.fill_from)
-        for term, cost in other.items():
-            if term not in costs["instructions"] and term not in shared_costs():
-                for metric in METRICS:
-                    costs[metric][term] = getattr(cost, metric)
+        for term in other.keys() - costs["instructions"].keys() - shared_costs().keys():
+            counted[term] = int(other[term].layers)
+            for metric in METRICS:
+                costs[metric][term] = getattr(other[term], metric)
     note = (
         f"# Costs of one run of each loop: TFLM {arguments.revision}, {arguments.kernels}, "
         f"{arguments.core}.\n# python -m benchmarks.fit_costs {arguments.revision} "
         f"{arguments.kernels} {arguments.core}: {len(rows)} layers counted on an emulated core\n"
-        f"# (benchmarks/data) and {0 if arguments.no_truth else len(truth)} of upstream TFLM.\n"
+        f"# (benchmarks/data) and {0 if arguments.no_truth else len(truth)} of upstream TFLM"
+        f"{f'; the rest as on the {arguments.fill_from}' if arguments.fill_from else ''}.\n"
     )
-    write(OUT / f"{name}.csv", costs, layers_of([*rows, *truth]), note)
+    write(OUT / f"{name}.csv", costs, counted, note)
     load_costs.cache_clear()
 
 

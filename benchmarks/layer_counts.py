@@ -29,6 +29,7 @@ from predictor.emulation.model_run import END_SYMBOL, random_inputs
 from predictor.emulation.platforms import Platform, board_platform
 from predictor.emulation.runner_report import read_report
 from predictor.emulation.unicorn_machine import UnicornMachine
+from predictor.memory.revision import OURS
 from predictor.report.prediction import predict
 
 FLASH_BYTES = 4 << 20
@@ -176,6 +177,7 @@ def firmware(board: str, tflm: Path | None, kernels: str | None) -> FirmwareImag
         spacious(find_board(board))[0],
         tflm_dir=tflm,
         kernels=kernels,
+        registers_builtin=kernels == OURS,
         progress=lambda text: None,
     )
 

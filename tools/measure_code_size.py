@@ -43,9 +43,10 @@ TABLE = Path(flash.__file__).parent / "code_size" / "2020.07.json"
 DEFAULT_KERNELS = "reference"
 BOARDS = {"cortex-m4": "f446re", "cortex-m7": "f746zg"}
 SOURCE = [
-    "TFLM of TensorFlow 33689c48ad (crates.io package tfmicro 0.1.0), reference kernels, and this "
-    "project's runner, built by firmware/ with arm-none-eabi-gcc 12.2 at -O2 with --gc-sections: "
-    "one image linked per operator, sizes from the linker maps (tools/measure_code_size.py).",
+    "TFLM of TensorFlow 33689c48ad (crates.io package tfmicro 0.1.0), reference kernels or (ours) "
+    "this project's kernels, and this project's runner, built by firmware/ with arm-none-eabi-gcc "
+    "12.2 at -O2 with --gc-sections: one image linked per operator, sizes from the linker maps "
+    "(tools/measure_code_size.py).",
     "base_bytes: the runner without operators. A group is code that at least one of the operators "
     "in linked_by links.",
     "error: the largest error, as a fraction, of images with random sets of operators and with all "

@@ -118,7 +118,7 @@ def _predict(
 
 def _greedy(prediction: Prediction) -> Prediction:
     """The model without the plan that its file brings."""
-    from predictor.memory.optimizer import without_plan
+    from predictor.memory.offline_plan import without_plan
 
     return predict_graph(
         without_plan(prediction.graph), prediction.board, prediction.options, prediction.path

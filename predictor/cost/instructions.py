@@ -16,7 +16,9 @@ from pathlib import Path
 
 from predictor.cost.op_count import Layer
 from predictor.memory.preparation import PreparedGraph, PreparedNode
+from predictor.memory.revision import OURS
 from predictor.operators.loops import Loops
+from predictor.operators.registry import OPERATORS
 
 _FOLDER = Path(__file__).parent / "coefficients"
 
@@ -70,7 +72,19 @@ CostTable = Mapping[str, Costs]
 def load_costs(revision: str, kernels: str, core: str) -> CostTable:
     """The table for a revision, kernel set and core; empty where none was measured."""
     path = _FOLDER / f"{revision}_{kernels}_{core}.csv"
-    return {**shared_costs(), **_read(path)} if path.is_file() else {}
+    # Operators that the project has no kernel for run TFLM's reference kernel.
+    others = load_costs(revision, "reference", core) if kernels == OURS else {}
+    own = {**shared_costs(), **_read(path)} if path.is_file() else {}
+    return {**others, **own}
+
+
+def loops_of(node: PreparedNode) -> Loops | None:
+    """The loops of an operator; kernels of earlier revisions have those of their successors."""
+    counter = node.row.loops
+    if counter is None:
+        current = OPERATORS.find(node.row.name)
+        counter = current.loops if current is not None else None
+    return counter(node.context) if counter is not None else None
 
 
 @cache
@@ -102,7 +116,7 @@ def work(prepared: PreparedGraph, core: str, layers: Iterable[Layer]) -> tuple[W
 
 
 def _work(node: PreparedNode, layer: Layer, costs: CostTable) -> Work:
-    loops = node.row.loops(node.context) if node.row.loops is not None else None
+    loops = loops_of(node)
     if loops is not None and loops.terms.keys() <= costs.keys():
         is_sure = is_model(costs[term].layers for term in loops.terms)
         return _sum(loops, costs, Basis.MODEL if is_sure else Basis.PROXY)

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from predictor.emulation.host_runtime import HostRuntime, is_installed
 from predictor.errors import MissingDependencyError
-from predictor.memory.optimizer import without_plan
+from predictor.memory.offline_plan import without_plan
 from predictor.model.device_model import has_int4_activations, is_device_model, original_model
 from predictor.model.tflite_reader import read_graph
 from predictor.model.tflite_writer import write_model

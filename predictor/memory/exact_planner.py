@@ -79,6 +79,7 @@ class _Solver:
         if best.is_optimal and not best.chosen:
             self.best = replace(best, is_complete=True)
         elif has_solver:
+            self._deadline += plan_cpsat.load()
             self.best = plan_cpsat.solve(self._problem, best, self._deadline, self._max_price)
         elif best.chosen:
             self._drop_choices()

@@ -8,7 +8,7 @@ whether buffers overlap, so this needs no change of the runtime.
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from predictor.memory.arena import ArenaReport, PlannedBuffer
@@ -150,7 +150,11 @@ def is_wanted(overlap: InputOverlap, level: OverlapLevel) -> bool:
     return level is OverlapLevel.DIAGONAL or overlap.distance_bytes == 0
 
 
-def allowed_overlaps(report: ArenaReport, level: OverlapLevel) -> list[AllowedOverlap]:
+def allowed_overlaps(
+    report: ArenaReport,
+    level: OverlapLevel,
+    distance: Callable[[PreparedNode], OperatorDistance] = planned_distance_of,
+) -> list[AllowedOverlap]:
     """All pairs of planned buffers that may overlap, by their index in the report."""
     if level is OverlapLevel.NONE:
         return []
@@ -158,7 +162,7 @@ def allowed_overlaps(report: ArenaReport, level: OverlapLevel) -> list[AllowedOv
     found = []
     for step in sorted(report.steps):
         for node, lower, dying in ties.at(step):
-            for overlap in planned_distance_of(node).overlaps:
+            for overlap in distance(node).overlaps:
                 upper = dying.get(overlap.position)
                 if upper is None or not is_wanted(overlap, level):
                     continue
@@ -181,11 +185,18 @@ def problem_of(report: ArenaReport, level: OverlapLevel) -> PlanProblem:
     return PlanProblem(plan_buffers(report.buffers), allowed_overlaps(report, level))
 
 
-def distances(report: ArenaReport) -> Mapping[NodeKey, OperatorDistance]:
-    """What is known of each operator."""
-    return {
-        (item.subgraph_index, item.index): item for item in map(distance_of, report.prepared.nodes)
-    }
+def unsafe_overlaps(report: ArenaReport) -> list[tuple[PlannedBuffer, PlannedBuffer]]:
+    """Pairs of buffers that an offline plan puts over each other although both are needed.
+
+    Judged by the kernels of the report's revision: an overlap for which they have no rule counts.
+    """
+    buffers = report.buffers
+    if not any(buffer.is_offline_planned for buffer in buffers):
+        return []
+    allowed = allowed_overlaps(report, OverlapLevel.DIAGONAL, distance_of)
+    problem = PlanProblem(plan_buffers(buffers), allowed)
+    pairs = problem.faults([buffer.offset for buffer in buffers])
+    return [(buffers[i], buffers[j]) for i, j in pairs]
 
 
 def optimized_bound_bytes(report: ArenaReport) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from predictor.memory.overlap import optimized_bound_bytes
+from predictor.memory.overlap import optimized_bound_bytes, unsafe_overlaps
 from predictor.memory.sram import place
 from predictor.model.device_reader import CODES
 from predictor.model.metadata import read_plan_origin
@@ -60,16 +60,26 @@ def _optimization(prediction: Prediction) -> Iterable[str]:
 
 
 def _plan_origin(prediction: Prediction) -> Iterable[str]:
-    """Warns where a plan with overlapping tensors is used with kernels it was not made for."""
+    """Warns of plans whose overlaps the kernels do not allow, and of plans for other kernels."""
+    unsafe = unsafe_overlaps(prediction.arena)
+    if unsafe:
+        first, second = unsafe[0]
+        more = f" and {len(unsafe) - 1} more pairs" if len(unsafe) > 1 else ""
+        yield (
+            f"results may be WRONG: its offline memory plan puts {first.name} and {second.name}"
+            f"{more} over each other, and {prediction.revision.kernels} kernels are not known to "
+            "read one before they write the other"
+        )
     origin = read_plan_origin(prediction.graph.metadata)
     revision = prediction.revision
     if origin is None or not origin.distances:
         return
     if (origin.kernels, origin.commit) != (revision.kernels, revision.commit):
+        safe = "" if unsafe else ", whose tensors overlap only as far as these allow it, too"
         yield (
-            f"its memory plan was made for {origin.kernels} kernels of TFLM {origin.tflm}: tensors "
-            f"overlap as those allow it, and with {revision.kernels} kernels of TFLM "
-            f"{revision.name} results may be WRONG; optimise the original model for these"
+            f"its memory plan was made for {origin.kernels} kernels of TFLM {origin.tflm}, not for "
+            f"{revision.kernels} kernels of TFLM {revision.name}{safe}: optimise the original model"
+            " for these"
         )
 
 

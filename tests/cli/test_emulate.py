@@ -46,6 +46,17 @@ def test_one_screen_says_equal(model: Path, capsys: pytest.CaptureFixture[str]) 
     assert "equal to the bit" in printed
 
 
+def test_our_kernels(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """As a device model, which TFLM's runtime on this host knows nothing of."""
+    arguments = ["--board", "f746zg", "--kernels", "ours", "--format", "json"]
+    assert run(["emulate", str(model), *arguments]) == 0
+    result = json.loads(capsys.readouterr().out)
+    assert result["passed"]
+    assert result["runtime"]["kernels"] == "ours"
+    names = {item["operator"] for item in result["instructions"]["operators"]}
+    assert {"MN_CONV_2D_S8", "MN_DEPTHWISE_CONV_2D_S8", "RESHAPE"} <= names
+
+
 def test_json_trace_and_profile(
     model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -187,9 +198,12 @@ def test_float_outputs_may_differ_by_rounding(
     assert "equal within float rounding" in capsys.readouterr().out
 
 
-def test_firmware_files(model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("kernels", ["reference", "ours"])
+def test_firmware_files(
+    kernels: str, model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     arguments = ["--board", "f746zg", "--out", str(tmp_path), "--format", "json"]
-    assert run(["firmware", str(model), *arguments]) == 0
+    assert run(["firmware", str(model), "--kernels", kernels, *arguments]) == 0
     sizes = json.loads(capsys.readouterr().out)
     for kind in ("elf", "hex", "bin", "map", "model"):
         assert Path(sizes[kind]).stat().st_size > 0

@@ -85,8 +85,12 @@ def test_device_model_puts_tables_into_flash(model: Path, tmp_path: Path) -> Non
 def test_predict_warns_of_other_kernels(model: Path, tmp_path: Path) -> None:
     output = tmp_path / "smaller.tflite"
     run(model, "-o", output)
-    assert not any("WRONG" in note for note in predict(output).notes)
-    assert "WRONG" in predict(output, kernels="reference").notes[0]
+    assert not any("memory plan" in note for note in predict(output).notes)
+    assert "made for cmsis_nn" in predict(output, kernels="reference").notes[0]
+    run(model, "-o", output, "--kernels", "reference")
+    notes = predict(output, kernels="cmsis_nn").notes
+    assert "WRONG" in notes[0]
+    assert "made for reference" in notes[1]
     hint = [note for note in predict(model).notes if "predict optimize" in note]
     assert len(hint) == 1
 

@@ -83,7 +83,9 @@ def _run_page(
 
 
 def _run(block: Block, folder: Path) -> subprocess.CompletedProcess[str]:
-    arguments = SHELL if block.language == "sh" else (sys.executable, "-W", "error", "-c")
+    # TensorFlow warns of what it does itself.
+    warnings = ("-W", "default" if "tensorflow" in block.needs else "error")
+    arguments = SHELL if block.language == "sh" else (sys.executable, *warnings, "-c")
     binaries = os.path.dirname(sys.executable)
     environment = {**os.environ, "PATH": f"{binaries}:{os.environ['PATH']}", "COLUMNS": "100"}
     return subprocess.run(

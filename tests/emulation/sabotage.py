@@ -19,7 +19,7 @@ from predictor.emulation.shadow_run import MARKER_SYMBOL
 from predictor.emulation.unicorn_machine import UnicornMachine
 from predictor.memory.arena import ArenaReport
 from predictor.memory.exact_planner import solve
-from predictor.memory.optimizer import tensor_offsets
+from predictor.memory.offline_plan import tensor_offsets
 from predictor.memory.overlap import OverlapLevel, problem_of
 from predictor.memory.plan_problem import PlanProblem
 from predictor.model.graph import Graph

@@ -32,7 +32,7 @@ def problems(draw: st.DrawFn) -> PlanProblem:
 @given(problems())
 @settings(deadline=None, max_examples=60)
 def test_plans_are_valid_and_not_below_their_bound(problem: PlanProblem) -> None:
-    solution = exact_planner.solve(problem, time_limit_s=2)
+    solution = exact_planner.solve(problem, time_limit_s=20)
     assert problem.faults(solution.offsets) == []
     assert problem.height_bytes(solution.offsets) == solution.height_bytes
     assert all(offset >= 0 and offset % 16 == 0 for offset in solution.offsets)
@@ -45,7 +45,7 @@ def test_plans_are_valid_and_not_below_their_bound(problem: PlanProblem) -> None
 def test_never_above_the_greedy_plan(problem: PlanProblem) -> None:
     requests = [BufferRequest(b.size_bytes, b.first_use, b.last_use) for b in problem.buffers]
     greedy = planned_bytes(requests, plan(requests))
-    assert exact_planner.solve(problem, time_limit_s=2).height_bytes <= greedy
+    assert exact_planner.solve(problem, time_limit_s=20).height_bytes <= greedy
 
 
 @given(problems())
@@ -54,7 +54,7 @@ def test_search_alone_finds_valid_plans(problem: PlanProblem) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(plan_cpsat, "is_available", lambda: False)
         alone = exact_planner.solve(problem, time_limit_s=1)
-    best = exact_planner.solve(problem, time_limit_s=2)
+    best = exact_planner.solve(problem, time_limit_s=20)
     assert problem.faults(alone.offsets) == []
     assert best.height_bytes <= alone.height_bytes
     assert alone.bound_bytes <= best.height_bytes

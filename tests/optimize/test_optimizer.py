@@ -7,7 +7,8 @@ import pytest
 
 from predictor.emulation.host_runtime import HostRuntime, random_inputs
 from predictor.memory.arena import arena
-from predictor.memory.optimizer import OptimizeOptions, optimize, without_plan
+from predictor.memory.offline_plan import without_plan
+from predictor.memory.optimizer import OptimizeOptions, optimize
 from predictor.memory.overlap import OverlapLevel, optimized_bound_bytes
 from predictor.memory.revision import load_revision
 from predictor.model.builder import ModelBuilder

@@ -12,6 +12,7 @@ from predictor.model.device_options import WEIGHTED, DeviceOptions
 from predictor.operators import registry
 from predictor.operators.access_order import InputOverlap
 from predictor.operators.context import NodeContext
+from predictor.operators.loops.ours import LOOPS, others
 from predictor.operators.ours.overlap import input_overlaps
 from predictor.operators.ours.scratch import scratch_bytes
 from predictor.operators.ours.tables import BUILTIN, DROP_IN, drop_in_options
@@ -62,4 +63,5 @@ for _name in BUILTIN:
         prepare=_prepare_weighted if _name in WEIGHTED else _prepare_unweighted,
         count=_row.count,
         overlap=_overlap,
+        loops=LOOPS.get(_name, others),
     )

@@ -1,0 +1,62 @@
+"""What watching every access costs, and how fast a recorded run judges memory plans.
+
+``python -m benchmarks.shadow_memory MODEL``: a model that fits the board in the packaged TFLM.
+"""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import click
+
+from predictor.boards.board import find_board
+from predictor.cli.emulate_job import predict_firmware
+from predictor.emulation.firmware_build import build
+from predictor.emulation.model_run import RunOptions, random_inputs, run_inputs
+from predictor.emulation.plan_proof import Firmware, FirmwareModel, recorded_uses
+from predictor.emulation.platforms import board_platform
+from predictor.emulation.shadow_memory import stale_reads
+from predictor.emulation.shadow_run import without_plan
+from predictor.emulation.unicorn_machine import UnicornMachine
+
+PLANS = 100
+
+
+@click.command()
+@click.argument("model", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--board", default="f746zg", show_default=True)
+def main(model: Path, board: str) -> None:
+    """Prints processor seconds of a run, of a watched run, and of a judged plan."""
+    content = without_plan(model.read_bytes())
+    arena = predict_firmware(content, board, None, None)[0].arena
+    graph = arena.prepared.graph
+    firmware = Firmware(build(board), board_platform(find_board(board)))
+    sample = random_inputs(graph, 0)
+    start = time.process_time()
+    result = run_inputs(
+        UnicornMachine(firmware.platform),
+        content,
+        graph,
+        firmware.image,
+        [sample],
+        arena.required_bytes,
+        RunOptions(),
+    )
+    plain_s = time.process_time() - start
+    start = time.process_time()
+    uses = recorded_uses(FirmwareModel(content, arena), firmware, sample)
+    watched_s = time.process_time() - start
+    offsets = [buffer.offset for buffer in uses.buffers]
+    start = time.process_time()
+    for _ in range(PLANS):
+        stale_reads(uses, offsets)
+    judged_s = (time.process_time() - start) / PLANS
+    click.echo(f"{model.name} on {board}: {result.instructions:,} instructions")
+    click.echo(f"run           {plain_s:8.3f} s")
+    click.echo(f"watched run   {watched_s:8.3f} s, {watched_s / plain_s:.1f} times as long")
+    click.echo(f"a plan judged {judged_s:8.4f} s")
+
+
+if __name__ == "__main__":
+    main()
