@@ -68,6 +68,7 @@ class UnicornCore:
         self.image = image
         self.uart = bytearray()
         self.until_uart: bytes | None = None
+        self._has_sent_text = False
         self.has_booted = False
         self._notices: dict[str, None] = {}
         self._raw_fault: RawFault | None = None
@@ -189,6 +190,7 @@ class UnicornCore:
         state.deadline = self._next_deadline(limit)
         state.stop = Stop.NONE
         self._raw_fault = self._event = None
+        self._has_sent_text = False
         try:
             self.engine.emu_start(self._program_counter | 1, _NEVER_REACHED)
         except UcError as error:
@@ -257,10 +259,10 @@ class UnicornCore:
             return self._fault(RawFault(FaultKind.STACK_OVERFLOW, message), address)
         if stop == Stop.REFUSED:
             return self._refused()
+        if self._has_sent_text or stop == Stop.REQUESTED:
+            return Outcome(StopReason.UART_TEXT)
         if stop == Stop.ADDRESS:
             return Outcome(StopReason.SYMBOL)
-        if stop == Stop.REQUESTED:
-            return Outcome(StopReason.UART_TEXT)
         if self.system.reset_requested:
             return Outcome(StopReason.RESET)
         if stop == Stop.DEADLINE:
@@ -351,7 +353,9 @@ class UnicornCore:
     def _transmit(self, byte: int) -> None:
         self.uart.append(byte)
         if self.until_uart is not None and self.uart.endswith(self.until_uart):
-            self._stop()
+            # Between two blocks: a run that goes on would send the byte again from amid one.
+            self._has_sent_text = True
+            self.request_attention()
 
     @property
     def _program_counter(self) -> int:

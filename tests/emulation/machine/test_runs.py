@@ -45,6 +45,15 @@ def test_uart_carries_every_byte_and_text_is_found_in_garbage(make_machine):
     assert result.uart == bytes(range(255, -1, -1)) + b"\xff@end@\n"
 
 
+def test_a_run_goes_on_behind_the_text(make_machine, either_counter):
+    text = HEAD + 'int main(void) { uart_text("one @end@ two\\n"); }\n'
+    whole = make_machine(text).run(until_symbol="finished")
+    machine = make_machine(text)
+    assert machine.run(until_uart=b"@end@").uart == b"one @end@"
+    result = machine.run(until_symbol="finished")
+    assert (result.uart, result.instructions) == (whole.uart, whole.instructions)
+
+
 def test_endless_loop_ends_at_the_limits(make_machine):
     machine = make_machine(ENDLESS)
     result = machine.run(max_instructions=100_000)
