@@ -34,10 +34,8 @@ from predictor.errors import EmulationError, PlatformError
 if TYPE_CHECKING:
     from unicorn import Uc, UcError
 
-SLICE_INSTRUCTIONS = 20_000_000
-"""Between two looks at the host's clock and at Ctrl-C, counted in C; some 50 ms."""
-SLOW_SLICE_INSTRUCTIONS = 500_000
-"""The same where Python counts."""
+SLICE_INSTRUCTIONS, SLOW_SLICE_INSTRUCTIONS = 20_000_000, 500_000
+"""Between two looks at the host's clock and at Ctrl-C: some 50 ms counted in C, and in Python."""
 MASKED_POLL_INSTRUCTIONS = 32
 """How soon a masked exception is looked at again."""
 STACK_LIMIT_SYMBOLS = ("__stack_start", "__StackLimit", "__stack_limit")
