@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 
 import pytest
 
 from predictor.emulation.host_runtime import PACKAGES, HostRuntime, is_installed
+from predictor.emulation.toolchain import find_toolchain
+from predictor.errors import MissingDependencyError
 
 
 def _runtime(name: str) -> Iterator[HostRuntime]:
@@ -26,6 +29,27 @@ def tflite_micro() -> Iterator[HostRuntime]:
 def litert() -> Iterator[HostRuntime]:
     """TensorFlow Lite's interpreter."""
     yield from _runtime("litert")
+
+
+@pytest.fixture(scope="session")
+def firmware_tools() -> None:
+    """Skips where the compiler of the firmware is missing."""
+    try:
+        find_toolchain()
+    except MissingDependencyError as error:
+        pytest.skip(str(error))
+
+
+@pytest.fixture(scope="session")
+def emulation_tools(firmware_tools: None) -> None:
+    """Skips where firmware cannot be built or emulated in process."""
+    pytest.importorskip("unicorn", reason="pip install 'mcu-predictor[emulate]'")
+
+
+def pytest_configure() -> None:
+    # Programs in the background of a shell ignore Ctrl-C, and so would those that tests interrupt.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -17,19 +17,11 @@ import pytest
 
 from predictor.cli.main import run
 from predictor.emulation.firmware_build import build
-from predictor.emulation.toolchain import find_toolchain
-from predictor.errors import MissingDependencyError
 from predictor.model.builder import ModelBuilder
 from predictor.model.example_models import ds_cnn, mobilenet_v2
 from predictor.report.prediction import predict
 
-
-@pytest.fixture(scope="module", autouse=True)
-def _toolchain() -> None:
-    try:
-        find_toolchain()
-    except MissingDependencyError as error:
-        pytest.skip(str(error))
+pytestmark = pytest.mark.usefixtures("emulation_tools")
 
 
 @pytest.fixture(scope="module")

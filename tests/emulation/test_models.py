@@ -11,8 +11,7 @@ from predictor.boards.board import Board, find_board, shipped_boards
 from predictor.emulation.firmware_build import FirmwareImage, build
 from predictor.emulation.host_check import HostCheck
 from predictor.emulation.model_run import RunOptions, run_model
-from predictor.emulation.toolchain import find_toolchain
-from predictor.errors import MissingDependencyError, RefusedError
+from predictor.errors import RefusedError
 from predictor.model.builder import ModelBuilder
 from predictor.model.example_models import EXAMPLE_MODELS, ds_cnn
 from predictor.model.graph import Graph, TensorType
@@ -25,12 +24,7 @@ REVISION = "2020.07"
 SLOW = pytest.mark.slow
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _toolchain() -> None:
-    try:
-        find_toolchain()
-    except MissingDependencyError as error:
-        pytest.skip(str(error))
+pytestmark = pytest.mark.usefixtures("emulation_tools")
 
 
 @cache

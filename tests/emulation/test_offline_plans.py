@@ -14,8 +14,7 @@ from predictor.boards.board import Board, find_board
 from predictor.emulation.firmware_build import FirmwareImage, build
 from predictor.emulation.host_check import HostCheck
 from predictor.emulation.model_run import ModelRun, run_model
-from predictor.emulation.toolchain import find_toolchain
-from predictor.errors import MissingDependencyError, RefusedError
+from predictor.errors import RefusedError
 from predictor.model.example_models import ds_cnn
 from predictor.model.graph import Graph
 from predictor.model.metadata import OFFLINE_PLAN, ONLINE_PLANNED, offline_plan_bytes
@@ -29,12 +28,7 @@ from tests.shared_data import MODELS, needs_shared
 OPTIONS = Options(kernels="reference", tflm="2020.07", resolver="all")
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _toolchain() -> None:
-    try:
-        find_toolchain()
-    except MissingDependencyError as error:
-        pytest.skip(str(error))
+pytestmark = pytest.mark.usefixtures("emulation_tools")
 
 
 @cache

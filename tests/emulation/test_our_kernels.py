@@ -19,8 +19,6 @@ from predictor.boards.board import find_board
 from predictor.emulation.firmware_build import FirmwareImage, build
 from predictor.emulation.model_run import HostCheck, ModelRun, random_inputs, run_model
 from predictor.emulation.tflm_library import user_library
-from predictor.emulation.toolchain import find_toolchain
-from predictor.errors import MissingDependencyError
 from predictor.model.device_model import device_model
 from predictor.model.example_models import autoencoder, ds_cnn
 from predictor.model.graph import Graph
@@ -31,7 +29,11 @@ from tests.kernels.conftest import host  # noqa: F401 - a fixture
 from tests.networks import int4_layers, network
 from tests.shared_data import MODELS, needs_shared, truth
 
-pytestmark = [pytest.mark.toolchain, pytest.mark.timeout(900)]
+pytestmark = [
+    pytest.mark.toolchain,
+    pytest.mark.usefixtures("emulation_tools"),
+    pytest.mark.timeout(900),
+]
 BOARDS = ("f446re", "f746zg")
 TFLM_DIR = os.environ.get("MCU_PREDICTOR_TFLM") or None
 IS_REFERENCE = TFLM_DIR is not None and user_library(Path(TFLM_DIR), "m4").kernels == "reference"
@@ -53,14 +55,6 @@ NETWORKS = {
     "ds_cnn": read_graph(ds_cnn(blocks=2).build()),
     "autoencoder_s4": read_graph(autoencoder(type="int4").build()),
 }
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _toolchain() -> None:
-    try:
-        find_toolchain()
-    except MissingDependencyError as error:
-        pytest.skip(str(error))
 
 
 @cache

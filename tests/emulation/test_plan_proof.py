@@ -11,8 +11,6 @@ from predictor.boards.board import find_board
 from predictor.cli.main import run
 from predictor.cli.optimize_proof import ProofTask, prove
 from predictor.emulation.plan_proof import PlanProof, ProofSize
-from predictor.emulation.toolchain import find_toolchain
-from predictor.errors import MissingDependencyError
 from predictor.model.builder import ModelBuilder
 from predictor.model.example_models import ds_cnn
 from predictor.report.optimization import optimize_model
@@ -20,13 +18,7 @@ from predictor.report.optimization import optimize_model
 SIZE = ProofSize(host=6, emulated=5, watched=2)
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _tools() -> None:
-    pytest.importorskip("unicorn", reason="pip install 'mcu-predictor[emulate]'")
-    try:
-        find_toolchain()
-    except MissingDependencyError as error:
-        pytest.skip(str(error))
+pytestmark = pytest.mark.usefixtures("emulation_tools")
 
 
 def small_model() -> ModelBuilder:

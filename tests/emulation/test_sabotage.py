@@ -14,7 +14,7 @@ import pytest
 
 from predictor.boards.board import find_board
 from predictor.emulation.firmware_build import build
-from predictor.emulation.host_runtime import HostRuntime
+from predictor.emulation.host_runtime import HostRuntime, is_installed
 from predictor.emulation.model_run import random_inputs
 from predictor.emulation.plan_proof import Firmware, FirmwareModel, proof_inputs, recorded_uses
 from predictor.emulation.roomy_board import with_more_ram
@@ -23,8 +23,6 @@ from predictor.emulation.shadow_memory import (
     stale_reads,
 )
 from predictor.emulation.shadow_run import without_plan
-from predictor.emulation.toolchain import find_toolchain
-from predictor.errors import MissingDependencyError
 from predictor.memory.arena import ArenaReport, arena
 from predictor.memory.revision import load_revision
 from predictor.model.example_models import ds_cnn
@@ -37,14 +35,10 @@ REVISION = ("2020.07", "reference")
 INPUTS = 3
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _tools() -> None:
-    pytest.importorskip("unicorn", reason="pip install 'mcu-predictor[emulate]'")
-    pytest.importorskip("tflite_micro", reason="pip install tflite-micro")
-    try:
-        find_toolchain()
-    except MissingDependencyError as error:
-        pytest.skip(str(error))
+pytestmark = [
+    pytest.mark.usefixtures("emulation_tools"),
+    pytest.mark.skipif(not is_installed("tflite_micro"), reason="pip install tflite-micro"),
+]
 
 
 @cache

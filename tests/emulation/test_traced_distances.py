@@ -17,8 +17,6 @@ from predictor.emulation.model_run import random_inputs
 from predictor.emulation.plan_proof import Firmware, FirmwareModel, recorded_uses
 from predictor.emulation.roomy_board import with_more_ram
 from predictor.emulation.shadow_memory import TENSOR, ModelUses, stale_reads
-from predictor.emulation.toolchain import find_toolchain
-from predictor.errors import MissingDependencyError
 from predictor.memory.overlap import distance_of
 from predictor.model.builder import ModelBuilder
 from predictor.model.random_graphs import random_graph
@@ -27,13 +25,7 @@ from predictor.report.prediction import Prediction
 BOARD = "f746zg"
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _tools() -> None:
-    pytest.importorskip("unicorn", reason="pip install 'mcu-predictor[emulate]'")
-    try:
-        find_toolchain()
-    except MissingDependencyError as error:
-        pytest.skip(str(error))
+pytestmark = pytest.mark.usefixtures("emulation_tools")
 
 
 @cache

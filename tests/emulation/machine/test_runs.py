@@ -297,7 +297,10 @@ def test_killed_process_reports_the_interrupt(build_image):
         assert process.stdout.readline() == b"running\n"
         time.sleep(0.2)
         process.send_signal(signal.SIGINT)
-        assert process.wait(timeout=10) == 130
+        try:
+            assert process.wait(timeout=10) == 130
+        finally:
+            process.kill()
         assert process.stderr.read() == b""
 
 

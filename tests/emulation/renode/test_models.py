@@ -12,8 +12,6 @@ from predictor.boards.board import find_board, shipped_boards
 from predictor.emulation import renode_console
 from predictor.emulation.firmware_build import build
 from predictor.emulation.model_run import ModelRun, RunOptions, run_model
-from predictor.emulation.toolchain import find_toolchain
-from predictor.errors import MissingDependencyError
 from predictor.model.builder import ModelBuilder
 from predictor.model.example_models import EXAMPLE_MODELS
 from predictor.model.tflite_reader import read_graph
@@ -21,19 +19,15 @@ from predictor.report.prediction import Options, predict_graph
 from tests.emulation.renode.test_driver import put_on_path
 from tests.shared_data import MODELS, needs_shared
 
-pytestmark = [pytest.mark.toolchain, pytest.mark.timeout(1200)]
+pytestmark = [
+    pytest.mark.toolchain,
+    pytest.mark.usefixtures("firmware_tools"),
+    pytest.mark.timeout(1200),
+]
 BOARDS = [board.name for board in shipped_boards()]
 ROOT = Path(__file__).parents[3]
 CYCCNT_TOLERANCE = 8
 """Renode advances virtual time in steps of a few instructions."""
-
-
-@pytest.fixture(autouse=True)
-def _toolchain() -> None:
-    try:
-        find_toolchain()
-    except MissingDependencyError as error:
-        pytest.skip(str(error))
 
 
 def small_model() -> bytes:

@@ -14,8 +14,6 @@ from predictor.boards.board import shipped_boards
 from predictor.emulation.firmware_build import build, write_firmware
 from predictor.emulation.flash_blob import model_blobs
 from predictor.emulation.platforms import platforms_folder
-from predictor.emulation.toolchain import find_toolchain
-from predictor.errors import MissingDependencyError
 from predictor.model.example_models import ds_cnn
 
 BOARDS = [board.name for board in shipped_boards()]
@@ -51,14 +49,6 @@ def suite(tmp_path: Path) -> Suite:
     return run
 
 
-@pytest.fixture(scope="session")
-def toolchain() -> None:
-    try:
-        find_toolchain()
-    except MissingDependencyError as error:
-        pytest.skip(str(error))
-
-
 def test_syntax(suite: Suite) -> None:
     """All keywords are known and take these arguments."""
     results = suite("--dryrun", ELF_F446RE="x")
@@ -72,7 +62,7 @@ def test_boards_without_elf_are_skipped(suite: Suite) -> None:
 
 
 @pytest.mark.toolchain
-def test_firmware_with_its_model(suite: Suite, toolchain: None, tmp_path: Path) -> None:
+def test_firmware_with_its_model(suite: Suite, firmware_tools: None, tmp_path: Path) -> None:
     files = write_firmware(ds_cnn().build(), "f446re", tmp_path)
     results = suite(ELF_F446RE=files.elf)
     statuses = {name: status for name, (status, _) in results.items()}
@@ -82,7 +72,7 @@ def test_firmware_with_its_model(suite: Suite, toolchain: None, tmp_path: Path) 
 @pytest.mark.toolchain
 @pytest.mark.parametrize("board", BOARDS)
 def test_one_program_and_a_model_beside(
-    board: str, suite: Suite, toolchain: None, tmp_path: Path
+    board: str, suite: Suite, firmware_tools: None, tmp_path: Path
 ) -> None:
     model = tmp_path / "ds_cnn.model"
     content = model_blobs(ds_cnn().build())
