@@ -8,6 +8,7 @@ lowest plan, the second the cheapest choices with which it is as low.
 from __future__ import annotations
 
 import math
+import sys
 import threading
 import time
 from dataclasses import dataclass, replace
@@ -22,9 +23,15 @@ _POLL_S = 0.05
 
 
 def is_available() -> bool:
-    """Whether OR-tools can be imported."""
+    """Whether OR-tools can be used.
+
+    Not in a process that has loaded TensorFlow first: both bring their own copies of the same C++
+    libraries, and the solver then ends with a segmentation fault.
+    """
     from importlib.util import find_spec
 
+    if "tensorflow" in sys.modules and "ortools.sat.python.cp_model" not in sys.modules:
+        return False
     return find_spec("ortools") is not None
 
 
