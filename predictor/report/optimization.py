@@ -232,14 +232,12 @@ def _table(result: Optimization) -> Table:
     return table
 
 
+def _titled_table(title: str) -> Table:
+    return Table(box=None, padding=(0, 1), title=title, title_justify="left", title_style="bold")
+
+
 def _distances(found: Optimized) -> Table:
-    table = Table(
-        box=None,
-        padding=(0, 1),
-        title="operators whose output overlaps an input",
-        title_justify="left",
-        title_style="bold",
-    )
+    table = _titled_table("operators whose output overlaps an input")
     table.add_column("#", justify="right", style="dim")
     table.add_column("operator")
     for heading in ("distance B", "output B"):
@@ -258,13 +256,7 @@ def _distances(found: Optimized) -> Table:
 
 
 def _trade(found: Optimized) -> Table:
-    table = Table(
-        box=None,
-        padding=(0, 1),
-        title="what extra instructions buy",
-        title_justify="left",
-        title_style="bold",
-    )
+    table = _titled_table("what extra instructions buy")
     for heading in ("extra instructions", "planned B"):
         table.add_column(heading, justify="right")
     table.add_column("dilated operators", style="dim")

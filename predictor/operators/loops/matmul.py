@@ -45,20 +45,25 @@ def product_s8(
     loops.unaligned_loads += calls * words * (rhs + lhs)
 
 
+def _rows(loops: Loops, name: str, runs: int, quads: int, rest: int) -> None:
+    """Rows of weights against a vector: ``quads`` steps of four, then ``rest`` single ones."""
+    loops.add(
+        name,
+        row=runs,
+        quad=runs * quads,
+        tap=runs * rest,
+        some=runs if quads else 0,
+        rest=runs if rest else 0,
+    )
+
+
 def columns_s16(loops: Loops, columns: int, rows: int, taps: int, prefix: str) -> None:
     """``arm_nn_mat_mult_kernel_s8_s16`` on pairs of columns, and the loop for a last column."""
     calls, left = divmod(columns, 2)
     quads, rest = divmod(taps, 4)
     pairs, odd = divmod(rows, 2)
     for name, runs in (("", calls * pairs), (".odd", calls * odd), (".left", left * rows)):
-        loops.add(
-            f"{prefix}{name}",
-            row=runs,
-            quad=runs * quads,
-            tap=runs * rest,
-            some=runs if quads else 0,
-            rest=runs if rest else 0,
-        )
+        _rows(loops, f"{prefix}{name}", runs, quads, rest)
     loops.add(prefix, call=calls, left=left)
     loops.unaligned_loads += misaligned(rows, taps) * quads * (calls + left)
 
@@ -68,14 +73,7 @@ def vector_s8(loops: Loops, batches: int, rows: int, cols: int, prefix: str) -> 
     pairs, odd = divmod(rows, 2)
     quads, rest = divmod(cols, 4)
     for name, runs in (("", batches * pairs), (".odd", batches * odd)):
-        loops.add(
-            f"{prefix}{name}",
-            row=runs,
-            quad=runs * quads,
-            tap=runs * rest,
-            some=runs if quads else 0,
-            rest=runs if rest else 0,
-        )
+        _rows(loops, f"{prefix}{name}", runs, quads, rest)
     loops.add(prefix, batch=batches)
     rhs = misaligned(rows, cols) * batches
     lhs = misaligned(batches, cols) * (pairs + odd)
