@@ -22,7 +22,13 @@ from scipy.optimize import nnls
 
 from benchmarks.layer_models import layer_model
 from benchmarks.truth_layers import truth_layers
-from predictor.cost.instructions import is_model, load_costs, loops_of, shared_costs
+from predictor.cost.instructions import (
+    INTERPRETER_STEP,
+    is_model,
+    load_costs,
+    loops_of,
+    shared_costs,
+)
 from predictor.memory.preparation import PreparedNode, prepare
 from predictor.memory.revision import load_revision
 from predictor.model.tflite_reader import read_graph
@@ -57,12 +63,18 @@ class Row:
 def row_of(
     model: str, node: PreparedNode, counts: dict[str, float | None], is_truth: bool = False
 ) -> Row | None:
-    """The row of an operator whose loops are known."""
+    """The row of an operator whose loops are known.
+
+    The project's own counts end where the operator returns to the interpreter.
+    """
     loops = loops_of(node)
-    if loops is None or not loops.terms:
+    if loops is None:
         return None
+    terms = dict(loops.terms)
+    if not is_truth:
+        del terms[INTERPRETER_STEP]
     op = node.context.op
-    return Row(model, op.index, op.label, loops.terms, counts, is_truth)
+    return Row(model, op.index, op.label, terms, counts, is_truth)
 
 
 def counted_rows(path: Path, revision: str, kernels: str) -> list[Row]:

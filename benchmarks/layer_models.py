@@ -12,7 +12,8 @@ from predictor.model.random_graphs import random_graph
 MODELS: Mapping[str, int] = MappingProxyType(
     {
         "conv": 30, "depthwise": 16, "connected": 8, "pool": 8, "elements": 16, "graph": 40,
-        "int16": 12, "float": 12, "int4": 8, "spread": 6, "wide16": 4, "graph-2020": 30,
+        "int16": 12, "float": 12, "int4": 8, "spread": 6, "wide16": 4,
+        "small": 24, "graph-2020": 30,
     }
 )  # fmt: skip
 """Kinds of models with how many seeds are counted of each."""
@@ -136,6 +137,28 @@ def _elements(builder: ModelBuilder, chance: random.Random) -> TensorRef | None:
     return builder.transpose(x, (0, 2, 1, 3))
 
 
+def _small(builder: ModelBuilder, chance: random.Random) -> TensorRef | None:
+    """Layers whose call weighs as much as their loops."""
+    depth = chance.randint(1, 20)
+    flat = builder.input((chance.choice((1, 1, 1, 2)), depth))
+    choice = chance.randint(0, 9)
+    if choice < 4:
+        return builder.fully_connected(flat, chance.randint(1, 20), bias=chance.random() < 0.8)
+    if choice < 6:
+        shape = chance.choice(((-1, depth), (1, -1, 1, depth), (-1,), (1, 1, -1)))
+        return builder.reshape(flat, shape)
+    image = builder.input((1, chance.randint(1, 3), chance.randint(1, 3), chance.randint(1, 6)))
+    if choice == 6:
+        return builder.conv_2d(image, chance.randint(1, 6), kernel=chance.randint(1, 3))
+    if choice == 7:
+        return builder.depthwise_conv_2d(image, kernel=chance.randint(1, 3))
+    if choice == 8:
+        return chance.choice((builder.average_pool_2d, builder.max_pool_2d))(
+            image, kernel=2, padding="same"
+        )
+    return chance.choice((builder.softmax, builder.logistic, builder.quantize))(flat)
+
+
 def _int16(builder: ModelBuilder, chance: random.Random) -> TensorRef | None:
     return _of_type(builder, chance, "int16", None)
 
@@ -211,5 +234,6 @@ _LAYERS: Mapping[str, Layer] = MappingProxyType(
         "int4": _int4,
         "spread": _spread,
         "wide16": _wide16,
+        "small": _small,
     }
 )

@@ -22,9 +22,10 @@ from predictor.operators.registry import OPERATORS
 
 _FOLDER = Path(__file__).parent / "coefficients"
 
-
 LEAST_LAYERS = 4
 """Costs that rest on fewer layers are no better than a proxy."""
+INTERPRETER_STEP = "interpreter.operator"
+"""What the interpreter's own loop adds to each operator."""
 
 
 class Basis(Enum):
@@ -79,18 +80,25 @@ def load_costs(revision: str, kernels: str, core: str) -> CostTable:
 
 
 def loops_of(node: PreparedNode) -> Loops | None:
-    """The loops of an operator; kernels of earlier revisions have those of their successors."""
+    """The loops of an operator and the interpreter's step to it, None where they are not known.
+
+    Kernels of earlier revisions have those of their successors.
+    """
     counter = node.row.loops
     if counter is None:
         current = OPERATORS.find(node.row.name)
         counter = current.loops if current is not None else None
-    return counter(node.context) if counter is not None else None
+    loops = counter(node.context) if counter is not None else None
+    if loops is None or not loops.terms:
+        return None
+    loops.terms[INTERPRETER_STEP] = 1
+    return loops
 
 
 @cache
 def shared_costs() -> CostTable:
-    """Costs of the C library's loops, which all kernels share."""
-    return _read(_FOLDER / "c_library.csv")
+    """Costs of the C library's loops and of the interpreter, which all kernels share."""
+    return _read(_FOLDER / "common.csv")
 
 
 def _read(path: Path) -> CostTable:

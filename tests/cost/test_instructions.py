@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks.truth_layers import TruthLayer, truth_layers
-from predictor.cost.instructions import Basis, is_model, load_costs, shared_costs, work
+from predictor.cost.instructions import Basis, is_model, load_costs, loops_of, shared_costs, work
 from predictor.cost.op_count import layers
 from predictor.memory.preparation import prepare
 from predictor.memory.revision import load_revision
@@ -155,7 +155,7 @@ def test_counts_of_upstream_tflm(core: str) -> None:
     costs = load_costs("2026.08", "cmsis_nn", core)
     for item in truth(core):
         true = item.counts["instructions"] or 0.0
-        loops = item.node.row.loops(item.node.context) if item.node.row.loops else None
+        loops = loops_of(item.node)
         sums = models[item.model]
         if (
             loops is None
@@ -185,7 +185,7 @@ def test_counts_of_upstream_tflm(core: str) -> None:
 def test_unaligned_loads_are_exact() -> None:
     compared = 0
     for item in truth("cortex-m4"):
-        loops = item.node.row.loops(item.node.context) if item.node.row.loops else None
+        loops = loops_of(item.node)
         if loops is None or not item.unaligned_loads or item.unaligned_loads < 100:
             continue
         assert loops.unaligned_loads == item.unaligned_loads, item.model

@@ -29,7 +29,7 @@ def reshape(ctx: NodeContext) -> Loops | None:
         # Copies element by element.
         made.add(kernel_name(ctx), call=1, element=ctx.element_count(output))
         return made
-    made.add("reshape", call=1)
+    made.add("reshape", call=1, dimension=len(ctx.shape(input)))
     copy(made, 1, ctx.runtime_bytes(output))
     return made
 
