@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from nas.cost import QUANTITIES, ExactCost
+from nas.network_cost import QUANTITIES, ExactCost
 from predictor import Board, Options
 from predictor.errors import UsageError
 
@@ -47,7 +47,7 @@ class Budget:
 
     def limits(self, exact: ExactCost) -> dict[str, float | None]:
         """The limit of each quantity, given the code and RAM that this network's operators need."""
-        sram, prediction = exact.prediction.sram, exact.prediction
+        sram = exact.sram
         arena = sram.available_bytes - (sram.total_bytes - sram.arena_bytes)
         arena = min(arena, sram.largest_span_bytes)
         flash = self.board.flash_bytes
@@ -58,7 +58,7 @@ class Budget:
         return {
             "ops": self.max_ops,
             "latency_s": self.max_latency_s,
-            "model_bytes": flash - (prediction.flash_total_bytes - exact.model_bytes),
+            "model_bytes": flash - (exact.flash_bytes - exact.model_bytes),
             "arena_bytes": arena,
         }
 
@@ -73,15 +73,15 @@ class Budget:
     def excess(self, exact: ExactCost) -> float:
         """How far the network is over its tightest limit, as a share of it; negative if it fits."""
         over = max(use.share - 1.0 for use in self.uses(exact))
-        if exact.prediction.fits:
+        if exact.fits:
             return over
         # RAM in pieces may not hold what its sum would: over by the bytes that lack.
-        lacking = -exact.prediction.sram.margin_bytes / self.board.sram_bytes
+        lacking = -exact.sram.margin_bytes / self.board.sram_bytes
         return max(over, lacking, _LEAST_EXCESS)
 
     def fits(self, exact: ExactCost) -> bool:
         """Whether the exact predictor says that the network fits board and limits."""
-        return exact.prediction.fits and self.excess(exact) <= 0
+        return exact.fits and self.excess(exact) <= 0
 
     def binding(self, exact: ExactCost) -> Use:
         """The quantity that comes closest to its limit."""

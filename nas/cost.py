@@ -10,7 +10,7 @@ expectations so that they equal the exact prediction of one network.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
@@ -21,6 +21,7 @@ from nas.decision_nodes import Decisions
 from nas.expected_cost import ExpectedCost
 from nas.layer_costs import LayerCosts
 from nas.network import network_graph
+from nas.network_cost import QUANTITIES, ExactCost, NetworkCosts
 from nas.optimized import with_plan
 from nas.supernet import Supernet, has_four_bit_activations
 from predictor import Board, Options, Prediction, find_board, predict_graph
@@ -29,53 +30,22 @@ from predictor.memory.revision import OURS
 from predictor.model.tflite_writer import file_bytes
 
 MEMORY_MODELS = ("liveness", "paper", "optimized")
-QUANTITIES = ("ops", "latency_s", "model_bytes", "arena_bytes")
 
 
-@dataclass(frozen=True)
-class ExactCost:
-    """What the predictor says of one network. ``model_bytes``: of its file."""
-
-    prediction: Prediction
-    model_bytes: int
-
-    @property
-    def ops(self) -> int:
-        return self.prediction.ops.total_ops
-
-    @property
-    def latency_s(self) -> float:
-        """Seconds of one inference, from the predictor's instruction counts and calibration."""
-        return self.prediction.latency.seconds
-
-    @property
-    def arena_bytes(self) -> int:
-        return self.prediction.arena.required_bytes
-
-    @property
-    def flash_bytes(self) -> int:
-        """Model and code, with what the application reserves."""
-        return self.prediction.flash_total_bytes
-
-    def quantities(self) -> dict[str, float]:
-        return {name: float(getattr(self, name)) for name in QUANTITIES}
-
-
-def exact_cost(
+def predicted(
     network: Supernet,
     board: str | Board,
     options: Options | None = None,
     optimized: bool = False,
-) -> ExactCost:
-    """The exact cost of a network without open decisions on a board.
+) -> Prediction:
+    """The prediction of a network without open decisions on a board.
 
     ``optimized``: with the smallest memory plan instead of TFLM's own.
     """
     graph = network_graph(network)
     if optimized:
         graph = with_plan(graph, options)
-    size = file_bytes(graph)
-    return ExactCost(predict_graph(replace(graph, flatbuffer_bytes=size), board, options), size)
+    return predict_graph(replace(graph, flatbuffer_bytes=file_bytes(graph)), board, options)
 
 
 class CostModel:
@@ -113,12 +83,16 @@ class CostModel:
         self._board, self._options = find_board(board), options
         self._plan = ExpectedCost(supernet, memory, LayerCosts(self._board, options))
         self._offsets = dict.fromkeys(QUANTITIES, 0.0)
+        self._networks = NetworkCosts(self._board, options)
         self.exact = lru_cache(maxsize=4096)(self._exact)
         self.anchor(supernet.widest())
 
     def _exact(self, chosen: tuple[tuple[str, int], ...]) -> ExactCost:
-        network = self.supernet.fixed(dict(chosen))
-        return exact_cost(network, self._board, self._options, self.memory == "optimized")
+        network, optimized = self.supernet.fixed(dict(chosen)), self.memory == "optimized"
+        found = None if optimized else self._networks.of(network)
+        if found is None:
+            found = ExactCost.of(predicted(network, self._board, self._options, optimized))
+        return found
 
     def exact_of(self, decisions: Decisions) -> ExactCost:
         """The exact cost of the network that these decisions choose."""

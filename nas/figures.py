@@ -6,7 +6,7 @@ import io
 from typing import Any, NamedTuple
 
 from nas.cli.tables import title
-from nas.cost import QUANTITIES
+from nas.network_cost import QUANTITIES
 from predictor.report.html.palette import LIGHT
 
 _OPTION_COLORS = "Blues"

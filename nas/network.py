@@ -54,6 +54,7 @@ PROBABILITY = Quantization((1 / 256,), (-128,))
 """Quantisation that TFLM demands of softmax outputs."""
 _TYPES = {8: TensorType.INT8, 4: TensorType.INT4}
 _INT32 = TensorType.INT32
+_ZEROS = memoryview(bytes(1 << 24))
 
 
 class Parameters:
@@ -75,7 +76,7 @@ class Parameters:
         size = (prod(shape) * int(layer.bits) + 7) // 8
         return Weights(
             _zeros(size, position),
-            (1.0 / (64 + position),) * count,
+            (1.0 / (1024 + position),) * count,
             _zeros(4 * channels, -position),
         )
 
@@ -224,7 +225,7 @@ def _zero_points(count: int) -> tuple[int, ...]:
 @lru_cache(maxsize=4096)
 def _zeros(size: int, position: int) -> memoryview:
     """Zero bytes, another object for each ``position``: equal objects would share a buffer."""
-    return memoryview(bytes(size))
+    return _ZEROS[:size] if size <= len(_ZEROS) else memoryview(bytes(size))
 
 
 @lru_cache(maxsize=1024)

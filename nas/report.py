@@ -9,8 +9,8 @@ from typing import Any
 
 from nas.checkpoint import write_bytes
 from nas.cli.tables import emulation_line, quality_line, shown, verification_rows
-from nas.cost import QUANTITIES
 from nas.figures import Figure, pareto, run_figures
+from nas.network_cost import QUANTITIES
 from nas.run_folder import CONFIG, RESULT, VERIFICATION, RunFolder
 from predictor.errors import UsageError
 from predictor.report.html.palette import LIGHT, css_variables

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from types import MappingProxyType
-from typing import Any
 
 from nas.decision_nodes import BitwidthChoice, DecisionNode, Decisions, WidthChoice
 from predictor.errors import UsageError
@@ -101,14 +101,14 @@ class Supernet:
         alias = {INPUT: INPUT}
         layers = []
         for layer in self.layers:
-            if any(decisions[node] != option for node, option in layer.when):
+            if layer.when and any(decisions[node] != option for node, option in layer.when):
                 continue
-            inputs = tuple(alias.get(name, name) for name in layer.inputs)
+            inputs = tuple([alias.get(name, name) for name in layer.inputs])
             if layer.kind == SELECT:
                 alias[layer.name] = inputs[decisions[str(layer.decision)]]
                 continue
             alias[layer.name] = layer.name
-            layers.append(replace(layer, inputs=inputs, when=(), **self._chosen(layer, decisions)))
+            layers.append(_decided(layer, inputs, *self._chosen(layer, decisions)))
         return Supernet(self.name, self.input_shape, tuple(layers))
 
     def active_nodes(self, decisions: Decisions) -> set[str]:
@@ -133,15 +133,16 @@ class Supernet:
             for name, node in self.nodes.items()
         }
 
-    def _chosen(self, layer: Layer, decisions: Decisions) -> dict[str, Any]:
-        values: dict[str, Any] = {}
-        if isinstance(layer.channels, str):
-            values["channels"] = self._width(layer.channels).options[decisions[layer.channels]]
-        for key in ("bits", "output_bits"):
-            name = getattr(layer, key)
-            if isinstance(name, str):
-                values[key] = self.bit_options(name)[decisions[name]]
-        return values
+    def _chosen(self, layer: Layer, decisions: Decisions) -> tuple[int | None, int, int]:
+        """Channels, bits and bits of the output."""
+        channels, bits, output_bits = layer.channels, layer.bits, layer.output_bits
+        if isinstance(channels, str):
+            channels = self._width(channels).options[decisions[channels]]
+        if isinstance(bits, str):
+            bits = self.bit_options(bits)[decisions[bits]]
+        if isinstance(output_bits, str):
+            output_bits = self.bit_options(output_bits)[decisions[output_bits]]
+        return channels, bits, output_bits
 
     def bit_options(self, bits: int | str) -> tuple[int, ...]:
         """Bit widths that a layer's ``bits`` or ``output_bits`` may take."""
@@ -155,6 +156,15 @@ class Supernet:
         node = self.nodes[name]
         assert isinstance(node, WidthChoice)
         return node
+
+
+@lru_cache(maxsize=65_536)
+def _decided(
+    layer: Layer, inputs: tuple[str, ...], channels: int | None, bits: int, output_bits: int
+) -> Layer:
+    return replace(
+        layer, inputs=inputs, channels=channels, bits=bits, output_bits=output_bits, when=()
+    )
 
 
 def has_four_bit_activations(supernet: Supernet) -> bool:

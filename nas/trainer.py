@@ -19,10 +19,11 @@ import tensorflow as tf
 from nas import gumbel
 from nas.checkpoint import Arrays
 from nas.constraints import AugmentedLagrangian, Budget, penalty_term, positive
-from nas.cost import QUANTITIES, CostModel, ExactCost
+from nas.cost import CostModel
 from nas.discretize import argmax
 from nas.distillation import cross_entropy, distilled, mixup
 from nas.model import SupernetModel
+from nas.network_cost import QUANTITIES, ExactCost
 from nas.recipe import Training
 from nas.schedules import cosine, exponential
 from nas.tasks.dataset import Dataset

@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from nas.constraints import Budget
-from nas.cost import ExactCost
 from nas.metrics import quality
+from nas.network_cost import ExactCost
 from nas.tasks.dataset import Dataset, optional
 from predictor import Board, predict, read_graph
 from predictor.errors import PredictorError
@@ -81,7 +81,7 @@ def verification(
     :func:`emulate` fills in the column of emulated firmware.
     """
     prediction = predict(model, budget.board, **asdict(budget.options))
-    exact = ExactCost(prediction, len(model))
+    exact = ExactCost.of(prediction)
     return {
         "board": budget.board.name,
         "metric": result["metric"],

@@ -11,6 +11,7 @@ from predictor.memory.allocator import ArenaAllocator
 from predictor.memory.arena import (
     BUILTIN_DATA,
     NODES,
+    PERSISTENT_BUFFERS,
     PERSISTENT_TENSORS,
     QUANTIZATION,
     RUNTIME_OBJECTS,
@@ -25,7 +26,6 @@ from predictor.memory.placement import (
     buffer_requests,
     head_bytes,
     planned_buffers,
-    replay_requests,
 )
 from predictor.memory.preparation import PreparedGraph
 from predictor.memory.revision import OURS, Rules
@@ -117,9 +117,9 @@ def replay(prepared: PreparedGraph) -> ArenaReport:
         if node.row.params is not None:
             persistent(BUILTIN_DATA, node.row.params)
     for node in prepared.nodes:
-        replay_requests(allocator, node.init_requests)
+        allocator.requests(PERSISTENT_BUFFERS, node.init_requests)
     for node in prepared.nodes:
-        replay_requests(allocator, node.prepare_requests)
+        allocator.requests(PERSISTENT_BUFFERS, node.prepare_requests)
         for _ in node.context.scratch_bytes:
             persistent(SCRATCH_HANDLES, "ScratchBufferHandle")
     # Handles are put one below the other, and read upwards from the last.

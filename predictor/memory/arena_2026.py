@@ -5,6 +5,9 @@ Mirrors ``MicroInterpreter::AllocateTensors`` and ``MicroAllocator``.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Protocol
+
 from predictor.memory.allocator import ArenaAllocator
 from predictor.memory.arena import (
     BUILTIN_DATA,
@@ -18,21 +21,20 @@ from predictor.memory.arena import (
     VARIABLES,
     ArenaReport,
 )
-from predictor.memory.greedy_planner import plan
-from predictor.memory.lifetimes import Lifetimes, lifetimes, offline_offsets
+from predictor.memory.greedy_planner import BufferRequest, plan
+from predictor.memory.lifetimes import lifetimes, offline_offsets
 from predictor.memory.placement import (
     arena_report,
     buffer_requests,
     head_bytes,
     planned_buffers,
-    replay_requests,
 )
 from predictor.memory.preparation import PreparedGraph
-from predictor.memory.revision import OURS, Rules
-from predictor.model.graph import Graph
+from predictor.memory.revision import OURS, Revision, Rules
+from predictor.model.graph import Graph, Quantization
 from predictor.model.metadata import ONLINE_PLANNED
 from predictor.operators import registry
-from predictor.operators.context import NodeContext
+from predictor.operators.context import PERSISTENT, NodeContext, Request
 from predictor.operators.families import FAMILY_OF
 from predictor.operators.ours.tables import CUSTOM, DROP_IN, runs_builtin
 from predictor.operators.registry import OperatorTable
@@ -82,84 +84,137 @@ def check_prepared(context: NodeContext, rules: Rules) -> None:
             )
 
 
+class NodeRequests(Protocol):
+    """What one operator asks for when it is initialised and prepared.
+
+    ``params`` names the struct that its parser allocates.
+    """
+
+    @property
+    def params(self) -> str | None: ...
+    @property
+    def init_requests(self) -> Sequence[Request]: ...
+    @property
+    def prepare_requests(self) -> Sequence[Request]: ...
+    @property
+    def scratch_bytes(self) -> Sequence[int]: ...
+
+
+class AllocateTensors:
+    """The allocations of ``MicroInterpreter::AllocateTensors``, by steps to be called in order.
+
+    They take counts and sizes, so that a caller who knows these needs no graph.
+    """
+
+    def __init__(self, revision: Revision) -> None:
+        self.allocator = ArenaAllocator(revision.rules.arena_alignment)
+        self._structs = revision.structs
+        self._reserve = revision.rules.max_scratch_buffers_per_operator
+
+    def _persistent(self, kind: str, struct: str, count: int = 1) -> None:
+        size, alignment = self._structs.layout(struct)
+        self.allocator.persistent(kind, size * count, alignment, count)
+
+    def prepare(
+        self,
+        nodes: Sequence[NodeRequests],
+        tensor_counts: Sequence[int],
+        operator_counts: Sequence[int],
+        resources: Sequence[int] = (),
+    ) -> None:
+        """From the interpreter's own objects to the last operator's Prepare.
+
+        Args:
+            nodes: of all subgraphs; the counts are of each subgraph.
+            resources: bytes of what an application allocates for resource variables beforehand.
+        """
+        allocator = self.allocator
+        for name in _ALLOCATOR_OBJECTS:
+            self._persistent(RUNTIME_OBJECTS, name)
+        for size in resources:
+            allocator.persistent(PERSISTENT_BUFFERS, size, allocator.alignment)
+        self._persistent(RUNTIME_OBJECTS, "MicroBuiltinDataAllocator")
+        request_bytes = self._structs.size_of("ScratchBufferRequest")
+        allocator.resize_head(request_bytes * self._reserve)
+        self._persistent(RUNTIME_OBJECTS, "SubgraphAllocations", len(tensor_counts))
+        for count in tensor_counts:
+            self._persistent(EVAL_TENSORS, "TfLiteEvalTensor", count)
+        for count in operator_counts:
+            self._persistent(NODES, "NodeAndRegistration", count)
+        layout = self._structs.layout
+        params = [node.params for node in nodes if node.params is not None]
+        allocator.requests(BUILTIN_DATA, [(PERSISTENT, *layout(name)) for name in params])
+        init_requests = [request for node in nodes for request in node.init_requests]
+        allocator.requests(PERSISTENT_BUFFERS, init_requests)
+        scratch_count = 0
+        for node in nodes:
+            allocator.requests(PERSISTENT_BUFFERS, node.prepare_requests)
+            scratch_count += len(node.scratch_bytes)
+            allocator.reset_temporary()
+            allocator.resize_head(request_bytes * (scratch_count + self._reserve))
+        if scratch_count:
+            self._persistent(SCRATCH_HANDLES, "ScratchBufferHandle", scratch_count)
+
+    def describe(self, subgraphs: int, allocations: int) -> None:
+        """Room for ``AllocationInfo`` of all tensors and scratch buffers."""
+        pointer_bytes = self._structs.size_of("size")
+        self.allocator.temporary(pointer_bytes * subgraphs, pointer_bytes)
+        info_bytes, info_alignment = self._structs.layout("AllocationInfo")
+        self.allocator.temporary(info_bytes * allocations, info_alignment)
+
+    def plan(self, requests: Sequence[BufferRequest]) -> list[int]:
+        """Mirrors ``CommitStaticMemoryPlan``; returns an offset for each buffer."""
+        allocator = self.allocator
+        allocator.plan_with(self._structs.size_of("GreedyPerBuffer") * len(requests))
+        allocator.reset_temporary()
+        allocator.resize_head(0)
+        return plan(requests)
+
+    def finish(self, head_bytes: int, *ends: Sequence[Quantization | None]) -> None:
+        """The plan becomes the head; inputs and outputs (their quantisations) become tensors."""
+        allocator = self.allocator
+        allocator.resize_head(head_bytes)
+        for quantizations in ends:
+            size = self._structs.size_of("ptr") * len(quantizations)
+            allocator.persistent(PERSISTENT_BUFFERS, size, allocator.alignment)
+            for quantization in quantizations:
+                self._persistent(PERSISTENT_TENSORS, "TfLiteTensor")
+                if quantization is not None:
+                    self._persistent(QUANTIZATION, "TfLiteAffineQuantization")
+                    allocator.persistent(QUANTIZATION, 4 + 4 * len(quantization.scales), 4)
+
+
 def replay(prepared: PreparedGraph) -> ArenaReport:
     """Replays the allocations of ``MicroInterpreter::AllocateTensors`` in their order."""
-    graph, revision = prepared.graph, prepared.revision
-    structs, alignment = revision.structs, revision.rules.arena_alignment
-    allocator = ArenaAllocator(alignment)
-
-    def persistent(kind: str, struct: str, count: int = 1) -> None:
-        size, struct_alignment = structs.layout(struct)
-        allocator.persistent(kind, size * count, struct_alignment, count)
-
-    for name in _ALLOCATOR_OBJECTS:
-        persistent(RUNTIME_OBJECTS, name)
-    _create_resource_variables(prepared, allocator)
-    persistent(RUNTIME_OBJECTS, "MicroBuiltinDataAllocator")
-    request_bytes = structs.size_of("ScratchBufferRequest")
-    reserve = revision.rules.max_scratch_buffers_per_operator
-    allocator.resize_head(request_bytes * reserve)
-    persistent(RUNTIME_OBJECTS, "SubgraphAllocations", len(graph.subgraphs))
-    for subgraph in graph.subgraphs:
-        persistent(EVAL_TENSORS, "TfLiteEvalTensor", len(subgraph.tensors))
-    for subgraph in graph.subgraphs:
-        persistent(NODES, "NodeAndRegistration", len(subgraph.operators))
-    for node in prepared.nodes:
-        if node.row.params is not None:
-            persistent(BUILTIN_DATA, node.row.params)
-    for node in prepared.nodes:
-        replay_requests(allocator, node.init_requests)
-    scratch_count = 0
-    for node in prepared.nodes:
-        replay_requests(allocator, node.prepare_requests)
-        scratch_count += len(node.context.scratch_bytes)
-        allocator.reset_temporary()
-        allocator.resize_head(request_bytes * (scratch_count + reserve))
-    if scratch_count:
-        persistent(SCRATCH_HANDLES, "ScratchBufferHandle", scratch_count)
-    lives, offsets = _commit_plan(prepared, allocator)
-    buffers = planned_buffers(graph, prepared.scratch, lives, offsets, alignment)
-    allocator.resize_head(head_bytes(buffers))
-    for tensors in (graph.main.inputs, graph.main.outputs):
-        size = structs.size_of("ptr") * len(tensors)
-        allocator.persistent(PERSISTENT_BUFFERS, size, alignment)
-        for index in tensors:
-            persistent(PERSISTENT_TENSORS, "TfLiteTensor")
-            quantization = graph.main.tensors[index].quantization
-            if quantization is not None:
-                persistent(QUANTIZATION, "TfLiteAffineQuantization")
-                allocator.persistent(QUANTIZATION, 4 + 4 * len(quantization.scales), 4)
+    graph, main = prepared.graph, prepared.graph.main
+    steps = AllocateTensors(prepared.revision)
+    allocator = steps.allocator
+    steps.prepare(
+        prepared.nodes,
+        [len(subgraph.tensors) for subgraph in graph.subgraphs],
+        [len(subgraph.operators) for subgraph in graph.subgraphs],
+        _resource_variables(prepared),
+    )
+    offline = offline_offsets(graph)
+    steps.describe(len(graph.subgraphs), graph.tensor_count + len(prepared.scratch))
+    lives = lifetimes(graph, prepared.state, prepared.scratch, offline)
+    _allocate_variables(prepared, allocator, offline)
+    offsets = steps.plan(buffer_requests(lives, allocator.alignment))
+    buffers = planned_buffers(graph, prepared.scratch, lives, offsets, allocator.alignment)
+    ends = (
+        [main.tensors[i].quantization for i in indices] for indices in (main.inputs, main.outputs)
+    )
+    steps.finish(head_bytes(buffers), *ends)
     return arena_report(prepared, allocator, lives, buffers, _RECORDING_OBJECTS)
 
 
-def _create_resource_variables(prepared: PreparedGraph, allocator: ArenaAllocator) -> None:
-    """What an application does before it creates an interpreter for a model with variables."""
+def _resource_variables(prepared: PreparedGraph) -> list[int]:
+    """Bytes that an application allocates before it creates an interpreter."""
     if all(FAMILY_OF.get(node.row.name) != "variables" for node in prepared.nodes):
-        return
+        return []
     from predictor.operators.variables import resource_variable_requests
 
-    sizeof = prepared.revision.structs.size_of
-    for size in resource_variable_requests(prepared.graph, sizeof):
-        allocator.persistent(PERSISTENT_BUFFERS, size, allocator.alignment)
-
-
-def _commit_plan(prepared: PreparedGraph, allocator: ArenaAllocator) -> tuple[Lifetimes, list[int]]:
-    """Mirrors ``CommitStaticMemoryPlan``; returns an offset for each planned allocation."""
-    graph, revision = prepared.graph, prepared.revision
-    structs, alignment = revision.structs, revision.rules.arena_alignment
-    offline = offline_offsets(graph)
-    pointer_bytes = structs.size_of("size")
-    allocator.temporary(pointer_bytes * len(graph.subgraphs), pointer_bytes)
-    info_bytes, info_alignment = structs.layout("AllocationInfo")
-    info_count = graph.tensor_count + len(prepared.scratch)
-    allocator.temporary(info_bytes * info_count, info_alignment)
-    lives = lifetimes(graph, prepared.state, prepared.scratch, offline)
-    _allocate_variables(prepared, allocator, offline)
-    requests = buffer_requests(lives, alignment)
-    allocator.plan_with(structs.size_of("GreedyPerBuffer") * len(requests))
-    allocator.reset_temporary()
-    allocator.resize_head(0)
-    return lives, plan(requests)
+    return list(resource_variable_requests(prepared.graph, prepared.revision.structs.size_of))
 
 
 def _allocate_variables(

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -54,6 +54,11 @@ class FlashReport:
     @property
     def total_bytes(self) -> int:
         return self.model_bytes + self.alignment_bytes + self.code_bytes
+
+    def with_model(self, model_bytes: int) -> FlashReport:
+        """The same operators with a flatbuffer of another size."""
+        alignment_bytes = align_up(model_bytes, MODEL_ALIGNMENT_BYTES) - model_bytes
+        return replace(self, model_bytes=model_bytes, alignment_bytes=alignment_bytes)
 
 
 @dataclass(frozen=True)
@@ -143,10 +148,9 @@ def flash(graph: Graph, revision: Revision, core: str, resolver: str = "used") -
     listed = sizes.operators & _own_labels(others, is_drop_in)
     linked = used | listed
     operator_bytes = align_up(sizes.operator_bytes(linked), 4)
-    return FlashReport(
-        model_bytes=graph.flatbuffer_bytes,
-        alignment_bytes=align_up(graph.flatbuffer_bytes, MODEL_ALIGNMENT_BYTES)
-        - graph.flatbuffer_bytes,
+    code = FlashReport(
+        model_bytes=0,
+        alignment_bytes=0,
         runtime_bytes=sizes.base_bytes,
         operator_bytes=operator_bytes,
         static_ram_bytes=sizes.static_ram_bytes(linked),
@@ -154,3 +158,4 @@ def flash(graph: Graph, revision: Revision, core: str, resolver: str = "used") -
         avoidable_bytes=sizes.operator_bytes(linked) - sizes.operator_bytes(used),
         unmeasured=tuple(sorted(used - sizes.operators)),
     )
+    return code.with_model(graph.flatbuffer_bytes)

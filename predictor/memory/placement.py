@@ -6,23 +6,13 @@ from collections.abc import Sequence
 from types import MappingProxyType
 
 from predictor.memory.allocator import ArenaAllocator
-from predictor.memory.arena import PERSISTENT_BUFFERS, ArenaReport, PlannedBuffer
+from predictor.memory.arena import ArenaReport, PlannedBuffer
 from predictor.memory.greedy_planner import BufferRequest, lower_bound_bytes
 from predictor.memory.lifetimes import Lifetimes, ScratchRequest
 from predictor.memory.preparation import PreparedGraph
 from predictor.model.graph import Graph, Tensor
 from predictor.model.metadata import ONLINE_PLANNED
-from predictor.operators.context import PERSISTENT, Request
 from predictor.operators.sizes import align_up
-
-
-def replay_requests(allocator: ArenaAllocator, requests: list[Request]) -> None:
-    """Replays what an operator's Init or Prepare asked for."""
-    for kind, size, alignment in requests:
-        if kind == PERSISTENT:
-            allocator.persistent(PERSISTENT_BUFFERS, size, alignment)
-        else:
-            allocator.temporary(size, alignment)
 
 
 def buffer_requests(lives: Lifetimes, alignment: int) -> list[BufferRequest]:
@@ -99,6 +89,6 @@ def arena_report(
         peak_step=peak_step,
         buffers=buffers,
         steps=MappingProxyType(lives.steps),
-        persistent_log=tuple(allocator.persistent_log),
+        persistent_log=allocator.persistent_log,
         recorder_objects=recorder_objects,
     )

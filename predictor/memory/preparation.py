@@ -23,6 +23,14 @@ class PreparedNode:
     init_requests: list[Request]
     prepare_requests: list[Request]
 
+    @property
+    def params(self) -> str | None:
+        return self.row.params
+
+    @property
+    def scratch_bytes(self) -> list[int]:
+        return self.context.scratch_bytes
+
 
 @dataclass(frozen=True, slots=True)
 class PreparedGraph:

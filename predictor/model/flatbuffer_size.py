@@ -2,25 +2,47 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 _OFFSET, _VTABLE_ENTRY = 4, 2
 """Bytes of an offset to an object and of a field's place in a table (FlatBuffers, internals)."""
+
+
+class Added(NamedTuple):
+    """What calls added: bytes, the alignment they asked for, and all layouts of tables so far."""
+
+    size_bytes: int
+    alignment: int
+    vtables: frozenset[tuple[int, ...]]
 
 
 class SizeBuilder:
     """Takes the calls of a ``flatbuffers.Builder`` and keeps only the length of its output.
 
     Names of methods are the library's; positions are counted from the end of the file, as there.
+    What a call adds hangs on the offset, modulo the alignment, and on the layouts of tables that
+    are in the file already.
     """
 
-    def __init__(self) -> None:
-        self._offset = 0
+    def __init__(self, offset: int = 0, vtables: frozenset[tuple[int, ...]] = frozenset()) -> None:
+        self._start = offset
+        self._offset = offset
         self._alignment = 1
         self._fields: list[int] = []
         self._entries = 0
         self._table_end = 0
-        self._vtables: set[tuple[int, ...]] = set()
+        self.vtables = vtables
+
+    @property
+    def added(self) -> Added:
+        return Added(self._offset - self._start, self._alignment, self.vtables)
+
+    def add(self, added: Added) -> None:
+        """What another builder found for the same calls from a like offset."""
+        self._offset += added.size_bytes
+        self.vtables = added.vtables
+        if added.alignment > self._alignment:
+            self._alignment = added.alignment
 
     def Prep(self, size: int, additional: int) -> None:  # noqa: N802
         if size > self._alignment:
@@ -62,8 +84,8 @@ class SizeBuilder:
         self._place(_OFFSET)
         position = self._offset
         vtable = (position - self._table_end, *self._fields)
-        if vtable not in self._vtables:
-            self._vtables.add(vtable)
+        if vtable not in self.vtables:
+            self.vtables |= {vtable}
             # Beside the fields a vtable has its own size and the table's.
             self._offset += _VTABLE_ENTRY * (self._entries + 2)
         return position

@@ -52,7 +52,7 @@ def write_model(graph: Graph) -> bytes:
     Raises:
         UsageError: an operator or an option is not in the schema, or a value does not fit it.
     """
-    writer = _Writer(graph, flatbuffers.Builder(4096))
+    writer = Writer(graph, flatbuffers.Builder(4096))
     writer.model()
     return bytes(writer.builder.Output())
 
@@ -63,12 +63,10 @@ def file_bytes(graph: Graph) -> int:
     Raises:
         UsageError: as :func:`write_model`, but for values that do not fit.
     """
-    writer = _Sizer(graph, SizeBuilder())
-    writer.model()
-    return int(writer.builder.Offset())
+    return Sizer(graph, SizeBuilder()).file_bytes()
 
 
-class _Writer:
+class Writer:
     """One file being written, from its end to its start as flatbuffers are.
 
     Equal shapes, quantisations and options are written once and shared.
@@ -98,7 +96,7 @@ class _Writer:
             "Subgraphs": self._tables(subgraphs),
             "Description": self._string(self._graph.description),
             "Metadata": self._tables(metadata),
-            "Buffers": self._tables([self._buffer(data) for data in self._buffers]),
+            "Buffers": self._data(),
         }
         tflite.ModelStart(self.builder)
         tflite.ModelAddVersion(self.builder, SCHEMA_VERSION)
@@ -141,6 +139,15 @@ class _Writer:
 
     # Tables.
 
+    def _tensors(self, subgraph: Subgraph) -> int:
+        return self._tables([self._tensor(tensor) for tensor in subgraph.tensors])
+
+    def _operators(self, subgraph: Subgraph) -> int:
+        return self._tables([self._operator(op) for op in subgraph.operators])
+
+    def _data(self) -> int:
+        return self._tables([self._buffer(data) for data in self._buffers])
+
     def _buffer(self, data: memoryview | bytes) -> int:
         position = self._bytes(data, BUFFER_ALIGNMENT) if len(data) else None
         tflite.BufferStart(self.builder)
@@ -177,8 +184,7 @@ class _Writer:
         return int(tflite.OperatorCodeEnd(self.builder))
 
     def _subgraph(self, subgraph: Subgraph) -> int:
-        tensors = self._tables([self._tensor(tensor) for tensor in subgraph.tensors])
-        operators = self._tables([self._operator(op) for op in subgraph.operators])
+        tensors, operators = self._tensors(subgraph), self._operators(subgraph)
         inputs = self._numbers(subgraph.inputs, "int32")
         outputs = self._numbers(subgraph.outputs, "int32")
         name = self._string(subgraph.name) if subgraph.name else None
@@ -305,8 +311,17 @@ class _Writer:
         return int(getattr(tflite, class_name + "End")(self.builder))
 
 
-class _Sizer(_Writer):
+class Sizer(Writer):
     """A writer that only counts: vectors need no content."""
+
+    builder: SizeBuilder
+
+    def file_bytes(self) -> int:
+        self.model()
+        return int(self.builder.Offset())
+
+    def _tables(self, positions: Sequence[int]) -> int:
+        return int(self.builder.vector(len(positions), 4))
 
     def _new_vector(self, values: Sequence[float], dtype: str) -> int:
         return int(self.builder.vector(len(values), np.dtype(dtype).itemsize))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from nas.backbones import build_supernet
+from nas.recipe import load_recipe
 from nas.supernet import Supernet
 from predictor import Options
 
@@ -45,6 +46,16 @@ def four_bits() -> Supernet:
         "activation_bits": [8, 4],
     }
     return build_supernet(table, (12, 12, 1), 4)
+
+
+PAPER = {"kws": ((49, 10, 1), 12), "anomaly": ((32, 32, 1), 4), "vww": ((50, 50, 1), 2)}
+"""Input shape and classes of the paper's tasks."""
+
+
+def paper(task: str) -> Supernet:
+    """The paper's supernet for a task (section 5.2)."""
+    shape, classes = PAPER[task]
+    return build_supernet(load_recipe(task, "paper").backbone, shape, classes)
 
 
 SUPERNETS = {"all_choices": all_choices, "residual": residual, "four_bits": four_bits}

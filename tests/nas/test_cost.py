@@ -10,9 +10,12 @@ import numpy as np
 import pytest
 
 from nas.decision_nodes import WidthChoice
-from nas.supernet import Supernet
+from nas.supernet import Supernet, has_four_bit_activations
+from predictor import Options
 from predictor.errors import UsageError
-from tests.nas.supernets import OPTIONS, SUPERNETS
+from predictor.memory.allocator import ArenaAllocator
+from predictor.operators.context import PERSISTENT, TEMPORARY
+from tests.nas.supernets import OPTIONS, SUPERNETS, paper
 
 RUNS = 20
 
@@ -30,7 +33,7 @@ def _random_decisions(supernet: Supernet, rng: random.Random) -> dict[str, int]:
 
 @pytest.mark.parametrize("name", SUPERNETS)
 def test_cost_at_one_hot_decisions_is_the_predictors(name: str) -> None:
-    from nas.cost import one_hot
+    from nas.cost import one_hot, predicted
 
     model = _cost_model(name)
     model.anchor(model.supernet.widest())
@@ -39,7 +42,8 @@ def test_cost_at_one_hot_decisions_is_the_predictors(name: str) -> None:
         decisions = _random_decisions(model.supernet, rng)
         expected = model.expected(one_hot(model.supernet, decisions))
         exact = model.exact_of(decisions)
-        arena = exact.prediction.arena
+        network = model.supernet.fixed(decisions)
+        arena = predicted(network, "f446re", OPTIONS.get(name)).arena
         assert float(expected["ops"]) == exact.ops
         # Loops over blocks of channels are not quite affine in the widths. The planner may leave
         # gaps, which only the anchor knows of. A network with 4-bit activations runs as a device
@@ -49,6 +53,71 @@ def test_cost_at_one_hot_decisions_is_the_predictors(name: str) -> None:
         alive = arena.lower_bound_bytes + arena.persistent_bytes
         assert float(expected["arena_bytes"]) == pytest.approx(alive, abs=arena_error)
         assert float(expected["model_bytes"]) == pytest.approx(exact.model_bytes, rel=0.01, abs=350)
+
+
+@pytest.mark.parametrize("memory", ["liveness", "optimized"])
+@pytest.mark.parametrize("kernels", ["cmsis_nn", "reference", "ours"])
+@pytest.mark.parametrize("name", SUPERNETS)
+def test_exact_cost_is_the_predictors(name: str, kernels: str, memory: str) -> None:
+    from nas.cost import CostModel, predicted
+    from nas.network_cost import ExactCost
+
+    supernet, options = SUPERNETS[name](), Options(kernels=kernels, reserve_flash_bytes=999)
+    if has_four_bit_activations(supernet) and (kernels != "ours" or memory == "optimized"):
+        return
+    model = CostModel(supernet, "f446re", options, memory)
+    rng = random.Random(3)
+    for _ in range(3 if memory == "optimized" else RUNS):
+        decisions = _random_decisions(supernet, rng)
+        network = supernet.fixed(decisions)
+        expected = predicted(network, "f446re", options, memory == "optimized")
+        assert model.exact_of(decisions) == ExactCost.of(expected)
+
+
+@pytest.mark.parametrize("task", ["kws", "anomaly", "vww"])
+def test_exact_cost_of_the_papers_networks_is_that_of_their_files(task: str) -> None:
+    from nas.cost import CostModel
+    from nas.network import network_graph
+    from nas.network_cost import ExactCost
+    from predictor import predict
+    from predictor.model.tflite_writer import write_model
+
+    supernet = paper(task)
+    model = CostModel(supernet, "f746zg")
+    rng = random.Random(4)
+    for _ in range(5):
+        decisions = _random_decisions(supernet, rng)
+        file = write_model(network_graph(supernet.fixed(decisions)))
+        assert model.exact_of(decisions) == ExactCost.of(predict(file, "f746zg"))
+
+
+def test_current_tflm_alone_is_replayed_from_facts() -> None:
+    from nas.cost import CostModel, predicted
+    from nas.network_cost import ExactCost
+
+    supernet, options = SUPERNETS["all_choices"](), Options(tflm="2020.07", kernels="ours")
+    widest = supernet.widest()
+    expected = predicted(supernet.fixed(widest), "f446re", options)
+    assert CostModel(supernet, "f446re", options).exact_of(widest) == ExactCost.of(expected)
+
+
+def test_merged_requests_take_what_single_ones_take() -> None:
+    from nas.layer_facts import merged
+
+    rng = random.Random(5)
+    for _ in range(200):
+        requests = [
+            (rng.choice((PERSISTENT, TEMPORARY)), rng.randrange(60), rng.choice((1, 4, 8, 16)))
+            for _ in range(rng.randrange(12))
+        ]
+        found = []
+        for series in (requests, merged(requests)):
+            allocator = ArenaAllocator(16)
+            allocator.persistent("", 20, 4)
+            allocator.resize_head(16)
+            allocator.requests("", series)
+            found.append((allocator.tail, allocator.required_bytes))
+        assert found[0] == found[1]
 
 
 @pytest.mark.parametrize("name", SUPERNETS)

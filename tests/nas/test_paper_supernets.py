@@ -7,21 +7,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from nas.backbones import build_supernet
 from nas.decision_nodes import SkipChoice, WidthChoice
 from nas.recipe import load_recipe
 from nas.supernet import Supernet
-
-CASES = {
-    "kws": ((49, 10, 1), 12),
-    "anomaly": ((32, 32, 1), 4),
-    "vww": ((50, 50, 1), 2),
-}
-
-
-def _supernet(task: str) -> Supernet:
-    shape, classes = CASES[task]
-    return build_supernet(load_recipe(task, "paper").backbone, shape, classes)
+from tests.nas.supernets import PAPER, paper
 
 
 def _widths(supernet: Supernet) -> list[WidthChoice]:
@@ -30,7 +19,7 @@ def _widths(supernet: Supernet) -> list[WidthChoice]:
 
 @pytest.mark.parametrize("task", ["kws", "anomaly"])
 def test_ds_cnn_has_four_more_blocks_of_276_channels(task: str) -> None:
-    supernet = _supernet(task)
+    supernet = paper(task)
     assert [node.options for node in _widths(supernet)] == [tuple(range(4, 280, 4))] * 10
     skips = [node for node in supernet.nodes.values() if isinstance(node, SkipChoice)]
     assert len(skips) == 9
@@ -40,32 +29,32 @@ def test_ds_cnn_has_four_more_blocks_of_276_channels(task: str) -> None:
 
 
 def test_mobilenet_v2_has_widths_in_tenths() -> None:
-    supernet = _supernet("vww")
+    supernet = paper("vww")
     assert len(_widths(supernet)) == 25
     assert max(node.options[-1] for node in _widths(supernet)) == 1280
     expand = next(node for node in _widths(supernet) if node.name == "ibn7_1_expand_width")
     assert expand.options == tuple(range(96, 961, 96))
 
 
-@pytest.mark.parametrize("task", CASES)
+@pytest.mark.parametrize("task", PAPER)
 def test_full_width_cost(task: str) -> None:
-    from nas.cost import exact_cost
+    from nas.cost import predicted
 
-    supernet = _supernet(task)
-    exact = exact_cost(supernet.fixed(supernet.widest()), "f767zi")
+    supernet = paper(task)
+    prediction = predicted(supernet.fixed(supernet.widest()), "f767zi")
     weights = sum(
         tensor.elements
-        for tensor in exact.prediction.graph.main.tensors
+        for tensor in prediction.graph.main.tensors
         if tensor.name.endswith("/filter")
     )
     # MobileNetV2 without its 1,000 classes has 2.2 M weights; DS-CNN 9 x 276^2 and a little.
     assert weights == pytest.approx(2.2e6 if task == "vww" else 0.72e6, rel=0.03)
-    assert weights < exact.model_bytes < 1.2 * weights
-    assert exact.ops > 2 * weights
+    assert weights < prediction.flash.model_bytes < 1.2 * weights
+    assert prediction.ops.total_ops > 2 * weights
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("task", CASES)
+@pytest.mark.parametrize("task", PAPER)
 def test_one_step_of_weights_and_decisions(task: str) -> None:
     import tensorflow as tf
 
@@ -75,8 +64,8 @@ def test_one_step_of_weights_and_decisions(task: str) -> None:
     from nas.trainer import SearchTrainer, step_seed
     from predictor import find_board
 
-    shape, classes = CASES[task]
-    supernet, board = _supernet(task), find_board("f446re")
+    shape, classes = PAPER[task]
+    supernet, board = paper(task), find_board("f446re")
     model = SupernetModel(supernet)
     rng = np.random.default_rng(0)
     x = tf.constant(rng.normal(size=(4, *shape)), tf.float32)

@@ -220,20 +220,20 @@ def _settled_model(backbone: str, weights: int, activations: int, data: Any) -> 
 
 
 def test_files_with_a_plan_take_what_the_search_said(data: Any) -> None:
-    from nas.cost import exact_cost
+    from nas.cost import predicted
     from nas.export import export
     from predictor import Options, predict
 
     model = _settled_model("mobilenet_v2", 8, 8, data)
     options = Options(kernels="ours")
     content = export(model, plan_for=options)
-    searched = exact_cost(model.supernet, "f446re", options, optimized=True)
+    searched = predicted(model.supernet, "f446re", options, optimized=True)
     found = predict(content, "f446re", kernels="ours")
-    assert found.arena.required_bytes == searched.arena_bytes
+    assert found.arena.required_bytes == searched.arena.required_bytes
     assert "OfflineMemoryAllocation" in found.graph.metadata
-    assert len(content) == pytest.approx(searched.model_bytes, rel=0.02)
-    plain = exact_cost(model.supernet, "f446re", options).prediction.arena
-    assert searched.prediction.arena.used_bytes < plain.used_bytes
+    assert len(content) == pytest.approx(searched.flash.model_bytes, rel=0.02)
+    plain = predicted(model.supernet, "f446re", options)
+    assert searched.arena.used_bytes < plain.arena.used_bytes
 
 
 def test_integer_runtime_computes_what_litert_computes(data: Any) -> None:

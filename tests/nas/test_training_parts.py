@@ -41,12 +41,10 @@ def test_a_constraint_that_is_just_met_is_finite() -> None:
 
 
 def test_budgets_follow_the_board_and_the_tighter_limit() -> None:
-    from nas.cost import exact_cost
+    from nas.cost import CostModel
 
-    supernet = residual()
-    network = supernet.fixed(supernet.widest())
-    board = find_board("f446re")
-    exact = exact_cost(network, board)
+    supernet, board = residual(), find_board("f446re")
+    exact = CostModel(supernet, board).exact_of(supernet.widest())
     free = Budget(board)
     assert free.fits(exact)
     assert free.limits(exact)["ops"] is None
@@ -57,12 +55,13 @@ def test_budgets_follow_the_board_and_the_tighter_limit() -> None:
     assert Budget(board, max_arena_bytes=exact.arena_bytes).fits(exact)
     assert Budget(board, max_flash_bytes=exact.flash_bytes).fits(exact)
     assert not Budget(board, max_flash_bytes=exact.flash_bytes - 16).fits(exact)
-    seconds = exact.prediction.latency.seconds
+    seconds = exact.latency_s
     assert Budget(board, max_latency_s=seconds).fits(exact)
     assert not Budget(board, max_latency_s=seconds * 0.99).fits(exact)
     assert Budget(board, max_latency_s=seconds * 0.5).excess(exact) == pytest.approx(1.0)
-    kept = exact_cost(network, board, Options(reserve_ram_bytes=120_000))
-    reserved = Budget(board, Options(reserve_ram_bytes=120_000))
+    options = Options(reserve_ram_bytes=120_000)
+    kept = CostModel(supernet, board, options).exact_of(supernet.widest())
+    reserved = Budget(board, options)
     assert not reserved.fits(kept)
     assert reserved.excess(kept) > 0
 
