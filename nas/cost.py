@@ -83,14 +83,15 @@ class CostModel:
         self._board, self._options = find_board(board), options
         self._plan = ExpectedCost(supernet, memory, LayerCosts(self._board, options))
         self._offsets = dict.fromkeys(QUANTITIES, 0.0)
-        self._networks = NetworkCosts(self._board, options)
+        self._networks = NetworkCosts(supernet, self._board, options)
         self.exact = lru_cache(maxsize=4096)(self._exact)
         self.anchor(supernet.widest())
 
     def _exact(self, chosen: tuple[tuple[str, int], ...]) -> ExactCost:
-        network, optimized = self.supernet.fixed(dict(chosen)), self.memory == "optimized"
-        found = None if optimized else self._networks.of(network)
+        decisions, optimized = dict(chosen), self.memory == "optimized"
+        found = None if optimized else self._networks.of(decisions)
         if found is None:
+            network = self.supernet.fixed(decisions)
             found = ExactCost.of(predicted(network, self._board, self._options, optimized))
         return found
 

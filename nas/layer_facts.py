@@ -7,23 +7,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import lru_cache
 from typing import NamedTuple
 
 from nas.network import network_graph
 from nas.supernet import DENSE, INPUT, QUANTIZE, Layer, Supernet
-from predictor import Board, Options
 from predictor.cost.instructions import Work, work
 from predictor.cost.op_count import layers
 from predictor.memory.deployment import deploy
 from predictor.memory.preparation import prepare
+from predictor.memory.revision import Revision
 from predictor.model.file_forms import OperatorPart, TensorGroup, operator_part, tensor_group
 from predictor.model.graph import Graph, Quantization
 from predictor.operators.context import PERSISTENT, Request
 from predictor.operators.sizes import runtime_bytes
-
-_LAYERS = 65_536
-"""How many layers are remembered."""
 
 
 class LayerFacts(NamedTuple):
@@ -49,47 +45,49 @@ class LayerFacts(NamedTuple):
     is_deployed: bool
 
 
-class LayerBook:
-    """Facts of layers on a board, with the kernels and the TFLM of the options."""
+def layer_facts(layer: Layer, shape: tuple[int, ...], revision: Revision, core: str) -> LayerFacts:
+    """The facts of a plain layer that reads a tensor of this shape.
 
-    def __init__(self, board: Board, options: Options | None = None) -> None:
-        self._core = board.core.name
-        self._revision = (options or Options()).revision()
-        self.facts = lru_cache(_LAYERS)(self._facts)
-        self._asked = lru_cache(_LAYERS)(self._ask)
-
-    def _facts(self, layer: Layer, shape: tuple[int, ...]) -> LayerFacts:
-        """The facts of a layer that reads a tensor of this shape."""
-        return self._asked(plain(layer), shape)
-
-    def _ask(self, layer: Layer, shape: tuple[int, ...]) -> LayerFacts:
-        graph = alone(layer, shape)
-        prepared = prepare(graph, self._revision)
-        node, rows, tensors = prepared.nodes[-1], layers(prepared), graph.main.tensors
-        op = node.context.op
-        output = tensors[op.outputs[0]]
-        own = [*(tensors[index] for index in op.inputs if tensors[index].is_constant), output]
-        assert output.quantization is not None
-        return LayerFacts(
-            operator=operator_part(op),
-            tensors=tensor_group(own, tensors[op.inputs[0]].quantization),
-            tensor_count=len(own),
-            output_shape=output.shape,
-            output_quantization=output.quantization,
-            output_bytes=runtime_bytes(output, output.shape),
-            macs=rows[-1].macs,
-            work=work(prepared, self._core, rows)[-1],
-            params=node.params,
-            init_requests=merged(node.init_requests),
-            prepare_requests=merged(node.prepare_requests),
-            scratch_bytes=tuple(node.scratch_bytes),
-            is_deployed=deploy(graph, None, self._revision).graph is graph,
-        )
+    Args:
+        core: that of the board, such as "cortex-m4".
+    """
+    graph = alone(layer, shape)
+    prepared = prepare(graph, revision)
+    node, rows, tensors = prepared.nodes[-1], layers(prepared), graph.main.tensors
+    op = node.context.op
+    output = tensors[op.outputs[0]]
+    own = [*(tensors[index] for index in op.inputs if tensors[index].is_constant), output]
+    assert output.quantization is not None
+    return LayerFacts(
+        operator=operator_part(op),
+        tensors=tensor_group(own, tensors[op.inputs[0]].quantization),
+        tensor_count=len(own),
+        output_shape=output.shape,
+        output_quantization=output.quantization,
+        output_bytes=runtime_bytes(output, output.shape),
+        macs=rows[-1].macs,
+        work=work(prepared, core, rows)[-1],
+        params=node.params,
+        init_requests=merged(node.init_requests),
+        prepare_requests=merged(node.prepare_requests),
+        scratch_bytes=tuple(node.scratch_bytes),
+        is_deployed=deploy(graph, None, revision).graph is graph,
+    )
 
 
-def plain(layer: Layer) -> Layer:
-    """The layer of another place with the same facts; a name of equal length takes equal bytes."""
-    return replace(layer, name="a" * len(layer.name), inputs=(INPUT,) * len(layer.inputs))
+def plain(layer: Layer, channels: int | None = None, bits: int = 8, output_bits: int = 8) -> Layer:
+    """The layer without its place in a network; a name of equal length takes equal bytes."""
+    return Layer(
+        name="a" * len(layer.name),
+        kind=layer.kind,
+        inputs=(INPUT,) * len(layer.inputs),
+        channels=channels,
+        kernel=layer.kernel,
+        stride=layer.stride,
+        activation=layer.activation,
+        bits=bits,
+        output_bits=output_bits,
+    )
 
 
 def alone(layer: Layer, shape: tuple[int, ...]) -> Graph:

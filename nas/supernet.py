@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
 from types import MappingProxyType
 
 from nas.decision_nodes import BitwidthChoice, DecisionNode, Decisions, WidthChoice
@@ -98,18 +97,29 @@ class Supernet:
         for name, node in self.nodes.items():
             if not 0 <= decisions.get(name, -1) < len(node):
                 raise UsageError(f"decision {name!r} is missing or has no such option")
+        layers = [self._decided(layer, decisions) for layer in self.structure(decisions)]
+        return Supernet(self.name, self.input_shape, tuple(layers))
+
+    def structure(self, decisions: Decisions) -> tuple[Layer, ...]:
+        """The layers that exist, with inputs that exist; their widths and bits stay open."""
         alias = {INPUT: INPUT}
         layers = []
         for layer in self.layers:
-            if layer.when and any(decisions[node] != option for node, option in layer.when):
+            if any(decisions[node] != option for node, option in layer.when):
                 continue
-            inputs = tuple([alias.get(name, name) for name in layer.inputs])
+            inputs = tuple(alias.get(name, name) for name in layer.inputs)
             if layer.kind == SELECT:
                 alias[layer.name] = inputs[decisions[str(layer.decision)]]
                 continue
             alias[layer.name] = layer.name
-            layers.append(_decided(layer, inputs, *self._chosen(layer, decisions)))
-        return Supernet(self.name, self.input_shape, tuple(layers))
+            layers.append(replace(layer, inputs=inputs, when=()))
+        return tuple(layers)
+
+    def structural_nodes(self) -> tuple[str, ...]:
+        """Nodes that :meth:`structure` hangs on."""
+        found = {node for layer in self.layers for node, _ in layer.when}
+        found |= {layer.decision for layer in self.layers if layer.decision is not None}
+        return tuple(name for name in self.nodes if name in found)
 
     def active_nodes(self, decisions: Decisions) -> set[str]:
         """Nodes that the network of these decisions hangs on: the width of a skipped block is none.
@@ -133,8 +143,7 @@ class Supernet:
             for name, node in self.nodes.items()
         }
 
-    def _chosen(self, layer: Layer, decisions: Decisions) -> tuple[int | None, int, int]:
-        """Channels, bits and bits of the output."""
+    def _decided(self, layer: Layer, decisions: Decisions) -> Layer:
         channels, bits, output_bits = layer.channels, layer.bits, layer.output_bits
         if isinstance(channels, str):
             channels = self._width(channels).options[decisions[channels]]
@@ -142,7 +151,7 @@ class Supernet:
             bits = self.bit_options(bits)[decisions[bits]]
         if isinstance(output_bits, str):
             output_bits = self.bit_options(output_bits)[decisions[output_bits]]
-        return channels, bits, output_bits
+        return replace(layer, channels=channels, bits=bits, output_bits=output_bits)
 
     def bit_options(self, bits: int | str) -> tuple[int, ...]:
         """Bit widths that a layer's ``bits`` or ``output_bits`` may take."""
@@ -156,15 +165,6 @@ class Supernet:
         node = self.nodes[name]
         assert isinstance(node, WidthChoice)
         return node
-
-
-@lru_cache(maxsize=65_536)
-def _decided(
-    layer: Layer, inputs: tuple[str, ...], channels: int | None, bits: int, output_bits: int
-) -> Layer:
-    return replace(
-        layer, inputs=inputs, channels=channels, bits=bits, output_bits=output_bits, when=()
-    )
 
 
 def has_four_bit_activations(supernet: Supernet) -> bool:

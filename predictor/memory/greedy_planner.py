@@ -8,14 +8,14 @@ Mirrors ``GreedyMemoryPlanner::CalculateOffsetsIfNeeded``:
 - each goes into the first gap, by rising offset, between the buffers that are alive at the same
   time; the gap starts after the highest end seen so far.
 
-TFLM walks all placed buffers for each new one; here an interval index finds those alive at the
-same time, so that the work grows with n log n plus the number of real conflicts.
+TFLM walks all placed buffers for each new one; here only those that live at about the same time are
+looked at.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_right, insort
 from collections.abc import Sequence
+from math import isqrt
 from typing import NamedTuple
 
 from predictor.model.metadata import ONLINE_PLANNED
@@ -30,53 +30,36 @@ class BufferRequest(NamedTuple):
     offline_offset: int = ONLINE_PLANNED
 
 
-class _LiveIndex:
+class _Placed:
     """Placed buffers by lifetime; finds those whose lifetime meets an interval.
 
-    A buffer is filed at the nodes of a segment tree over time that cover its lifetime, which
-    answers "alive at step t" along one path, and by its first step, which answers "born in
-    (a, b]" by bisection. Together these give every overlap once.
+    Time is cut into about as many spans as each span has steps. A buffer is filed in all spans in
+    which it lives, and in that in which it is born: those that meet an interval live in its first
+    span or are born in a later one.
     """
 
     def __init__(self, steps: int) -> None:
-        size = 1
-        while size < steps:
-            size *= 2
-        self._size = size
-        self._covering: dict[int, list[tuple[int, int]]] = {}
-        self._born: dict[int, list[tuple[int, int]]] = {}
-        self._birth_steps: list[int] = []
+        self._length = isqrt(steps) + 1
+        spans = range(steps // self._length + 1)
+        self._living: list[list[tuple[int, int, int, int]]] = [[] for _ in spans]
+        self._born: list[list[tuple[int, int, int, int]]] = [[] for _ in spans]
 
-    def add(self, first: int, last: int, span: tuple[int, int]) -> None:
-        covering = self._covering
-        left, right = first + self._size, last + self._size + 1
-        while left < right:
-            if left & 1:
-                covering.setdefault(left, []).append(span)
-                left += 1
-            if right & 1:
-                right -= 1
-                covering.setdefault(right, []).append(span)
-            left >>= 1
-            right >>= 1
-        if first in self._born:
-            self._born[first].append(span)
-        else:
-            self._born[first] = [span]
-            insort(self._birth_steps, first)
+    def add(self, first: int, last: int, offset: int, end: int) -> None:
+        item = (offset, end, first, last)
+        span = first // self._length
+        self._born[span].append(item)
+        for living in self._living[span : last // self._length + 1]:
+            living.append(item)
 
-    def overlapping(self, first: int, last: int) -> list[tuple[int, int]]:
+    def alive(self, first: int, last: int) -> list[tuple[int, int]]:
         """(offset, end) of all buffers alive at any step of [first, last], by rising offset."""
-        found: list[tuple[int, int]] = []
-        node = first + self._size
-        while node:
-            spans = self._covering.get(node)
-            if spans:
-                found += spans
-            node >>= 1
-        steps = self._birth_steps
-        for step in steps[bisect_right(steps, first) : bisect_right(steps, last)]:
-            found += self._born[step]
+        span, last_span = first // self._length, last // self._length
+        items = self._living[span]
+        if last_span > span:
+            items = items + [item for born in self._born[span + 1 : last_span + 1] for item in born]
+        found = [
+            (offset, end) for offset, end, born, dies in items if born <= last and dies >= first
+        ]
         found.sort()
         return found
 
@@ -90,7 +73,7 @@ def plan(buffers: Sequence[BufferRequest], first_added_first: bool = False) -> l
     if not buffers:
         return []
     shift = -min(buffer.first_use for buffer in buffers)
-    index = _LiveIndex(max(buffer.last_use for buffer in buffers) + shift + 1)
+    placed = _Placed(max(buffer.last_use for buffer in buffers) + shift + 1)
     offline = [i for i, buffer in enumerate(buffers) if buffer.offline_offset != ONLINE_PLANNED]
     online = [i for i, buffer in enumerate(buffers) if buffer.offline_offset == ONLINE_PLANNED]
     if not first_added_first:
@@ -100,19 +83,19 @@ def plan(buffers: Sequence[BufferRequest], first_added_first: bool = False) -> l
     for i in offline:
         size, first, last, offset = buffers[i]
         offsets[i] = offset
-        index.add(first + shift, last + shift, (offset, offset + size))
+        placed.add(first + shift, last + shift, offset, offset + size)
     for i in online:
         size, first, last, _ = buffers[i]
         first += shift
         last += shift
         offset = 0
-        for start, end in index.overlapping(first, last):
+        for start, end in placed.alive(first, last):
             if start - offset >= size:
                 break
             if end > offset:
                 offset = end
         offsets[i] = offset
-        index.add(first, last, (offset, offset + size))
+        placed.add(first, last, offset, offset + size)
     return offsets
 
 
