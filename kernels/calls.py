@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from kernels.binding import Library, Struct
+from predictor.model.device_options import packed_bytes
 
 Dims = tuple[int, int, int, int]
 """n, h, w, c"""
@@ -18,30 +19,6 @@ Dims = tuple[int, int, int, int]
 
 class KernelError(RuntimeError):
     """A kernel refused its arguments."""
-
-
-def packed_bytes(elements: int, bits: int) -> int:
-    """Bytes of a tensor of `elements` elements of 8 or 4 bits."""
-    return (elements * bits + 7) // 8
-
-
-def pack(values: np.ndarray, bits: int) -> np.ndarray:
-    """Flat int8 array of the elements; 4-bit ones packed as TFLite packs INT4."""
-    flat = np.ascontiguousarray(values, dtype=np.int8).reshape(-1)
-    if bits == 8:
-        return flat.copy()
-    nibbles = np.zeros(flat.size + flat.size % 2, np.uint8)
-    nibbles[: flat.size] = flat.view(np.uint8) & 15
-    return (nibbles[0::2] | nibbles[1::2] << 4).view(np.int8)
-
-
-def unpack(data: np.ndarray, elements: int, bits: int) -> np.ndarray:
-    """The int8 values of a tensor's first `elements` elements."""
-    if bits == 8:
-        return data[:elements].copy()
-    bytes_ = data.view(np.uint8)
-    nibbles = np.stack([bytes_ & 15, bytes_ >> 4], axis=1).reshape(-1)[:elements]
-    return ((nibbles ^ 8).astype(np.int8) - 8).astype(np.int8)
 
 
 def suffix(activations: int, weights: int) -> str:

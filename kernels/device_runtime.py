@@ -12,8 +12,9 @@ from math import prod
 import numpy as np
 
 from kernels.binding import Argument, Library, Struct
-from kernels.calls import KernelError, packed_bytes
+from kernels.calls import KernelError
 from predictor.model.device_options import (
+    PREPARED_BITS,
     AddOptions,
     ClampOptions,
     DeviceOptions,
@@ -22,9 +23,11 @@ from predictor.model.device_options import (
     RequantizeOptions,
     SoftmaxOptions,
     WeightedOptions,
+    packed_bytes,
 )
 from predictor.model.device_reader import read_options
 from predictor.model.graph import Graph, Operator, Tensor
+from predictor.model.prepared_filter import filter_weights
 
 Arrays = list[np.ndarray | None]
 """Stored tensors by index, flat int8 (biases int32); None: no data."""
@@ -108,8 +111,11 @@ def _weighted(
     bias = tensors[2] if len(tensors) > 2 else None
     output = _output(prod(options.output_dims), options.input_bits)
     if reference:
-        bits = [options.input_bits, options.weight_bits]
-        arguments = [*bits, params, quantization, dims[0], tensors[0], dims[1], tensors[1], bias]
+        bits, filter = options.weight_bits, tensors[1]
+        if bits == PREPARED_BITS and filter is not None:
+            bits, filter = 8, filter_weights(options, filter.data).reshape(-1)
+        arguments = [options.input_bits, bits, params, quantization, dims[0], tensors[0]]
+        arguments += [dims[1], filter, bias]
         return f"mn_reference_{name}", [*arguments, dims[2], output], output
     symbol = f"mn_{name}{suffix}"
     size = library.call(f"{symbol}_get_buffer_size", *([] if is_connected else [params]), *dims)

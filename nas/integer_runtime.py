@@ -16,6 +16,7 @@ import tensorflow as tf
 from predictor.errors import UsageError
 from predictor.model.device_layers import options_of
 from predictor.model.graph import Graph, Operator, Subgraph, Tensor, TensorType
+from predictor.model.packing import unpack
 
 Integers = npt.NDArray[np.int64]
 
@@ -43,9 +44,7 @@ def integers(tensor: Tensor) -> Integers:
     """The values of a constant; 4-bit ones are unpacked, the low half first."""
     assert tensor.data is not None
     if tensor.type == TensorType.INT4:
-        packed = np.frombuffer(tensor.data, np.uint8)
-        halves = np.stack([packed & 15, packed >> 4], axis=1).reshape(-1)[: tensor.elements]
-        values = (halves.astype(np.int64) ^ 8) - 8
+        values = unpack(tensor.data, tensor.elements, 4).astype(np.int64)
     else:
         kind = np.int32 if tensor.type == TensorType.INT32 else np.int8
         values = np.frombuffer(tensor.data, kind).astype(np.int64)

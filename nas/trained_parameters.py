@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from nas.model import BATCH_NORM_EPSILON, SupernetModel, WeightedLayer
 from nas.network import Parameters, Weights
 from nas.quantizers import activation_limits, learnt_range, weight_limit
 from nas.supernet import DENSE, DEPTHWISE, Layer
 from predictor.model.graph import Quantization
+from predictor.model.packing import pack
 
 SMALLEST_WEIGHT_STEP = 1e-6
 """Dead channels get this step, so that their biases still fit 32 bits."""
@@ -45,7 +45,9 @@ class TrainedParameters(Parameters):
         biases = np.rint(bias / (np.float64(input_scale) * step))
         biases = np.clip(biases, _INT32.min, _INT32.max).astype("<i4")
         scales = tuple(float(value) for value in np.atleast_1d(np.float32(step)))
-        return Weights(_packed(values, bits), scales, memoryview(biases.tobytes()))
+        return Weights(
+            memoryview(pack(values, bits).tobytes()), scales, memoryview(biases.tobytes())
+        )
 
 
 def folded(layer: WeightedLayer) -> tuple[Any, Any, Any]:
@@ -60,13 +62,3 @@ def folded(layer: WeightedLayer) -> tuple[Any, Any, Any]:
     factor = norm.gamma.numpy() / np.sqrt(variance + BATCH_NORM_EPSILON)
     bias = norm.beta.numpy() - mean * factor
     return kernel * factor, bias, np.maximum(step * np.abs(factor), SMALLEST_WEIGHT_STEP)
-
-
-def _packed(values: npt.NDArray[np.int8], bits: int) -> memoryview:
-    """Bytes of weights; 4-bit ones two to a byte, the even one in the low half."""
-    flat = np.ascontiguousarray(values).reshape(-1)
-    if bits == 8:
-        return memoryview(flat.tobytes())
-    halves = np.zeros(len(flat) + len(flat) % 2, np.uint8)
-    halves[: len(flat)] = flat.view(np.uint8) & 15
-    return memoryview((halves[0::2] | halves[1::2] << 4).tobytes())

@@ -19,6 +19,8 @@
   X(DEPTHWISE_CONV_2D_S8_W4, Convolution, DepthwiseOptions, mn_depthwise_conv_s8_w4)         \
   X(DEPTHWISE_CONV_2D_S4, Convolution, DepthwiseOptions, mn_depthwise_conv_s4)               \
   X(DEPTHWISE_CONV_2D_S4_W8, Convolution, DepthwiseOptions, mn_depthwise_conv_s4_w8)         \
+  X(DEPTHWISE_CONV_2D_S8_W16, Convolution, DepthwiseOptions, mn_depthwise_conv_s8_w16)       \
+  X(DEPTHWISE_CONV_2D_S4_W16, Convolution, DepthwiseOptions, mn_depthwise_conv_s4_w16)       \
   X(FULLY_CONNECTED_S8, FullyConnected, FullyConnectedOptions, mn_fully_connected_s8)        \
   X(FULLY_CONNECTED_S8_W4, FullyConnected, FullyConnectedOptions, mn_fully_connected_s8_w4)  \
   X(FULLY_CONNECTED_S4, FullyConnected, FullyConnectedOptions, mn_fully_connected_s4)        \

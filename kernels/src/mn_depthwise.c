@@ -1,92 +1,6 @@
-#include "mn_depthwise.h"
-
 #include "mn_arguments.h"
+#include "mn_depthwise_layout.h"
 #include "mn_requantize.h"
-
-#define MN_LANES 4
-
-/* Where the parts of the scratch buffer start, in bytes; all multiples of 4. */
-typedef struct
-{
-    int32_t bias;    /* per quad lane: bias with the input offset folded in */
-    int32_t taps;    /* tap distances of the current row's inner positions */
-    int32_t edge;    /* tap distances of one position at the border */
-    int32_t zeros;   /* one pixel of zero points */
-    int32_t rows;    /* int4 inputs: the unpacked input rows in use, row y in slot y modulo slots */
-    int32_t outputs; /* int4 outputs: two positions before packing */
-    int32_t total;   /* MN_ARG_ERROR when it does not fit int32 */
-} mn_layout;
-
-static int32_t mn_quads_of(int32_t channels)
-{
-    return channels / MN_LANES + (channels % MN_LANES != 0);
-}
-
-static int64_t mn_round_up_4(int64_t value)
-{
-    return (value + 3) & ~(int64_t)3;
-}
-
-/* Input rows that one output row reaches. */
-static int32_t mn_slots_of(const mn_dw_conv_params *params, const mn_dims *input_dims,
-                           const mn_dims *filter_dims)
-{
-    const int32_t reach = (filter_dims->h - 1) * params->dilation.h + 1;
-    return reach < input_dims->h ? reach : input_dims->h;
-}
-
-static mn_layout mn_lay_out(const mn_depthwise_kind *kind, const mn_dw_conv_params *params,
-                            const mn_dims *input_dims, const mn_dims *filter_dims)
-{
-    const int32_t taps = filter_dims->h * filter_dims->w;
-    const int64_t quads = mn_quads_of(filter_dims->c);
-    const int64_t bias = quads * taps * 8;
-    const int64_t taps_at = bias + quads * 16;
-    const int64_t edge = taps_at + (int64_t)taps * 4;
-    const int64_t zeros = edge + (int64_t)taps * 4;
-    const int64_t rows = zeros + mn_round_up_4(input_dims->c);
-    const int64_t row_bytes = (int64_t)input_dims->w * input_dims->c;
-    int64_t outputs = rows;
-    int64_t total = rows;
-    if (kind->input_bits == 4)
-    {
-        outputs += mn_round_up_4(row_bytes * mn_slots_of(params, input_dims, filter_dims));
-        total = outputs + 2 * mn_round_up_4(filter_dims->c);
-    }
-    if (total > MN_MAX_BUFFER)
-    {
-        return (mn_layout){.total = MN_ARG_ERROR};
-    }
-    return (mn_layout){(int32_t)bias,  (int32_t)taps_at, (int32_t)edge, (int32_t)zeros,
-                       (int32_t)rows, (int32_t)outputs, (int32_t)total};
-}
-
-static int mn_is_geometry(const mn_dw_conv_params *params, const mn_dims *input_dims,
-                          const mn_dims *filter_dims, const mn_dims *output_dims)
-{
-    if (params == NULL || !mn_is_dims(input_dims) || !mn_is_dims(filter_dims) ||
-        !mn_is_dims(output_dims) || input_dims->n != output_dims->n || filter_dims->n != 1 ||
-        filter_dims->c != output_dims->c || params->ch_mult < 1 ||
-        (int64_t)input_dims->c * params->ch_mult != output_dims->c)
-    {
-        return 0;
-    }
-    return mn_is_window(input_dims->h, output_dims->h, filter_dims->h, params->stride.h,
-                        params->padding.h, params->dilation.h) &&
-           mn_is_window(input_dims->w, output_dims->w, filter_dims->w, params->stride.w,
-                        params->padding.w, params->dilation.w);
-}
-
-int32_t mn_depthwise_buffer_size(const mn_depthwise_kind *kind, const mn_dw_conv_params *params,
-                                 const mn_dims *input_dims, const mn_dims *filter_dims,
-                                 const mn_dims *output_dims)
-{
-    if (!mn_is_geometry(params, input_dims, filter_dims, output_dims))
-    {
-        return MN_ARG_ERROR;
-    }
-    return mn_lay_out(kind, params, input_dims, filter_dims).total;
-}
 
 /* A call in progress. */
 typedef struct
@@ -95,7 +9,8 @@ typedef struct
     uint8_t *scratch;
     mn_layout layout;
     int32_t tap_count;
-    int fast;           /* mn_run_quads: multiplier 1, 4 channels or more, short shifts */
+    int is_overlapping; /* multiplier 1, 4 channels or more: the last quad ends with the last one */
+    int fast;           /* mn_run_quads: overlapping quads, short shifts */
     int32_t offset;     /* the input offset, for the values in rows */
     int32_t slots;      /* input row y is row y % slots of rows */
     const int8_t *rows; /* int8 input rows of the current image */
@@ -107,12 +22,12 @@ typedef struct
     mn_quads quads;
 } mn_run;
 
-/* The first channel of a quad: the last quad of the fast path ends with the last channel. */
+/* The first channel of a quad. */
 static int32_t mn_quad_channel(const mn_run *run, int32_t quad)
 {
     const int32_t last = run->layer->output_dims->c - MN_LANES;
     const int32_t channel = quad * MN_LANES;
-    return run->fast && channel > last ? last : channel;
+    return run->is_overlapping && channel > last ? last : channel;
 }
 
 static int32_t mn_lanes_from(const mn_run *run, int32_t channel)
@@ -186,8 +101,9 @@ static void mn_run_any_quads(const mn_run *run, const mn_quads *quads)
     const int8_t *const zeros = (const int8_t *)run->scratch + run->layout.zeros;
     const uint32_t *weights = quads->weights;
     const int32_t *bias = quads->bias;
-    for (int32_t channel = 0; channel < channels; channel += MN_LANES)
+    for (int32_t quad = 0; quad < mn_quads_of(channels); ++quad)
     {
+        const int32_t channel = mn_quad_channel(run, quad);
         int32_t sums[MN_LANES] = {bias[0], bias[1], bias[2], bias[3]};
         const int32_t lanes = mn_lanes_from(run, channel);
         int32_t sources[MN_LANES];
@@ -222,13 +138,23 @@ static void mn_set_quads(mn_run *run)
     const int32_t channels = layer->output_dims->c;
     const int32_t rest = channels & (MN_LANES - 1);
     mn_quads *const quads = &run->quads;
-    quads->bias = (const int32_t *)(const void *)(run->scratch + run->layout.bias);
     quads->multiplier = layer->quant_params->multiplier;
     quads->shift = layer->quant_params->shift;
     quads->offset = layer->params->output_offset;
     quads->singles = run->tap_count & 7;
     quads->back = rest ? MN_LANES - rest : 0;
-    quads->weights = (const uint32_t *)(const void *)run->scratch;
+    if (layer->kind->prepare_quad != NULL)
+    {
+        mn_prepare(run);
+        quads->weights = (const uint32_t *)(const void *)run->scratch;
+        quads->bias = (const int32_t *)(const void *)(run->scratch + run->layout.bias);
+    }
+    else
+    {
+        quads->bias = layer->filter;
+        quads->weights =
+            (const uint32_t *)(const void *)(quads->bias + mn_quads_of(channels) * MN_LANES);
+    }
     quads->zeros = (const int8_t *)run->scratch + run->layout.zeros;
 }
 
@@ -391,12 +317,8 @@ static void mn_run_image(mn_run *run, int32_t image, mn_sink *sink)
     }
 }
 
-static int mn_is_fast(const mn_depthwise *layer)
+static int mn_are_short_shifts(const mn_depthwise *layer)
 {
-    if (layer->params->ch_mult != 1 || layer->output_dims->c < MN_LANES)
-    {
-        return 0;
-    }
     for (int32_t channel = 0; channel < layer->output_dims->c; ++channel)
     {
         if (!mn_is_short_shift(layer->quant_params->shift[channel]))
@@ -411,8 +333,10 @@ static int mn_is_layer(const mn_depthwise *layer)
 {
     const mn_dw_conv_params *const params = layer->params;
     const int32_t bits = layer->kind->input_bits;
-    return mn_is_geometry(params, layer->input_dims, layer->filter_dims, layer->output_dims) &&
+    return mn_is_depthwise_geometry(params, layer->input_dims, layer->filter_dims,
+                                    layer->output_dims) &&
            layer->input != NULL && layer->filter != NULL && layer->output != NULL &&
+           (layer->kind->prepare_quad != NULL || (uintptr_t)layer->filter % 4 == 0) &&
            layer->quant_params != NULL && layer->quant_params->multiplier != NULL &&
            layer->quant_params->shift != NULL && mn_is_input_offset(params->input_offset, bits) &&
            mn_is_value(params->output_offset, bits) && mn_is_activation(&params->activation, bits);
@@ -433,7 +357,8 @@ mn_status mn_depthwise_run(const mn_context *ctx, const mn_depthwise *layer)
     }
     run.scratch = ctx->buf;
     run.tap_count = layer->filter_dims->h * layer->filter_dims->w;
-    run.fast = mn_is_fast(layer);
+    run.is_overlapping = layer->params->ch_mult == 1 && layer->output_dims->c >= MN_LANES;
+    run.fast = run.is_overlapping && mn_are_short_shifts(layer);
     run.slots = layer->input_dims->h;
     run.rows = NULL;
     run.offset = layer->params->input_offset;
@@ -447,7 +372,6 @@ mn_status mn_depthwise_run(const mn_context *ctx, const mn_depthwise *layer)
     run.whole_taps = run.tap_count & ~7;
     run.whole_channels = layer->output_dims->c & ~(MN_LANES - 1);
     mn_fill_s8(run.scratch, run.layout.zeros, -run.offset, layer->input_dims->c);
-    mn_prepare(&run);
     mn_set_quads(&run);
     mn_set_inner(&run);
     int8_t *const output = packed ? (int8_t *)run.scratch + run.layout.outputs : layer->output;

@@ -1,10 +1,13 @@
 /*
  * The driver of depthwise convolution: output positions ascending, all channels of a position in
  * quads of four. Once per layer the weights are widened to int16 in scratch, quad by quad and tap by
- * tap, and the input offset is folded into the bias, so that int4 weights cost what int8 weights do.
+ * tap, and the input offset is folded into the bias, so that int4 weights cost what int8 weights do;
+ * or a prepared filter holds all that.
  */
 #ifndef MN_DEPTHWISE_H
 #define MN_DEPTHWISE_H
+
+#include <stddef.h>
 
 #include "mn_packing.h"
 #include "mn_types.h"
@@ -24,7 +27,7 @@ mn_prepare_quad mn_prepare_quad_w4;
 typedef struct
 {
     int32_t input_bits;
-    mn_prepare_quad *prepare_quad;
+    mn_prepare_quad *prepare_quad; /* null: the filter is prepared, the bias in it */
     mn_copy *unpack; /* input to rows of int8; null: the input is int8 */
     mn_finish *finish;
 } mn_depthwise_kind;

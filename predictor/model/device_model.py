@@ -12,15 +12,21 @@ apply to the other. A metadata entry holds what leads back (:func:`original_mode
 from __future__ import annotations
 
 import zlib
+from collections import Counter
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from types import MappingProxyType
 
+import numpy as np
+
 from predictor.errors import ModelError, RefusedError, UsageError
 from predictor.model.device_layers import options_of
-from predictor.model.device_options import PLACES, VERSION
-from predictor.model.device_reader import CODES
+from predictor.model.device_options import PLACES, PREPARED_BITS, VERSION, WeightedOptions
+from predictor.model.device_reader import CODES, read_options
 from predictor.model.graph import Graph, Operator, Subgraph, Tensor, TensorType
 from predictor.model.metadata import OFFLINE_PLAN, PLAN_ORIGIN
+from predictor.model.packing import pack, unpack
+from predictor.model.prepared_filter import filter_weights, prepare_filter
 from predictor.model.tflite_reader import MAX_FILE_BYTES, read_graph
 from predictor.model.tflite_writer import write_model
 
@@ -48,29 +54,60 @@ def has_int4_activations(graph: Graph) -> bool:
     )
 
 
-def device_model(graph: Graph, tables: str = "flash") -> Graph:
+def device_model(graph: Graph, tables: str = "flash", prepared: Collection[int] = ()) -> Graph:
     """The device model of a model; the model itself where no operator has a kernel.
 
     Args:
         graph: a model with builtin operators; INT4 tensors as the TensorFlow Lite schema has them.
         tables: "flash" leaves requantisation tables in the file, "arena" lets operators unpack them
             into the arena: 3 bytes less of flash and 8 more of arena for each output channel.
+        prepared: operators of the main subgraph that get a prepared filter: a depthwise kernel then
+            needs less scratch memory and more flash (see :func:`preparable`).
 
     Raises:
         RefusedError: an operator has INT4 tensors but no kernel for them; says which and why.
-        UsageError: the model is a device model already, or ``tables`` is unknown.
+        UsageError: the model is a device model already, ``tables`` is unknown, or an operator
+            cannot have a prepared filter.
     """
     if tables not in PLACES:
         raise UsageError(f"unknown place for tables {tables!r}; choose {' or '.join(PLACES)}")
     if is_device_model(graph):
         raise UsageError("this is a device model already; give the original model")
-    subgraphs = tuple(_Transformation(subgraph, tables).subgraph() for subgraph in graph.subgraphs)
+    wrong = set(prepared).difference(preparable(graph) if prepared else ())
+    if wrong:
+        raise UsageError(f"operator {min(wrong)} cannot have a prepared filter")
+    subgraphs = tuple(
+        _Transformation(subgraph, tables, () if subgraph.index else prepared).subgraph()
+        for subgraph in graph.subgraphs
+    )
     if subgraphs == graph.subgraphs:
         return graph
     metadata = dict(graph.metadata) | {METADATA_NAME: memoryview(_way_back(graph))}
     return replace(
         graph, subgraphs=subgraphs, metadata=MappingProxyType(metadata), flatbuffer_bytes=0
     )
+
+
+def preparable(graph: Graph) -> tuple[int, ...]:
+    """Operators of the main subgraph of a model that may have a prepared filter: depthwise
+    convolutions with a kernel whose filter is a constant of their own."""
+    main = graph.main
+    readers = Counter(index for op in main.operators for index in op.inputs)
+    found = []
+    for op in main.operators:
+        if op.name != "DEPTHWISE_CONV_2D" or len(op.inputs) < 2 or readers[op.inputs[1]] != 1:
+            continue
+        constants = [main.tensors[index] for index in op.inputs[1:] if index >= 0]
+        if all(tensor.is_constant for tensor in constants) and _has_kernel(main, op):
+            found.append(op.index)
+    return tuple(found)
+
+
+def _has_kernel(subgraph: Subgraph, op: Operator) -> bool:
+    try:
+        return options_of(subgraph, op).code in CODES
+    except RefusedError:
+        return False
 
 
 def original_model(graph: Graph) -> Graph:
@@ -102,8 +139,10 @@ def original_model(graph: Graph) -> Graph:
 class _Transformation:
     """One subgraph being transformed."""
 
-    def __init__(self, subgraph: Subgraph, tables: str) -> None:
+    def __init__(self, subgraph: Subgraph, tables: str, prepared: Collection[int]) -> None:
         self._subgraph = subgraph
+        self._prepared = prepared
+        self._filters: dict[int, bytes] = {}
         self._converted: dict[int, Operator] = {}
         for op in subgraph.operators:
             converted = self._operator(op, tables)
@@ -139,6 +178,9 @@ class _Transformation:
             return None
         if options.code not in CODES:
             return None
+        if op.index in self._prepared and isinstance(options, WeightedOptions):
+            self._filters[op.inputs[1]] = _prepared_filter(self._subgraph, op, options)
+            options = replace(options, weight_bits=PREPARED_BITS)
         return Operator(
             index=op.index,
             name=options.code,
@@ -182,6 +224,11 @@ class _Transformation:
             )
 
     def _tensor(self, tensor: Tensor) -> Tensor:
+        if tensor.index in self._filters:
+            data = memoryview(self._filters[tensor.index])
+            return replace(
+                tensor, type=TensorType.INT8, shape=(len(data),), quantization=None, data=data
+            )
         if tensor.index in self._packed:
             return replace(
                 tensor, type=TensorType.INT8, shape=(tensor.stored_bytes,), quantization=None
@@ -191,6 +238,18 @@ class _Transformation:
             return tensor
         # Only builtin operators and the application read it, and TFLM may keep it in the arena.
         return replace(tensor, quantization=None)
+
+
+def _prepared_filter(subgraph: Subgraph, op: Operator, options: WeightedOptions) -> bytes:
+    filter = subgraph.tensors[op.inputs[1]]
+    bias = subgraph.tensors[op.inputs[2]] if len(op.inputs) > 2 and op.inputs[2] >= 0 else None
+    assert filter.data is not None
+    weights = unpack(filter.data, filter.elements, options.weight_bits)
+    return prepare_filter(
+        options,
+        weights.reshape(-1, options.filter_dims[3]),
+        None if bias is None or bias.data is None else np.frombuffer(bias.data, "<i4"),
+    )
 
 
 def _way_back(graph: Graph) -> bytes:
@@ -231,10 +290,32 @@ def _with_constants(subgraph: Subgraph, device: Graph, index: int) -> Subgraph:
     tensors = device.subgraphs[index].tensors if index < len(device.subgraphs) else ()
     if len(tensors) != len(subgraph.tensors):
         raise ModelError(f"{METADATA_NAME} does not belong to this model: its tensors differ")
+    prepared = _filters_of(device.subgraphs[index])
     return replace(
         subgraph,
         tensors=tuple(
-            tensor if tensor.data is None else replace(tensor, data=held.data)
+            tensor
+            if tensor.data is None
+            else replace(tensor, data=_unprepared(tensor, held, prepared.get(tensor.index)))
             for tensor, held in zip(subgraph.tensors, tensors, strict=True)
         ),
     )
+
+
+def _filters_of(subgraph: Subgraph) -> Mapping[int, WeightedOptions]:
+    """Prepared filters, with the options of their layers."""
+    found = {}
+    for op in subgraph.operators:
+        if op.is_custom and op.name in CODES and len(op.inputs) > 1:
+            options = read_options(op.name, op.custom_options)
+            if isinstance(options, WeightedOptions) and options.weight_bits == PREPARED_BITS:
+                found[op.inputs[1]] = options
+    return found
+
+
+def _unprepared(tensor: Tensor, held: Tensor, options: WeightedOptions | None) -> memoryview | None:
+    """The data of a constant of the original model, from that of the device model."""
+    if options is None or held.data is None:
+        return held.data
+    bits = 4 if tensor.type == TensorType.INT4 else 8
+    return memoryview(pack(filter_weights(options, held.data), bits).tobytes())

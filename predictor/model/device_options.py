@@ -18,6 +18,8 @@ VERSION = 1
 """First word of all options, and version of all custom operators."""
 PREFIX = "MN_"
 WEIGHTED = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")
+PREPARED_BITS = 16
+"""Bits of the weights of a prepared depthwise filter (:mod:`predictor.model.prepared_filter`)."""
 POOLING = ("AVERAGE_POOL_2D", "MAX_POOL_2D")
 
 Dims = tuple[int, int, int, int]
@@ -51,7 +53,7 @@ class DeviceOptions(Protocol):
 
 
 def packed_bytes(elements: int, bits: int) -> int:
-    """Bytes of so many elements of 8 or 4 bits."""
+    """Bytes of so many elements of 16, 8 or 4 bits."""
     return (elements * bits + 7) // 8
 
 
@@ -124,9 +126,17 @@ class WeightedOptions:
     def tensor_bytes(self) -> tuple[int, ...]:
         return (
             packed_bytes(prod(self.input_dims), self.input_bits),
-            packed_bytes(prod(self.filter_dims), self.weight_bits),
+            self._filter_bytes,
             packed_bytes(prod(self.output_dims), self.input_bits),
         )
+
+    @property
+    def _filter_bytes(self) -> int:
+        if self.weight_bits == PREPARED_BITS:
+            # A bias of 32 bits and a weight of 16 for each tap; channels in quads.
+            channels = -(-self.filter_dims[3] // 4) * 4
+            return channels * (4 + 2 * prod(self.filter_dims[1:3]))
+        return packed_bytes(prod(self.filter_dims), self.weight_bits)
 
     def params(self) -> tuple[int, ...]:
         """The kernel's parameter struct, word by word."""

@@ -12,6 +12,7 @@ from predictor.model.device_options import (
     PLACES,
     POOLING,
     PREFIX,
+    PREPARED_BITS,
     VERSION,
     WEIGHTED,
     AddOptions,
@@ -214,6 +215,10 @@ def _readers() -> Mapping[str, _Reader]:
         for pair in ((8, 8), (8, 4), (4, 4), (4, 8)):
             readers[f"{operator}_{suffix(*pair)}"] = bound(_read_weighted, operator, pair)
     for bits in (8, 4):
+        pair = (bits, PREPARED_BITS)
+        readers[f"DEPTHWISE_CONV_2D_{suffix(*pair)}"] = bound(
+            _read_weighted, "DEPTHWISE_CONV_2D", pair
+        )
         for operator in POOLING:
             readers[f"{operator}_S{bits}"] = bound(_read_pool, operator, bits)
         readers[f"ADD_S{bits}"] = bound(_read_add, bits)

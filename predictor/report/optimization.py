@@ -21,6 +21,8 @@ from predictor.memory.deployment import smallest
 from predictor.memory.optimizer import Instructions, Optimized, OptimizeOptions, optimize
 from predictor.memory.overlap import OperatorDistance
 from predictor.memory.preparation import PreparedGraph
+from predictor.memory.prepared_filters import prepared_operators, with_prepared_filters
+from predictor.model.graph import Graph
 from predictor.model.tflite_reader import ModelSource, load_bytes, read_graph
 from predictor.model.tflite_writer import write_model
 from predictor.report.json_report import SCHEMA_VERSION, buffer_json
@@ -60,6 +62,11 @@ class Optimization:
     def plan_flash_bytes(self) -> int:
         """What the plan costs in flash: the growth of the file."""
         return len(self.content) - self.before.graph.flatbuffer_bytes
+
+    @property
+    def prepared_filters(self) -> tuple[int, ...]:
+        """Operators of the main subgraph whose filter lies widened in flash."""
+        return prepared_operators(self.optimized.graph)
 
     @property
     def newly_fitting(self) -> tuple[Board, ...]:
@@ -106,8 +113,14 @@ def optimize_model(
     settings = settings or OptimizeOptions()
     digest = hashlib.sha256(content).hexdigest()
     before = predict_graph(graph, chosen, made, path, content)
+
+    def plan(form: Graph) -> Optimized:
+        return optimize(form, before.revision, settings, digest, before.arena)
+
     target = smallest(graph, before.revision)
-    found = optimize(target, before.revision, settings, digest, before.arena)
+    found = plan(target)
+    if target is not graph:
+        found = with_prepared_filters(graph, found, plan)
     new = write_model(found.graph)
     return Optimization(
         optimized=found,
@@ -288,6 +301,12 @@ def _notes(result: Optimization) -> list[Text]:
             f"operators {names} get a dilation of 2, which means nothing for a 1x1 filter but lets "
             f"CMSIS-NN finish one position after the other: about "
             f"{result.extra_instructions_percent:.1f} % more instructions"
+        )
+    if result.prepared_filters:
+        names = ", ".join(map(str, result.prepared_filters))
+        lines.append(
+            f"depthwise filters of operators {names} are prepared: widened to 16 bits in flash "
+            "instead of in the arena at each call"
         )
     boards = ", ".join(board.name for board in result.newly_fitting)
     if boards:

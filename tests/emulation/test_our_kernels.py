@@ -19,7 +19,7 @@ from predictor.boards.board import find_board
 from predictor.emulation.firmware_build import FirmwareImage, build
 from predictor.emulation.model_run import HostCheck, ModelRun, random_inputs, run_model
 from predictor.emulation.tflm_library import user_library
-from predictor.model.device_model import device_model
+from predictor.model.device_model import device_model, preparable
 from predictor.model.example_models import autoencoder, ds_cnn
 from predictor.model.graph import Graph
 from predictor.model.tflite_reader import read_graph
@@ -127,6 +127,19 @@ def test_tables_in_the_arena(name: str, host: NativeLibrary) -> None:  # noqa: F
     assert in_arena.tail_bytes is not None
     assert in_flash.tail_bytes is not None
     assert in_arena.tail_bytes - in_flash.tail_bytes > 8 * 5 * 24
+
+
+@pytest.mark.parametrize("tflm_dir", TFLM)
+@pytest.mark.parametrize("name", ["s8", "s8_w4", "s4", "s4_w8"])
+def test_prepared_filters(
+    name: str,
+    tflm_dir: str | None,
+    host: NativeLibrary,  # noqa: F811
+) -> None:
+    graph = NETWORKS[name]
+    device = device_model(graph, prepared=preparable(graph))
+    result, _ = run(write_model(device), "f446re", tflm_dir)
+    assert list(result.outputs) == expected_outputs(host, graph)
 
 
 def test_a_network_of_4_bits_takes_half_the_activation_memory(

@@ -15,7 +15,8 @@ from pathlib import Path
 import numpy as np
 
 from kernels.binding import NativeLibrary, Struct
-from kernels.calls import KernelError, Layer, buffer_bytes, packed_bytes, run
+from kernels.calls import KernelError, Layer, buffer_bytes, run
+from predictor.model.device_options import packed_bytes
 from tests.kernels import random_layers
 from tests.kernels.random_layers import BIT_WIDTHS, OPERATORS, bounds
 

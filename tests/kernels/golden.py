@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from kernels.calls import Layer, unpack
+from kernels.calls import Layer
+from predictor.model.packing import unpack
 
 
 def scale(values: np.ndarray, multiplier: np.ndarray, shift: np.ndarray) -> np.ndarray:

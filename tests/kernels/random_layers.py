@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
-from kernels.calls import Layer, pack
+from kernels.calls import Layer
+from predictor.model.device_options import PREPARED_BITS, Tables, WeightedOptions
+from predictor.model.packing import pack, unpack
+from predictor.model.prepared_filter import filter_weights, prepare_filter
 
 OPERATORS = ("convolve", "depthwise", "fully_connected")
 BIT_WIDTHS = ((8, 8), (8, 4), (4, 4), (4, 8))
@@ -152,3 +157,47 @@ def pooling_layer(rng: np.random.Generator, bits: int) -> tuple[Layer, np.ndarra
         padding=padding,  # type: ignore[arg-type]
     )
     return built, tensor(rng, n * height * width * channels, bits)
+
+
+_NAMES = {
+    "convolve": "CONV_2D",
+    "depthwise": "DEPTHWISE_CONV_2D",
+    "fully_connected": "FULLY_CONNECTED",
+}
+
+
+def options_of(operator: str, layer: Layer) -> WeightedOptions:
+    """The layer as a custom operator's options, without tables."""
+    input_dims, filter_dims = layer.input_dims, layer.filter_dims
+    if operator == "fully_connected":
+        depth = int(np.prod(input_dims[1:]))
+        input_dims, filter_dims = (input_dims[0], 1, 1, depth), (filter_dims[0], 1, 1, depth)
+    return WeightedOptions(
+        _NAMES[operator],
+        layer.activations,
+        layer.weights,
+        input_dims,
+        filter_dims,
+        layer.output_dims,
+        layer.input_offset,
+        layer.output_offset,
+        layer.activation,
+        Tables((), ()),
+        layer.stride,
+        layer.padding,
+        layer.dilation,
+        layer.multiplier_of_channels,
+    )
+
+
+def with_prepared_filter(layer: Layer) -> Layer:
+    """The same depthwise layer with its filter and bias prepared."""
+    weights = unpack(layer.filter, int(np.prod(layer.filter_dims)), layer.weights)
+    options = options_of("depthwise", layer)
+    by_tap = weights.reshape(-1, layer.filter_dims[3])
+    prepared = prepare_filter(options, by_tap, layer.bias)
+    np.testing.assert_array_equal(
+        filter_weights(replace(options, weight_bits=PREPARED_BITS), prepared), by_tap
+    )
+    filter = np.frombuffer(prepared, np.int32).view(np.int8)
+    return layer.moved(weights=PREPARED_BITS, filter=filter, bias=None)

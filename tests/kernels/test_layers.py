@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from kernels.binding import Library, NativeLibrary
-from kernels.calls import Layer, pack, run, run_reference
+from kernels.calls import Layer, run, run_reference
+from predictor.model.packing import pack
 from tests.kernels import random_layers
 from tests.kernels.golden import GOLDEN
 from tests.kernels.random_layers import BIT_WIDTHS, OPERATORS
@@ -25,6 +26,9 @@ def _check(
         np.testing.assert_array_equal(
             run(library, operator, layer, data), expected, err_msg=f"{name}: {layer}"
         )
+        if operator == "depthwise":
+            found = run(library, operator, random_layers.with_prepared_filter(layer), data)
+            np.testing.assert_array_equal(found, expected, err_msg=f"{name}, prepared: {layer}")
 
 
 @pytest.mark.parametrize("bit_widths", BIT_WIDTHS, ids=lambda b: f"s{b[0]}xs{b[1]}")

@@ -8,7 +8,8 @@ import pytest
 from kernels.binding import NativeLibrary
 from kernels.device_runtime import run_device_model
 from predictor.emulation.host_runtime import HostRuntime
-from predictor.model.device_model import device_model
+from predictor.memory.prepared_filters import prepared_operators
+from predictor.model.device_model import device_model, preparable
 from predictor.model.tflite_reader import read_graph
 from predictor.model.tflite_writer import write_model
 from tests.networks import int4_layers, network
@@ -23,12 +24,15 @@ NETWORKS = {
 }
 
 
-@pytest.mark.parametrize("tables", ["flash", "arena"])
+@pytest.mark.parametrize("form", ["flash", "arena", "prepared"])
 @pytest.mark.parametrize("name", NETWORKS)
-def test_networks(name: str, tables: str, host: NativeLibrary, tflite_micro: HostRuntime) -> None:
+def test_networks(name: str, form: str, host: NativeLibrary, tflite_micro: HostRuntime) -> None:
     """Kernels, reference, and TFLM where it has kernels for the types."""
     graph = NETWORKS[name]
-    device = read_graph(write_model(device_model(graph, tables)))
+    prepared = preparable(graph) if form == "prepared" else ()
+    tables = "arena" if form == "arena" else "flash"
+    device = read_graph(write_model(device_model(graph, tables, prepared)))
+    assert prepared_operators(device) == prepared
     rng = np.random.default_rng(3)
     shapes = [graph.main.tensors[index].shape for index in graph.main.inputs]
     for _ in range(5):

@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 
 from kernels.binding import Library, NativeLibrary, Struct
-from kernels.calls import Layer, pack, packed_bytes
+from kernels.calls import Layer
+from predictor.model.device_options import packed_bytes
+from predictor.model.packing import pack
 from predictor.model.requantization import softmax_scaling
 from tests.kernels import golden, random_layers
 from tests.kernels.random_layers import bounds, tensor

@@ -16,7 +16,7 @@ from predictor.memory.deployment import deploy
 from predictor.memory.revision import load_revision
 from predictor.model.builder import ModelBuilder, TensorRef
 from predictor.model.device_layers import options_of
-from predictor.model.device_model import METADATA_NAME, device_model, original_model
+from predictor.model.device_model import METADATA_NAME, device_model, original_model, preparable
 from predictor.model.device_options import WeightedOptions
 from predictor.model.device_reader import CODES, read_options
 from predictor.model.graph import Graph, TensorType
@@ -47,6 +47,41 @@ def test_leads_back_to_the_original(name: str, tables: str) -> None:
     assert write_model(original_model(device)) == write_model(original)
     assert len(device.main.tensors) == len(original.main.tensors)
     assert len(device.main.operators) == len(original.main.operators)
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_prepared_filters_lead_back(name: str) -> None:
+    original = NETWORKS[name]
+    prepared = preparable(original)
+    assert prepared or name == "s4_layers"
+    device = read_graph(write_model(device_model(original, prepared=prepared)))
+    assert write_model(original_model(device)) == write_model(original)
+    for revision in REVISIONS:
+        small = arena(device, load_revision(revision, "ours"))
+        plain = arena(device_model(original), load_revision(revision, "ours"))
+        assert small.required_bytes <= plain.required_bytes
+
+
+def test_other_filters_are_not_prepared() -> None:
+    with pytest.raises(UsageError, match="operator 0 cannot have a prepared filter"):
+        device_model(NETWORKS["s8"], prepared=(0,))
+
+
+def test_damaged_prepared_filters_end_in_an_error() -> None:
+    """Too short for the layer, or weights that no filter of 8 bits can have had."""
+    original = NETWORKS["s8"]
+    device = device_model(original, prepared=preparable(original))
+    index = device.main.operators[preparable(original)[0]].inputs[1]
+    data = device.main.tensors[index].data
+    assert data is not None
+    for damaged in (bytes(data)[:-4], bytes(data)[:-2] + b"\xff\x7f"):
+        tensor = replace(
+            device.main.tensors[index], data=memoryview(damaged), shape=(len(damaged),)
+        )
+        tensors = (*device.main.tensors[:index], tensor, *device.main.tensors[index + 1 :])
+        changed = replace(device, subgraphs=(replace(device.main, tensors=tensors),))
+        with pytest.raises(ModelError, match="prepared filter"):
+            original_model(changed)
 
 
 def test_plans_of_the_device_model_do_not_lead_back() -> None:

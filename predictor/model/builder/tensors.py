@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from predictor.errors import UsageError
 from predictor.model.graph import Quantization, Tensor, TensorType
+from predictor.model.packing import pack
 
 Type = TensorType | str
 """An element type, or its name in any case ("int8")."""
@@ -135,7 +136,4 @@ def stored_bytes(values: npt.NDArray[np.generic], type: TensorType) -> bytes:
         return converted.tobytes()
     if converted.size and (converted.min() < -8 or converted.max() > 7):
         raise UsageError("a constant has values that do not fit the type int4 (-8 to 7)")
-    nibbles = converted.astype(np.uint8).ravel() & 0x0F
-    if nibbles.size % 2:
-        nibbles = np.append(nibbles, np.uint8(0))
-    return (nibbles[0::2] | (nibbles[1::2] << 4)).tobytes()
+    return pack(converted, 4).tobytes()

@@ -6,7 +6,7 @@ two together.
 
 from __future__ import annotations
 
-from predictor.model.device_options import DeviceOptions, WeightedOptions
+from predictor.model.device_options import PREPARED_BITS, DeviceOptions, WeightedOptions
 from predictor.operators.sizes import align_up
 
 _BLOCK = 4
@@ -76,8 +76,9 @@ def _depthwise(options: WeightedOptions) -> int:
     _, height, width, channels = options.filter_dims
     _, in_height, in_width, inputs = options.input_dims
     taps, quads = height * width, -(-channels // _LANES)
-    weights, biases, distances = quads * taps * 8, quads * 16, 2 * taps * _WORD_BYTES
-    total = weights + biases + distances + align_up(inputs, _WORD_BYTES)
+    total = 2 * taps * _WORD_BYTES + align_up(inputs, _WORD_BYTES)
+    if options.weight_bits != PREPARED_BITS:
+        total += quads * (taps * 8 + 16)
     if options.input_bits == 4:
         reach = (height - 1) * options.dilation[0] + 1
         total += align_up(in_width * inputs * min(reach, in_height), _WORD_BYTES)
