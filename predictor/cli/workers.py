@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import os
 import signal
@@ -46,8 +47,10 @@ def _end(pool: ProcessPoolExecutor) -> None:
     for number in (signal.SIGINT, signal.SIGKILL):
         _wait(workers)
         for worker in workers:
-            if worker.is_alive() and worker.pid is not None:
-                os.kill(worker.pid, number)
+            # The pool's own thread may have reaped it in the meantime.
+            with contextlib.suppress(ProcessLookupError):
+                if worker.is_alive() and worker.pid is not None:
+                    os.kill(worker.pid, number)
     _wait(workers)
 
 

@@ -160,9 +160,9 @@ def test_ctrl_c_leaves_nothing_behind(tmp_path: Path) -> None:
         time.sleep(0.05)
     os.kill(process.pid, signal.SIGINT)
     _, errors = process.communicate(timeout=60)
-    assert process.returncode == 130
-    assert errors.splitlines()[-1] == "interrupted"
     assert "Traceback" not in errors
+    assert errors.splitlines()[-1] == "interrupted"
+    assert process.returncode == 130
     assert not session_members(process.pid), members
     assert not list(folder.iterdir())
 
