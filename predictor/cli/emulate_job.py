@@ -80,7 +80,7 @@ def _run_job(job: Job, progress: Callable[[str], None], start: float) -> Outcome
     if operators is None:
         with suppress(FlashOverflowError):  # where TFLM was built larger than predicted
             return _outcome(job, prediction, None, progress, start)
-        prediction, operators = _predict_own_operators(*firmware)
+        prediction, operators = predict_own_operators(*firmware)
     try:
         return _outcome(job, prediction, operators, progress, start)
     except FlashOverflowError as error:
@@ -101,12 +101,13 @@ def predict_firmware(
     prediction = _predict(model, board, tflm_dir, kernels, resolver="all")
     if prediction.flash_margin_bytes >= 0:
         return prediction, None
-    return _predict_own_operators(model, board, tflm_dir, kernels)
+    return predict_own_operators(model, board, tflm_dir, kernels)
 
 
-def _predict_own_operators(
+def predict_own_operators(
     model: ModelSource, board: str, tflm_dir: Path | None, kernels: str | None
 ) -> tuple[Prediction, Iterable[str]]:
+    """The prediction for a firmware with the model's operators only, and these."""
     prediction = _predict(model, board, tflm_dir, kernels, resolver="used")
     return prediction, prediction.deployed.graph.operator_labels
 

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from predictor.boards.board import Board
-from predictor.cli.emulate_job import predict_firmware
-from predictor.errors import MissingDependencyError, RefusedError
+from predictor.cli.emulate_job import predict_firmware, predict_own_operators
+from predictor.errors import FlashOverflowError, MissingDependencyError, RefusedError
 from predictor.memory.arena import arena
 from predictor.memory.overlap import OverlapLevel, problem_of
 from predictor.memory.revision import load_revision
-from predictor.model.tflite_reader import read_graph
+from predictor.model.tflite_reader import ModelSource, read_graph
 from predictor.report.prediction import Prediction
 
 if TYPE_CHECKING:
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from predictor.emulation.plan_proof import Firmware, PlanProof, ProofSize
 
 Progress = Callable[[str], None]
+FirmwarePredictor = Callable[
+    [ModelSource, str, Path | None, str | None], tuple[Prediction, Iterable[str] | None]
+]
 _CMSIS_NN = "cmsis_nn"
 
 
@@ -53,7 +56,10 @@ def prove(task: ProofTask, progress: Progress, size: ProofSize | None = None) ->
         reason = f"its reference kernels read and write in another order than {task.kernels}"
         host = Check("host runtime", 0, None, reason)
     try:
-        emulated = _in_emulation(task, progress, size)
+        try:
+            emulated = _in_emulation(task, predict_firmware, progress, size)
+        except FlashOverflowError:  # where TFLM was built larger than predicted
+            emulated = _in_emulation(task, predict_own_operators, progress, size)
     except (MissingDependencyError, RefusedError) as error:
         emulated = PlanProof((Check(f"emulated {task.board.name}", 0, None, str(error)),))
     return replace(emulated, checks=(host, *emulated.checks))
@@ -70,7 +76,9 @@ def _suits_reference_kernels(planned: bytes) -> bool:
     return not problem.faults([buffer.offset for buffer in report.buffers])
 
 
-def _in_emulation(task: ProofTask, progress: Progress, size: ProofSize) -> PlanProof:
+def _in_emulation(
+    task: ProofTask, predict_for: FirmwarePredictor, progress: Progress, size: ProofSize
+) -> PlanProof:
     from predictor.emulation.plan_proof import (
         EmulatedModels,
         FirmwareModel,
@@ -83,9 +91,13 @@ def _in_emulation(task: ProofTask, progress: Progress, size: ProofSize) -> PlanP
         raise MissingDependencyError(
             "the packaged TFLM has no CMSIS-NN: name a TFLM that was built with it (--tflm-dir)"
         )
-    planned, operators = _predicted(task, task.planned)
-    original, _ = _predicted(task, task.original)
-    unplanned, _ = _predicted(task, without_plan(task.planned))
+
+    def predicted(content: bytes) -> tuple[Prediction, Iterable[str] | None]:
+        return predict_for(content, task.board.name, task.tflm_dir, task.kernels)
+
+    planned, operators = predicted(task.planned)
+    original, _ = predicted(task.original)
+    unplanned, _ = predicted(without_plan(task.planned))
     firmware = _firmware(task, task.board, planned, operators, progress)
     roomy = firmware
     if not (original.sram.fits and unplanned.sram.fits):
@@ -98,10 +110,6 @@ def _in_emulation(task: ProofTask, progress: Progress, size: ProofSize) -> PlanP
     )
     samples = proof_inputs(planned.deployed.graph, size.emulated)
     return prove_in_emulation(models, firmware, roomy, samples, size.watched, progress)
-
-
-def _predicted(task: ProofTask, content: bytes) -> tuple[Prediction, Iterable[str] | None]:
-    return predict_firmware(content, task.board.name, task.tflm_dir, task.kernels)
 
 
 def _firmware(
