@@ -96,8 +96,10 @@ def _in_emulation(
         return predict_for(content, task.board.name, task.tflm_dir, task.kernels)
 
     planned, operators = predicted(task.planned)
-    original, _ = predicted(task.original)
+    original, others = predicted(task.original)
     unplanned, _ = predicted(without_plan(task.planned))
+    if operators is not None:  # one firmware runs them all
+        operators = {*operators, *(others or ())}
     firmware = _firmware(task, task.board, planned, operators, progress)
     roomy = firmware
     if not (original.sram.fits and unplanned.sram.fits):
