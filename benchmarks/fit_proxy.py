@@ -33,7 +33,7 @@ def proxy_rows(kernels: str) -> list[Row]:
         for line in csv.DictReader(line for line in file if not line.startswith("#")):
             model = line["model"]
             if model not in nodes:
-                graph = read_graph(layer_model(model).build())
+                graph = read_graph(layer_model(model))
                 prepared = prepare(graph, load_revision(SETS[kernels], kernels))
                 counts = [node.row.count(node.context) for node in prepared.nodes]
                 nodes[model] = [(count.macs, count.other_ops) for count in counts]

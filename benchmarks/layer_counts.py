@@ -20,7 +20,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
-from benchmarks.layer_models import MODELS, layer_model
+from benchmarks.layer_models import MODELS, is_device_model, layer_model
 from predictor.boards.board import Board, find_board
 from predictor.emulation import thumb
 from predictor.emulation.firmware_build import FirmwareImage, build
@@ -171,13 +171,16 @@ def spacious(board: Board) -> tuple[Board, Platform]:
 
 
 @cache
-def firmware(board: str, tflm: Path | None, kernels: str | None) -> FirmwareImage:
-    """Firmware with all operators, for the spacious board."""
+def firmware(board: str, tflm: Path | None, kernels: str | None, is_device: bool) -> FirmwareImage:
+    """Firmware with all operators, for the spacious board.
+
+    ``is_device``: for device models, whose builtin operators have TFLM's kernels.
+    """
     return build(
         spacious(find_board(board))[0],
         tflm_dir=tflm,
         kernels=kernels,
-        registers_builtin=kernels == OURS,
+        registers_builtin=kernels == OURS and not is_device,
         progress=lambda text: None,
     )
 
@@ -186,8 +189,9 @@ def count(
     name: str, board_name: str, tflm: Path | None, kernels: str | None
 ) -> list[tuple[object, ...]]:
     """One row for each operator of a model; none where the firmware failed."""
-    (board, platform), image = spacious(find_board(board_name)), firmware(board_name, tflm, kernels)
-    content = layer_model(name).build()
+    board, platform = spacious(find_board(board_name))
+    image = firmware(board_name, tflm, kernels, is_device_model(name))
+    content = layer_model(name)
     revision = "2026.08" if tflm else "2020.07"
     prediction = predict(content, board, tflm=revision, kernels=image.kernels, resolver="all")
     inputs = random_inputs(prediction.graph, seed=1)
@@ -213,7 +217,8 @@ def count(
 def rows(
     names: list[str], board: str, tflm: Path | None, kernels: str | None
 ) -> Iterator[tuple[object, ...]]:
-    firmware(board, tflm, kernels)
+    for is_device in {is_device_model(name) for name in names}:
+        firmware(board, tflm, kernels, is_device)
     with ProcessPoolExecutor(2) as pool:
         pending = {pool.submit(count, name, board, tflm, kernels): name for name in names}
         done: dict[str, list[tuple[object, ...]]] = {}

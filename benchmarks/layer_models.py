@@ -5,18 +5,28 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
+from typing import Any
 
 from predictor.model.builder import ModelBuilder, TensorRef
+from predictor.model.device_model import device_model, preparable
+from predictor.model.graph import Quantization
 from predictor.model.random_graphs import random_graph
+from predictor.model.tflite_reader import read_graph
+from predictor.model.tflite_writer import write_model
 
 MODELS: Mapping[str, int] = MappingProxyType(
     {
         "conv": 30, "depthwise": 16, "connected": 8, "pool": 8, "elements": 16, "graph": 40,
         "int16": 12, "float": 12, "int4": 8, "spread": 6, "wide16": 4,
         "small": 24, "graph-2020": 30,
+        "conv-device": 16, "depthwise-device": 12, "connected-device": 6, "pool-device": 6,
+        "elements-device": 8, "int4-device": 8, "small-device": 10, "four_bits-device": 40,
+        "depthwise-prepared": 10, "four_bits-prepared": 10, "clamped": 10, "clamped-device": 8,
     }
 )  # fmt: skip
-"""Kinds of models with how many seeds are counted of each."""
+"""Kinds of models with how many seeds are counted of each. Behind a hyphen: what mid-2020's TFLM
+runs, device models, and those with prepared filters."""
+_DEVICE_FORMS = ("device", "prepared")
 LAYERS = 8
 CHANNELS = (1, 2, 3, 4, 5, 7, 8, 12, 15, 16, 17, 18, 19, 24, 31, 32, 33, 40, 64, 66, 96, 138)
 MAX_MACS = 250_000
@@ -24,13 +34,27 @@ MAX_MACS = 250_000
 Layer = Callable[[ModelBuilder, random.Random], TensorRef | None]
 
 
-def layer_model(name: str) -> ModelBuilder:
-    """The model that ``kind:seed`` names; ``kind`` is one of ``MODELS``, with ``-2020`` behind
-    it for what TFLM of mid-2020 runs."""
-    kind, seed = name.split(":")
-    if kind in ("graph", "graph-2020"):
-        return random_graph(int(seed), max_operators=30, mid_2020=kind.endswith("2020"))
-    builder, chance = ModelBuilder(name, seed=int(seed)), random.Random(name)
+def layer_model(name: str) -> bytes:
+    """The file of the model that ``kind:seed`` names; ``kind`` is one of ``MODELS``."""
+    family, seed = name.split(":")
+    kind, _, form = family.partition("-")
+    content = _built(kind, form, name, int(seed)).build()
+    if form not in _DEVICE_FORMS:
+        return content
+    graph = read_graph(content)
+    prepared = preparable(graph) if form == "prepared" else ()
+    return write_model(device_model(graph, prepared=prepared))
+
+
+def is_device_model(name: str) -> bool:
+    """Whether a model is one of custom operators."""
+    return name.partition(":")[0].partition("-")[2] in _DEVICE_FORMS
+
+
+def _built(kind: str, form: str, name: str, seed: int) -> ModelBuilder:
+    if kind == "graph":
+        return random_graph(seed, max_operators=30, mid_2020=form == "2020")
+    builder, chance = ModelBuilder(name, seed=seed), random.Random(name)
     made: list[TensorRef] = []
     while len(made) < LAYERS:
         found = _LAYERS[kind](builder, chance)
@@ -181,6 +205,62 @@ def _int4(builder: ModelBuilder, chance: random.Random) -> TensorRef | None:
     return _of_type(builder, chance, "int8", "int4")
 
 
+def _clamped(builder: ModelBuilder, chance: random.Random) -> TensorRef | None:
+    """Small layers with a fused ReLU6, which limits more than the type does; weights of 8 or 4
+    bits, also fewer than a word of them."""
+    height, width, depth = chance.randint(1, 8), chance.randint(1, 8), chance.randint(1, 20)
+    x = builder.input((1, height, width, depth))
+    channels, weights = chance.randint(1, 24), chance.choice((None, None, "int4"))
+    kernel, choice = chance.choice((1, 1, 2, 3)), chance.randint(0, 9)
+    common: dict[str, Any] = {"weights": weights, "activation": "relu6"}
+    common["quantization"] = Quantization((0.04,), (-128,))
+    if choice < 4:
+        return builder.conv_2d(x, channels, kernel=kernel, **common)
+    if choice < 6:
+        return builder.depthwise_conv_2d(x, kernel=3, **common)
+    if choice < 8:
+        flat = builder.input((chance.choice((1, 1, 2, 3)), depth))
+        return builder.fully_connected(flat, channels, **common)
+    if choice == 8:
+        return builder.add(x, builder.input(x.shape))
+    return builder.softmax(builder.input((chance.choice((1, 2)), depth)))
+
+
+def _four_bits(builder: ModelBuilder, chance: random.Random) -> TensorRef | None:
+    """A layer of 4-bit activations between 8-bit input and output."""
+    size = chance.randint(1, 10), chance.randint(1, 10)
+    choice, depth = chance.randint(0, 15), chance.choice(CHANNELS[:19])
+    x = builder.quantize(builder.input((1, *size, depth)), "int4")
+    weights = chance.choice((None, None, "int8"))
+    if choice < 7:
+        kernel, channels = chance.choice((1, 1, 3, 3, 2, (3, 4))), chance.choice(CHANNELS[:19])
+        if size[0] * size[1] * depth * channels * (1 if kernel == 1 else 9) > 2 * MAX_MACS:
+            return None
+        stride, activation = chance.choice((1, 1, 2)), chance.choice(("none", "relu"))
+        y = builder.conv_2d(
+            x, channels, kernel=kernel, stride=stride, weights=weights, activation=activation
+        )
+    elif choice < 10:
+        kernel, stride = chance.choice((2, 3, 3, 5)), chance.choice((1, 1, 2))
+        multiplier = chance.choice((1, 1, 1, 2))
+        y = builder.depthwise_conv_2d(
+            x, kernel=kernel, multiplier=multiplier, stride=stride, weights=weights
+        )
+    elif choice < 12:
+        flat = builder.quantize(builder.input((1, chance.choice((3, 6, depth, 300)))), "int4")
+        y = builder.fully_connected(flat, chance.randint(1, 100), weights=weights)
+    elif choice < 14:
+        method = chance.choice((builder.average_pool_2d, builder.max_pool_2d))
+        y = method(x, kernel=chance.choice((2, 3)), stride=chance.choice((1, 2)), padding="same")
+    elif choice == 14:
+        pads = ((0, 0), (chance.randint(0, 2), 1), (1, chance.randint(0, 2)), (0, 0))
+        y = chance.choice((builder.pad(x, pads), builder.relu6(x)))
+    else:
+        other = builder.quantize(builder.input((1, *size, depth)), "int4")
+        y = builder.add(x, other)
+    return builder.quantize(y, "int8")
+
+
 def _spread(builder: ModelBuilder, chance: random.Random) -> TensorRef | None:
     """Transposed convolutions, with more and with fewer channels than CMSIS-NN's limit."""
     depth = chance.choice((4, 8, 12, 16, 17, 20, 24, 32))
@@ -235,5 +315,7 @@ _LAYERS: Mapping[str, Layer] = MappingProxyType(
         "spread": _spread,
         "wide16": _wide16,
         "small": _small,
+        "four_bits": _four_bits,
+        "clamped": _clamped,
     }
 )

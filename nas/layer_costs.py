@@ -3,8 +3,8 @@
 Work, scratch, persistent arena and flatbuffer bytes of a layer are affine in each of its widths
 (multiples of 4 leave no rounding but that of whole buffers), so the predictor's answers for the
 smallest and largest widths give the coefficients for all between. Latency is so within one
-percent; layers of 8 bits in networks with 4-bit activations, which run as device models, take up
-to a tenth more time than alone, until the network is anchored.
+percent; layers of 8 bits in networks with 4-bit activations, which run as device models, take less
+of the arena than alone, until the network is anchored.
 """
 
 from __future__ import annotations

@@ -213,8 +213,8 @@ def _output_shape(layer: Layer, shape: tuple[int, ...]) -> tuple[int, ...]:
 
 @lru_cache(maxsize=1024)
 def _activation(position: int, bits: int) -> Quantization:
-    """A quantisation that no other tensor has."""
-    return Quantization((1.0 / (32 + position),), (-(2 ** (bits - 1)),))
+    """A quantisation that no other tensor has, in which a ReLU6 ends no earlier than the type."""
+    return Quantization((1.0 / (64 + position),), (-(2 ** (bits - 1)),))
 
 
 @lru_cache(maxsize=1024)

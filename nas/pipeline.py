@@ -93,7 +93,7 @@ def verify_run(
     content, budget = path.read_bytes(), _budget(config)
     table = verification(content, result, budget, data)
     if emulated:
-        table |= emulate(content, budget.board, tflm_dir)
+        table |= emulate(content, budget, tflm_dir)
     run.write_json(VERIFICATION, table)
     return table
 

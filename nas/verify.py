@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -13,12 +14,19 @@ from nas.constraints import Budget
 from nas.metrics import quality
 from nas.network_cost import ExactCost
 from nas.tasks.dataset import Dataset, optional
-from predictor import Board, predict, read_graph
+from predictor import predict, read_graph
 from predictor.errors import PredictorError
+from predictor.memory.revision import OURS
 from predictor.model.device_model import has_int4_activations
-from predictor.model.graph import Graph
+from predictor.model.graph import Graph, TensorType
+
+if TYPE_CHECKING:
+    from predictor.emulation.model_run import ModelRun
 
 BATCH = 64
+_DIFFERENT = "different"
+_SOFTMAX_STEPS = 1.0
+"""By which integer softmax may differ from the exact one, in steps of its output."""
 
 
 def answers_of(model: bytes, x: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
@@ -98,29 +106,69 @@ def verification(
     }
 
 
-def emulate(model: bytes, board: Board, tflm_dir: Path | None = None) -> dict[str, Any]:
+def emulate(model: bytes, budget: Budget, tflm_dir: Path | None = None) -> dict[str, Any]:
     """The fields ``emulated`` and ``not_emulated`` of the table, from firmware on the board.
 
-    The firmware has the packaged TFLM of 2020 with its reference kernels, or that in ``tflm_dir``.
+    The firmware has the packaged TFLM of 2020, or that in ``tflm_dir``. Its kernels are TFLM's,
+    or the project's own where the search was for these or TFLM has none for the file's 4 bits.
     """
+    from predictor.cli.emulate_job import predict_firmware
     from predictor.emulation.firmware_build import build
-    from predictor.emulation.model_run import run_model
+    from predictor.emulation.model_run import random_inputs, run_model
 
+    graph = read_graph(model)
+    kernels = OURS if budget.options.kernels == OURS or _needs_ours(graph, tflm_dir) else None
+    inputs = random_inputs(graph, seed=0)
     try:
-        image = build(board, tflm_dir=tflm_dir)
-        revision, kernels = image.tflm_revision, image.kernels
-        prediction = predict(model, board, tflm=revision, kernels=kernels, resolver="all")
-        run = run_model(model, prediction.arena, image, board)
+        prediction, operators = predict_firmware(model, budget.board, tflm_dir, kernels)
+        image = build(
+            budget.board,
+            operators=operators,
+            tflm_dir=tflm_dir,
+            kernels=kernels,
+            registers_builtin=prediction.registers_builtin,
+        )
+        content = prediction.deployed.content or model
+        run = run_model(content, prediction.arena, image, budget.board, inputs)
     except PredictorError as error:
         return {"emulated": None, "not_emulated": str(error)}
+    outputs, passed = run.host.value, run.passed
+    if passed and has_int4_activations(graph):
+        outputs = _compared(graph, inputs, run)
+        passed = outputs != _DIFFERENT
     found = {
-        "tflm": revision,
-        "kernels": kernels,
+        "tflm": image.tflm_revision,
+        "kernels": image.kernels,
         "arena_bytes": run.used_bytes,
         "predicted_arena_bytes": run.arena.used_bytes,
         "instructions": run.invoke_instructions,
-        "outputs": run.host.value,
+        "outputs": outputs,
         "failure": run.failure,
-        "passed": run.passed,
+        "passed": passed,
     }
     return {"emulated": found, "not_emulated": None}
+
+
+def _needs_ours(graph: Graph, tflm_dir: Path | None) -> bool:
+    """Whether TFLM's own kernels lack the file's 4 bits; those of 2020 know none at all."""
+    has_int4 = any(tensor.type == TensorType.INT4 for tensor in graph.main.tensors)
+    return has_int4_activations(graph) or (has_int4 and tflm_dir is None)
+
+
+def _compared(graph: Graph, inputs: Sequence[Any], run: ModelRun) -> str:
+    """How shares that firmware computed compare with this machine's integer arithmetic.
+
+    Logits are equal to the bit where shares differ by no more than softmax rounds.
+    """
+    from nas.integer_runtime import run_graph
+    from predictor.emulation.model_run import outputs_of
+
+    main = graph.main
+    (output,) = outputs_of(run.arena.prepared.graph, run.report)
+    logits = main.tensors[main.operators[-1].inputs[0]].quantization
+    assert logits is not None
+    scores = (run_graph(graph, inputs[0]) - logits.zero_points[0]) * logits.scale
+    shares = np.exp(scores - scores.max())
+    wanted = np.clip(shares / shares.sum() * 256 - 128, -128, 127)
+    is_equal = np.abs(np.frombuffer(output, np.int8) - wanted.ravel()).max() <= _SOFTMAX_STEPS
+    return "equal but for the rounding of softmax" if is_equal else _DIFFERENT

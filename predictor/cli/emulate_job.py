@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from predictor.boards.board import find_board
+from predictor.boards.board import Board, find_board
 from predictor.cli.output import wants_color, write_atomically
 from predictor.errors import (
     EXIT_DOES_NOT_FIT,
@@ -91,7 +91,7 @@ def _run_job(job: Job, progress: Callable[[str], None], start: float) -> Outcome
 
 
 def predict_firmware(
-    model: ModelSource, board: str, tflm_dir: Path | None, kernels: str | None
+    model: ModelSource, board: str | Board, tflm_dir: Path | None, kernels: str | None
 ) -> tuple[Prediction, Iterable[str] | None]:
     """The prediction for the firmware that serves any model, which links all operators.
 
@@ -105,7 +105,7 @@ def predict_firmware(
 
 
 def predict_own_operators(
-    model: ModelSource, board: str, tflm_dir: Path | None, kernels: str | None
+    model: ModelSource, board: str | Board, tflm_dir: Path | None, kernels: str | None
 ) -> tuple[Prediction, Iterable[str]]:
     """The prediction for a firmware with the model's operators only, and these."""
     prediction = _predict(model, board, tflm_dir, kernels, resolver="used")
@@ -113,7 +113,11 @@ def predict_own_operators(
 
 
 def _predict(
-    model: ModelSource, board: str, tflm_dir: Path | None, kernels: str | None, resolver: str
+    model: ModelSource,
+    board: str | Board,
+    tflm_dir: Path | None,
+    kernels: str | None,
+    resolver: str,
 ) -> Prediction:
     from predictor.emulation.kernel_sets import library_kernels
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 Progress = Callable[[str], None]
 FirmwarePredictor = Callable[
-    [ModelSource, str, Path | None, str | None], tuple[Prediction, Iterable[str] | None]
+    [ModelSource, str | Board, Path | None, str | None], tuple[Prediction, Iterable[str] | None]
 ]
 _CMSIS_NN = "cmsis_nn"
 
@@ -45,16 +45,15 @@ def prove(task: ProofTask, progress: Progress, size: ProofSize | None = None) ->
     Raises:
         EmulationError: a model does not run to its end in emulation.
     """
+    from predictor.emulation import plan_proof
     from predictor.emulation.plan_proof import Check, PlanProof, ProofSize, proof_inputs
-    from predictor.emulation.plan_proof import prove_on_host as on_host
 
     size = size or ProofSize()
     graph = read_graph(task.original)
-    if _suits_reference_kernels(task.planned):
-        host = on_host(task.original, task.planned, proof_inputs(graph, size.host), progress)
-    else:
-        reason = f"its reference kernels read and write in another order than {task.kernels}"
-        host = Check("host runtime", 0, None, reason)
+    suits = _suits_reference_kernels(task.planned)
+    if suits:
+        samples = proof_inputs(graph, size.host)
+        host = plan_proof.prove_on_host(task.original, task.planned, samples, progress)
     try:
         try:
             emulated = _in_emulation(task, predict_firmware, progress, size)
@@ -62,6 +61,10 @@ def prove(task: ProofTask, progress: Progress, size: ProofSize | None = None) ->
             emulated = _in_emulation(task, predict_own_operators, progress, size)
     except (MissingDependencyError, RefusedError) as error:
         emulated = PlanProof((Check(f"emulated {task.board.name}", 0, None, str(error)),))
+    if not suits:
+        # Its reference kernels read and write in another order than those that the plan is for.
+        samples = proof_inputs(graph, len(emulated.outputs))
+        host = plan_proof.compare_with_host(task.original, samples, emulated.outputs, progress)
     return replace(emulated, checks=(host, *emulated.checks))
 
 
@@ -93,7 +96,7 @@ def _in_emulation(
         )
 
     def predicted(content: bytes) -> tuple[Prediction, Iterable[str] | None]:
-        return predict_for(content, task.board.name, task.tflm_dir, task.kernels)
+        return predict_for(content, task.board, task.tflm_dir, task.kernels)
 
     planned, operators = predicted(task.planned)
     original, others = predicted(task.original)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import Enum
 
 import numpy as np
@@ -53,8 +54,13 @@ def compare_with_host(
         return HostCheck.UNCHECKED, str(error)
     if answer.error:
         return HostCheck.UNCHECKED, f"the host runtime failed: {answer.error}"
+    return compare(answer.outputs, outputs)
+
+
+def compare(expected_outputs: Sequence[Array], outputs: Sequence[bytes]) -> tuple[HostCheck, str]:
+    """How outputs compare with those expected, and where they differ."""
     check = HostCheck.EQUAL
-    for position, (array, emulated) in enumerate(zip(answer.outputs, outputs, strict=True)):
+    for position, (array, emulated) in enumerate(zip(expected_outputs, outputs, strict=True)):
         expected = np.ascontiguousarray(array)
         if expected.tobytes() == emulated:
             continue

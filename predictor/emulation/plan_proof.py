@@ -7,14 +7,14 @@ the planned model's accesses are checked with shadow memory, which looks at no v
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from predictor.emulation.firmware_build import FirmwareImage
 from predictor.emulation.flash_blob import HEADER_BYTES
-from predictor.emulation.host_check import Array
+from predictor.emulation.host_check import Array, HostCheck, compare
 from predictor.emulation.host_runtime import HostRuntime, is_installed
 from predictor.emulation.model_run import (
     RunOptions,
@@ -48,7 +48,7 @@ class ProofSize:
 
     host: int = 200
     emulated: int = 20
-    watched: int = 4
+    watched: int = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,10 +91,12 @@ class Check:
 
 @dataclass(frozen=True)
 class PlanProof:
-    """All checks; ``stale`` are the reads that shadow memory reports."""
+    """All checks; ``stale`` are the reads that shadow memory reports, ``outputs`` what firmware
+    computed with the planned model for each input."""
 
     checks: tuple[Check, ...]
     stale: tuple[StaleRead, ...] = ()
+    outputs: tuple[tuple[bytes, ...], ...] = field(default=(), repr=False)
 
     @property
     def passed(self) -> bool:
@@ -165,13 +167,38 @@ def prove_on_host(
             errors = [answer.error for answer in answers if answer.error]
             if errors:
                 return Check(name, index, None, f"it does not run the model: {errors[0]}")
-            pairs = zip(*(answer.outputs for answer in answers), strict=True)
-            for position, (expected, found) in enumerate(pairs):
-                if expected.tobytes() != found.tobytes():
-                    return Check(
-                        name, index + 1, False, f"output {position} of input {index} differs"
-                    )
+            expected, found = ([a.tobytes() for a in answer.outputs] for answer in answers)
+            if expected != found:
+                return Check(name, index + 1, False, f"outputs of input {index} differ")
     return Check(name, len(samples), True, "equal to the bit")
+
+
+def compare_with_host(
+    original: bytes,
+    samples: Sequence[Inputs],
+    outputs: Sequence[tuple[bytes, ...]],
+    progress: Progress,
+) -> Check:
+    """Compares what firmware computed with the planned model with the original on this host."""
+    name = "host runtime"
+    if not outputs:
+        return Check(name, 0, None, "nothing ran in firmware")
+    if not is_installed("tflite_micro"):
+        return Check(name, 0, None, "pip install tflite-micro to compare on this host")
+    checks = {HostCheck.EQUAL}
+    with HostRuntime("tflite_micro") as runtime:
+        for index, (sample, found) in enumerate(zip(samples, outputs, strict=True)):
+            if index % 20 == 0:
+                progress(f"host runtime: input {index} of {len(samples)}")
+            answer = runtime.run(original, sample)
+            if answer.error:
+                return Check(name, index, None, f"it does not run the model: {answer.error}")
+            check, finding = compare(answer.outputs, found)
+            if check is HostCheck.DIFFERENT:
+                return Check(name, index + 1, False, f"input {index}, {finding}, in firmware")
+            checks.add(check)
+    worst = HostCheck.CLOSE if HostCheck.CLOSE in checks else HostCheck.EQUAL
+    return Check(name, len(samples), True, f"of the original; in firmware {worst.value}")
 
 
 def prove_in_emulation(
@@ -217,7 +244,7 @@ def prove_in_emulation(
         undefined |= dict.fromkeys(faults_without_plan(uses))
         differences |= dict.fromkeys(unlike)
     checks += _shadow_checks(min(watched, len(samples)), stale, differences, undefined)
-    return PlanProof(tuple(checks), tuple(stale))
+    return PlanProof(tuple(checks), tuple(stale), tuple(found))
 
 
 def _faults_of_plan(uses: ModelUses, planned: ArenaReport) -> list[StaleRead]:

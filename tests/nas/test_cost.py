@@ -47,9 +47,9 @@ def test_cost_at_one_hot_decisions_is_the_predictors(name: str) -> None:
         assert float(expected["ops"]) == exact.ops
         # Loops over blocks of channels are not quite affine in the widths. The planner may leave
         # gaps, which only the anchor knows of. A network with 4-bit activations runs as a device
-        # model, whose 8-bit layers take less arena and more time than alone.
-        latency_error, arena_error = (0.12, 500) if name == "four_bits" else (0.02, 16)
-        assert float(expected["latency_s"]) == pytest.approx(exact.latency_s, rel=latency_error)
+        # model, whose 8-bit layers take less arena than alone.
+        arena_error = 500 if name == "four_bits" else 16
+        assert float(expected["latency_s"]) == pytest.approx(exact.latency_s, rel=0.02)
         alive = arena.lower_bound_bytes + arena.persistent_bytes
         assert float(expected["arena_bytes"]) == pytest.approx(alive, abs=arena_error)
         assert float(expected["model_bytes"]) == pytest.approx(exact.model_bytes, rel=0.01, abs=350)

@@ -255,10 +255,14 @@ def test_integer_runtime_computes_what_litert_computes(data: Any) -> None:
 
 
 @pytest.mark.toolchain
-def test_the_emulated_firmware_takes_the_arena_that_is_predicted(data: Any) -> None:
+@pytest.mark.parametrize(("weights", "activations"), [(8, 8), (4, 8), (4, 4)])
+def test_the_emulated_firmware_computes_and_takes_what_is_predicted(
+    weights: int, activations: int, data: Any
+) -> None:
+    from nas.constraints import Budget
     from nas.export import export
     from nas.verify import emulate
-    from predictor import find_board
+    from predictor import Options, find_board
     from predictor.emulation.toolchain import find_toolchain
     from predictor.errors import MissingDependencyError
 
@@ -266,11 +270,45 @@ def test_the_emulated_firmware_takes_the_arena_that_is_predicted(data: Any) -> N
         find_toolchain()
     except MissingDependencyError as error:
         pytest.skip(str(error))
-    content = export(_settled_model("ds_cnn", 8, 8, data))
-    found = emulate(content, find_board("f446re"))["emulated"]
+    content = export(_settled_model("ds_cnn", weights, activations, data))
+    options = Options(kernels="ours" if activations == 4 else None)
+    table = emulate(content, Budget(find_board("f446re"), options))
+    found = table["emulated"]
+    assert found is not None, table["not_emulated"]
     assert found["passed"], found["failure"]
+    assert found["outputs"].startswith("equal")
+    assert found["kernels"] == ("reference" if weights == 8 else "ours")
     assert found["arena_bytes"] == found["predicted_arena_bytes"]
     assert found["instructions"] > 10_000
+
+
+@pytest.mark.slow
+@pytest.mark.toolchain
+@pytest.mark.parametrize(("weights", "activations"), [(4, 8), (4, 4)])
+def test_trained_four_bit_networks_run_in_firmware(
+    weights: int, activations: int, tmp_path: Path
+) -> None:
+    """From search to emulated firmware, by the command line."""
+    from nas.search_cli import run
+
+    recipe, folder = tmp_path / "recipe.toml", tmp_path / "run"
+    text = RECIPE.format(bits=f"[{weights}]")
+    recipe.write_text(
+        text.replace("[training]", f"activation_bits = [{activations}]\n\n[training]")
+    )
+    command = ["search", "--task", "digits", "--recipe", str(recipe), "--preset", "smoke"]
+    command += ["--max-ops", "60k", "--out", str(folder)]
+    assert run([*command, *(["--kernels", "ours"] if activations == 4 else [])]) == 0
+    assert (
+        run(["verify", str(folder), "--output", str(tmp_path / "table"), "--format", "json"]) == 0
+    )
+    table = json.loads((tmp_path / "table").read_text())
+    assert table["emulated"]["passed"]
+    assert table["emulated"]["kernels"] == "ours"
+    assert table["emulated"]["outputs"].startswith("equal")
+    assert table["accuracy"]["exported"] == pytest.approx(
+        table["accuracy"]["fake_quantized"], abs=0.015
+    )
 
 
 def test_the_report_draws_runs_and_sweeps(

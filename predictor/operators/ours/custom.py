@@ -14,6 +14,8 @@ from predictor.model.device_options import DeviceOptions, WeightedOptions
 from predictor.model.device_reader import CODES, read_options
 from predictor.operators.access_order import InputOverlap
 from predictor.operators.context import NodeContext
+from predictor.operators.loops import Loops
+from predictor.operators.ours.loops import kernel_loops
 from predictor.operators.ours.overlap import input_overlaps
 from predictor.operators.ours.scratch import scratch_bytes
 from predictor.operators.ours.tables import CUSTOM
@@ -63,7 +65,17 @@ def _overlap(ctx: NodeContext) -> Sequence[InputOverlap]:
     return input_overlaps(options(ctx))
 
 
+def _loops(ctx: NodeContext) -> Loops | None:
+    return kernel_loops(options(ctx), "custom")
+
+
 for _code in CODES:
     CUSTOM.register(
-        _code, prepare=_prepare, count=count, init=_init, highest_version=1, overlap=_overlap
+        _code,
+        prepare=_prepare,
+        count=count,
+        init=_init,
+        highest_version=1,
+        overlap=_overlap,
+        loops=_loops,
     )

@@ -12,7 +12,8 @@ from predictor.model.device_options import WEIGHTED, DeviceOptions
 from predictor.operators import registry
 from predictor.operators.access_order import InputOverlap
 from predictor.operators.context import NodeContext
-from predictor.operators.loops.ours import LOOPS, others
+from predictor.operators.loops import Loops
+from predictor.operators.ours.loops import kernel_loops
 from predictor.operators.ours.overlap import input_overlaps
 from predictor.operators.ours.scratch import scratch_bytes
 from predictor.operators.ours.tables import BUILTIN, DROP_IN, drop_in_options
@@ -54,6 +55,10 @@ def _overlap(ctx: NodeContext) -> Sequence[InputOverlap]:
     return input_overlaps(options(ctx))
 
 
+def _loops(ctx: NodeContext) -> Loops | None:
+    return kernel_loops(options(ctx), "builtin")
+
+
 for _name in BUILTIN:
     _row = registry.OPERATORS.find(_name)
     assert _row is not None
@@ -63,5 +68,5 @@ for _name in BUILTIN:
         prepare=_prepare_weighted if _name in WEIGHTED else _prepare_unweighted,
         count=_row.count,
         overlap=_overlap,
-        loops=LOOPS.get(_name, others),
+        loops=_loops,
     )

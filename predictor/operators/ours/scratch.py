@@ -22,9 +22,9 @@ def scratch_bytes(options: DeviceOptions) -> int:
     return _OF[options.operator](options)
 
 
-def _group(options: WeightedOptions) -> int:
+def group_of(weight_bits: int) -> int:
     """Weights that one word holds."""
-    return 4 if options.weight_bits == 8 else 8
+    return 4 if weight_bits == 8 else 8
 
 
 def _column_bytes(depth: int, group: int) -> int:
@@ -37,14 +37,18 @@ def _padded_weights(depth: int, group: int, rows: int) -> int:
     return rows * _WORD_BYTES if depth < group else 0
 
 
-def _needs_patch(options: WeightedOptions, is_pointwise: bool) -> bool:
-    """Whether inputs are gathered as bytes before they become a column."""
+def needs_patch(options: WeightedOptions, is_pixel: bool) -> bool:
+    """Whether inputs are gathered as bytes before they become a column (not ``mn_is_direct``).
+
+    ``is_pixel``: as :func:`is_pointwise` says; the columns of FULLY_CONNECTED are such.
+    """
     if (options.input_bits, options.weight_bits) == (4, 8):
         return True
-    return not is_pointwise and options.filter_dims[3] % _group(options) != 0
+    return not is_pixel and options.filter_dims[3] % group_of(options.weight_bits) != 0
 
 
-def _is_pointwise(options: WeightedOptions) -> bool:
+def is_pointwise(options: WeightedOptions) -> bool:
+    """Whether a column is one pixel (``mn_is_pointwise``)."""
     sizes = zip(options.output_dims[1:3], options.stride, options.input_dims[1:3], strict=True)
     return (
         options.filter_dims[1:3] == (1, 1)
@@ -56,18 +60,26 @@ def _is_pointwise(options: WeightedOptions) -> bool:
 
 def _convolution(options: WeightedOptions) -> int:
     _, height, width, inputs = options.filter_dims
-    depth, group, channels = height * width * inputs, _group(options), options.output_dims[3]
+    depth, group, channels = (
+        height * width * inputs,
+        group_of(options.weight_bits),
+        options.output_dims[3],
+    )
     total = _BLOCK * _column_bytes(depth, group)
-    if _needs_patch(options, _is_pointwise(options)):
+    if needs_patch(options, is_pointwise(options)):
         total += align_up(depth, _WORD_BYTES)
     total += _padded_weights(depth, group, channels)
     return total + (channels * _BLOCK if options.input_bits == 4 else 0)
 
 
 def _fully_connected(options: WeightedOptions) -> int:
-    depth, group, rows = options.input_dims[3], _group(options), options.output_dims[3]
+    depth, group, rows = (
+        options.input_dims[3],
+        group_of(options.weight_bits),
+        options.output_dims[3],
+    )
     total = _column_bytes(depth, group) + _padded_weights(depth, group, rows)
-    if _needs_patch(options, is_pointwise=True):
+    if needs_patch(options, is_pixel=True):
         total += align_up(depth, _WORD_BYTES)
     return total + (align_up(rows, _WORD_BYTES) if options.input_bits == 4 else 0)
 
