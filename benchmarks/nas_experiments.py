@@ -19,7 +19,8 @@ from typing import Any, NamedTuple
 TABLE = Path(__file__).with_suffix(".csv")
 PRESET = "smoke"
 SEEDS = 5
-RANDOM_NETWORKS = 3
+RANDOM_NETWORKS, RANDOM_EPOCHS = 6, 2
+"""Of a random search, before it finetunes the best: as much processor time as a search takes."""
 
 
 class Experiment(NamedTuple):
@@ -130,7 +131,8 @@ def _baseline(experiment: Experiment, request: Any, data: Any, folder: Path) -> 
     supernet = build_supernet(request.recipe.backbone, data.input_shape, len(data.classes))
     cost = CostModel(supernet, budget.board, budget.options)
     if experiment.method == "random":
-        decisions, quality = random_search(cost, budget, data, training, seed, RANDOM_NETWORKS)
+        size = RANDOM_NETWORKS, RANDOM_EPOCHS
+        decisions, quality = random_search(cost, budget, data, training, seed, *size)
     else:
         decisions, quality = uniform_network(cost, budget, data, training, seed)
     exact = cost.exact_of(decisions)

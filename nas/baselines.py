@@ -54,20 +54,25 @@ def uniform_decisions(cost: CostModel, budget: Budget) -> dict[str, int]:
 
 
 def random_search(
-    cost: CostModel, budget: Budget, data: Dataset, training: Training, seed: int, tried: int
+    cost: CostModel,
+    budget: Budget,
+    data: Dataset,
+    training: Training,
+    seed: int,
+    tried: int,
+    epochs: int,
 ) -> tuple[Decisions, float]:
     """The best of ``tried`` random networks, finetuned; its decisions and test quality.
 
-    The epochs that a search needs before finetuning are shared out among the networks, which are
-    compared on the samples that a search's decisions learn from.
+    Each is trained for ``epochs``; they are compared on the samples that a search's decisions
+    learn from.
     """
-    epochs = training.warmup_epochs + training.search_epochs
     used, held = split_indices(len(data.train_x), training, seed)
     found: list[tuple[float, dict[str, int], WeightTrainer]] = []
     for number in range(tried):
         decisions = random_decisions(cost, budget, seed * 1000 + number)
         trainer = _trainer(cost, decisions, data, training, seed)
-        _train(trainer, data, used, epochs // tried + (number < epochs % tried), _TRY, seed)
+        _train(trainer, data, used, epochs, _TRY, seed)
         score = accuracy(logits_of(trainer.model, data.train_x[held]), data.train_y[held])
         found.append((score, decisions, trainer))
     _, decisions, trainer = max(found, key=lambda item: item[0])

@@ -169,6 +169,7 @@ def to_json(result: Optimization) -> dict[str, Any]:
         "solver_s": round(found.solver_s, 3),
         "extra_instructions_percent": round(result.extra_instructions_percent, 2),
         "steered_operators": list(found.steered),
+        "prepared_filters": list(result.prepared_filters),
         "trade": [
             {
                 "nonpersistent_bytes": point.height_bytes,

@@ -61,7 +61,7 @@ def test_no_slowdown_allowed(model: Path) -> None:
     result = run(model, "--max-slowdown", "0%", "--format", "json")
     content = json.loads(result.output)
     assert content["extra_instructions_percent"] == 0
-    assert content["steered_operators"] == []
+    assert content["steered_operators"] == content["prepared_filters"] == []
 
 
 def test_levels_never_get_worse(model: Path) -> None:

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from benchmarks.fit_costs import DATA, counted_rows, is_own
 from benchmarks.truth_layers import TruthLayer, truth_layers
 from predictor.cost.instructions import Basis, is_model, load_costs, loops_of, shared_costs, work
 from predictor.cost.op_count import layers
@@ -179,6 +180,25 @@ def test_counts_of_upstream_tflm(core: str) -> None:
     assert max(whole) < 0.06
     if core == "cortex-m4":
         assert np.median(loads) < 0.05
+
+
+@pytest.mark.parametrize("core", ["cortex-m4", "cortex-m7"])
+def test_counts_of_the_projects_kernels(core: str) -> None:
+    """Layers as in the product and device models: median 1 %, 95th percentile 4 %."""
+    path = DATA / f"2026.08_ours_{core}.csv"
+    costs = load_costs("2026.08", "ours", core)
+    errors: dict[str, list[float]] = defaultdict(list)
+    for row in counted_rows(path, "2026.08", "ours"):
+        if not any(map(is_own, row.terms)):
+            continue
+        assert row.terms.keys() <= costs.keys(), (row.model, row.index)
+        guess = sum(costs[term].instructions * times for term, times in row.terms.items())
+        errors[row.operator].append(abs(guess / (row.counts["instructions"] or 0.0) - 1))
+    assert {"CUSTOM:MN_CONV_2D_S4", "CUSTOM:MN_DEPTHWISE_CONV_2D_S8_W16"} < errors.keys()
+    for operator in ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED"):
+        of_it = [e for name, found in errors.items() if operator in name for e in found]
+        assert np.median(of_it) < 0.01, operator
+        assert np.percentile(of_it, 95) < 0.04, operator
 
 
 @needs_shared
