@@ -57,6 +57,7 @@ def pareto(points: list[dict[str, Any]]) -> Figure:
         front = _front(sorted(zip(costs, qualities, strict=True)))
         axes.step(*zip(*front, strict=True), where="post", color=LIGHT["muted"], linewidth=1)
         axes.set_xlabel(title(quantity).replace(", ms", ", s"))
+        axes.locator_params(axis="x", nbins=5)
         axes.set_ylabel(points[0]["metric"])
     caption = "quality of each run's exported file against what it takes; the line joins the best."
     return Figure("pareto", "Pareto plot", caption, _png(figure))
