@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from itertools import product
 from typing import Any
 
@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from nas.decision_nodes import WidthChoice
 from nas.layer_costs import LayerCost, LayerCosts
+from nas.products import Factors, Matrix, Products
 from nas.supernet import CONV, DEPTHWISE, INPUT, SELECT, Pair, Supernet
 
 ARENA_ALIGNMENT = 16
@@ -30,7 +31,8 @@ class ExpectedCost:
     def __init__(self, supernet: Supernet, memory: str, layer_costs: LayerCosts) -> None:
         self._supernet, self._memory, self._layer_costs = supernet, memory, layer_costs
         self._steps = [layer for layer in supernet.layers if layer.kind != SELECT]
-        self._tensors = [INPUT, *(layer.name for layer in supernet.layers)]
+        self._layers = {layer.name: layer for layer in supernet.layers}
+        self._tensors = [INPUT, *self._layers]
         self._row = {name: row for row, name in enumerate(self._tensors)}
         self._possible = _possible_widths(supernet)
         self._support = np.array(sorted(set().union(*self._possible.values())), np.float32)
@@ -42,25 +44,31 @@ class ExpectedCost:
         self._per_channel = [
             row for row, step in enumerate(self._steps) if step.kind in (CONV, DEPTHWISE)
         ]
-        self._conditions = sorted({step.when for step in self._steps})
-        self._condition_of = [self._conditions.index(step.when) for step in self._steps]
         self._bits, self._coefficients = self._step_coefficients()
+        self._products = Products(supernet.nodes)
+        self._sources, self._shares = self._product_matrix()
+        self._spread = self._width_matrix()
 
     def expected(self, probabilities: Mapping[str, Any]) -> dict[str, Any]:
         import tensorflow as tf
 
-        p = {name: tf.convert_to_tensor(value) for name, value in probabilities.items()}
-        widths = self._width_probabilities(p)
+        steps, tensors, sources = len(self._steps), len(self._tensors), len(self._sources)
+        flat = self._products.flat(probabilities)
+        shares = tf.linalg.matvec(self._shares, self._products.values(flat), transpose_a=True)
+        presence, half, mixture, bits = tf.split(
+            shares, [steps, tensors, tensors * sources, steps * len(self._bits)]
+        )
+        spread = tf.linalg.matvec(self._spread, flat, transpose_a=True)
+        widths = tf.reshape(mixture, (tensors, sources)) @ tf.reshape(spread, (sources, -1))
         channels = tf.linalg.matvec(widths, self._support)
-        half = self._four_bit_shares(p)[:, None]
+        half = half[:, None]
         bytes_of_width = self._bytes[0] + half * (self._bytes[1] - self._bytes[0])
         sizes = tf.reduce_sum(widths * bytes_of_width, axis=1)
         cin, cout = tf.gather(channels, self._inputs), tf.gather(channels, self._outputs)
         features = tf.stack([tf.ones_like(cin), cin, cout, cin * cout], axis=1)
-        shares = tf.stack([_product(p, condition) for condition in self._conditions])
-        presence = tf.gather(shares, self._condition_of)
-        costs = tf.einsum("bsqf,sf,sb->sq", self._coefficients, features, self._bit_weights(p))
-        fields = {name: costs[:, i] for i, name in enumerate(LayerCost._fields)}
+        weights = tf.reshape(bits, (steps, -1, 1)) * features[:, None, :]
+        costs = tf.reshape(tf.reshape(weights, (steps, 1, -1)) @ self._coefficients, (steps, -1))
+        totals = LayerCost(*tf.unstack(tf.linalg.matvec(costs, presence, transpose_a=True)))
         alive = tf.linalg.matvec(self._live, sizes)
         if self._memory == "optimized":
             ends = tf.gather(sizes, self._inputs), tf.gather(sizes, self._outputs)
@@ -68,13 +76,12 @@ class ExpectedCost:
         if self._memory == "paper":
             arena = _peak(presence * alive)
         else:
-            persistent = tf.reduce_sum(presence * fields["persistent_bytes"])
-            arena = _peak(presence * (alive + fields["scratch_bytes"])) + persistent
-        model = tf.reduce_sum(presence * fields["model_bytes"])
+            scratch = costs[:, LayerCost._fields.index("scratch_bytes")]
+            arena = _peak(presence * (alive + scratch)) + totals.persistent_bytes
         return {
-            "ops": 2.0 * tf.reduce_sum(presence * fields["macs"]),
-            "latency_s": tf.reduce_sum(presence * fields["latency_s"]),
-            "model_bytes": model + self._shared_zero_points(widths, presence),
+            "ops": 2.0 * totals.macs,
+            "latency_s": totals.latency_s,
+            "model_bytes": totals.model_bytes + self._shared_zero_points(widths, presence),
             "arena_bytes": arena,
         }
 
@@ -91,72 +98,83 @@ class ExpectedCost:
         in_file = 1.0 - tf.reduce_prod(1.0 - shares, axis=0)
         return tf.reduce_sum((in_file - tf.reduce_sum(shares, axis=0)) * vector_bytes)
 
-    def _width_probabilities(self, p: Mapping[str, Any]) -> Any:
-        """Distribution of each tensor's width over the support (tensors x widths)."""
-        import tensorflow as tf
+    def _product_matrix(self) -> tuple[tuple[int | str, ...], Matrix]:
+        """What tensors have their widths from (a number or a node), and a matrix over products.
 
-        found: dict[str, Any] = {INPUT: self._certain(self._supernet.input_shape[2])}
-        for layer in self._supernet.layers:
-            if layer.kind == SELECT:
-                shares = p[str(layer.decision)]
-                found[layer.name] = tf.add_n(
-                    [shares[k] * found[name] for k, name in enumerate(layer.inputs)]
+        Its columns: presence of each step; each tensor's probability to be of 4 bits; that of each
+        tensor to have its width from each source; each step's share of each pair of bits.
+        """
+        paths = {name: list(self._paths(name)) for name in self._tensors}
+        sources = tuple(dict.fromkeys(source for found in paths.values() for _, source in found))
+        terms = [(step.when, row, 1.0) for row, step in enumerate(self._steps)]
+        first = len(self._steps)
+        for row, name in enumerate(self._tensors):
+            terms += [(factors, first + row, 1.0) for factors in self._four_bit_paths(name)]
+        first += len(self._tensors)
+        for row, name in enumerate(self._tensors):
+            column = first + row * len(sources)
+            terms += [(f, column + sources.index(source), 1.0) for f, source in paths[name]]
+        first += len(self._tensors) * len(sources)
+        for row, step in enumerate(self._steps):
+            for column, (weights, output) in enumerate(self._bits, first + row * len(self._bits)):
+                chosen = product(
+                    self._option(step.bits, weights), self._option(step.output_bits, output)
                 )
-            elif isinstance(layer.channels, str):
-                node = self._supernet.nodes[layer.channels]
-                assert isinstance(node, WidthChoice)
-                spread = np.stack([self._certain(channels) for channels in node.options])
-                found[layer.name] = tf.linalg.matvec(tf.constant(spread), p[layer.channels], True)
-            elif layer.channels is not None:
-                found[layer.name] = self._certain(layer.channels)
-            else:
-                found[layer.name] = found[layer.inputs[0]]
-        return tf.stack([found[name] for name in self._tensors])
+                terms += [((*one, *other), column, 1.0) for one, other in chosen]
+        columns = first + len(self._steps) * len(self._bits)
+        return sources, self._products.matrix(terms, columns)
 
-    def _certain(self, channels: int) -> npt.NDArray[np.float32]:
-        return np.asarray(self._support == channels, np.float32)
+    def _paths(self, name: str) -> Iterator[tuple[Factors, int | str]]:
+        """Where a tensor has its width from, and the decisions under which it has it from there."""
+        if name == INPUT:
+            yield (), self._supernet.input_shape[2]
+            return
+        layer = self._layers[name]
+        if layer.kind == SELECT:
+            for option, source in enumerate(layer.inputs):
+                for factors, width in self._paths(source):
+                    yield (*factors, (str(layer.decision), option)), width
+        elif layer.channels is None:
+            yield from self._paths(layer.inputs[0])
+        else:
+            yield (), layer.channels
 
-    def _four_bit_shares(self, p: Mapping[str, Any]) -> Any:
-        """Probability of each tensor to be of 4 bits (tensors)."""
-        import tensorflow as tf
+    def _four_bit_paths(self, name: str) -> Iterator[Factors]:
+        """The decisions under which a tensor is of 4 bits."""
+        if name == INPUT:
+            return
+        layer = self._layers[name]
+        if layer.kind == SELECT:
+            for option, source in enumerate(layer.inputs):
+                for factors in self._four_bit_paths(source):
+                    yield (*factors, (str(layer.decision), option))
+        else:
+            yield from self._option(layer.output_bits, 4)
 
-        found: dict[str, Any] = {INPUT: tf.constant(0.0)}
-        for layer in self._supernet.layers:
-            if layer.kind == SELECT:
-                shares = p[str(layer.decision)]
-                found[layer.name] = tf.add_n(
-                    [shares[k] * found[name] for k, name in enumerate(layer.inputs)]
-                )
-            else:
-                found[layer.name] = self._share(p, layer.output_bits, 4)
-        return tf.stack([found[name] for name in self._tensors])
-
-    def _share(self, p: Mapping[str, Any], bits: int | str, wanted: int) -> Any:
-        """Probability that a layer's bits are ``wanted``."""
-        import tensorflow as tf
-
+    def _option(self, bits: int | str, wanted: int) -> list[Factors]:
+        """The decision for ``wanted`` bits; empty where they are not on offer."""
         options = self._supernet.bit_options(bits)
-        if isinstance(bits, int) or wanted not in options:
-            return tf.constant(float(wanted in options))
-        return p[bits][options.index(wanted)]
+        if wanted not in options:
+            return []
+        return [()] if isinstance(bits, int) else [((bits, options.index(wanted)),)]
 
-    def _bit_weights(self, p: Mapping[str, Any]) -> Any:
-        """Share of each pair of bits in each step (steps x pairs)."""
-        import tensorflow as tf
-
-        rows = []
-        for step in self._steps:
-            pairs = [
-                self._share(p, step.bits, weights) * self._share(p, step.output_bits, output)
-                for weights, output in self._bits
-            ]
-            rows.append(tf.stack(pairs))
-        return tf.stack(rows)
+    def _width_matrix(self) -> Matrix:
+        """From the probabilities of all options to each source's distribution over the support."""
+        found = np.zeros((self._products.probabilities, len(self._sources), len(self._support)))
+        for column, source in enumerate(self._sources):
+            if isinstance(source, int):
+                found[0, column] = self._support == source
+                continue
+            node = self._supernet.nodes[source]
+            assert isinstance(node, WidthChoice)
+            for option, channels in enumerate(node.options):
+                found[self._products.option(source, option), column] = self._support == channels
+        return found.reshape(len(found), -1).astype(np.float32)
 
     def _step_coefficients(self) -> tuple[tuple[Pair, ...], npt.NDArray[np.float32]]:
         """Bits of weights and output that occur, and coefficients for each pair of them.
 
-        The coefficients are an array (pairs x steps x fields x features).
+        The coefficients are an array (steps x pairs and features x fields).
         """
         supernet = self._supernet
         of_step = [
@@ -179,7 +197,9 @@ class ExpectedCost:
                         (min(outputs), max(outputs)),
                         pair,
                     )
-        return bits, table
+        return bits, table.transpose(1, 0, 3, 2).reshape(
+            len(self._steps), -1, len(LayerCost._fields)
+        )
 
     def _tensor_bytes(self) -> npt.NDArray[np.float32]:
         """Bytes of tensors of 8 and of 4 bits (2 x tensors x widths)."""
@@ -236,15 +256,6 @@ def _possible_widths(supernet: Supernet) -> dict[str, set[int]]:
         else:
             found[layer.name] = set().union(*(found[name] for name in layer.inputs))
     return found
-
-
-def _product(p: Mapping[str, Any], when: tuple[tuple[str, int], ...]) -> Any:
-    import tensorflow as tf
-
-    value = tf.constant(1.0)
-    for node, option in when:
-        value = value * p[node][option]
-    return value
 
 
 def _peak(values: Any) -> Any:
