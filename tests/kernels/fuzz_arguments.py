@@ -191,14 +191,37 @@ def null_pointers(library: NativeLibrary) -> None:
     for operator in OPERATORS:
         for widths in BIT_WIDTHS:
             layer, data = random_layers.layer(rng, operator, widths, 5)
-            for index in range(11):
-                if index in (7, 8):
-                    continue  # bias_dims and bias may be null
-                try:
-                    run(_NullArgument(library, index), operator, layer, data)
-                except KernelError:
-                    continue
-                raise AssertionError(f"{operator} ran without argument {index}")
+            for form in random_layers.forms(operator, layer):
+                for index in range(11):
+                    if index not in (7, 8):  # bias_dims and bias may be null
+                        _must_refuse_null(library, operator, form, data, index)
+
+
+def _must_refuse_null(
+    library: NativeLibrary, operator: str, layer: Layer, data: np.ndarray, index: int
+) -> None:
+    try:
+        run(_NullArgument(library, index), operator, layer, data)
+    except KernelError:
+        return
+    raise AssertionError(f"{operator} ran without argument {index}: {layer}")
+
+
+def unaligned_filters(library: NativeLibrary) -> None:
+    """Prepared filters, which are read by words, at addresses that are no multiple of 4."""
+    rng = np.random.default_rng(0)
+    for widths in BIT_WIDTHS:
+        layer, data = random_layers.layer(rng, "depthwise", widths, 5)
+        prepared = random_layers.with_prepared_filter(layer)
+        for step in (1, 2, 3):
+            memory = np.zeros(prepared.filter.size + 4, np.int32).view(np.int8)
+            moved = memory[step : step + prepared.filter.size]
+            moved[:] = prepared.filter
+            try:
+                run(library, "depthwise", prepared.moved(filter=moved), data)
+            except KernelError:
+                continue
+            raise AssertionError(f"it ran with a filter {step} bytes from a word: {layer}")
 
 
 class _NullArgument:
@@ -247,6 +270,7 @@ def main(path: str, seed: str, count: str) -> None:
     library = NativeLibrary(Path(path))
     rng = np.random.default_rng(int(seed))
     null_pointers(library)
+    unaligned_filters(library)
     refused, ran = fuzz_layers(library, rng, int(count))
     refused_pools = fuzz_pooling(library, rng, int(count) // 4)
     print(f"refused {refused} ran {ran} refused pools {refused_pools}")

@@ -190,6 +190,11 @@ def options_of(operator: str, layer: Layer) -> WeightedOptions:
     )
 
 
+def forms(operator: str, layer: Layer) -> tuple[Layer, ...]:
+    """The layer, and where its filter can be prepared, the layer with it."""
+    return (layer, with_prepared_filter(layer)) if operator == "depthwise" else (layer,)
+
+
 def with_prepared_filter(layer: Layer) -> Layer:
     """The same depthwise layer with its filter and bias prepared."""
     weights = unpack(layer.filter, int(np.prod(layer.filter_dims)), layer.weights)

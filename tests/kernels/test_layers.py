@@ -23,12 +23,9 @@ def _check(
     expected = pack(GOLDEN[operator](layer, data), layer.activations)
     np.testing.assert_array_equal(run_reference(host, operator, layer, data), expected)
     for name, library in libraries.items():
-        np.testing.assert_array_equal(
-            run(library, operator, layer, data), expected, err_msg=f"{name}: {layer}"
-        )
-        if operator == "depthwise":
-            found = run(library, operator, random_layers.with_prepared_filter(layer), data)
-            np.testing.assert_array_equal(found, expected, err_msg=f"{name}, prepared: {layer}")
+        for form in random_layers.forms(operator, layer):
+            found = run(library, operator, form, data)
+            np.testing.assert_array_equal(found, expected, err_msg=f"{name}: {form}")
 
 
 @pytest.mark.parametrize("bit_widths", BIT_WIDTHS, ids=lambda b: f"s{b[0]}xs{b[1]}")

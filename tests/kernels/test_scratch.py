@@ -19,9 +19,6 @@ def test_scratch_bytes(host: NativeLibrary, operator: str, bits: tuple[int, int]
     rng = np.random.default_rng(7)
     for channels in (*range(1, 34), *[None] * 200):
         layer, _ = random_layers.layer(rng, operator, bits, channels)
-        layers = [layer]
-        if operator == "depthwise":
-            layers.append(random_layers.with_prepared_filter(layer))
-        for item in layers:
+        for item in random_layers.forms(operator, layer):
             options = random_layers.options_of(operator, item)
             assert scratch_bytes(options) == buffer_bytes(host, operator, item)
