@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -23,3 +24,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if find_spec("tensorflow") is None:
             reason = "TensorFlow is not installed: pip install 'mcu-predictor[nas]'"
             item.add_marker(pytest.mark.skip(reason=reason))
+
+
+@pytest.fixture(scope="session")
+def data() -> Any:
+    pytest.importorskip("sklearn", reason="scikit-learn is not installed")
+    from nas.tasks import find_task
+
+    return find_task("digits").load(None, 0, {})

@@ -61,3 +61,24 @@ def paper(task: str) -> Supernet:
 SUPERNETS = {"all_choices": all_choices, "residual": residual, "four_bits": four_bits}
 OPTIONS = {"four_bits": Options(kernels="ours")}
 """What the predictions of a supernet's networks assume beside the defaults."""
+
+RECIPE = """
+[backbone]
+name = "ds_cnn"
+channels = 16
+blocks = 2
+stem_stride = [1, 1]
+strided_blocks = [1]
+width_step = 4
+weight_bits = {bits}
+
+[training]
+batch = 128
+warmup_epochs = 1
+search_epochs = 2
+finetune_epochs = 6
+architecture_learning_rate = 0.2
+
+[presets.smoke]
+"""
+"""A small search; ``{bits}`` are those of weights on offer."""
