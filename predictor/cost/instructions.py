@@ -22,6 +22,8 @@ from predictor.operators.registry import OPERATORS
 
 _FOLDER = Path(__file__).parent / "coefficients"
 
+_OURS_REVISION = "2026.08"
+"""TFLM under which layers with the project's own kernels were counted."""
 LEAST_LAYERS = 4
 """Costs that rest on fewer layers are no better than a proxy."""
 INTERPRETER_STEP = "interpreter.operator"
@@ -72,7 +74,9 @@ CostTable = Mapping[str, Costs]
 @cache
 def load_costs(revision: str, kernels: str, core: str) -> CostTable:
     """The table for a revision, kernel set and core; empty where none was measured."""
-    path = _FOLDER / f"{revision}_{kernels}_{core}.csv"
+    # The project's own kernels are the same under any TFLM.
+    counted = _OURS_REVISION if kernels == OURS else revision
+    path = _FOLDER / f"{counted}_{kernels}_{core}.csv"
     # Operators that the project has no kernel for run TFLM's reference kernel.
     others = load_costs(revision, "reference", core) if kernels == OURS else {}
     own = {**shared_costs(), **_read(path)} if path.is_file() else {}
@@ -82,7 +86,7 @@ def load_costs(revision: str, kernels: str, core: str) -> CostTable:
 def loops_of(node: PreparedNode) -> Loops | None:
     """The loops of an operator and the interpreter's step to it, None where they are not known.
 
-    Kernels of earlier revisions have those of their successors.
+    Kernels of earlier revisions have those of their successors but for a few of their own.
     """
     counter = node.row.loops
     if counter is None:

@@ -14,9 +14,11 @@ from benchmarks.fit_costs import DATA, counted_rows, is_own
 from benchmarks.truth_layers import TruthLayer, truth_layers
 from predictor.cost.instructions import Basis, is_model, load_costs, loops_of, shared_costs, work
 from predictor.cost.op_count import layers
+from predictor.errors import MissingDependencyError
 from predictor.memory.preparation import prepare
 from predictor.memory.revision import load_revision
 from predictor.model.builder import ModelBuilder
+from predictor.model.example_models import ds_cnn
 from predictor.model.random_graphs import random_graph
 from predictor.operators.loops import Loops, misaligned
 from predictor.operators.loops.c_library import copy, fill
@@ -183,22 +185,46 @@ def test_counts_of_upstream_tflm(core: str) -> None:
 
 
 @pytest.mark.parametrize("core", ["cortex-m4", "cortex-m7"])
-def test_counts_of_the_projects_kernels(core: str) -> None:
-    """Layers as in the product and device models: median 1 %, 95th percentile 4 %."""
-    path = DATA / f"2026.08_ours_{core}.csv"
-    costs = load_costs("2026.08", "ours", core)
+@pytest.mark.parametrize(
+    ("revision", "kernels"),
+    [("2026.08", "ours"), ("2026.08", "reference"), ("2020.07", "reference")],
+)
+def test_counts_of_other_kernel_sets(revision: str, kernels: str, core: str) -> None:
+    """Convolutions and fully connected layers: median 1 %, 95th percentile 4 %."""
+    costs = load_costs(revision, kernels, core)
     errors: dict[str, list[float]] = defaultdict(list)
-    for row in counted_rows(path, "2026.08", "ours"):
-        if not any(map(is_own, row.terms)):
+    for row in counted_rows(DATA / f"{revision}_{kernels}_{core}.csv", revision, kernels):
+        if kernels == "ours" and not any(map(is_own, row.terms)):
             continue
         assert row.terms.keys() <= costs.keys(), (row.model, row.index)
         guess = sum(costs[term].instructions * times for term, times in row.terms.items())
         errors[row.operator].append(abs(guess / (row.counts["instructions"] or 0.0) - 1))
-    assert {"CUSTOM:MN_CONV_2D_S4", "CUSTOM:MN_DEPTHWISE_CONV_2D_S8_W16"} < errors.keys()
+    if kernels == "ours":
+        assert {"CUSTOM:MN_CONV_2D_S4", "CUSTOM:MN_DEPTHWISE_CONV_2D_S8_W16"} < errors.keys()
     for operator in ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED"):
         of_it = [e for name, found in errors.items() if operator in name for e in found]
         assert np.median(of_it) < 0.01, operator
         assert np.percentile(of_it, 95) < 0.04, operator
+
+
+@pytest.mark.toolchain
+@pytest.mark.parametrize("kernels", ["reference", "ours"])
+def test_whole_models_as_firmware_counts_them(kernels: str) -> None:
+    """Within 1 % of what the packaged firmware executes on the emulated board."""
+    pytest.importorskip("unicorn", reason="pip install unicorn")
+    from predictor.emulation.firmware_build import build
+    from predictor.emulation.model_run import run_model
+    from predictor.emulation.toolchain import find_toolchain
+
+    try:
+        find_toolchain()
+    except MissingDependencyError as error:
+        pytest.skip(str(error))
+    found = predict(ds_cnn().build(), "f446re", tflm="2020.07", kernels=kernels, resolver="all")
+    image = build(found.board, kernels=kernels, registers_builtin=found.registers_builtin)
+    run = run_model(found.deployed.content or b"", found.arena, image, found.board)
+    assert found.work.instructions == pytest.approx(run.invoke_instructions, rel=0.01)
+    assert found.work.basis is Basis.MODEL
 
 
 @needs_shared

@@ -9,6 +9,7 @@ from predictor.errors import RefusedError
 from predictor.operators import registry
 from predictor.operators.context import NodeContext
 from predictor.operators.registry import OperatorRow, OperatorTable, Step
+from predictor.operators.revision_2020.loops import LOOPS
 
 FAMILIES: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
@@ -94,6 +95,7 @@ def register(
             init=init,
             params=params,
             highest_version=highest_version,
+            loops=LOOPS.get(name),
         )
 
 
