@@ -16,6 +16,7 @@ from predictor.model.device_options import (
     ClampOptions,
     DeviceOptions,
     PadOptions,
+    Pair,
     PoolOptions,
     RequantizeOptions,
     SoftmaxOptions,
@@ -261,17 +262,7 @@ def _fully_connected(made: Loops, options: WeightedOptions) -> bool:
 
 def _pool(made: Loops, options: PoolOptions) -> bool:
     """``mn_avgpool_*`` and ``mn_max_pool_*``; those of int8 take four channels at a time."""
-    rows, columns = (
-        Axis(
-            options.input_dims[1 + i],
-            options.window[i],
-            options.output_dims[1 + i],
-            options.stride[i],
-            1,
-            options.padding[i],
-        )
-        for i in range(2)
-    )
+    rows, columns = _axis(options, 0, options.window), _axis(options, 1, options.window)
     batches, channels = options.output_dims[0], options.output_dims[3]
     if not is_of_sane_size(rows, columns, batches):
         return False
@@ -315,18 +306,16 @@ def _pad(made: Loops, options: PadOptions) -> None:
 
 def _axes(options: WeightedOptions) -> tuple[Axis, Axis] | None:
     """Rows and columns, None where they are too many to go through."""
-    rows, columns = (
-        Axis(
-            options.input_dims[1 + i],
-            options.filter_dims[1 + i],
-            options.output_dims[1 + i],
-            options.stride[i],
-            options.dilation[i],
-            options.padding[i],
-        )
-        for i in range(2)
-    )
+    window = options.filter_dims[1:3]
+    rows, columns = (_axis(options, i, window, options.dilation[i]) for i in range(2))
     return (rows, columns) if is_of_sane_size(rows, columns, options.input_dims[0]) else None
+
+
+def _axis(
+    options: WeightedOptions | PoolOptions, index: int, window: Pair, dilation: int = 1
+) -> Axis:
+    size, out = options.input_dims[1 + index], options.output_dims[1 + index]
+    return Axis(size, window[index], out, options.stride[index], dilation, options.padding[index])
 
 
 def _whole(axis: Axis) -> int:
