@@ -4,12 +4,12 @@
 
 int32_t mn_quads_of(int32_t channels)
 {
-    return channels / MN_LANES + (channels % MN_LANES != 0);
+    return (int32_t)(((uint32_t)channels + MN_LANES - 1) / MN_LANES);
 }
 
-static int64_t mn_round_up_4(int64_t value)
+static int32_t mn_round_up_4(int32_t value)
 {
-    return (value + 3) & ~(int64_t)3;
+    return (value + 3) & ~3;
 }
 
 int32_t mn_slots_of(const mn_dw_conv_params *params, const mn_dims *input_dims,
@@ -23,34 +23,41 @@ mn_layout mn_lay_out(const mn_depthwise_kind *kind, const mn_dw_conv_params *par
                      const mn_dims *input_dims, const mn_dims *filter_dims)
 {
     const int32_t taps = filter_dims->h * filter_dims->w;
-    const int64_t quads = mn_quads_of(filter_dims->c);
-    const int is_prepared = kind->prepare_quad == NULL;
-    const int64_t bias = is_prepared ? 0 : quads * taps * 8;
-    const int64_t taps_at = bias + (is_prepared ? 0 : quads * 16);
-    const int64_t edge = taps_at + (int64_t)taps * 4;
-    const int64_t zeros = edge + (int64_t)taps * 4;
-    const int64_t rows = zeros + mn_round_up_4(input_dims->c);
-    const int64_t row_bytes = (int64_t)input_dims->w * input_dims->c;
-    int64_t outputs = rows;
-    int64_t total = rows;
-    if (kind->input_bits == 4)
-    {
-        outputs += mn_round_up_4(row_bytes * mn_slots_of(params, input_dims, filter_dims));
-        total = outputs + 2 * mn_round_up_4(filter_dims->c);
-    }
-    if (total > MN_MAX_BUFFER)
+    const int32_t unpacked =
+        input_dims->w * input_dims->c * mn_slots_of(params, input_dims, filter_dims);
+    const int32_t limit = MN_MAX_BUFFER / 32;
+    const int64_t prepared = (int64_t)mn_quads_of(filter_dims->c) * (taps * 8LL + 16);
+    if ((taps | unpacked / 16 | filter_dims->c) > limit || prepared > MN_MAX_BUFFER / 4)
     {
         return (mn_layout){.total = MN_ARG_ERROR};
     }
-    return (mn_layout){(int32_t)bias,  (int32_t)taps_at, (int32_t)edge, (int32_t)zeros,
-                       (int32_t)rows, (int32_t)outputs, (int32_t)total};
+    mn_layout layout;
+    layout.taps = kind->prepare_quad == NULL ? 0 : (int32_t)prepared;
+    layout.bias = kind->prepare_quad == NULL ? 0 : layout.taps - 16 * mn_quads_of(filter_dims->c);
+    layout.edge = layout.taps + taps * 4;
+    layout.zeros = layout.edge + taps * 4;
+    layout.rows = layout.zeros + mn_round_up_4(input_dims->c);
+    layout.outputs = layout.rows;
+    layout.total = layout.rows;
+    if (kind->input_bits == 4)
+    {
+        layout.outputs += mn_round_up_4(unpacked);
+        layout.total = layout.outputs + 2 * mn_round_up_4(filter_dims->c);
+    }
+    return layout;
+}
+
+/* Not inlined: three copies of it would be large. */
+static __attribute__((noinline)) int mn_is_tensor(const mn_dims *dims)
+{
+    return mn_is_dims(dims);
 }
 
 int mn_is_depthwise_geometry(const mn_dw_conv_params *params, const mn_dims *input_dims,
                              const mn_dims *filter_dims, const mn_dims *output_dims)
 {
-    if (params == NULL || !mn_is_dims(input_dims) || !mn_is_dims(filter_dims) ||
-        !mn_is_dims(output_dims) || input_dims->n != output_dims->n || filter_dims->n != 1 ||
+    if (params == NULL || !mn_is_tensor(input_dims) || !mn_is_tensor(filter_dims) ||
+        !mn_is_tensor(output_dims) || input_dims->n != output_dims->n || filter_dims->n != 1 ||
         filter_dims->c != output_dims->c || params->ch_mult < 1 ||
         (int64_t)input_dims->c * params->ch_mult != output_dims->c)
     {

@@ -10,7 +10,7 @@ from benchmarks import kernels as benchmark
 from tests.kernels.emulated import EmulatedLibrary
 from tests.kernels.random_layers import BIT_WIDTHS
 
-LARGEST_TEXT_BYTES = 24 * 1024
+LARGEST_TEXT_BYTES = 24_000
 LARGEST_SPREAD = 1.06
 
 # Largest geometric means of instructions over the shapes of benchmarks/cmsis_nn_m4.csv.
