@@ -22,6 +22,7 @@ MODELS: Mapping[str, int] = MappingProxyType(
         "conv-device": 16, "depthwise-device": 12, "connected-device": 6, "pool-device": 6,
         "elements-device": 8, "int4-device": 8, "small-device": 10, "four_bits-device": 40,
         "depthwise-prepared": 10, "four_bits-prepared": 10, "clamped": 10, "clamped-device": 8,
+        "deep": 3, "deep-device": 2,
     }
 )  # fmt: skip
 """Kinds of models with how many seeds are counted of each. Behind a hyphen: what mid-2020's TFLM
@@ -121,6 +122,13 @@ def _connected(builder: ModelBuilder, chance: random.Random) -> TensorRef | None
         activation=chance.choice(("none", "relu")),
         bias=chance.random() < 0.9,
     )
+
+
+def _deep(builder: ModelBuilder, chance: random.Random) -> TensorRef | None:
+    """Rows of weights too deep for a column of widened inputs, and just below."""
+    depth = chance.choice((1000, 1024, 1025, 1030, 1500, 2047, 2600, 4000))
+    flat = builder.input((chance.choice((1, 1, 2)), depth))
+    return builder.fully_connected(flat, chance.randint(1, 30), bias=chance.random() < 0.8)
 
 
 def _pool(builder: ModelBuilder, chance: random.Random) -> TensorRef | None:
@@ -307,6 +315,7 @@ _LAYERS: Mapping[str, Layer] = MappingProxyType(
         "conv": _conv,
         "depthwise": _depthwise,
         "connected": _connected,
+        "deep": _deep,
         "pool": _pool,
         "elements": _elements,
         "int16": _int16,

@@ -55,7 +55,7 @@ extern "C" {
  * Source: TFLite reference_integer_ops::FullyConnected (and FullyConnectedPerChannel).
  */
 
-/** Scratch bytes of mn_fully_connected_s8. */
+/** Scratch bytes of mn_fully_connected_s8: a column of inputs, or the sums of rows deeper than 1024. */
 int32_t mn_fully_connected_s8_get_buffer_size(const mn_dims *input_dims, const mn_dims *filter_dims,
                                               const mn_dims *output_dims);
 

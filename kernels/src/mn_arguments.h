@@ -9,7 +9,7 @@
 #define MN_MAX_BUFFER (INT32_MAX / 4)
 
 /* The number of elements, or 0 unless all dimensions are positive and their product fits int32. */
-static inline int32_t mn_count_elements(const mn_dims *dims)
+static inline int32_t mn_product_of(const mn_dims *dims)
 {
     int32_t elements;
     if (dims == NULL || (dims->n | dims->h | dims->w | dims->c) < 0 ||
@@ -21,6 +21,9 @@ static inline int32_t mn_count_elements(const mn_dims *dims)
     }
     return elements;
 }
+
+/* The same, not inlined: copies of it are large. */
+int32_t mn_count_elements(const mn_dims *dims);
 
 static inline int mn_is_dims(const mn_dims *dims)
 {
@@ -49,19 +52,8 @@ static inline int mn_is_activation(const mn_activation *activation, int32_t bits
 #define MN_MAX_STEP 65535
 
 /* One axis of a sliding window: every coordinate the kernel computes fits int32. */
-static inline int mn_is_window(int32_t input, int32_t output, int32_t kernel, int32_t stride,
-                               int32_t padding, int32_t dilation)
-{
-    const int32_t margin = 2 * MN_MAX_STEP;
-    int32_t last;
-    int32_t reach;
-    return stride >= 1 && stride <= MN_MAX_STEP && dilation >= 1 && dilation <= MN_MAX_STEP &&
-           padding >= 0 && padding <= MN_MAX_STEP &&
-           !__builtin_mul_overflow(output - 1, stride, &last) &&
-           !__builtin_mul_overflow(kernel - 1, dilation, &reach) &&
-           !__builtin_add_overflow(last, reach, &last) && last <= INT32_MAX - margin &&
-           input <= INT32_MAX - margin;
-}
+int mn_is_window(int32_t input, int32_t output, int32_t kernel, int32_t stride, int32_t padding,
+                 int32_t dilation);
 
 /* Scratch: present, large enough and aligned for words. */
 static inline int mn_is_context(const mn_context *ctx, int32_t bytes)

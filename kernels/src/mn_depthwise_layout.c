@@ -47,17 +47,11 @@ mn_layout mn_lay_out(const mn_depthwise_kind *kind, const mn_dw_conv_params *par
     return layout;
 }
 
-/* Not inlined: three copies of it would be large. */
-static __attribute__((noinline)) int mn_is_tensor(const mn_dims *dims)
-{
-    return mn_is_dims(dims);
-}
-
 int mn_is_depthwise_geometry(const mn_dw_conv_params *params, const mn_dims *input_dims,
                              const mn_dims *filter_dims, const mn_dims *output_dims)
 {
-    if (params == NULL || !mn_is_tensor(input_dims) || !mn_is_tensor(filter_dims) ||
-        !mn_is_tensor(output_dims) || input_dims->n != output_dims->n || filter_dims->n != 1 ||
+    if (params == NULL || !mn_is_dims(input_dims) || !mn_is_dims(filter_dims) ||
+        !mn_is_dims(output_dims) || input_dims->n != output_dims->n || filter_dims->n != 1 ||
         filter_dims->c != output_dims->c || params->ch_mult < 1 ||
         (int64_t)input_dims->c * params->ch_mult != output_dims->c)
     {

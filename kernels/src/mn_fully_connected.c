@@ -9,13 +9,14 @@ typedef struct
     int32_t weights;
     int32_t outputs;
     int32_t depth; /* inputs per batch */
+    int direct;    /* there are the sums of rows instead */
 } mn_layout;
 
 /* Elements of one batch, or 0 unless the dimensions belong together. */
 static int32_t mn_depth_of(const mn_dims *input_dims, const mn_dims *filter_dims,
                            const mn_dims *output_dims)
 {
-    if (mn_count_elements(input_dims) == 0 || mn_count_elements(filter_dims) == 0 ||
+    if (mn_product_of(input_dims) == 0 || mn_product_of(filter_dims) == 0 ||
         output_dims == NULL || input_dims->n != output_dims->n || output_dims->h != 1 ||
         output_dims->w != 1 || filter_dims->n != output_dims->c)
     {
@@ -32,7 +33,7 @@ static int32_t mn_depth_of(const mn_dims *input_dims, const mn_dims *filter_dims
 }
 
 /* The bytes of all parts, or MN_ARG_ERROR when the dimensions are wrong or too large. */
-MN_INLINE int32_t mn_lay_out(mn_layout *layout, const mn_conv_kind *kind,
+MN_INLINE int32_t mn_lay_out(mn_layout *layout, const mn_conv_kind *kind, mn_dot *dot,
                              const mn_dims *input_dims, const mn_dims *filter_dims,
                              const mn_dims *output_dims)
 {
@@ -45,19 +46,22 @@ MN_INLINE int32_t mn_lay_out(mn_layout *layout, const mn_conv_kind *kind,
     const int32_t group = mn_group_of(kind);
     int32_t bytes = mn_column_words(depth, group) * 4;
     layout->depth = depth;
+    layout->direct = dot != NULL && depth > MN_MOST_COLUMN && depth > 2 * rows;
     layout->patch = bytes;
     bytes += kind->column != NULL ? 0 : (depth + 3) & ~3;
     layout->weights = bytes;
     bytes += depth < group ? rows * 4 : 0;
     layout->outputs = bytes;
-    return bytes + (kind->input_bits == 4 ? (rows + 3) & ~3 : 0);
+    bytes += kind->input_bits == 4 ? (rows + 3) & ~3 : 0;
+    return layout->direct ? 4 * rows : bytes;
 }
 
-int32_t mn_fully_connected_buffer_size(const mn_conv_kind *kind, const mn_dims *input_dims,
-                                       const mn_dims *filter_dims, const mn_dims *output_dims)
+int32_t mn_fully_connected_buffer_size(const mn_conv_kind *kind, mn_dot *dot,
+                                       const mn_dims *input_dims, const mn_dims *filter_dims,
+                                       const mn_dims *output_dims)
 {
     mn_layout layout;
-    return mn_lay_out(&layout, kind, input_dims, filter_dims, output_dims);
+    return mn_lay_out(&layout, kind, dot, input_dims, filter_dims, output_dims);
 }
 
 /* All but the dimensions. */
@@ -89,6 +93,18 @@ static void mn_make_column(const mn_fully_connected *layer, const mn_layout *lay
                        offset - kind->patch_bias);
 }
 
+/* One batch without a column. */
+static void mn_run_direct(const mn_fully_connected *layer, const mn_rows *rows, int32_t *sums,
+                          int32_t first, int8_t *output)
+{
+    layer->dot((const int8_t *)layer->input + first, layer->params->input_offset, layer->filter,
+               rows, sums);
+    for (int32_t row = 0; row < rows->rows; ++row)
+    {
+        output[row] = mn_row_output(rows, row, sums[row]);
+    }
+}
+
 static void mn_run_batches(const mn_fully_connected *layer, const mn_layout *layout,
                            uint8_t *scratch, const void *filter, const mn_rows *rows)
 {
@@ -99,8 +115,16 @@ static void mn_run_batches(const mn_fully_connected *layer, const mn_layout *lay
         const int32_t to = batch * rows->rows;
         int8_t *const values = kind->input_bits == 4 ? (int8_t *)scratch + layout->outputs
                                                      : (int8_t *)layer->output + to;
-        mn_make_column(layer, layout, scratch, batch * layout->depth);
-        kind->matmul_x1(column, filter, 0, rows, values);
+        const int32_t first = batch * layout->depth;
+        if (layout->direct)
+        {
+            mn_run_direct(layer, rows, (int32_t *)(void *)scratch, first, values);
+        }
+        else
+        {
+            mn_make_column(layer, layout, scratch, first);
+            kind->matmul_x1(column, filter, 0, rows, values);
+        }
         kind->finish(layer->output, to, values, rows->rows, &layer->params->activation);
     }
 }
@@ -114,7 +138,7 @@ mn_status mn_fully_connected_run(const mn_context *ctx, const mn_fully_connected
     }
     const mn_conv_kind *const kind = layer->kind;
     mn_layout layout;
-    const int32_t bytes = mn_lay_out(&layout, kind, layer->input_dims, layer->filter_dims,
+    const int32_t bytes = mn_lay_out(&layout, kind, layer->dot, layer->input_dims, layer->filter_dims,
                                      layer->output_dims);
     if (bytes < 0 || !mn_is_context(ctx, bytes))
     {

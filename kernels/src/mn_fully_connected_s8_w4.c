@@ -6,7 +6,8 @@ int32_t mn_fully_connected_s8_w4_get_buffer_size(const mn_dims *input_dims,
                                                const mn_dims *filter_dims,
                                                const mn_dims *output_dims)
 {
-    return mn_fully_connected_buffer_size(&mn_kind_s8_w4, input_dims, filter_dims, output_dims);
+    return mn_fully_connected_buffer_size(&mn_kind_s8_w4, NULL, input_dims, filter_dims,
+                                          output_dims);
 }
 
 mn_status mn_fully_connected_s8_w4(const mn_context *ctx, const mn_fc_params *fc_params,
@@ -17,7 +18,7 @@ mn_status mn_fully_connected_s8_w4(const mn_context *ctx, const mn_fc_params *fc
                                  int8_t *output)
 {
     (void)bias_dims;
-    const mn_fully_connected layer = {&mn_kind_s8_w4, fc_params, quant_params, input_dims,
+    const mn_fully_connected layer = {&mn_kind_s8_w4, NULL, fc_params, quant_params, input_dims,
                                       input, filter_dims, filter, bias, output_dims, output};
     return mn_fully_connected_run(ctx, &layer);
 }

@@ -101,3 +101,24 @@ def test_many_random_layers(
     for _ in range(100):
         layer, data = random_layers.layer(rng, operator, bit_widths, None)
         _check(libraries, host, operator, layer, data)
+
+
+@pytest.mark.parametrize("rows", [1, 2, 3, 8, 9, 600])
+def test_deep_rows(libraries: dict[str, Library], host: NativeLibrary, rows: int) -> None:
+    """Rows up to and beyond the largest column, with every rest modulo 4."""
+    rng = np.random.default_rng(rows)
+    for depth in (1023, 1024, 1025, 1026, 1027, 1028, 2051):
+        layer, _ = random_layers.layer(rng, "fully_connected", (8, 8), 5)
+        batches = layer.input_dims[0]
+        bias = rng.integers(-2000, 2000, rows).astype(np.int32)
+        layer = layer.moved(
+            input_dims=(batches, 1, 1, depth),
+            filter_dims=(rows, 1, 1, depth),
+            output_dims=(batches, 1, 1, rows),
+            filter=random_layers.tensor(rng, rows * depth, 8),
+            bias=None if layer.bias is None else bias,
+            multiplier=np.resize(layer.multiplier, rows if layer.per_channel else 1),
+            shift=np.resize(layer.shift, rows if layer.per_channel else 1),
+        )
+        data = random_layers.tensor(rng, batches * depth, 8)
+        _check(libraries, host, "fully_connected", layer, data)

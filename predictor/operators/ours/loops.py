@@ -26,7 +26,7 @@ from predictor.model.device_options import (
 from predictor.model.requantization import Range
 from predictor.operators.loops import Loops
 from predictor.operators.loops.windows import Axis, is_of_sane_size
-from predictor.operators.ours.scratch import group_of, is_pointwise, needs_patch
+from predictor.operators.ours.scratch import group_of, is_direct, is_pointwise, needs_patch
 
 _POSITIONS = 4
 """Columns that one pass over the weights serves."""
@@ -247,6 +247,11 @@ def _fully_connected(made: Loops, options: WeightedOptions) -> bool:
     batches, outs = options.output_dims[0], options.output_dims[3]
     depth = prod(options.input_dims[1:])
     made.add("mn_fully_connected", batch=batches)
+    made.streamed_bytes = batches * packed_bytes(outs * depth, options.weight_bits)
+    if is_direct(options):
+        _dot(made, batches, outs, depth)
+        _finish(made, options.input_bits, options.activation, batches, outs)
+        return True
     _padded_rows(made, options, depth)
     inputs = Counter({depth: batches})
     bits = options.input_bits
@@ -256,8 +261,15 @@ def _fully_connected(made: Loops, options: WeightedOptions) -> bool:
     _columns(made, bits, options.weight_bits, "x1", inputs, odd=depth % 2 == 1 and batches > 1)
     _products(made, options, "x1", batches, outs, depth)
     _finish(made, options.input_bits, options.activation, batches, outs)
-    made.streamed_bytes = batches * packed_bytes(outs * depth, options.weight_bits)
     return True
+
+
+def _dot(made: Loops, batches: int, outs: int, depth: int) -> None:
+    """``mn_dot_s8_w8``: two rows at a time, a last one beside itself."""
+    passes = batches * -(-outs // 2)
+    words, rest = divmod(depth, 4)
+    made.add("mn_dot_s8_w8", call=batches, row=passes, word=passes * words, rest=passes * rest)
+    made.add("mn_dot_s8_w8", output=batches * outs)
 
 
 def _pool(made: Loops, options: PoolOptions) -> bool:

@@ -6,6 +6,8 @@ two together.
 
 from __future__ import annotations
 
+from math import prod
+
 from predictor.model.device_options import PREPARED_BITS, DeviceOptions, WeightedOptions
 from predictor.operators.sizes import align_up
 
@@ -13,6 +15,8 @@ _BLOCK = 4
 """Output positions that a convolution computes together."""
 _LANES = 4
 _WORD_BYTES = 4
+_MOST_COLUMN = 1024
+"""Inputs of a fully connected layer that are always widened into a column."""
 
 
 def scratch_bytes(options: DeviceOptions) -> int:
@@ -73,15 +77,22 @@ def _convolution(options: WeightedOptions) -> int:
 
 
 def _fully_connected(options: WeightedOptions) -> int:
-    depth, group, rows = (
-        options.input_dims[3],
-        group_of(options.weight_bits),
-        options.output_dims[3],
-    )
+    depth, rows = options.input_dims[3], options.output_dims[3]
+    if is_direct(options):
+        return rows * _WORD_BYTES
+    group = group_of(options.weight_bits)
     total = _column_bytes(depth, group) + _padded_weights(depth, group, rows)
     if needs_patch(options, is_pixel=True):
         total += align_up(depth, _WORD_BYTES)
     return total + (align_up(rows, _WORD_BYTES) if options.input_bits == 4 else 0)
+
+
+def is_direct(options: WeightedOptions) -> bool:
+    """Whether FULLY_CONNECTED reads its inputs where they lie, as they would make a large column
+    (``mn_dot``); the sums of all rows are kept instead."""
+    depth, rows = prod(options.input_dims[1:]), options.output_dims[3]
+    is_int8 = (options.input_bits, options.weight_bits) == (8, 8)
+    return is_int8 and depth > _MOST_COLUMN and depth > 2 * rows
 
 
 def _depthwise(options: WeightedOptions) -> int:
