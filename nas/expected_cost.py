@@ -13,7 +13,7 @@ import numpy.typing as npt
 from nas.decision_nodes import WidthChoice
 from nas.layer_costs import LayerCost, LayerCosts
 from nas.products import Factors, Matrix, Products
-from nas.supernet import CONV, DEPTHWISE, INPUT, SELECT, Pair, Supernet
+from nas.supernet import CONV, DEPTHWISE, INPUT, SELECT, Layer, Pair, Supernet
 
 ARENA_ALIGNMENT = 16
 ZERO_POINT_BYTES = 8
@@ -106,50 +106,51 @@ class ExpectedCost:
         """
         paths = {name: list(self._paths(name)) for name in self._tensors}
         sources = tuple(dict.fromkeys(source for found in paths.values() for _, source in found))
-        terms = [(step.when, row, 1.0) for row, step in enumerate(self._steps)]
+        terms = [(step.when, row) for row, step in enumerate(self._steps)]
         first = len(self._steps)
         for row, name in enumerate(self._tensors):
-            terms += [(factors, first + row, 1.0) for factors in self._four_bit_paths(name)]
+            terms += [(factors, first + row) for factors in self._four_bit_paths(name)]
         first += len(self._tensors)
         for row, name in enumerate(self._tensors):
             column = first + row * len(sources)
-            terms += [(f, column + sources.index(source), 1.0) for f, source in paths[name]]
+            terms += [(f, column + sources.index(source)) for f, source in paths[name]]
         first += len(self._tensors) * len(sources)
         for row, step in enumerate(self._steps):
             for column, (weights, output) in enumerate(self._bits, first + row * len(self._bits)):
                 chosen = product(
                     self._option(step.bits, weights), self._option(step.output_bits, output)
                 )
-                terms += [((*one, *other), column, 1.0) for one, other in chosen]
+                terms += [((*one, *other), column) for one, other in chosen]
         columns = first + len(self._steps) * len(self._bits)
         return sources, self._products.matrix(terms, columns)
 
+    def _origins(self, name: str) -> Iterator[tuple[Factors, Layer | None]]:
+        """The layers whose output a tensor may be, None for the input, and the decisions under
+        which it is theirs."""
+        layer = self._layers.get(name)
+        if layer is None or layer.kind != SELECT:
+            yield (), layer
+            return
+        for option, source in enumerate(layer.inputs):
+            for factors, origin in self._origins(source):
+                yield (*factors, (str(layer.decision), option)), origin
+
     def _paths(self, name: str) -> Iterator[tuple[Factors, int | str]]:
         """Where a tensor has its width from, and the decisions under which it has it from there."""
-        if name == INPUT:
-            yield (), self._supernet.input_shape[2]
-            return
-        layer = self._layers[name]
-        if layer.kind == SELECT:
-            for option, source in enumerate(layer.inputs):
-                for factors, width in self._paths(source):
-                    yield (*factors, (str(layer.decision), option)), width
-        elif layer.channels is None:
-            yield from self._paths(layer.inputs[0])
-        else:
-            yield (), layer.channels
+        for factors, layer in self._origins(name):
+            if layer is None:
+                yield factors, self._supernet.input_shape[2]
+            elif layer.channels is not None:
+                yield factors, layer.channels
+            else:
+                for others, width in self._paths(layer.inputs[0]):
+                    yield (*others, *factors), width
 
     def _four_bit_paths(self, name: str) -> Iterator[Factors]:
         """The decisions under which a tensor is of 4 bits."""
-        if name == INPUT:
-            return
-        layer = self._layers[name]
-        if layer.kind == SELECT:
-            for option, source in enumerate(layer.inputs):
-                for factors in self._four_bit_paths(source):
-                    yield (*factors, (str(layer.decision), option))
-        else:
-            yield from self._option(layer.output_bits, 4)
+        for factors, layer in self._origins(name):
+            if layer is not None:
+                yield from ((*one, *factors) for one in self._option(layer.output_bits, 4))
 
     def _option(self, bits: int | str, wanted: int) -> list[Factors]:
         """The decision for ``wanted`` bits; empty where they are not on offer."""

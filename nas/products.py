@@ -39,14 +39,14 @@ class Products:
         """Where the probability of an option stands in :meth:`flat`."""
         return self._first[node] + option
 
-    def matrix(self, terms: Iterable[tuple[Factors, int, float]], columns: int) -> Matrix:
-        """The matrix (products x columns) of terms (product, column, weight)."""
-        terms = [(tuple(sorted(factors)), column, weight) for factors, column, weight in terms]
-        self._products = tuple(dict.fromkeys(factors for factors, _, _ in terms))
+    def matrix(self, terms: Iterable[tuple[Factors, int]], columns: int) -> Matrix:
+        """The matrix (products x columns) that adds up terms (product, column)."""
+        terms = [(tuple(sorted(factors)), column) for factors, column in terms]
+        self._products = tuple(dict.fromkeys(factors for factors, _ in terms))
         row_of = {factors: row for row, factors in enumerate(self._products)}
         found = np.zeros((len(self._products), columns), np.float32)
-        for factors, column, weight in terms:
-            found[row_of[factors], column] += weight
+        for factors, column in terms:
+            found[row_of[factors], column] += 1
         return found
 
     def flat(self, probabilities: Mapping[str, Any]) -> Any:

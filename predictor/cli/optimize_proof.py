@@ -45,26 +45,28 @@ def prove(task: ProofTask, progress: Progress, size: ProofSize | None = None) ->
     Raises:
         EmulationError: a model does not run to its end in emulation.
     """
-    from predictor.emulation import plan_proof
-    from predictor.emulation.plan_proof import Check, PlanProof, ProofSize, proof_inputs
+    from predictor.emulation.plan_proof import (
+        Check,
+        PlanProof,
+        ProofSize,
+        proof_inputs,
+        prove_against_host,
+        prove_on_host,
+    )
 
     size = size or ProofSize()
     graph = read_graph(task.original)
-    suits = _suits_reference_kernels(task.planned)
-    if suits:
-        samples = proof_inputs(graph, size.host)
-        host = plan_proof.prove_on_host(task.original, task.planned, samples, progress)
     try:
-        try:
-            emulated = _in_emulation(task, predict_firmware, progress, size)
-        except FlashOverflowError:  # where TFLM was built larger than predicted
-            emulated = _in_emulation(task, predict_own_operators, progress, size)
+        emulated = _emulated(task, progress, size)
     except (MissingDependencyError, RefusedError) as error:
         emulated = PlanProof((Check(f"emulated {task.board.name}", 0, None, str(error)),))
-    if not suits:
+    if _suits_reference_kernels(task.planned):
+        samples = proof_inputs(graph, size.host)
+        host = prove_on_host(task.original, task.planned, samples, progress)
+    else:
         # Its reference kernels read and write in another order than those that the plan is for.
         samples = proof_inputs(graph, len(emulated.outputs))
-        host = plan_proof.compare_with_host(task.original, samples, emulated.outputs, progress)
+        host = prove_against_host(task.original, samples, emulated.outputs, progress)
     return replace(emulated, checks=(host, *emulated.checks))
 
 
@@ -77,6 +79,13 @@ def _suits_reference_kernels(planned: bytes) -> bool:
         return False
     problem = problem_of(report, OverlapLevel.DIAGONAL)
     return not problem.faults([buffer.offset for buffer in report.buffers])
+
+
+def _emulated(task: ProofTask, progress: Progress, size: ProofSize) -> PlanProof:
+    try:
+        return _in_emulation(task, predict_firmware, progress, size)
+    except FlashOverflowError:  # where TFLM was built larger than predicted
+        return _in_emulation(task, predict_own_operators, progress, size)
 
 
 def _in_emulation(

@@ -173,7 +173,7 @@ def prove_on_host(
     return Check(name, len(samples), True, "equal to the bit")
 
 
-def compare_with_host(
+def prove_against_host(
     original: bytes,
     samples: Sequence[Inputs],
     outputs: Sequence[tuple[bytes, ...]],

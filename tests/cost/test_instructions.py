@@ -10,11 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmarks.fit_costs import DATA, counted_rows, is_own
+from benchmarks.fit_costs import DATA, counted_rows
 from benchmarks.truth_layers import TruthLayer, truth_layers
 from predictor.cost.instructions import Basis, is_model, load_costs, loops_of, shared_costs, work
 from predictor.cost.op_count import layers
-from predictor.errors import MissingDependencyError
 from predictor.memory.preparation import prepare
 from predictor.memory.revision import load_revision
 from predictor.model.builder import ModelBuilder
@@ -194,8 +193,6 @@ def test_counts_of_other_kernel_sets(revision: str, kernels: str, core: str) -> 
     costs = load_costs(revision, kernels, core)
     errors: dict[str, list[float]] = defaultdict(list)
     for row in counted_rows(DATA / f"{revision}_{kernels}_{core}.csv", revision, kernels):
-        if kernels == "ours" and not any(map(is_own, row.terms)):
-            continue
         assert row.terms.keys() <= costs.keys(), (row.model, row.index)
         guess = sum(costs[term].instructions * times for term, times in row.terms.items())
         errors[row.operator].append(abs(guess / (row.counts["instructions"] or 0.0) - 1))
@@ -207,19 +204,14 @@ def test_counts_of_other_kernel_sets(revision: str, kernels: str, core: str) -> 
         assert np.percentile(of_it, 95) < 0.04, operator
 
 
+@pytest.mark.usefixtures("emulation_tools")
 @pytest.mark.toolchain
 @pytest.mark.parametrize("kernels", ["reference", "ours"])
 def test_whole_models_as_firmware_counts_them(kernels: str) -> None:
     """Within 1 % of what the packaged firmware executes on the emulated board."""
-    pytest.importorskip("unicorn", reason="pip install unicorn")
     from predictor.emulation.firmware_build import build
     from predictor.emulation.model_run import run_model
-    from predictor.emulation.toolchain import find_toolchain
 
-    try:
-        find_toolchain()
-    except MissingDependencyError as error:
-        pytest.skip(str(error))
     found = predict(ds_cnn().build(), "f446re", tflm="2020.07", kernels=kernels, resolver="all")
     image = build(found.board, kernels=kernels, registers_builtin=found.registers_builtin)
     run = run_model(found.deployed.content or b"", found.arena, image, found.board)

@@ -99,6 +99,7 @@ def test_integer_runtime_computes_what_litert_computes(data: Any) -> None:
     assert np.mean(np.argmax(own, 1) == np.argmax(theirs, 1)) > 0.95
 
 
+@pytest.mark.usefixtures("emulation_tools")
 @pytest.mark.toolchain
 @pytest.mark.parametrize(("weights", "activations"), [(8, 8), (4, 8), (4, 4)])
 def test_the_emulated_firmware_computes_and_takes_what_is_predicted(
@@ -108,13 +109,7 @@ def test_the_emulated_firmware_computes_and_takes_what_is_predicted(
     from nas.export import export
     from nas.verify import emulate
     from predictor import Options, find_board
-    from predictor.emulation.toolchain import find_toolchain
-    from predictor.errors import MissingDependencyError
 
-    try:
-        find_toolchain()
-    except MissingDependencyError as error:
-        pytest.skip(str(error))
     content = export(_settled_model("ds_cnn", weights, activations, data))
     options = Options(kernels="ours" if activations == 4 else None)
     table = emulate(content, Budget(find_board("f446re"), options))
@@ -128,6 +123,7 @@ def test_the_emulated_firmware_computes_and_takes_what_is_predicted(
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("emulation_tools")
 @pytest.mark.toolchain
 @pytest.mark.parametrize(("weights", "activations"), [(4, 8), (4, 4)])
 def test_trained_four_bit_networks_run_in_firmware(

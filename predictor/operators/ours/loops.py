@@ -250,18 +250,20 @@ def _fully_connected(made: Loops, options: WeightedOptions) -> bool:
     made.streamed_bytes = batches * packed_bytes(outs * depth, options.weight_bits)
     if is_direct(options):
         _dot(made, batches, outs, depth)
-        _finish(made, options.input_bits, options.activation, batches, outs)
-        return True
+    else:
+        _column_of_batch(made, options, batches, depth)
+        _products(made, options, "x1", batches, outs, depth)
+    _finish(made, options.input_bits, options.activation, batches, outs)
+    return True
+
+
+def _column_of_batch(made: Loops, options: WeightedOptions, batches: int, depth: int) -> None:
     _padded_rows(made, options, depth)
-    inputs = Counter({depth: batches})
-    bits = options.input_bits
+    inputs, bits = Counter({depth: batches}), options.input_bits
     if needs_patch(options, is_pixel=True):
         _patch(made, options, (inputs, Counter()))
         bits = 8
     _columns(made, bits, options.weight_bits, "x1", inputs, odd=depth % 2 == 1 and batches > 1)
-    _products(made, options, "x1", batches, outs, depth)
-    _finish(made, options.input_bits, options.activation, batches, outs)
-    return True
 
 
 def _dot(made: Loops, batches: int, outs: int, depth: int) -> None:
@@ -282,9 +284,9 @@ def _pool(made: Loops, options: PoolOptions) -> bool:
     pixels = batches * rows.out * columns.out
     lines = batches * rows.inside() * columns.out
     taps = batches * rows.inside() * columns.inside()
-    lanes = {"quad": channels // 4, "single": channels % 4} if options.bits == 8 else {}
+    quads, singles = divmod(channels, _LANES) if options.bits == 8 else (0, channels)
     made.add(name, pixel=pixels)
-    for kind, count in (lanes or {"single": channels}).items():
+    for kind, count in (("quad", quads), ("single", singles)):
         made.add(f"{name}.{kind}", run=pixels * count, line=lines * count, tap=taps * count)
     return True
 

@@ -64,11 +64,8 @@ def is_pointwise(options: WeightedOptions) -> bool:
 
 def _convolution(options: WeightedOptions) -> int:
     _, height, width, inputs = options.filter_dims
-    depth, group, channels = (
-        height * width * inputs,
-        group_of(options.weight_bits),
-        options.output_dims[3],
-    )
+    depth, channels = height * width * inputs, options.output_dims[3]
+    group = group_of(options.weight_bits)
     total = _BLOCK * _column_bytes(depth, group)
     if needs_patch(options, is_pointwise(options)):
         total += align_up(depth, _WORD_BYTES)

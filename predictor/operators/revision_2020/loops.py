@@ -20,11 +20,9 @@ def _conv(ctx: NodeContext) -> Loops | None:
     made, filter = conv.loops(ctx), ctx.input(1)
     if made is None or filter is None:
         return made
-    depth = ctx.shape(filter)[3]
-    terms = {term.rpartition(".")[2]: (term, times) for term, times in made.terms.items()}
-    if "outside" in terms:
-        term, times = terms["outside"]
-        made.terms[f"{term}_mac"] = times * depth
+    outside = next((term for term in made.terms if term.endswith(".outside")), None)
+    if outside is not None:
+        made.terms[f"{outside}_mac"] = made.terms[outside] * ctx.shape(filter)[3]
     return made
 
 
