@@ -17,12 +17,13 @@ from pathlib import Path
 import click
 
 from predictor.boards.board import find_board
-from predictor.emulation import block_counter, unicorn_core
-from predictor.emulation.firmware_build import FirmwareImage, build
-from predictor.emulation.flash_blob import model_blobs
 from predictor.emulation.machine import RunResult
-from predictor.emulation.platforms import board_platform
-from predictor.emulation.unicorn_machine import UnicornMachine
+from predictor.emulation.platform.board_platform import board_platform
+from predictor.emulation.unicorn import block_counter
+from predictor.emulation.unicorn import core as unicorn_core
+from predictor.emulation.unicorn.machine import UnicornMachine
+from predictor.firmware.build import FirmwareImage, build
+from predictor.firmware.flash_blob import model_blobs
 
 
 class _Uncounted(block_counter.BlockCounter):

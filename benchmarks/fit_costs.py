@@ -31,7 +31,7 @@ from predictor.cost.instructions import (
 )
 from predictor.memory.preparation import PreparedNode, prepare
 from predictor.memory.revision import OURS, load_revision
-from predictor.model.device_options import PREFIX
+from predictor.model.device.options import PREFIX
 from predictor.model.tflite_reader import read_graph
 
 ROOT = Path(__file__).resolve().parents[1]

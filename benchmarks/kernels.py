@@ -18,7 +18,7 @@ import numpy as np
 
 from kernels.binding import INCLUDE_DIRECTORY, KERNELS_DIRECTORY
 from kernels.calls import Dims, Layer, buffer_bytes, run, suffix
-from predictor.model.packing import pack
+from predictor.model.device.packing import pack
 from tests.kernels.emulated import COMPILER, CPU_FLAGS, EmulatedLibrary, build
 
 ROOT = Path(__file__).resolve().parents[1]

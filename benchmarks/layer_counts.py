@@ -22,15 +22,15 @@ from pathlib import Path
 
 from benchmarks.layer_models import MODELS, is_device_model, layer_model
 from predictor.boards.board import Board, find_board
-from predictor.emulation import thumb
-from predictor.emulation.firmware_build import FirmwareImage, build
-from predictor.emulation.flash_blob import model_blobs
-from predictor.emulation.model_run import END_SYMBOL, random_inputs
-from predictor.emulation.platforms import Platform, board_platform
-from predictor.emulation.runner_report import read_report
-from predictor.emulation.unicorn_machine import UnicornMachine
+from predictor.emulation.platform.board_platform import Platform, board_platform
+from predictor.emulation.unicorn import thumb
+from predictor.emulation.unicorn.machine import UnicornMachine
+from predictor.firmware.build import FirmwareImage, build
+from predictor.firmware.flash_blob import model_blobs
+from predictor.firmware.runner_report import read_report
 from predictor.memory.revision import OURS
-from predictor.report.prediction import predict
+from predictor.prediction import predict
+from predictor.proof.model_run import END_SYMBOL, random_inputs
 
 FLASH_BYTES = 4 << 20
 MORE_RAM_BYTES = 1 << 20

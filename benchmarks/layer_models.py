@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Any
 
 from predictor.model.builder import ModelBuilder, TensorRef
-from predictor.model.device_model import device_model, preparable
+from predictor.model.device.device_model import device_model, preparable
 from predictor.model.graph import Quantization
 from predictor.model.random_graphs import random_graph
 from predictor.model.tflite_reader import read_graph

@@ -11,9 +11,9 @@ import time
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from nas.backbones import build_supernet
-from nas.cost import CostModel
-from nas.recipe import load_recipe
+from nas.cost.cost_model import CostModel
+from nas.run.recipe import load_recipe
+from nas.space.backbones import build_supernet
 
 NETWORKS = 1000
 BATCH = 32
@@ -73,9 +73,9 @@ def step_seconds(case: Case, cost: CostModel) -> tuple[float, float]:
     import numpy as np
     import tensorflow as tf
 
-    from nas import gumbel
-    from nas.distillation import cross_entropy
-    from nas.model import SupernetModel
+    from nas.space import gumbel
+    from nas.training.distillation import cross_entropy
+    from nas.training.model import SupernetModel
 
     model = SupernetModel(cost.supernet)
     logits = {name: tf.Variable(tf.zeros(len(n))) for name, n in cost.supernet.nodes.items()}

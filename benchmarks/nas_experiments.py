@@ -81,8 +81,8 @@ def experiments() -> Iterator[Experiment]:
 
 def run(experiment: Experiment, folder: Path) -> dict[str, Any]:
     """One experiment's row of the table."""
-    from nas.constraints import Budget
-    from nas.pipeline import load_data, make_request
+    from nas.cost.constraints import Budget
+    from nas.run.pipeline import load_data, make_request
     from predictor import Options, find_board
 
     weights, activations = _BITS.get(experiment.group, (8, 8))
@@ -100,8 +100,8 @@ def run(experiment: Experiment, folder: Path) -> dict[str, Any]:
 
 
 def _searched(experiment: Experiment, request: Any, data: Any, folder: Path) -> dict[str, Any]:
-    from nas.pipeline import search
-    from nas.run_folder import RESULT, RunFolder
+    from nas.run.pipeline import search
+    from nas.run.run_folder import RESULT, RunFolder
 
     table = search(request, data, folder)
     found = {"fits": table["fits"]}
@@ -123,9 +123,9 @@ def _searched(experiment: Experiment, request: Any, data: Any, folder: Path) -> 
 
 
 def _baseline(experiment: Experiment, request: Any, data: Any, folder: Path) -> dict[str, Any]:
-    from nas.backbones import build_supernet
-    from nas.baselines import random_search, uniform_network
-    from nas.cost import CostModel
+    from nas.cost.cost_model import CostModel
+    from nas.space.backbones import build_supernet
+    from nas.training.baselines import random_search, uniform_network
 
     budget, training, seed = request.budget, request.recipe.training, experiment.seed
     supernet = build_supernet(request.recipe.backbone, data.input_shape, len(data.classes))

@@ -15,8 +15,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from predictor.errors import PredictorError
-from predictor.memory.optimizer import OptimizeOptions
-from predictor.report.optimization import Optimization, instructions_of, optimize_model
+from predictor.optimize.optimization import Optimization, instructions_of, optimize_model
+from predictor.optimize.optimizer import OptimizeOptions
 
 BOARD, CORE = "f446re", "cortex-m4"
 NAMES = {

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 from predictor.boards.board import shipped_boards
-from predictor.report.prediction import Prediction, on_board, predict
+from predictor.prediction import Prediction, on_board, predict
 
 TABLE = Path(__file__).with_name("paper_table4.csv")
 PAGE = Path(__file__).parents[1] / "docs" / "explanation" / "paper.md"

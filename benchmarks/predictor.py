@@ -19,7 +19,7 @@ from predictor.memory.revision import load_revision
 from predictor.model.example_models import ds_cnn
 from predictor.model.random_graphs import chain
 from predictor.model.tflite_reader import read_graph
-from predictor.report.prediction import predict_graph
+from predictor.prediction import predict_graph
 
 
 def _seconds(run: Callable[[], object]) -> float:

@@ -12,13 +12,13 @@ import click
 
 from predictor.boards.board import find_board
 from predictor.cli.emulate_job import predict_firmware
-from predictor.emulation.firmware_build import build
-from predictor.emulation.model_run import RunOptions, random_inputs, run_inputs
-from predictor.emulation.plan_proof import Firmware, FirmwareModel, recorded_uses
-from predictor.emulation.platforms import board_platform
-from predictor.emulation.shadow_memory import stale_reads
-from predictor.emulation.shadow_run import without_plan
-from predictor.emulation.unicorn_machine import UnicornMachine
+from predictor.emulation.platform.board_platform import board_platform
+from predictor.emulation.unicorn.machine import UnicornMachine
+from predictor.firmware.build import build
+from predictor.proof.model_run import RunOptions, random_inputs, run_inputs
+from predictor.proof.plan_proof import Firmware, FirmwareModel, recorded_uses
+from predictor.proof.shadow_memory import stale_reads
+from predictor.proof.shadow_run import without_plan
 
 PLANS = 100
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from kernels.binding import Library, Struct
-from predictor.model.device_options import packed_bytes
+from predictor.model.device.options import packed_bytes
 
 Dims = tuple[int, int, int, int]
 """n, h, w, c"""

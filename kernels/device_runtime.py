@@ -1,4 +1,4 @@
-"""Runs device models (predictor/model/device_model.py) on any `kernels.binding.Library`.
+"""Runs device models (predictor/model/device/device_model.py) on any `kernels.binding.Library`.
 
 What a network with int4 activations computes, without a microcontroller: every operator by its
 kernel, or by the plain loops of kernels/reference.
@@ -13,7 +13,7 @@ import numpy as np
 
 from kernels.binding import Argument, Library, Struct
 from kernels.calls import KernelError
-from predictor.model.device_options import (
+from predictor.model.device.options import (
     PREPARED_BITS,
     AddOptions,
     ClampOptions,
@@ -25,9 +25,9 @@ from predictor.model.device_options import (
     WeightedOptions,
     packed_bytes,
 )
-from predictor.model.device_reader import read_options
+from predictor.model.device.prepared_filter import filter_weights
+from predictor.model.device.reader import read_options
 from predictor.model.graph import Graph, Operator, Tensor
-from predictor.model.prepared_filter import filter_weights
 
 Arrays = list[np.ndarray | None]
 """Stored tensors by index, flat int8 (biases int32); None: no data."""

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from predictor.boards.board import Board, find_board
     from predictor.model.graph import Graph
     from predictor.model.tflite_reader import read_graph
-    from predictor.report.prediction import Options, Prediction, predict, predict_graph
+    from predictor.prediction import Options, Prediction, predict, predict_graph
 
 __all__ = [
     "Board",
@@ -32,11 +32,11 @@ __all__ = [
 _HOMES = {
     "Board": "predictor.boards.board",
     "Graph": "predictor.model.graph",
-    "Options": "predictor.report.prediction",
-    "Prediction": "predictor.report.prediction",
+    "Options": "predictor.prediction",
+    "Prediction": "predictor.prediction",
     "find_board": "predictor.boards.board",
-    "predict": "predictor.report.prediction",
-    "predict_graph": "predictor.report.prediction",
+    "predict": "predictor.prediction",
+    "predict_graph": "predictor.prediction",
     "read_graph": "predictor.model.tflite_reader",
 }
 

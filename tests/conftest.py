@@ -7,9 +7,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from predictor.emulation.host_runtime import PACKAGES, HostRuntime, is_installed
-from predictor.emulation.toolchain import find_toolchain
 from predictor.errors import MissingDependencyError
+from predictor.firmware.toolchain import find_toolchain
+from predictor.proof.host_runtime import PACKAGES, HostRuntime, is_installed
 
 
 def _runtime(name: str) -> Iterator[HostRuntime]:

@@ -30,11 +30,11 @@ from elftools.elf.elffile import ELFFile
 from elftools.elf.sections import Section
 
 from predictor.boards.board import Board, find_board
-from predictor.emulation import firmware_build
-from predictor.emulation.elf_image import ElfImage
-from predictor.emulation.kernel_sets import available_operators, select_library
-from predictor.emulation.op_resolver import operators_header, select_operators
-from predictor.emulation.toolchain import PREFIX, find_toolchain
+from predictor.firmware import build as firmware_build
+from predictor.firmware.elf_image import ElfImage
+from predictor.firmware.kernel_sets import available_operators, select_library
+from predictor.firmware.op_resolver import operators_header, select_operators
+from predictor.firmware.toolchain import PREFIX, find_toolchain
 from predictor.memory import flash
 from predictor.memory.revision import OURS
 from predictor.operators.sizes import align_up

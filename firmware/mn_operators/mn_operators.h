@@ -1,6 +1,6 @@
 // Registrations of the kernels as operators of TFLM.
 //
-// Custom operators run device models (predictor/model/device_model.py) on any TFLM; builtin ones take
+// Custom operators run device models (predictor/model/device/device_model.py) on any TFLM; builtin ones take
 // the place of TFLM's own on current TFLM, for INT8 activations:
 //
 //   resolver.AddConv2D(*mn::Register_CONV_2D());

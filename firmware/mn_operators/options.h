@@ -1,5 +1,5 @@
 // What an operator's kernel takes, as one block: `custom_options` of a device model in flash, or the
-// same block in the arena where Prepare makes it. predictor/model/device_options.py writes them;
+// same block in the arena where Prepare makes it. predictor/model/device/options.py writes them;
 // docs/device_model.md describes the format.
 #ifndef MN_OPERATORS_OPTIONS_H_
 #define MN_OPERATORS_OPTIONS_H_

@@ -1,6 +1,6 @@
 // The table of the operators that this firmware links.
 //
-// operators.h is generated for the library at hand (predictor/emulation/op_resolver.py): it defines
+// operators.h is generated for the library at hand (predictor/firmware/op_resolver.py): it defines
 // TFLM_OPERATORS(BUILTIN, CUSTOM, OURS, DROP_IN), which expands one of its arguments for each operator
 // to link:
 //   BUILTIN(code name, register name, highest version)

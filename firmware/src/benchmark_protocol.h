@@ -1,5 +1,5 @@
 // Messages from the firmware to the host: lines of text with a sequence number and a CRC-32.
-// PROTOCOL.md defines them; predictor/emulation/protocol.py reads them.
+// PROTOCOL.md defines them; predictor/firmware/protocol.py reads them.
 #ifndef SRC_BENCHMARK_PROTOCOL_H_
 #define SRC_BENCHMARK_PROTOCOL_H_
 

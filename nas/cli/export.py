@@ -13,8 +13,8 @@ from nas.cli.options import FOLDER, prepare_tensorflow
 @click.argument("run", type=FOLDER)
 def command(run: Path) -> None:
     """Write the network of RUN, a finished run's folder, as RUN/model.tflite."""
-    from nas.pipeline import export_run
-    from nas.run_folder import RESULT, RunFolder
+    from nas.run.pipeline import export_run
+    from nas.run.run_folder import RESULT, RunFolder
 
     RunFolder(run).read_json(RESULT)
     prepare_tensorflow(2)

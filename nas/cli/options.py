@@ -107,7 +107,7 @@ def make_budget(
     Raises:
         UsageError: unknown board or kernels.
     """
-    from nas.constraints import Budget
+    from nas.cost.constraints import Budget
 
     options = Options(
         kernels=kernels,
@@ -140,6 +140,6 @@ def prepare_tensorflow(threads: int) -> None:
 
     for name in ("absl", "tensorflow"):
         logging.getLogger(name).setLevel(logging.ERROR)
-    from nas.search import make_deterministic
+    from nas.run.search import make_deterministic
 
     make_deterministic(threads)

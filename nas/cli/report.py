@@ -13,6 +13,6 @@ from nas.cli.options import FOLDER
 @click.argument("run", type=FOLDER)
 def command(run: Path) -> None:
     """Draw RUN, a run's folder or the folder of a sweep, as PNG files and report.html."""
-    from nas.report import write_report
+    from nas.run.report import write_report
 
     click.echo(write_report(run))

@@ -42,8 +42,8 @@ def command(
 
     An interrupted run goes on when the same command is given again.
     """
-    from nas import pipeline
-    from nas.recipe import load_recipe
+    from nas.run import pipeline
+    from nas.run.recipe import load_recipe
     from nas.tasks import find_task
 
     find_task(task)

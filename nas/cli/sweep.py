@@ -35,7 +35,7 @@ def command(
 
     Runs that are finished are not run again: give the same command to go on.
     """
-    from nas.sweep import jobs, run_local, run_on_ray
+    from nas.run.sweep import jobs, run_local, run_on_ray
 
     chosen = tuple(value.strip() for value in values.split(",") if value.strip())
     if bool(vary) != bool(chosen):

@@ -39,7 +39,7 @@ def command(
     Measured: the file's answers on the test set, and its run in TFLM firmware on the emulated
     board where compiler and emulator are installed (predict doctor says how).
     """
-    from nas.pipeline import verify_run
+    from nas.run.pipeline import verify_run
 
     table = verify_run(run, data_path, not no_emulation, tflm_dir)
     text = json.dumps(table, indent=2) + "\n" if form == "json" else verification_text(table)

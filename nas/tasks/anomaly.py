@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from nas.backbones.reading import check_keys, whole
+from nas.space.backbones.reading import check_keys, whole
 from nas.tasks.audio import log_mel, read_wave, standardized
 from nas.tasks.dataset import Dataset, Floats, Task, data_folder
 from predictor.errors import UsageError

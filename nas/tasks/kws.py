@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from nas.backbones.reading import check_keys, whole
+from nas.space.backbones.reading import check_keys, whole
 from nas.tasks.audio import mfcc, of_length, read_wave, scaled, statistics
 from nas.tasks.dataset import Dataset, Floats, Integers, Task, data_folder
 from predictor.errors import UsageError

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from nas.backbones.reading import check_keys, whole
+from nas.space.backbones.reading import check_keys, whole
 from nas.tasks.dataset import Dataset, Floats, Task, data_folder, optional
 from nas.tasks.faces import mirrored_and_shifted
 from predictor.errors import UsageError

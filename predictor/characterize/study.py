@@ -21,7 +21,7 @@ from predictor.boards.board import find_board
 from predictor.characterize.sampling import LAYERS, SPACES, Subject
 from predictor.errors import EmulationError, UsageError
 from predictor.model.builder import ModelBuilder
-from predictor.report.prediction import Options, Prediction, on_board, predict_graph
+from predictor.prediction import Options, Prediction, on_board, predict_graph
 
 MODEL, EMULATION = "model", "emulation"
 _ATTEMPTS = 200
@@ -195,8 +195,8 @@ def _fitting(
 def _emulated_instructions(
     builder: ModelBuilder, prediction: Prediction, settings: Settings
 ) -> float:
-    from predictor.emulation.firmware_build import build
-    from predictor.emulation.model_run import run_model
+    from predictor.firmware.build import build
+    from predictor.proof.model_run import run_model
 
     directory = None if settings.tflm_dir is None else Path(settings.tflm_dir)
     image = build(prediction.board, tflm_dir=directory, kernels=settings.kernels)

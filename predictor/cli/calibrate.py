@@ -173,7 +173,7 @@ def _digest(path: Path) -> str:
 
 def _count(row: Row, board: Board, file: Path) -> tuple[Features, int, str]:
     from predictor.cost.latency import features
-    from predictor.report.prediction import predict
+    from predictor.prediction import predict
 
     prediction = predict(file, board, tflm=row.revision, kernels=row.kernels)
     return features(prediction.works), prediction.ops.total_macs, prediction.sha256 or ""

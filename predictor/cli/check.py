@@ -14,11 +14,11 @@ from predictor import toml
 from predictor.cli.options import OUTPUT_PATH, format_option, max_regression_option
 from predictor.cli.output import emit, write_atomically
 from predictor.errors import EXIT_DOES_NOT_FIT, EXIT_FITS, PredictorError, UsageError
+from predictor.prediction import DEFAULT_BOARD, predict
 from predictor.report.budgets import Budgets
 from predictor.report.check_result import CheckResult, Finding, markdown, text, to_json
 from predictor.report.comparison import parse_regressions
 from predictor.report.markdown import escape
-from predictor.report.prediction import DEFAULT_BOARD, predict
 
 _BUDGET_KEYS = ("max_arena", "max_flash", "max_macs", "max_latency", "max_energy")
 _OPTION_KEYS = ("kernels", "tflm", "resolver", "reserve_ram", "reserve_flash")

@@ -17,6 +17,7 @@ from predictor.cli.options import (
 )
 from predictor.cli.output import emit
 from predictor.errors import EXIT_DOES_NOT_FIT, EXIT_FITS, ModelError, UsageError
+from predictor.prediction import DEFAULT_BOARD, predict
 from predictor.report.comparison import (
     Comparison,
     Subject,
@@ -24,7 +25,6 @@ from predictor.report.comparison import (
     parse_regressions,
     subject,
 )
-from predictor.report.prediction import DEFAULT_BOARD, predict
 
 
 @click.command(name="compare", short_help="Show what differs between models, boards or kernels.")

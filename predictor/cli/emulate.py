@@ -15,9 +15,9 @@ from predictor.cli.output import emit, write_atomically
 from predictor.cli.workers import run_in_workers
 from predictor.errors import EXIT_DOES_NOT_FIT, EXIT_FITS, PredictorError, UsageError
 from predictor.memory.revision import OURS
+from predictor.prediction import DEFAULT_BOARD
 from predictor.report.check_result import CheckResult, Finding
 from predictor.report.junit import junit_xml
-from predictor.report.prediction import DEFAULT_BOARD
 
 
 @click.command(name="emulate", short_help="Run models in TFLM firmware on emulated boards.")
@@ -89,7 +89,7 @@ def _run_all(jobs: Sequence[Job]) -> list[Outcome]:
 
 def prepare_images(jobs: Sequence[Job]) -> None:
     """Builds each firmware once before jobs share it."""
-    from predictor.emulation.firmware_build import build
+    from predictor.firmware.build import build
 
     # The project's own kernels come in two firmwares: which one a model needs, its job finds out.
     wanted = {(job.board, job.tflm_dir, job.kernels) for job in jobs if job.kernels != OURS}

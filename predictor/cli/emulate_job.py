@@ -19,10 +19,10 @@ from predictor.errors import (
     UsageError,
 )
 from predictor.model.tflite_reader import ModelSource
-from predictor.report.prediction import Prediction, predict
+from predictor.prediction import Prediction, predict
 
 if TYPE_CHECKING:
-    from predictor.emulation.model_run import ModelRun
+    from predictor.proof.model_run import ModelRun
 
 PACKAGED_REVISION = "2020.07"
 UPSTREAM_REVISION = "2026.08"
@@ -119,7 +119,7 @@ def _predict(
     kernels: str | None,
     resolver: str,
 ) -> Prediction:
-    from predictor.emulation.kernel_sets import library_kernels
+    from predictor.firmware.kernel_sets import library_kernels
 
     target = find_board(board)
     return predict(
@@ -167,8 +167,8 @@ def _run(
     operators: Iterable[str] | None,
     progress: Callable[[str], None],
 ) -> ModelRun:
-    from predictor.emulation import model_run
-    from predictor.emulation.firmware_build import build
+    from predictor.firmware.build import build
+    from predictor.proof import model_run
 
     image = build(
         prediction.board,
@@ -207,7 +207,7 @@ def _exit_code(prediction: Prediction, run: ModelRun) -> int:
 
 
 def _write_files(job: Job, run: ModelRun) -> None:
-    from predictor.emulation.trace import chrome_trace, profile_table
+    from predictor.proof.trace import chrome_trace, profile_table
     from predictor.report.json_report import dumps
 
     if job.trace is not None:

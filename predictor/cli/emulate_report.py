@@ -9,10 +9,10 @@ from rich.table import Table
 from rich.text import Text
 
 from predictor.cli.emulate_job import misfit
-from predictor.report.prediction import Prediction
+from predictor.prediction import Prediction
 
 if TYPE_CHECKING:
-    from predictor.emulation.model_run import ModelRun
+    from predictor.proof.model_run import ModelRun
 
 TOP_OPERATORS = 12
 EMULATION_SCHEMA_VERSION = "1.0"

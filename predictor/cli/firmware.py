@@ -10,7 +10,7 @@ from predictor.boards.board import find_board
 from predictor.cli.options import BYTES, firmware_options, format_option
 from predictor.cli.output import emit
 from predictor.errors import EXIT_DOES_NOT_FIT, EXIT_FITS
-from predictor.report.prediction import DEFAULT_BOARD, predict
+from predictor.prediction import DEFAULT_BOARD, predict
 
 
 @click.command(name="firmware", short_help="Build TFLM firmware with a model in it.")
@@ -41,8 +41,8 @@ def command(
     Prints its sizes beside the prediction. Exit code 3 if the model does not fit the board.
     """
     from predictor.cli.emulate_job import PACKAGED_REVISION, UPSTREAM_REVISION, misfit
-    from predictor.emulation.firmware_build import write_firmware
-    from predictor.emulation.kernel_sets import library_kernels
+    from predictor.firmware.build import write_firmware
+    from predictor.firmware.kernel_sets import library_kernels
 
     target = find_board(board)
     revision = PACKAGED_REVISION if tflm_dir is None else UPSTREAM_REVISION

@@ -14,7 +14,7 @@ import click
 from predictor.cli.options import OUTPUT_PATH, firmware_options
 from predictor.cli.output import emit, write_atomically
 from predictor.errors import EXIT_DOES_NOT_FIT, EXIT_FITS, PredictorError
-from predictor.report.prediction import DEFAULT_BOARD, Prediction, predict
+from predictor.prediction import DEFAULT_BOARD, Prediction, predict
 
 if TYPE_CHECKING:
     from predictor.measure.board_run import BoardRun, Job
@@ -60,9 +60,9 @@ def command(
     The row is what `predict calibrate` reads. With --current, record the board's current and its
     marker pin while this command runs, then export the recording to that file.
     """
-    from predictor.emulation.host_check import HostCheck
-    from predictor.emulation.model_run import random_inputs
     from predictor.measure import board_run, measurements
+    from predictor.proof.host_check import HostCheck
+    from predictor.proof.model_run import random_inputs
 
     _say("predicting")
     prediction = _predict(model, board, tflm_dir, kernels)

@@ -19,13 +19,13 @@ from predictor.cli.options import (
 )
 from predictor.cli.output import emit, wants_color
 from predictor.errors import EXIT_DOES_NOT_FIT, EXIT_FITS, PredictorError, UsageError
-from predictor.report.budgets import Budgets, Violation
-from predictor.report.prediction import (
+from predictor.prediction import (
     DEFAULT_BOARD,
     Prediction,
     on_shipped_boards,
     predict,
 )
+from predictor.report.budgets import Budgets, Violation
 
 
 @click.command(name="model", short_help="Predict one model (the default command).")

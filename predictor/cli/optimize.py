@@ -10,11 +10,11 @@ import click
 from predictor.cli.options import OUTPUT_PATH, format_option, prediction_options
 from predictor.cli.output import emit, wants_color, write_atomically
 from predictor.errors import EXIT_DOES_NOT_FIT, EXIT_FITS, EXIT_INTERRUPTED, PredictorError
-from predictor.report.prediction import DEFAULT_BOARD
+from predictor.prediction import DEFAULT_BOARD
 
 if TYPE_CHECKING:
-    from predictor.emulation.plan_proof import PlanProof
-    from predictor.report.optimization import Optimization
+    from predictor.optimize.optimization import Optimization
+    from predictor.proof.plan_proof import PlanProof
 
 _PERCENT = 100.0
 
@@ -91,9 +91,9 @@ def command(
     set (--kernels) read and write; predict warns when it is used with another.
     """
     from predictor.boards.board import find_board
-    from predictor.memory.optimizer import OptimizeOptions
-    from predictor.memory.overlap import OverlapLevel
-    from predictor.report import optimization as results
+    from predictor.optimize import optimization as results
+    from predictor.optimize.optimizer import OptimizeOptions
+    from predictor.optimize.overlap import OverlapLevel
 
     core = find_board(board).core.name
     settings = OptimizeOptions(

@@ -11,15 +11,15 @@ from predictor.boards.board import Board
 from predictor.cli.emulate_job import predict_firmware, predict_own_operators
 from predictor.errors import FlashOverflowError, MissingDependencyError, RefusedError
 from predictor.memory.arena import arena
-from predictor.memory.overlap import OverlapLevel, problem_of
 from predictor.memory.revision import load_revision
 from predictor.model.tflite_reader import ModelSource, read_graph
-from predictor.report.prediction import Prediction
+from predictor.optimize.overlap import OverlapLevel, problem_of
+from predictor.prediction import Prediction
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from predictor.emulation.plan_proof import Firmware, PlanProof, ProofSize
+    from predictor.proof.plan_proof import Firmware, PlanProof, ProofSize
 
 Progress = Callable[[str], None]
 FirmwarePredictor = Callable[
@@ -45,7 +45,7 @@ def prove(task: ProofTask, progress: Progress, size: ProofSize | None = None) ->
     Raises:
         EmulationError: a model does not run to its end in emulation.
     """
-    from predictor.emulation.plan_proof import (
+    from predictor.proof.plan_proof import (
         Check,
         PlanProof,
         ProofSize,
@@ -91,13 +91,13 @@ def _emulated(task: ProofTask, progress: Progress, size: ProofSize) -> PlanProof
 def _in_emulation(
     task: ProofTask, predict_for: FirmwarePredictor, progress: Progress, size: ProofSize
 ) -> PlanProof:
-    from predictor.emulation.plan_proof import (
+    from predictor.proof.plan_proof import (
         EmulatedModels,
         FirmwareModel,
         proof_inputs,
         prove_in_emulation,
     )
-    from predictor.emulation.shadow_run import without_plan
+    from predictor.proof.shadow_run import without_plan
 
     if task.kernels == _CMSIS_NN and task.tflm_dir is None:
         raise MissingDependencyError(
@@ -133,9 +133,9 @@ def _firmware(
     operators: Iterable[str] | None,
     progress: Progress,
 ) -> Firmware:
-    from predictor.emulation.firmware_build import build
-    from predictor.emulation.plan_proof import Firmware
-    from predictor.emulation.platforms import board_platform
+    from predictor.emulation.platform.board_platform import board_platform
+    from predictor.firmware.build import build
+    from predictor.proof.plan_proof import Firmware
 
     image = build(
         board,
@@ -152,7 +152,7 @@ def _roomy(
     task: ProofTask, planned: Prediction, operators: Iterable[str] | None, progress: Progress
 ) -> Firmware:
     """The same firmware on the same board with more RAM, for the models without a plan."""
-    from predictor.emulation.roomy_board import with_more_ram
+    from predictor.emulation.platform.roomy_board import with_more_ram
 
     board, platform = with_more_ram(task.board)
     return replace(_firmware(task, board, planned, operators, progress), platform=platform)

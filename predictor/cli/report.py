@@ -18,7 +18,7 @@ from predictor.errors import (
     PredictorError,
     UsageError,
 )
-from predictor.report.prediction import Prediction, on_board, predict, predict_graph
+from predictor.prediction import Prediction, on_board, predict, predict_graph
 
 if TYPE_CHECKING:
     from predictor.report.html.page import ModelReport
@@ -118,7 +118,7 @@ def _predict(
 
 def _greedy(prediction: Prediction) -> Prediction:
     """The model without the plan that its file brings."""
-    from predictor.memory.offline_plan import without_plan
+    from predictor.optimize.offline_plan import without_plan
 
     return predict_graph(
         without_plan(prediction.graph), prediction.board, prediction.options, prediction.path
@@ -126,7 +126,7 @@ def _greedy(prediction: Prediction) -> Prediction:
 
 
 def _optimized(prediction: Prediction, options: dict[str, Any]) -> Prediction:
-    from predictor.report.optimization import optimize_model
+    from predictor.optimize.optimization import optimize_model
 
     return optimize_model(prediction.content or b"", prediction.board, **options).after
 

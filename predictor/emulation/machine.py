@@ -14,9 +14,9 @@ from itertools import groupby
 from types import MappingProxyType, TracebackType
 
 from predictor.emulation.function_call import Argument, CallResult
-from predictor.emulation.platforms import Platform
-from predictor.emulation.symbols import readable_symbol
+from predictor.emulation.platform.board_platform import Platform
 from predictor.errors import EmulationError, FirmwareFaultError
+from predictor.firmware.symbols import CodeLocation
 
 
 class StopReason(Enum):
@@ -47,23 +47,6 @@ class FaultKind(Enum):
     FPU_DISABLED = "floating-point unit is off"
     DIVISION_BY_ZERO = "division by zero"
     OUT_OF_BUFFER = "access outside a buffer"
-
-
-@dataclass(frozen=True, slots=True)
-class CodeLocation:
-    """A place in the code. ``file`` and ``line`` need debug information in the ELF file."""
-
-    address: int
-    symbol: str | None = None
-    offset: int = 0
-    file: str | None = None
-    line: int | None = None
-
-    def __str__(self) -> str:
-        name = readable_symbol(self.symbol) if self.symbol else ""
-        where = f"{name}+{self.offset:#x}" if name else "unknown code"
-        source = f" ({self.file}:{self.line})" if self.file else ""
-        return f"{where}{source} at {self.address:#010x}"
 
 
 @dataclass(frozen=True, slots=True)

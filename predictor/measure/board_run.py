@@ -10,17 +10,17 @@ from pathlib import Path
 from statistics import median
 
 from predictor.boards.board import Board
-from predictor.emulation.firmware_build import build
-from predictor.emulation.flash_blob import model_blobs
-from predictor.emulation.host_check import Array, HostCheck, compare_with_host
-from predictor.emulation.protocol import Hello
-from predictor.emulation.runner_report import FirmwareReport
 from predictor.errors import BoardRunError, EmulationError, MeasurementError
+from predictor.firmware.build import build
+from predictor.firmware.flash_blob import model_blobs
+from predictor.firmware.protocol import Hello
+from predictor.firmware.runner_report import FirmwareReport
 from predictor.measure.current_trace import Window
 from predictor.measure.measurements import Row
 from predictor.measure.probe import Probe
 from predictor.measure.serial_port import Port, receive
 from predictor.memory.arena import ArenaReport
+from predictor.proof.host_check import Array, HostCheck, compare_with_host
 
 Progress = Callable[[str], None]
 _STATEFUL = ("VAR_HANDLE", "CIRCULAR_BUFFER")

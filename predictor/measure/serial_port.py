@@ -6,9 +6,9 @@ import time
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from predictor.emulation.protocol import Hello, InvokeCount, ProtocolParser
-from predictor.emulation.runner_report import FirmwareReport
 from predictor.errors import BoardRunError, MissingDependencyError
+from predictor.firmware.protocol import Hello, InvokeCount, ProtocolParser
+from predictor.firmware.runner_report import FirmwareReport
 from predictor.measure.probe import INSTALL
 
 BAUD = 115_200

@@ -33,7 +33,7 @@ def deploy(graph: Graph, content: bytes | None, revision: Revision) -> Deploymen
     """
     if revision.kernels != OURS or not revision.device_model:
         return Deployment(graph, content=content)
-    from predictor.model.device_model import device_model
+    from predictor.model.device.device_model import device_model
 
     if has_custom(graph):
         return Deployment(graph, is_device_model=True, content=content)
@@ -60,7 +60,7 @@ def smallest(graph: Graph, revision: Revision) -> Graph:
     if revision.kernels != OURS or has_custom(graph):
         return graph
     from predictor.memory.arena import arena
-    from predictor.model.device_model import device_model
+    from predictor.model.device.device_model import device_model
 
     made = device_model(graph, "flash")
     if not runs_builtin(graph) or revision.device_model != "where_needed":

@@ -17,7 +17,7 @@ from typing import Any
 from predictor.errors import UsageError
 from predictor.memory.deployment import registers_builtin
 from predictor.memory.revision import Revision
-from predictor.model.device_options import PREFIX
+from predictor.model.device.options import PREFIX
 from predictor.model.graph import CUSTOM_PREFIX, Graph
 from predictor.operators.ours.tables import DROP_IN_LABELS
 from predictor.operators.sizes import align_up

@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import Any
 
 from predictor.errors import UsageError
-from predictor.report.prediction import Prediction
+from predictor.prediction import Prediction
 
 _NUMBER = re.compile(r"^\s*([0-9]+(?:\.[0-9]+)?)\s*([A-Za-z]*)\s*$")
 BYTE_UNITS: Mapping[str, int] = MappingProxyType(

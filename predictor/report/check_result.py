@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from predictor.report.markdown import escape
 
 if TYPE_CHECKING:
-    from predictor.report.prediction import Prediction
+    from predictor.prediction import Prediction
 
 RULES = {
     "error": "The model can be predicted and runs",

@@ -7,7 +7,7 @@ from typing import Any
 from predictor.cost.instructions import Work
 from predictor.cost.intervals import Interval, Intervals
 from predictor.cost.latency import features
-from predictor.report.prediction import Prediction
+from predictor.prediction import Prediction
 
 
 def cost_json(prediction: Prediction) -> dict[str, Any]:

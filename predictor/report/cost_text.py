@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from predictor.cost.intervals import Intervals
-from predictor.report.prediction import Prediction
+from predictor.prediction import Prediction
 
 _PREFIXES = ((1.0, ""), (1e-3, "m"), (1e-6, "µ"), (1e-9, "n"))
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from predictor.cost.instructions import Basis
 from predictor.errors import UsageError
-from predictor.report.prediction import Prediction
+from predictor.prediction import Prediction
 
 
 def with_emulated_counts(prediction: Prediction, trace: Path) -> Prediction:

@@ -10,8 +10,8 @@ from typing import Any
 
 from predictor.errors import PredictorError, RefusedError
 from predictor.memory.arena import PlannedBuffer
+from predictor.prediction import Prediction
 from predictor.report.cost_json import cost_json, layer_costs_json
-from predictor.report.prediction import Prediction
 
 SCHEMA_VERSION = "1.1"
 

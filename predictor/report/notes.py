@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from predictor.memory.overlap import optimized_bound_bytes, unsafe_overlaps
 from predictor.memory.sram import place
-from predictor.model.device_reader import CODES
+from predictor.model.device.reader import CODES
 from predictor.model.metadata import read_plan_origin
 from predictor.operators.sizes import align_up
-from predictor.report.prediction import Prediction, on_shipped_boards
+from predictor.optimize.overlap import optimized_bound_bytes, unsafe_overlaps
+from predictor.prediction import Prediction, on_shipped_boards
 
 MAX_OF_A_KIND = 5
 

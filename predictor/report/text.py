@@ -12,9 +12,9 @@ from rich.table import Table
 from rich.text import Text
 
 from predictor.cost.instructions import Basis
+from predictor.prediction import Prediction, on_shipped_boards
 from predictor.report.budgets import Violation
 from predictor.report.cost_text import cost_rows, quantity
-from predictor.report.prediction import Prediction, on_shipped_boards
 
 BAR_WIDTH = 24
 TOP_LAYERS = 8

@@ -15,7 +15,7 @@ from predictor.boards.board import find_board, shipped_boards
 from predictor.cli.main import run
 from predictor.cost.calibration import calibrations
 from predictor.model.example_models import EXAMPLE_MODELS
-from predictor.report.prediction import predict
+from predictor.prediction import predict
 
 pytest.importorskip("scipy", reason="pip install 'mcu-predictor[calibrate]'")
 FOLDER = Path(boards.__file__).parent

@@ -16,10 +16,10 @@ import numpy as np
 import pytest
 
 from predictor.cli.main import run
-from predictor.emulation.firmware_build import build
+from predictor.firmware.build import build
 from predictor.model.builder import ModelBuilder
 from predictor.model.example_models import ds_cnn, mobilenet_v2
-from predictor.report.prediction import predict
+from predictor.prediction import predict
 
 pytestmark = pytest.mark.usefixtures("emulation_tools")
 

@@ -14,12 +14,12 @@ from pathlib import Path
 import jsonschema
 import pytest
 
+from predictor import prediction as prediction_module
 from predictor.cli.main import run
 from predictor.model.example_models import ds_cnn
-from predictor.report import prediction as prediction_module
 
 SCHEMA = json.loads(
-    (Path(prediction_module.__file__).parent / "prediction.schema.json").read_text()
+    (Path(prediction_module.__file__).parent / "report" / "prediction.schema.json").read_text()
 )
 
 

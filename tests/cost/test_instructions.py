@@ -23,7 +23,7 @@ from predictor.operators.loops import Loops, misaligned
 from predictor.operators.loops.c_library import copy, fill
 from predictor.operators.loops.matmul import columns_s16, product_s8
 from predictor.operators.loops.windows import Axis
-from predictor.report.prediction import predict
+from predictor.prediction import predict
 from tests.shared_data import needs_shared
 
 SMALL = st.integers(1, 40)
@@ -209,8 +209,8 @@ def test_counts_of_other_kernel_sets(revision: str, kernels: str, core: str) -> 
 @pytest.mark.parametrize("kernels", ["reference", "ours"])
 def test_whole_models_as_firmware_counts_them(kernels: str) -> None:
     """Within 1 % of what the packaged firmware executes on the emulated board."""
-    from predictor.emulation.firmware_build import build
-    from predictor.emulation.model_run import run_model
+    from predictor.firmware.build import build
+    from predictor.proof.model_run import run_model
 
     found = predict(ds_cnn().build(), "f446re", tflm="2020.07", kernels=kernels, resolver="all")
     image = build(found.board, kernels=kernels, registers_builtin=found.registers_builtin)

@@ -16,7 +16,7 @@ from predictor.cost.intervals import Intervals
 from predictor.cost.latency import TimingBasis, latency, timing
 from predictor.memory.revision import load_revision
 from predictor.model.example_models import ds_cnn
-from predictor.report.prediction import predict
+from predictor.prediction import predict
 
 BOARDS = {board.name: board for board in shipped_boards()}
 REVISION = load_revision()

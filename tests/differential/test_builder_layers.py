@@ -8,13 +8,13 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 
-from predictor.emulation.host_runtime import Arrays, HostRuntime, random_inputs
 from predictor.model.builder import ModelBuilder, TensorRef
 from predictor.model.builder.tensors import NUMPY_TYPES
 from predictor.model.example_models import EXAMPLE_MODELS
 from predictor.model.graph import TensorType
 from predictor.model.random_graphs import random_graph
 from predictor.model.tflite_reader import read_graph
+from predictor.proof.host_runtime import Arrays, HostRuntime, random_inputs
 
 IMAGE = (1, 9, 8, 6)
 INT8_INT16_FLOAT = ("int8", "int16", "float32")

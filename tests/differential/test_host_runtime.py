@@ -8,13 +8,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from predictor.emulation.host_runtime import Allocations, HostRuntime
 from predictor.memory.arena import ArenaReport, arena
 from predictor.memory.revision import load_revision
 from predictor.model.builder import ModelBuilder
 from predictor.model.example_models import EXAMPLE_MODELS
 from predictor.model.random_graphs import chain, random_graph
 from predictor.model.tflite_reader import read_graph
+from predictor.proof.host_runtime import Allocations, HostRuntime
 from tests.wheel_revision import wheel_revision
 
 X86_64 = load_revision("2026.08-x86_64", "reference")

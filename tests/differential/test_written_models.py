@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from predictor.emulation.host_runtime import HostRuntime
 from predictor.model.graph import Graph
 from predictor.model.tflite_reader import read_graph
 from predictor.model.tflite_writer import write_model
+from predictor.proof.host_runtime import HostRuntime
 from tests.shared_data import MODELS, needs_shared
 
 FOLDERS = ("", "ops", "planned", "rnd", "seanet", "sweep")

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from predictor.emulation.toolchain import find_toolchain
 from predictor.errors import MissingDependencyError
+from predictor.firmware.toolchain import find_toolchain
 from tests.docs.blocks import Block, blocks_of, output_matches
 
 ROOT = Path(__file__).parents[2]

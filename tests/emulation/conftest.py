@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from predictor.boards.board import find_board
-from predictor.emulation import block_counter
-from predictor.emulation.platforms import board_platform
-from predictor.emulation.unicorn_machine import UnicornMachine
+from predictor.emulation.platform.board_platform import board_platform
+from predictor.emulation.unicorn import block_counter
+from predictor.emulation.unicorn.machine import UnicornMachine
 
 IMAGES = Path(__file__).parent / "machine" / "images"
 COMPILER = "arm-none-eabi-gcc"
@@ -85,5 +85,5 @@ def either_counter(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPat
         pytest.skip("the extension module is not built: pip install -e .")
     if name == "python":
         monkeypatch.setattr(block_counter, "native_library", lambda: None)
-        monkeypatch.setattr("predictor.emulation.access_trace.native_library", lambda: None)
+        monkeypatch.setattr("predictor.emulation.unicorn.access_trace.native_library", lambda: None)
     return name

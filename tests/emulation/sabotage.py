@@ -13,18 +13,18 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from predictor.emulation.machine import Machine
-from predictor.emulation.model_run import RunOptions, random_inputs, run_inputs
-from predictor.emulation.plan_proof import Firmware
-from predictor.emulation.shadow_run import MARKER_SYMBOL
-from predictor.emulation.unicorn_machine import UnicornMachine
+from predictor.emulation.unicorn.machine import UnicornMachine
 from predictor.memory.arena import ArenaReport
-from predictor.memory.exact_planner import solve
-from predictor.memory.offline_plan import tensor_offsets
-from predictor.memory.overlap import OverlapLevel, problem_of
-from predictor.memory.plan_problem import PlanProblem
 from predictor.model.graph import Graph
 from predictor.model.metadata import OFFLINE_PLAN, offline_plan_bytes
 from predictor.model.tflite_writer import write_model
+from predictor.optimize.exact_planner import solve
+from predictor.optimize.offline_plan import tensor_offsets
+from predictor.optimize.overlap import OverlapLevel, problem_of
+from predictor.optimize.plan_problem import PlanProblem
+from predictor.proof.model_run import RunOptions, random_inputs, run_inputs
+from predictor.proof.plan_proof import Firmware
+from predictor.proof.shadow_run import MARKER_SYMBOL
 
 KINDS = ("distance", "offset", "lifetime")
 SOLVER_S = 0.5

@@ -8,16 +8,16 @@ from functools import cache
 import pytest
 
 from predictor.boards.board import Board, find_board, shipped_boards
-from predictor.emulation.firmware_build import FirmwareImage, build
-from predictor.emulation.host_check import HostCheck
-from predictor.emulation.model_run import RunOptions, run_model
 from predictor.errors import RefusedError
+from predictor.firmware.build import FirmwareImage, build
 from predictor.model.builder import ModelBuilder
 from predictor.model.example_models import EXAMPLE_MODELS, ds_cnn
 from predictor.model.graph import Graph, TensorType
 from predictor.model.random_graphs import random_graph
 from predictor.model.tflite_reader import read_graph
-from predictor.report.prediction import Options, Prediction, predict_graph
+from predictor.prediction import Options, Prediction, predict_graph
+from predictor.proof.host_check import HostCheck
+from predictor.proof.model_run import RunOptions, run_model
 from tests.shared_data import MODELS, needs_shared
 
 REVISION = "2020.07"

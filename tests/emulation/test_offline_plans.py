@@ -11,10 +11,8 @@ from types import MappingProxyType
 import pytest
 
 from predictor.boards.board import Board, find_board
-from predictor.emulation.firmware_build import FirmwareImage, build
-from predictor.emulation.host_check import HostCheck
-from predictor.emulation.model_run import ModelRun, run_model
 from predictor.errors import RefusedError
+from predictor.firmware.build import FirmwareImage, build
 from predictor.model.example_models import ds_cnn
 from predictor.model.graph import Graph
 from predictor.model.metadata import OFFLINE_PLAN, ONLINE_PLANNED, offline_plan_bytes
@@ -22,7 +20,9 @@ from predictor.model.random_graphs import random_graph
 from predictor.model.tflite_reader import read_graph
 from predictor.model.tflite_writer import write_model
 from predictor.operators.sizes import align_up, runtime_bytes
-from predictor.report.prediction import Options, predict_graph
+from predictor.prediction import Options, predict_graph
+from predictor.proof.host_check import HostCheck
+from predictor.proof.model_run import ModelRun, run_model
 from tests.shared_data import MODELS, needs_shared
 
 OPTIONS = Options(kernels="reference", tflm="2020.07", resolver="all")

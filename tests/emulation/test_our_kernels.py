@@ -16,15 +16,15 @@ import pytest
 from kernels.binding import NativeLibrary
 from kernels.device_runtime import run_device_model
 from predictor.boards.board import find_board
-from predictor.emulation.firmware_build import FirmwareImage, build
-from predictor.emulation.model_run import HostCheck, ModelRun, random_inputs, run_model
-from predictor.emulation.tflm_library import user_library
-from predictor.model.device_model import device_model, preparable
+from predictor.firmware.build import FirmwareImage, build
+from predictor.firmware.tflm_library import user_library
+from predictor.model.device.device_model import device_model, preparable
 from predictor.model.example_models import autoencoder, ds_cnn
 from predictor.model.graph import Graph
 from predictor.model.tflite_reader import read_graph
 from predictor.model.tflite_writer import write_model
-from predictor.report.prediction import Prediction, predict
+from predictor.prediction import Prediction, predict
+from predictor.proof.model_run import HostCheck, ModelRun, random_inputs, run_model
 from tests.kernels.conftest import host  # noqa: F401 - a fixture
 from tests.networks import int4_layers, network
 from tests.shared_data import MODELS, needs_shared, truth

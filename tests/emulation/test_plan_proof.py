@@ -10,10 +10,10 @@ import pytest
 from predictor.boards.board import find_board
 from predictor.cli.main import run
 from predictor.cli.optimize_proof import ProofTask, prove
-from predictor.emulation.plan_proof import PlanProof, ProofSize
 from predictor.model.builder import ModelBuilder
 from predictor.model.example_models import ds_cnn
-from predictor.report.optimization import optimize_model
+from predictor.optimize.optimization import optimize_model
+from predictor.proof.plan_proof import PlanProof, ProofSize
 
 SIZE = ProofSize(host=6, emulated=5, watched=2)
 
@@ -98,7 +98,7 @@ def test_a_broken_plan_is_found_and_named() -> None:
 def test_the_command_proves_what_it_writes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("predictor.emulation.plan_proof.ProofSize", lambda: SIZE)
+    monkeypatch.setattr("predictor.proof.plan_proof.ProofSize", lambda: SIZE)
     model, output = tmp_path / "model.tflite", tmp_path / "planned.tflite"
     model.write_bytes(small_model().build())
     arguments = ["optimize", str(model), "-o", str(output), "--prove", "--format", "json"]

@@ -13,21 +13,21 @@ from pathlib import Path
 import pytest
 
 from predictor.boards.board import find_board
-from predictor.emulation.firmware_build import build
-from predictor.emulation.host_runtime import HostRuntime, is_installed
-from predictor.emulation.model_run import random_inputs
-from predictor.emulation.plan_proof import Firmware, FirmwareModel, proof_inputs, recorded_uses
-from predictor.emulation.roomy_board import with_more_ram
-from predictor.emulation.shadow_memory import (
-    plan_offsets,
-    stale_reads,
-)
-from predictor.emulation.shadow_run import without_plan
+from predictor.emulation.platform.roomy_board import with_more_ram
+from predictor.firmware.build import build
 from predictor.memory.arena import ArenaReport, arena
 from predictor.memory.revision import load_revision
 from predictor.model.example_models import ds_cnn
 from predictor.model.random_graphs import random_graph
 from predictor.model.tflite_reader import read_graph
+from predictor.proof.host_runtime import HostRuntime, is_installed
+from predictor.proof.model_run import random_inputs
+from predictor.proof.plan_proof import Firmware, FirmwareModel, proof_inputs, recorded_uses
+from predictor.proof.shadow_memory import (
+    plan_offsets,
+    stale_reads,
+)
+from predictor.proof.shadow_run import without_plan
 from tests.emulation.sabotage import mutations, reads_of_overwritten_bytes, trace
 from tests.shared_data import MODELS, needs_shared
 

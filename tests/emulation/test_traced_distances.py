@@ -11,16 +11,16 @@ import pytest
 
 from predictor.boards.board import find_board
 from predictor.cli.emulate_job import predict_firmware
-from predictor.emulation.byte_uses import FIRST_WRITE, LAST_READ, UNUSED, Uses
-from predictor.emulation.firmware_build import build
-from predictor.emulation.model_run import random_inputs
-from predictor.emulation.plan_proof import Firmware, FirmwareModel, recorded_uses
-from predictor.emulation.roomy_board import with_more_ram
-from predictor.emulation.shadow_memory import TENSOR, ModelUses, stale_reads
-from predictor.memory.overlap import distance_of
+from predictor.emulation.platform.roomy_board import with_more_ram
+from predictor.emulation.unicorn.byte_uses import FIRST_WRITE, LAST_READ, UNUSED, Uses
+from predictor.firmware.build import build
 from predictor.model.builder import ModelBuilder
 from predictor.model.random_graphs import random_graph
-from predictor.report.prediction import Prediction
+from predictor.optimize.overlap import distance_of
+from predictor.prediction import Prediction
+from predictor.proof.model_run import random_inputs
+from predictor.proof.plan_proof import Firmware, FirmwareModel, recorded_uses
+from predictor.proof.shadow_memory import TENSOR, ModelUses, stale_reads
 
 BOARD = "f746zg"
 

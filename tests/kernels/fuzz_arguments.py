@@ -16,7 +16,7 @@ import numpy as np
 
 from kernels.binding import Library, NativeLibrary, Struct
 from kernels.calls import KernelError, Layer, buffer_bytes, run
-from predictor.model.device_options import packed_bytes
+from predictor.model.device.options import packed_bytes
 from tests.kernels import random_layers
 from tests.kernels.random_layers import BIT_WIDTHS, OPERATORS, bounds
 

@@ -7,9 +7,9 @@ from dataclasses import replace
 import numpy as np
 
 from kernels.calls import Layer
-from predictor.model.device_options import PREPARED_BITS, Tables, WeightedOptions
-from predictor.model.packing import pack, unpack
-from predictor.model.prepared_filter import filter_weights, prepare_filter
+from predictor.model.device.options import PREPARED_BITS, Tables, WeightedOptions
+from predictor.model.device.packing import pack, unpack
+from predictor.model.device.prepared_filter import filter_weights, prepare_filter
 
 OPERATORS = ("convolve", "depthwise", "fully_connected")
 BIT_WIDTHS = ((8, 8), (8, 4), (4, 4), (4, 8))

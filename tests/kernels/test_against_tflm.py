@@ -12,10 +12,10 @@ import pytest
 
 from kernels.binding import Library
 from kernels.device_runtime import run_device_model
-from predictor.emulation.host_runtime import HostRuntime
 from predictor.model.builder import ModelBuilder, TensorRef
-from predictor.model.device_model import device_model
+from predictor.model.device.device_model import device_model
 from predictor.model.tflite_reader import read_graph
+from predictor.proof.host_runtime import HostRuntime
 
 LayerOf = Callable[[ModelBuilder, TensorRef], TensorRef]
 

@@ -7,7 +7,7 @@ import pytest
 
 from kernels.binding import Library, NativeLibrary
 from kernels.calls import Layer, run, run_reference
-from predictor.model.packing import pack
+from predictor.model.device.packing import pack
 from tests.kernels import random_layers
 from tests.kernels.golden import GOLDEN
 from tests.kernels.random_layers import BIT_WIDTHS, OPERATORS

@@ -7,11 +7,11 @@ import pytest
 
 from kernels.binding import NativeLibrary
 from kernels.device_runtime import run_device_model
-from predictor.emulation.host_runtime import HostRuntime
-from predictor.memory.prepared_filters import prepared_operators
-from predictor.model.device_model import device_model, preparable
+from predictor.model.device.device_model import device_model, preparable
 from predictor.model.tflite_reader import read_graph
 from predictor.model.tflite_writer import write_model
+from predictor.optimize.prepared_filters import prepared_operators
+from predictor.proof.host_runtime import HostRuntime
 from tests.networks import int4_layers, network
 
 NETWORKS = {

@@ -7,8 +7,8 @@ import pytest
 
 from kernels.binding import Library, NativeLibrary, Struct
 from kernels.calls import Layer
-from predictor.model.device_options import packed_bytes
-from predictor.model.packing import pack
+from predictor.model.device.options import packed_bytes
+from predictor.model.device.packing import pack
 from predictor.model.requantization import softmax_scaling
 from tests.kernels import golden, random_layers
 from tests.kernels.random_layers import bounds, tensor

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from predictor.boards.board import Board
-from predictor.emulation.devices import Gpio
 from predictor.emulation.machine import RunResult
-from predictor.emulation.platforms import board_platform
-from predictor.emulation.unicorn_machine import UnicornMachine
+from predictor.emulation.platform.board_platform import board_platform
+from predictor.emulation.unicorn.devices import Gpio
+from predictor.emulation.unicorn.machine import UnicornMachine
 
 
 @dataclass(frozen=True)

@@ -8,11 +8,11 @@ from types import MappingProxyType
 import pytest
 
 from predictor.boards.board import find_board, shipped_boards
-from predictor.emulation.board_file import board_file
-from predictor.emulation.firmware_build import build
-from predictor.emulation.flash_blob import model_blobs
-from predictor.emulation.runner_report import read_report
 from predictor.errors import BoardError, MissingDependencyError
+from predictor.firmware.board_file import board_file
+from predictor.firmware.build import build
+from predictor.firmware.flash_blob import model_blobs
+from predictor.firmware.runner_report import read_report
 from predictor.model.example_models import EXAMPLE_MODELS
 from tests.measure.emulated_board import EmulatedRun, run_watched
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from nas.backbones import build_supernet
-from nas.recipe import load_recipe
-from nas.supernet import Supernet
+from nas.run.recipe import load_recipe
+from nas.space.backbones import build_supernet
+from nas.space.supernet import Supernet
 from predictor import Options
 
 

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from nas.decision_nodes import WidthChoice
-from nas.supernet import Supernet, has_four_bit_activations
+from nas.space.decision_nodes import WidthChoice
+from nas.space.supernet import Supernet, has_four_bit_activations
 from predictor import Options
 from predictor.errors import UsageError
 from predictor.memory.allocator import ArenaAllocator
@@ -22,7 +22,7 @@ RUNS = 20
 
 @cache
 def _cost_model(name: str, memory: str = "liveness") -> Any:
-    from nas.cost import CostModel
+    from nas.cost.cost_model import CostModel
 
     return CostModel(SUPERNETS[name](), "f446re", OPTIONS.get(name), memory)
 
@@ -33,7 +33,7 @@ def _random_decisions(supernet: Supernet, rng: random.Random) -> dict[str, int]:
 
 @pytest.mark.parametrize("name", SUPERNETS)
 def test_cost_at_one_hot_decisions_is_the_predictors(name: str) -> None:
-    from nas.cost import one_hot, predicted
+    from nas.cost.cost_model import one_hot, predicted
 
     model = _cost_model(name)
     model.anchor(model.supernet.widest())
@@ -59,8 +59,8 @@ def test_cost_at_one_hot_decisions_is_the_predictors(name: str) -> None:
 @pytest.mark.parametrize("kernels", ["cmsis_nn", "reference", "ours"])
 @pytest.mark.parametrize("name", SUPERNETS)
 def test_exact_cost_is_the_predictors(name: str, kernels: str, memory: str) -> None:
-    from nas.cost import CostModel, predicted
-    from nas.network_cost import ExactCost
+    from nas.cost.cost_model import CostModel, predicted
+    from nas.cost.network_cost import ExactCost
 
     supernet, options = SUPERNETS[name](), Options(kernels=kernels, reserve_flash_bytes=999)
     if has_four_bit_activations(supernet) and (kernels != "ours" or memory == "optimized"):
@@ -76,9 +76,9 @@ def test_exact_cost_is_the_predictors(name: str, kernels: str, memory: str) -> N
 
 @pytest.mark.parametrize("task", ["kws", "anomaly", "vww"])
 def test_exact_cost_of_the_papers_networks_is_that_of_their_files(task: str) -> None:
-    from nas.cost import CostModel
-    from nas.network import network_graph
-    from nas.network_cost import ExactCost
+    from nas.cost.cost_model import CostModel
+    from nas.cost.network_cost import ExactCost
+    from nas.space.network import network_graph
     from predictor import predict
     from predictor.model.tflite_writer import write_model
 
@@ -92,8 +92,8 @@ def test_exact_cost_of_the_papers_networks_is_that_of_their_files(task: str) -> 
 
 
 def test_current_tflm_alone_is_replayed_from_facts() -> None:
-    from nas.cost import CostModel, predicted
-    from nas.network_cost import ExactCost
+    from nas.cost.cost_model import CostModel, predicted
+    from nas.cost.network_cost import ExactCost
 
     supernet, options = SUPERNETS["all_choices"](), Options(tflm="2020.07", kernels="ours")
     widest = supernet.widest()
@@ -102,7 +102,7 @@ def test_current_tflm_alone_is_replayed_from_facts() -> None:
 
 
 def test_merged_requests_take_what_single_ones_take() -> None:
-    from nas.layer_facts import merged
+    from nas.cost.layer_facts import merged
 
     rng = random.Random(5)
     for _ in range(200):
@@ -122,7 +122,7 @@ def test_merged_requests_take_what_single_ones_take() -> None:
 
 @pytest.mark.parametrize("name", SUPERNETS)
 def test_anchor_makes_all_costs_exact(name: str) -> None:
-    from nas.cost import one_hot
+    from nas.cost.cost_model import one_hot
 
     model = _cost_model(name)
     rng = random.Random(2)
@@ -138,7 +138,7 @@ def test_anchor_makes_all_costs_exact(name: str) -> None:
 def test_gradients_are_finite_and_wider_costs_more(name: str) -> None:
     import tensorflow as tf
 
-    from nas.gumbel import probabilities
+    from nas.space.gumbel import probabilities
 
     model = _cost_model(name)
     logits = {n: tf.Variable(tf.zeros(len(node))) for n, node in model.supernet.nodes.items()}
@@ -156,7 +156,7 @@ def test_gradients_are_finite_and_wider_costs_more(name: str) -> None:
 
 
 def test_the_papers_memory_model_is_smaller_on_graphs_that_branch() -> None:
-    from nas.cost import one_hot
+    from nas.cost.cost_model import one_hot
 
     model, paper = _cost_model("residual"), _cost_model("residual", "paper")
     decisions = one_hot(model.supernet, model.supernet.widest())
@@ -166,7 +166,7 @@ def test_the_papers_memory_model_is_smaller_on_graphs_that_branch() -> None:
 
 
 def test_an_optimised_plan_takes_less() -> None:
-    from nas.cost import one_hot
+    from nas.cost.cost_model import one_hot
 
     plain, optimized = _cost_model("residual"), _cost_model("residual", "optimized")
     rng, saved = random.Random(3), []
@@ -180,7 +180,7 @@ def test_an_optimised_plan_takes_less() -> None:
 
 
 def test_four_bit_activations_need_the_projects_kernels() -> None:
-    from nas.cost import CostModel
+    from nas.cost.cost_model import CostModel
 
     with pytest.raises(UsageError, match="--kernels ours"):
         CostModel(SUPERNETS["four_bits"](), "f446re")
@@ -189,7 +189,7 @@ def test_four_bit_activations_need_the_projects_kernels() -> None:
 
 
 def test_unknown_memory_models_are_errors() -> None:
-    from nas.cost import CostModel
+    from nas.cost.cost_model import CostModel
 
     with pytest.raises(UsageError, match="liveness, paper, optimized"):
         CostModel(SUPERNETS["residual"](), "f446re", memory="hope")

@@ -19,10 +19,10 @@ from tests.nas.supernets import RECIPE
 def test_exported_files_compute_what_training_computed(
     backbone: str, weights: int, activations: int, data: Any
 ) -> None:
-    from nas.export import export
-    from nas.network import network_graph
-    from nas.trainer import logits_of
-    from nas.verify import answers_of
+    from nas.export.export import export
+    from nas.export.verify import answers_of
+    from nas.space.network import network_graph
+    from nas.training.trainer import logits_of
     from predictor import Options, predict, predict_graph, read_graph
 
     model = _settled_model(backbone, weights, activations, data)
@@ -45,8 +45,8 @@ def _settled_model(backbone: str, weights: int, activations: int, data: Any) -> 
     """An untrained network whose ranges and averages fit the data."""
     import tensorflow as tf
 
-    from nas.backbones import build_supernet
-    from nas.model import SupernetModel
+    from nas.space.backbones import build_supernet
+    from nas.training.model import SupernetModel
 
     table: dict[str, Any] = {"name": backbone, "weight_bits": [weights]}
     table["activation_bits"] = [activations]
@@ -65,8 +65,8 @@ def _settled_model(backbone: str, weights: int, activations: int, data: Any) -> 
 
 
 def test_files_with_a_plan_take_what_the_search_said(data: Any) -> None:
-    from nas.cost import predicted
-    from nas.export import export
+    from nas.cost.cost_model import predicted
+    from nas.export.export import export
     from predictor import Options, predict
 
     model = _settled_model("mobilenet_v2", 8, 8, data)
@@ -82,10 +82,10 @@ def test_files_with_a_plan_take_what_the_search_said(data: Any) -> None:
 
 
 def test_integer_runtime_computes_what_litert_computes(data: Any) -> None:
-    from nas.integer_runtime import run_graph
-    from nas.network import network_graph
-    from nas.trained_parameters import TrainedParameters
-    from nas.verify import answers_of
+    from nas.export.integer_runtime import run_graph
+    from nas.export.trained_parameters import TrainedParameters
+    from nas.export.verify import answers_of
+    from nas.space.network import network_graph
     from predictor.model.tflite_writer import write_model
 
     graph = network_graph(
@@ -105,9 +105,9 @@ def test_integer_runtime_computes_what_litert_computes(data: Any) -> None:
 def test_the_emulated_firmware_computes_and_takes_what_is_predicted(
     weights: int, activations: int, data: Any
 ) -> None:
-    from nas.constraints import Budget
-    from nas.export import export
-    from nas.verify import emulate
+    from nas.cost.constraints import Budget
+    from nas.export.export import export
+    from nas.export.verify import emulate
     from predictor import Options, find_board
 
     content = export(_settled_model("ds_cnn", weights, activations, data))
@@ -130,7 +130,7 @@ def test_trained_four_bit_networks_run_in_firmware(
     weights: int, activations: int, tmp_path: Path
 ) -> None:
     """From search to emulated firmware, by the command line."""
-    from nas.search_cli import run
+    from nas.cli.main import run
 
     recipe, folder = tmp_path / "recipe.toml", tmp_path / "run"
     text = RECIPE.format(bits=f"[{weights}]")

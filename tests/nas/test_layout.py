@@ -33,7 +33,7 @@ def test_the_predictor_never_imports_the_search(path: Path) -> None:
 
 def test_help_loads_no_tensorflow() -> None:
     code = (
-        "import sys; from nas.search_cli import run; run(['tasks']); "
+        "import sys; from nas.cli.main import run; run(['tasks']); "
         "print('tensorflow' in sys.modules or 'keras' in sys.modules)"
     )
     result = subprocess.run(

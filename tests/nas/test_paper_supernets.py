@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from nas.decision_nodes import SkipChoice, WidthChoice
-from nas.recipe import load_recipe
-from nas.supernet import Supernet
+from nas.run.recipe import load_recipe
+from nas.space.decision_nodes import SkipChoice, WidthChoice
+from nas.space.supernet import Supernet
 from tests.nas.supernets import PAPER, paper
 
 
@@ -38,7 +38,7 @@ def test_mobilenet_v2_has_widths_in_tenths() -> None:
 
 @pytest.mark.parametrize("task", PAPER)
 def test_full_width_cost(task: str) -> None:
-    from nas.cost import predicted
+    from nas.cost.cost_model import predicted
 
     supernet = paper(task)
     prediction = predicted(supernet.fixed(supernet.widest()), "f767zi")
@@ -58,10 +58,10 @@ def test_full_width_cost(task: str) -> None:
 def test_one_step_of_weights_and_decisions(task: str) -> None:
     import tensorflow as tf
 
-    from nas.constraints import Budget
-    from nas.cost import CostModel
-    from nas.model import SupernetModel
-    from nas.trainer import SearchTrainer, step_seed
+    from nas.cost.constraints import Budget
+    from nas.cost.cost_model import CostModel
+    from nas.training.model import SupernetModel
+    from nas.training.trainer import SearchTrainer, step_seed
     from predictor import find_board
 
     shape, classes = PAPER[task]

@@ -18,8 +18,8 @@ class InterruptedRunError(Exception):
 
 
 def _request(tmp_path: Path, bits: str = "[8]", **limits: Any) -> Any:
-    from nas.constraints import Budget
-    from nas.pipeline import make_request
+    from nas.cost.constraints import Budget
+    from nas.run.pipeline import make_request
     from predictor import find_board
 
     path = tmp_path / "recipe.toml"
@@ -30,8 +30,8 @@ def _request(tmp_path: Path, bits: str = "[8]", **limits: Any) -> Any:
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory, data: Any) -> tuple[Path, dict[str, Any]]:
-    from nas.pipeline import search
-    from nas.search import make_deterministic
+    from nas.run.pipeline import search
+    from nas.run.search import make_deterministic
 
     make_deterministic(2)
     folder = tmp_path_factory.mktemp("run")
@@ -66,7 +66,7 @@ def test_the_run_folder_tells_what_happened(finished: tuple[Path, dict[str, Any]
 def test_an_interrupted_run_goes_on_bit_identically(
     tmp_path: Path, data: Any, finished: tuple[Path, dict[str, Any]]
 ) -> None:
-    from nas.search import Search
+    from nas.run.search import Search
 
     request = _request(tmp_path, bits="[8, 4]")
     for stop in (("search", 1), ("finetune", 2), None):
@@ -90,7 +90,7 @@ def test_an_interrupted_run_goes_on_bit_identically(
 def test_another_run_in_the_folder_is_an_error(
     tmp_path: Path, data: Any, finished: tuple[Path, dict[str, Any]]
 ) -> None:
-    from nas.search import Search
+    from nas.run.search import Search
     from predictor.errors import UsageError
 
     with pytest.raises(UsageError, match="another run"):
@@ -98,7 +98,7 @@ def test_another_run_in_the_folder_is_an_error(
 
 
 def test_export_repeats_the_file(finished: tuple[Path, dict[str, Any]]) -> None:
-    from nas.pipeline import export_run
+    from nas.run.pipeline import export_run
 
     folder, _ = finished
     before = (folder / "model.tflite").read_bytes()
@@ -108,7 +108,7 @@ def test_export_repeats_the_file(finished: tuple[Path, dict[str, Any]]) -> None:
 def test_the_command_line_verifies_and_reports_errors(
     finished: tuple[Path, dict[str, Any]], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from nas.search_cli import run
+    from nas.cli.main import run
 
     folder, table = finished
     assert run(["verify", str(folder), "--no-emulation", "--format", "json"]) == 0
@@ -132,7 +132,7 @@ def test_the_command_line_verifies_and_reports_errors(
 
 def test_a_budget_that_nothing_fits_is_said_with_the_closest(tmp_path: Path, data: Any) -> None:
     from nas.cli.tables import closest_text
-    from nas.pipeline import search
+    from nas.run.pipeline import search
 
     table = search(_request(tmp_path, max_ops=100), data, tmp_path / "run")
     assert not table["fits"]
@@ -145,7 +145,7 @@ def test_the_report_draws_runs_and_sweeps(
     finished: tuple[Path, dict[str, Any]], capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     pytest.importorskip("matplotlib", reason="matplotlib is not installed")
-    from nas.search_cli import run
+    from nas.cli.main import run
 
     folder, _ = finished
     for path in (folder, folder.parent):
@@ -169,7 +169,7 @@ def test_ctrl_c_leaves_a_run_that_goes_on(tmp_path: Path) -> None:
     recipe = tmp_path / "recipe.toml"
     recipe.write_text(RECIPE.format(bits="[8]").replace("search_epochs = 2", "search_epochs = 8"))
     run = tmp_path / "run"
-    command = [sys.executable, "-m", "nas.search_cli", "search", "--task", "digits"]
+    command = [sys.executable, "-m", "nas.cli.main", "search", "--task", "digits"]
     command += ["--recipe", str(recipe), "--preset", "smoke", "--max-ops", "30k"]
     command += ["--out", str(run), "--threads", "1"]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
@@ -201,7 +201,7 @@ def test_mirrored_replicas_share_batches(tmp_path: Path) -> None:
         "cpu = tf.config.list_physical_devices('CPU')[0]\n"
         "two = [tf.config.LogicalDeviceConfiguration()] * 2\n"
         "tf.config.set_logical_device_configuration(cpu, two)\n"
-        "from nas.search_cli import run\n"
+        "from nas.cli.main import run\n"
         "sys.exit(run(sys.argv[1:]))\n"
     )
     command = [sys.executable, "-c", code, "search", "--task", "digits", "--recipe", str(recipe)]
@@ -220,7 +220,7 @@ def test_sweeps_run_on_ray(tmp_path: Path) -> None:
 
     recipe = tmp_path / "recipe.toml"
     recipe.write_text(RECIPE.format(bits="[8]"))
-    command = [sys.executable, "-m", "nas.search_cli", "sweep", "--ray", "local"]
+    command = [sys.executable, "-m", "nas.cli.main", "sweep", "--ray", "local"]
     command += ["--out", str(tmp_path / "sweep"), "--task", "digits", "--recipe", str(recipe)]
     command += ["--preset", "smoke", "--max-ops", "30k", "--threads", "1"]
     done = subprocess.run(command, check=False, capture_output=True, text=True)
@@ -231,8 +231,8 @@ def test_sweeps_run_on_ray(tmp_path: Path) -> None:
 def test_sweeps_make_one_job_for_each_value_and_seed(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from nas.search_cli import run
-    from nas.sweep import jobs
+    from nas.cli.main import run
+    from nas.run.sweep import jobs
 
     found = jobs(["--task", "digits"], "--max-ops", ("1k", "2k"), 2, tmp_path)
     assert [name for name, _ in found] == [

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from nas.supernet import Supernet
+from nas.space.supernet import Supernet
 from tests.nas.supernets import all_choices
 
 
@@ -16,8 +16,8 @@ def _channels(supernet: Supernet, decisions: Any) -> int:
 
 
 def test_candidates_keep_the_budget_and_start_with_the_most_probable() -> None:
-    from nas.discretize import fit_to_budget
-    from nas.selection import candidates
+    from nas.training.discretize import fit_to_budget
+    from nas.training.selection import candidates
 
     supernet = all_choices()
     logits = {name: np.zeros(len(node)) for name, node in supernet.nodes.items()}
@@ -35,7 +35,7 @@ def test_candidates_keep_the_budget_and_start_with_the_most_probable() -> None:
 
 
 def test_without_a_network_that_fits_the_closest_is_left() -> None:
-    from nas.selection import candidates
+    from nas.training.selection import candidates
 
     supernet = all_choices()
     logits = {name: np.zeros(len(node)) for name, node in supernet.nodes.items()}
@@ -46,10 +46,10 @@ def test_without_a_network_that_fits_the_closest_is_left() -> None:
 def test_the_smallest_loss_wins_and_averages_stay() -> None:
     import tensorflow as tf
 
-    from nas.cost import one_hot
-    from nas.distillation import cross_entropy
-    from nas.model import SupernetModel
-    from nas.selection import best
+    from nas.cost.cost_model import one_hot
+    from nas.training.distillation import cross_entropy
+    from nas.training.model import SupernetModel
+    from nas.training.selection import best
 
     supernet = all_choices()
     model = SupernetModel(supernet, seed=2)

@@ -9,18 +9,24 @@ from typing import Any
 import numpy as np
 import pytest
 
-from nas.backbones import build_supernet
-from nas.decision_nodes import BitwidthChoice, OpChoice, SkipChoice, WidthChoice, width_options
-from nas.discretize import argmax, fit_to_budget
-from nas.network import network_graph
-from nas.recipe import PRESETS, load_recipe, parse_recipe
-from nas.supernet import CONV, INPUT, SELECT, Supernet, SupernetBuilder
+from nas.run.recipe import PRESETS, load_recipe, parse_recipe
+from nas.space.backbones import build_supernet
+from nas.space.decision_nodes import (
+    BitwidthChoice,
+    OpChoice,
+    SkipChoice,
+    WidthChoice,
+    width_options,
+)
+from nas.space.network import network_graph
+from nas.space.supernet import CONV, INPUT, SELECT, Supernet, SupernetBuilder
 from nas.tasks import TASKS
+from nas.training.discretize import argmax, fit_to_budget
 from predictor import predict_graph
 from predictor.errors import UsageError
 from tests.nas.supernets import OPTIONS, SUPERNETS, all_choices
 
-RECIPES = sorted((Path(__file__).parents[2] / "nas" / "recipes").glob("*.toml"))
+RECIPES = sorted((Path(__file__).parents[2] / "nas" / "run" / "recipes").glob("*.toml"))
 
 
 def test_width_options_are_distinct_multiples_of_four() -> None:

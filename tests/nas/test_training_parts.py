@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nas.checkpoint import load_checkpoint, save_checkpoint
-from nas.constraints import AugmentedLagrangian, Budget, penalty_term
-from nas.metrics import accuracy, area_under_curve
-from nas.schedules import cosine, exponential
+from nas.cost.constraints import AugmentedLagrangian, Budget, penalty_term
+from nas.training.checkpoint import load_checkpoint, save_checkpoint
+from nas.training.metrics import accuracy, area_under_curve
+from nas.training.schedules import cosine, exponential
 from predictor import Options, find_board
 from predictor.errors import UsageError
 from tests.nas.supernets import residual
@@ -41,7 +41,7 @@ def test_a_constraint_that_is_just_met_is_finite() -> None:
 
 
 def test_budgets_follow_the_board_and_the_tighter_limit() -> None:
-    from nas.cost import CostModel
+    from nas.cost.cost_model import CostModel
 
     supernet, board = residual(), find_board("f446re")
     exact = CostModel(supernet, board).exact_of(supernet.widest())
@@ -93,7 +93,7 @@ def test_accuracy_is_the_share_of_largest_logits() -> None:
 def test_fake_quantised_weights_lie_on_their_grid(bits: int) -> None:
     import tensorflow as tf
 
-    from nas.quantizers import initial_step, quantize_weights, weight_limit
+    from nas.training.quantizers import initial_step, quantize_weights, weight_limit
 
     rng = np.random.default_rng(0)
     weights = rng.normal(size=(3, 3, 4, 8)).astype(np.float32)

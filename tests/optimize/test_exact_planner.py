@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from predictor.memory import exact_planner, plan_cpsat
 from predictor.memory.greedy_planner import BufferRequest, plan, planned_bytes
-from predictor.memory.plan_problem import AllowedOverlap, PlanBuffer, PlanProblem
+from predictor.optimize import exact_planner, plan_cpsat
+from predictor.optimize.plan_problem import AllowedOverlap, PlanBuffer, PlanProblem
 
 
 @st.composite

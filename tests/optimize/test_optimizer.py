@@ -5,11 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from predictor.emulation.host_runtime import HostRuntime, random_inputs
 from predictor.memory.arena import arena
-from predictor.memory.offline_plan import without_plan
-from predictor.memory.optimizer import OptimizeOptions, optimize
-from predictor.memory.overlap import OverlapLevel, optimized_bound_bytes
 from predictor.memory.revision import load_revision
 from predictor.model.builder import ModelBuilder
 from predictor.model.example_models import EXAMPLE_MODELS
@@ -17,6 +13,10 @@ from predictor.model.metadata import read_plan_origin
 from predictor.model.random_graphs import chain, random_graph
 from predictor.model.tflite_reader import read_graph
 from predictor.model.tflite_writer import write_model
+from predictor.optimize.offline_plan import without_plan
+from predictor.optimize.optimizer import OptimizeOptions, optimize
+from predictor.optimize.overlap import OverlapLevel, optimized_bound_bytes
+from predictor.proof.host_runtime import HostRuntime, random_inputs
 
 HOST = load_revision("2026.08-x86_64", "reference")
 CMSIS_NN = load_revision("2026.08", "cmsis_nn")

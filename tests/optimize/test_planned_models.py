@@ -6,9 +6,9 @@ import csv
 
 import pytest
 
-from predictor.memory.optimizer import OptimizeOptions
-from predictor.report.optimization import instructions_of, optimize_model
-from predictor.report.prediction import predict
+from predictor.optimize.optimization import instructions_of, optimize_model
+from predictor.optimize.optimizer import OptimizeOptions
+from predictor.prediction import predict
 from tests.shared_data import MODELS, TRUTH, needs_shared
 
 _ROWS = (

@@ -96,7 +96,7 @@ def test_the_wheel_works_in_an_empty_environment(built: Path, tmp_path: Path) ->
     (wheel,) = built.glob("*.whl")
     binaries = _installed(Path(sys.executable), wheel, tmp_path)
     _try_out(binaries, tmp_path)
-    _run(binaries / "python", "-c", "import predictor.emulation._blockcount", cwd=tmp_path)
+    _run(binaries / "python", "-c", "import predictor.emulation.unicorn._blockcount", cwd=tmp_path)
 
 
 @pytest.mark.parametrize("version", VERSIONS)
@@ -112,7 +112,9 @@ def test_without_a_compiler_the_package_lacks_its_helper_and_works(
 ) -> None:
     (archive,) = built.glob("*.tar.gz")
     binaries = _installed(Path(sys.executable), archive, tmp_path, CC="/bin/false")
-    absent = "import importlib.util as u; print(u.find_spec('predictor.emulation._blockcount'))"
+    absent = (
+        "import importlib.util as u; print(u.find_spec('predictor.emulation.unicorn._blockcount'))"
+    )
     assert _run(binaries / "python", "-c", absent, cwd=tmp_path) == "None\n"
     _try_out(binaries, tmp_path)
 

@@ -15,16 +15,21 @@ from predictor.memory.arena import arena
 from predictor.memory.deployment import deploy
 from predictor.memory.revision import load_revision
 from predictor.model.builder import ModelBuilder, TensorRef
-from predictor.model.device_layers import options_of
-from predictor.model.device_model import METADATA_NAME, device_model, original_model, preparable
-from predictor.model.device_options import WeightedOptions
-from predictor.model.device_reader import CODES, read_options
+from predictor.model.device.device_model import (
+    METADATA_NAME,
+    device_model,
+    original_model,
+    preparable,
+)
+from predictor.model.device.layers import options_of
+from predictor.model.device.options import WeightedOptions
+from predictor.model.device.reader import CODES, read_options
 from predictor.model.graph import Graph, TensorType
 from predictor.model.metadata import OFFLINE_PLAN, ONLINE_PLANNED, offline_plan_bytes
 from predictor.model.random_graphs import random_graph
 from predictor.model.tflite_reader import read_graph
 from predictor.model.tflite_writer import write_model
-from predictor.report.prediction import predict
+from predictor.prediction import predict
 from tests.networks import int4_layers, network
 
 REVISIONS = ("2020.07", "2026.08")

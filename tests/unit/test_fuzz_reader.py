@@ -10,7 +10,7 @@ import pytest
 
 import predictor
 from predictor.errors import ModelError
-from predictor.model.device_model import device_model
+from predictor.model.device.device_model import device_model
 from predictor.model.example_models import autoencoder, ds_cnn, mobilenet_v2
 from predictor.model.random_graphs import random_graph
 from predictor.model.tflite_writer import write_model

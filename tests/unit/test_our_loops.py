@@ -7,7 +7,7 @@ from math import prod
 from hypothesis import given
 from hypothesis import strategies as st
 
-from predictor.model.device_options import Tables, WeightedOptions
+from predictor.model.device.options import Tables, WeightedOptions
 from predictor.operators.ours import loops
 from predictor.operators.ours.loops import kernel_loops
 

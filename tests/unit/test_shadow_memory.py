@@ -8,7 +8,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from predictor.emulation.byte_uses import (
+from predictor.emulation.unicorn.byte_uses import (
     FIRST_READ,
     FIRST_WRITE,
     LAST_READ,
@@ -16,7 +16,7 @@ from predictor.emulation.byte_uses import (
     UNUSED,
     Uses,
 )
-from predictor.emulation.shadow_memory import (
+from predictor.proof.shadow_memory import (
     ArenaBuffer,
     BufferUse,
     ModelUses,

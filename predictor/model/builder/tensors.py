@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from predictor.errors import UsageError
+from predictor.model.device.packing import pack
 from predictor.model.graph import Quantization, Tensor, TensorType
-from predictor.model.packing import pack
 
 Type = TensorType | str
 """An element type, or its name in any case ("int8")."""

@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from predictor.errors import ModelError
-from predictor.model.device_options import DeviceOptions, WeightedOptions
-from predictor.model.device_reader import CODES, read_options
+from predictor.model.device.options import DeviceOptions, WeightedOptions
+from predictor.model.device.reader import CODES, read_options
 from predictor.operators.access_order import InputOverlap
 from predictor.operators.context import NodeContext
 from predictor.operators.loops import Loops

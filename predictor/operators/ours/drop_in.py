@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from predictor.model.device_options import WEIGHTED, DeviceOptions
+from predictor.model.device.options import WEIGHTED, DeviceOptions
 from predictor.operators import registry
 from predictor.operators.access_order import InputOverlap
 from predictor.operators.context import NodeContext

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from math import prod
 
-from predictor.model.device_options import (
+from predictor.model.device.options import (
     PREPARED_BITS,
     AddOptions,
     ClampOptions,

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from predictor.model.device_options import (
+from predictor.model.device.options import (
     AddOptions,
     ClampOptions,
     DeviceOptions,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from math import prod
 
-from predictor.model.device_options import PREPARED_BITS, DeviceOptions, WeightedOptions
+from predictor.model.device.options import PREPARED_BITS, DeviceOptions, WeightedOptions
 from predictor.operators.sizes import align_up
 
 _BLOCK = 4

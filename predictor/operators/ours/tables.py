@@ -5,10 +5,10 @@ from __future__ import annotations
 from types import MappingProxyType
 
 from predictor.errors import RefusedError
-from predictor.model.device_layers import options_of
-from predictor.model.device_model import has_int4_activations
-from predictor.model.device_options import PREFIX, DeviceOptions
-from predictor.model.device_reader import CODES
+from predictor.model.device.device_model import has_int4_activations
+from predictor.model.device.layers import options_of
+from predictor.model.device.options import PREFIX, DeviceOptions
+from predictor.model.device.reader import CODES
 from predictor.model.graph import Graph, Operator, Subgraph, TensorType
 from predictor.operators.registry import OperatorTable
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from predictor.cost.instructions import Work
 from predictor.cost.latency import features
 from predictor.cost.op_count import Layer
+from predictor.prediction import Prediction
 from predictor.report.html.plan import TIMES
-from predictor.report.prediction import Prediction
 from predictor.report.printable import printable
 from predictor.report.units import time_unit
 

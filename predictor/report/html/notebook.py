@@ -9,11 +9,11 @@ from __future__ import annotations
 import os
 from html import escape
 
+from predictor.prediction import Prediction
 from predictor.report.comparison import Comparison
 from predictor.report.html.palette import LIGHT
 from predictor.report.html.plan import plan_of
 from predictor.report.html.plan_picture import standalone_svg
-from predictor.report.prediction import Prediction
 
 MOST_BUFFERS = 2_000
 """Buffers above which the picture of the plan is left out: notebooks keep it in their file."""

@@ -11,12 +11,12 @@ from predictor.cost.instructions import Basis
 from predictor.cost.latency import share
 from predictor.errors import PredictorError
 from predictor.memory.sram import occupancy
+from predictor.prediction import Prediction
 from predictor.report.html import environment
 from predictor.report.html.layers import LayerRow, columns, layer_rows
 from predictor.report.html.plan import Plan, plan_of
 from predictor.report.html.plan_picture import inline_svg
 from predictor.report.html.time_chart import kinds, time_chart
-from predictor.report.prediction import Prediction
 from predictor.report.printable import printable
 
 _SEGMENT_KINDS = {

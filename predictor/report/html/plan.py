@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from predictor.memory.arena import PlannedBuffer
-from predictor.report.prediction import Prediction
+from predictor.prediction import Prediction
 from predictor.report.printable import printable
 
 TIMES = "\N{MULTIPLICATION SIGN}"

@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 
 from predictor.boards.board import find_board
-from predictor.emulation.firmware_build import FirmwareImage, build, build_kernel_runner
-from predictor.emulation.flash_blob import cases_blob, model_blobs
 from predictor.emulation.kernel_cases import KernelCase, pack_case
 from predictor.emulation.machine import RunResult, StopReason
-from predictor.emulation.platforms import board_platform
-from predictor.emulation.runner_report import FirmwareReport, read_report
+from predictor.emulation.platform.board_platform import board_platform
 from predictor.errors import MissingDependencyError
+from predictor.firmware.build import FirmwareImage, build, build_kernel_runner
+from predictor.firmware.flash_blob import cases_blob, model_blobs
+from predictor.firmware.runner_report import FirmwareReport, read_report
 
 BOARDS = ("f446re", "f746zg", "f767zi")
 BuildRunner = Callable[..., FirmwareImage]
@@ -46,7 +46,7 @@ def build_runner() -> BuildRunner:
 def emulate(image: FirmwareImage, blob: bytes) -> RunResult:
     """Runs an image with a blob behind its code until it is done or faults."""
     pytest.importorskip("unicorn", reason="pip install 'mcu-predictor[emulate]'")
-    from predictor.emulation.unicorn_machine import UnicornMachine
+    from predictor.emulation.unicorn.machine import UnicornMachine
 
     with UnicornMachine(board_platform(find_board(image.board))) as machine:
         machine.load_elf(image.elf)

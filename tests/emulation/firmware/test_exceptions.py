@@ -15,11 +15,11 @@ from pathlib import Path
 
 import pytest
 
-from predictor.emulation.firmware_build import FirmwareImage, build_kernel_runner
-from predictor.emulation.flash_blob import cases_blob, model_blobs
 from predictor.emulation.kernel_cases import Address, Buffer, KernelCase, pack_case
-from predictor.emulation.protocol import AllocationFailed, Fault, StackOverflow
-from predictor.emulation.runner_report import FirmwareReport, read_report
+from predictor.firmware.build import FirmwareImage, build_kernel_runner
+from predictor.firmware.flash_blob import cases_blob, model_blobs
+from predictor.firmware.protocol import AllocationFailed, Fault, StackOverflow
+from predictor.firmware.runner_report import FirmwareReport, read_report
 from predictor.model.example_models import EXAMPLE_MODELS
 from tests.emulation.firmware.conftest import BuildRunner
 

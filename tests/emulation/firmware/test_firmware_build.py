@@ -14,19 +14,7 @@ import pytest
 
 from predictor import toml
 from predictor.boards.board import find_board
-from predictor.emulation import toolchain
-from predictor.emulation.board_file import board_file
-from predictor.emulation.elf_image import ElfImage
-from predictor.emulation.firmware_build import (
-    FirmwareFiles,
-    build,
-    build_kernel_runner,
-    firmware_dir,
-    write_firmware,
-)
-from predictor.emulation.flash_blob import model_blobs
 from predictor.emulation.machine import StopReason
-from predictor.emulation.runner_report import read_report
 from predictor.errors import (
     BoardError,
     EmulationError,
@@ -35,6 +23,18 @@ from predictor.errors import (
     OutputError,
     UsageError,
 )
+from predictor.firmware import toolchain
+from predictor.firmware.board_file import board_file
+from predictor.firmware.build import (
+    FirmwareFiles,
+    build,
+    build_kernel_runner,
+    firmware_dir,
+    write_firmware,
+)
+from predictor.firmware.elf_image import ElfImage
+from predictor.firmware.flash_blob import model_blobs
+from predictor.firmware.runner_report import read_report
 from predictor.model.example_models import EXAMPLE_MODELS
 from tests.emulation.firmware.conftest import BOARDS, BuildRunner, emulate, report_of
 
@@ -211,7 +211,7 @@ def test_missing_cargo_is_named(
     build_runner("f446re")
     monkeypatch.setenv(toolchain.CACHE_VARIABLE, str(tmp_path / "cache"))
     found = toolchain.find_toolchain()
-    monkeypatch.setattr("predictor.emulation.firmware_build.find_toolchain", lambda: found)
+    monkeypatch.setattr("predictor.firmware.build.find_toolchain", lambda: found)
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(MissingDependencyError, match="cargo: apt install cargo"):
         build("f446re")

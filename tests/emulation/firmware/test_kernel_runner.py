@@ -16,8 +16,8 @@ from predictor.emulation.kernel_cases import (
     Pointer,
     pack_case,
 )
-from predictor.emulation.protocol import KernelResult, KernelSkipped
 from predictor.errors import UsageError
+from predictor.firmware.protocol import KernelResult, KernelSkipped
 from tests.emulation.firmware.conftest import BOARDS, RunCases
 
 SOURCE = bytes(range(40))

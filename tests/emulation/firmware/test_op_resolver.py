@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from predictor.emulation.op_resolver import (
+from predictor.errors import PredictorError, UsageError
+from predictor.firmware.op_resolver import (
     LinkableOperator,
     is_current_api,
     linkable_operators,
     operators_header,
     select_operators,
 )
-from predictor.errors import PredictorError, UsageError
 
 CURRENT = """
   TfLiteStatus AddCustom(const char* name, const TFLMRegistration* registration) { }

@@ -11,8 +11,8 @@ import os
 
 import pytest
 
-from predictor.emulation.firmware_build import build
-from predictor.emulation.flash_blob import model_blobs
+from predictor.firmware.build import build
+from predictor.firmware.flash_blob import model_blobs
 from predictor.model.tflite_reader import read_graph
 from tests.emulation.firmware.conftest import emulate, report_of
 from tests.shared_data import MODELS, needs_shared, truth

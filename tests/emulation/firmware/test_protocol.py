@@ -13,7 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from predictor.emulation.protocol import (
+from predictor.errors import EmulationError
+from predictor.firmware.protocol import (
     MAX_LINE_BYTES,
     AllocationFailed,
     Data,
@@ -25,7 +26,6 @@ from predictor.emulation.protocol import (
     ProtocolParser,
     StackUse,
 )
-from predictor.errors import EmulationError
 
 MESSAGES = get_args(Message)
 

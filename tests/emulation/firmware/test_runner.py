@@ -7,17 +7,17 @@ import itertools
 import numpy as np
 import pytest
 
-from predictor.emulation.flash_blob import model_blobs
-from predictor.emulation.host_runtime import Arrays, HostRuntime, random_inputs
 from predictor.emulation.machine import FaultKind
-from predictor.emulation.protocol import AllocationFailed, BlobDamaged, Failed, UnsupportedOperator
-from predictor.emulation.runner_report import FirmwareReport, read_report
 from predictor.errors import EmulationError
+from predictor.firmware.flash_blob import model_blobs
+from predictor.firmware.protocol import AllocationFailed, BlobDamaged, Failed, UnsupportedOperator
+from predictor.firmware.runner_report import FirmwareReport, read_report
 from predictor.model.builder import ModelBuilder
 from predictor.model.builder.tensors import NUMPY_TYPES
 from predictor.model.example_models import EXAMPLE_MODELS
 from predictor.model.graph import Graph
 from predictor.model.tflite_reader import read_graph
+from predictor.proof.host_runtime import Arrays, HostRuntime, random_inputs
 from tests.emulation.firmware.conftest import BOARDS, BuildRunner, RunModel, emulate
 from tests.shared_data import MODELS, needs_shared, truth
 

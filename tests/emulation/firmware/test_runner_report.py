@@ -6,8 +6,9 @@ import zlib
 
 import pytest
 
-from predictor.emulation import protocol
-from predictor.emulation.protocol import (
+from predictor.errors import EmulationError
+from predictor.firmware import protocol
+from predictor.firmware.protocol import (
     Data,
     End,
     Hello,
@@ -16,8 +17,7 @@ from predictor.emulation.protocol import (
     Message,
     OutputTensor,
 )
-from predictor.emulation.runner_report import FirmwareReport, describe_failure, read_report
-from predictor.errors import EmulationError
+from predictor.firmware.runner_report import FirmwareReport, describe_failure, read_report
 from tests.emulation.firmware.test_protocol import line_of
 
 HELLO = Hello("runner", "id", "f446re", "cortex-m4", 180_000_000, "hse", 1000)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from predictor.emulation.byte_uses import UNUSED, Segment, Window
 from predictor.emulation.machine import StopReason
+from predictor.emulation.unicorn.byte_uses import UNUSED, Segment, Window
 
 PROGRAM = """#include "start.h"
 volatile uint32_t marker;

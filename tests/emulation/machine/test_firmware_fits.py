@@ -7,13 +7,13 @@ import re
 import pytest
 
 from predictor.boards.board import find_board, shipped_boards
-from predictor.emulation.elf_image import ElfImage
-from predictor.emulation.firmware_build import board_file, build, firmware_dir
-from predictor.emulation.flash_blob import model_blobs
 from predictor.emulation.machine import StopReason
-from predictor.emulation.platforms import board_platform
-from predictor.emulation.unicorn_machine import UnicornMachine
+from predictor.emulation.platform.board_platform import board_platform
+from predictor.emulation.unicorn.machine import UnicornMachine
 from predictor.errors import MissingDependencyError
+from predictor.firmware.build import board_file, build, firmware_dir
+from predictor.firmware.elf_image import ElfImage
+from predictor.firmware.flash_blob import model_blobs
 from predictor.model.example_models import autoencoder, ds_cnn
 from predictor.model.random_graphs import random_graph
 from tests.emulation.machine.test_instruction_counts import SingleSteps

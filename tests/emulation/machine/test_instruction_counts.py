@@ -9,9 +9,9 @@ from itertools import pairwise
 
 import pytest
 
-from predictor.emulation.block_counter import Stop
 from predictor.emulation.machine import StopReason
-from predictor.emulation.thumb import count_instructions
+from predictor.emulation.unicorn.block_counter import Stop
+from predictor.emulation.unicorn.thumb import count_instructions
 
 HEAD = ".syntax unified\n.thumb\n.global main\n.thumb_func\n.type main, %function\nmain:\n"
 
@@ -227,7 +227,7 @@ def test_lengths_equal_those_of_the_disassembler(build_image):
         ["arm-none-eabi-objdump", "-d", "-z", "--no-show-raw-insn", str(elf)],
         capture_output=True, text=True, check=True,
     ).stdout  # fmt: skip
-    from predictor.emulation.elf_image import ElfImage
+    from predictor.firmware.elf_image import ElfImage
 
     image = ElfImage(elf)
     addresses = {int(found, 16) for found in re.findall(r"^ *([0-9a-f]+):\t(?!\.)", listing, re.M)}

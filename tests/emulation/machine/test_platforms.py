@@ -11,14 +11,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from predictor.boards.board import find_board, shipped_boards
-from predictor.emulation.platforms import (
+from predictor.emulation.platform.board_platform import (
     board_platform,
     check_against_board,
     platforms_folder,
     read_platform,
 )
-from predictor.emulation.repl import parse_description
-from predictor.emulation.repl_syntax import (
+from predictor.emulation.platform.repl import parse_description
+from predictor.emulation.platform.repl_syntax import (
     Assignment,
     Commands,
     Dictionary,

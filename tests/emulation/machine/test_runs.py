@@ -14,8 +14,8 @@ import pytest
 
 from predictor.boards.board import find_board
 from predictor.emulation.machine import StopReason
-from predictor.emulation.platforms import board_platform, read_platform
-from predictor.emulation.unicorn_machine import UnicornMachine
+from predictor.emulation.platform.board_platform import board_platform, read_platform
+from predictor.emulation.unicorn.machine import UnicornMachine
 from predictor.errors import EmulationError, PlatformError
 
 HEAD = '#include "start.h"\n'
@@ -284,8 +284,8 @@ def test_killed_process_reports_the_interrupt(build_image):
     script = (
         "import sys\n"
         "from predictor.boards.board import find_board\n"
-        "from predictor.emulation.platforms import board_platform\n"
-        "from predictor.emulation.unicorn_machine import UnicornMachine\n"
+        "from predictor.emulation.platform.board_platform import board_platform\n"
+        "from predictor.emulation.unicorn.machine import UnicornMachine\n"
         "machine = UnicornMachine(board_platform(find_board('f446re')))\n"
         "machine.load_elf(sys.argv[1])\n"
         "print('running', flush=True)\n"

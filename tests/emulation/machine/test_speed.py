@@ -6,7 +6,8 @@ import time
 
 import pytest
 
-from predictor.emulation import block_counter, unicorn_core
+from predictor.emulation.unicorn import block_counter
+from predictor.emulation.unicorn import core as unicorn_core
 
 TEXT = (
     '#include "start.h"\n'

@@ -8,7 +8,7 @@ import subprocess
 
 import pytest
 
-from predictor.emulation.symbols import readable_symbol
+from predictor.firmware.symbols import readable_symbol
 
 NAMES = {
     "main": "main",

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from predictor.emulation.access_trace import CAPACITY
 from predictor.emulation.machine import StopReason
+from predictor.emulation.unicorn.access_trace import CAPACITY
 
 HEAD = '#include "start.h"\n'
 

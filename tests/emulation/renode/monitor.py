@@ -11,10 +11,10 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
-from predictor.emulation.elf_image import ElfImage
 from predictor.emulation.machine import FaultKind, StopReason
-from predictor.emulation.platforms import Platform, read_platform
-from predictor.emulation.unicorn_machine import UnicornMachine
+from predictor.emulation.platform.board_platform import Platform, read_platform
+from predictor.emulation.unicorn.machine import UnicornMachine
+from predictor.firmware.elf_image import ElfImage
 
 MACRO_QUOTES = '"""'
 PATH = r"@?(\S+)"

@@ -18,11 +18,11 @@ from pathlib import Path
 import pytest
 
 from predictor.boards.board import find_board
-from predictor.emulation import renode_console
 from predictor.emulation.machine import FaultKind, StopReason
-from predictor.emulation.platforms import board_platform
-from predictor.emulation.renode_machine import RenodeMachine
-from predictor.emulation.unicorn_machine import UnicornMachine
+from predictor.emulation.platform.board_platform import board_platform
+from predictor.emulation.renode import console as renode_console
+from predictor.emulation.renode.machine import RenodeMachine
+from predictor.emulation.unicorn.machine import UnicornMachine
 from predictor.errors import EmulationError, MissingDependencyError
 
 HEAD = '#include "start.h"\n'
@@ -148,8 +148,8 @@ def test_complaints_are_errors(fake):
 
 def test_silence_and_death_are_errors(fake, monkeypatch, build_image):
     monkeypatch.setenv("FAKE_STUCK", "1")
-    monkeypatch.setattr("predictor.emulation.renode_machine.COMMAND_TIMEOUT_S", 0.5)
-    monkeypatch.setattr("predictor.emulation.renode_console._QUIT_TIMEOUT_S", 0.2)
+    monkeypatch.setattr("predictor.emulation.renode.machine.COMMAND_TIMEOUT_S", 0.5)
+    monkeypatch.setattr("predictor.emulation.renode.console._QUIT_TIMEOUT_S", 0.2)
     machine = RenodeMachine(board_platform(find_board("f446re")))
     machine.load_elf(build_image(HELLO))
     with pytest.raises(EmulationError, match="does not answer to `emulation RunFor"):

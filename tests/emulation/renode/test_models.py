@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 
 from predictor.boards.board import find_board, shipped_boards
-from predictor.emulation import renode_console
-from predictor.emulation.firmware_build import build
-from predictor.emulation.model_run import ModelRun, RunOptions, run_model
+from predictor.emulation.renode import console as renode_console
+from predictor.firmware.build import build
 from predictor.model.builder import ModelBuilder
 from predictor.model.example_models import EXAMPLE_MODELS
 from predictor.model.tflite_reader import read_graph
-from predictor.report.prediction import Options, predict_graph
+from predictor.prediction import Options, predict_graph
+from predictor.proof.model_run import ModelRun, RunOptions, run_model
 from tests.emulation.renode.test_driver import put_on_path
 from tests.shared_data import MODELS, needs_shared
 

@@ -11,9 +11,9 @@ from xml.etree import ElementTree
 import pytest
 
 from predictor.boards.board import shipped_boards
-from predictor.emulation.firmware_build import build, write_firmware
-from predictor.emulation.flash_blob import model_blobs
-from predictor.emulation.platforms import platforms_folder
+from predictor.emulation.platform.board_platform import platforms_folder
+from predictor.firmware.build import build, write_firmware
+from predictor.firmware.flash_blob import model_blobs
 from predictor.model.example_models import ds_cnn
 
 BOARDS = [board.name for board in shipped_boards()]

@@ -1,0 +1,1 @@
+"""What a network costs: exactly, and as an expectation over decisions."""

@@ -1,0 +1,1 @@
+"""What is searched: decision nodes, supernets and their backbones."""

@@ -1,0 +1,28 @@
+"""Backbones: functions that build a supernet from a recipe's table."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+from nas.space.supernet import Supernet
+from predictor.errors import UsageError
+
+BACKBONES = ("ds_cnn", "mobilenet_v2")
+
+
+def build_supernet(
+    table: dict[str, Any], input_shape: tuple[int, int, int], classes: int
+) -> Supernet:
+    """The supernet that a recipe's ``backbone`` table describes.
+
+    Raises:
+        UsageError: unknown backbone, unknown key or a value that makes no network.
+    """
+    options = dict(table)
+    name = options.pop("name", None)
+    if name not in BACKBONES:
+        raise UsageError(f"unknown backbone {name!r}; known: {', '.join(BACKBONES)}")
+    module = import_module(f"nas.space.backbones.{name}")
+    supernet: Supernet = module.build(options, input_shape, classes)
+    return supernet

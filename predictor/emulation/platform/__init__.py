@@ -1,0 +1,1 @@
+"""What a platform file says of a board."""

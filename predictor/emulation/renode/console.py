@@ -1,0 +1,215 @@
+"""Renode's monitor as a conversation: one command in, its output back.
+
+Two ways lead to a monitor: the ``renode`` command with its console on pipes, and a worker process
+that has loaded the Python package pyrenode3. Either is a process of its own, in a session of its
+own, that ends with :meth:`RenodeConsole.close` whatever has happened.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import json
+import os
+import queue
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from predictor.errors import EmulationError, MissingDependencyError
+
+START_TIMEOUT_S = 120.0
+"""Renode takes some seconds to start; more on a busy machine."""
+COMMAND_TIMEOUT_S = 60.0
+_QUIT_TIMEOUT_S = 5.0
+_MARKER = 0x5EED5EED
+"""The emulation's seed: asking for it after a command marks the end of that command's output."""
+_PROMPTS = re.compile(r"^(?:\([^()]*\) )*")
+_COMPLAINTS = (
+    "There was an error executing command",
+    "No such command or device",
+    "No such variable",
+    "Could not",
+    "Errors during compilation",
+    "Bad parameters",
+)
+INSTALL_HINT = (
+    "Renode is not installed: get it from https://renode.io, with its command `renode` on the "
+    "path, or install the Python package pyrenode3; `--backend unicorn` needs neither"
+)
+
+
+class RenodeConsole(ABC):
+    """A running Renode.
+
+    Raises (all methods): EmulationError where Renode complains, ends or does not answer in time.
+    """
+
+    def __init__(self, command: Sequence[str], environment: dict[str, str] | None = None) -> None:
+        self._process = subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            env={**os.environ, **(environment or {})},
+            encoding="utf-8",
+            errors="replace",
+            start_new_session=True,
+        )
+        self._lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def _read(self) -> None:
+        assert self._process.stdout is not None
+        with contextlib.suppress(ValueError):  # closed while a child of Renode's held the pipe
+            for line in self._process.stdout:
+                self._lines.put(line)
+        self._lines.put(None)
+
+    @abstractmethod
+    def execute(self, command: str, timeout_s: float = COMMAND_TIMEOUT_S) -> str:
+        """Runs a monitor command and returns what it prints."""
+
+    def number(self, command: str) -> int:
+        """Runs a command that prints one number."""
+        found = re.findall(r"\b(0x[0-9A-Fa-f]+|\d+)\b", self.execute(command))
+        if not found:
+            raise EmulationError(f"Renode gives no number for `{command}`")
+        return int(found[-1], 0)
+
+    def _send(self, text: str) -> None:
+        assert self._process.stdin is not None
+        try:
+            self._process.stdin.write(text + "\n")
+            self._process.stdin.flush()
+        except (BrokenPipeError, ValueError) as error:
+            raise EmulationError(f"Renode has ended: {self._last_words()}") from error
+
+    def _next_line(self, command: str, deadline: float) -> str:
+        try:
+            line = self._lines.get(timeout=max(0.0, deadline - time.monotonic()))
+        except queue.Empty:
+            raise EmulationError(f"Renode does not answer to `{command}`") from None
+        if line is None:
+            raise EmulationError(f"Renode ended at `{command}`: {self._last_words()}")
+        return line
+
+    def _last_words(self) -> str:
+        words: list[str] = []
+        while not self._lines.empty():
+            words.append((self._lines.get() or "").strip())
+        return " ".join(filter(None, words[-5:])) or "without a word"
+
+    def close(self) -> None:
+        """Ends the process, by force if it does not go."""
+        process = self._process
+        if process.poll() is None:
+            try:
+                self._send("quit")
+                process.wait(_QUIT_TIMEOUT_S)
+            except (EmulationError, subprocess.TimeoutExpired):
+                self.kill()
+        self._reader.join(_QUIT_TIMEOUT_S)
+        for stream in (process.stdin, process.stdout):
+            if stream is not None:
+                with contextlib.suppress(OSError):  # what was not sent any more
+                    stream.close()
+
+    @contextlib.contextmanager
+    def _killed_on_error(self) -> Iterator[None]:
+        """For the start, before the caller has anything to close."""
+        try:
+            yield
+        except BaseException:
+            self.kill()
+            raise
+
+    def kill(self) -> None:
+        """Ends the process and what it has started, at once."""
+        if self._process.poll() is None:
+            os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait()
+
+
+class CommandConsole(RenodeConsole):
+    """The ``renode`` command, its monitor on pipes."""
+
+    def __init__(self, program: str) -> None:
+        # With --console the monitor answers on the pipes; -P -1 keeps it from opening a port.
+        options = ["--disable-gui", "--console", "--plain", "--hide-log", "-P", "-1"]
+        super().__init__([program, *options])
+        with self._killed_on_error():
+            self._send(f"emulation SetSeed {_MARKER}")
+            self._answer(START_TIMEOUT_S, "start")
+
+    def execute(self, command: str, timeout_s: float = COMMAND_TIMEOUT_S) -> str:
+        self._send(command)
+        output = self._answer(timeout_s, command)
+        if any(complaint in output for complaint in _COMPLAINTS):
+            raise EmulationError(f"Renode refuses `{command}`: {output.strip()}")
+        return output
+
+    def _answer(self, timeout_s: float, command: str) -> str:
+        """Lines up to the marker, without prompts and without the echo of commands."""
+        self._send("emulation GetSeed")
+        deadline = time.monotonic() + timeout_s
+        output: list[str] = []
+        while True:
+            line = _PROMPTS.sub("", self._next_line(command, deadline).strip("\r\n"))
+            if re.fullmatch(r"0x[0-9A-Fa-f]+", line.strip()) and int(line, 16) == _MARKER:
+                return "\n".join(output)
+            if line.strip() not in (command, "emulation GetSeed", ""):
+                output.append(line)
+
+
+class PythonConsole(RenodeConsole):
+    """pyrenode3 in a worker process; one process, because it cannot be loaded twice."""
+
+    def __init__(self) -> None:
+        roots = [str(Path(__file__).resolve().parents[3]), os.environ.get("PYTHONPATH", "")]
+        super().__init__(
+            [sys.executable, "-m", "predictor.emulation.renode.worker"],
+            {"PYTHONPATH": os.pathsep.join(filter(None, roots))},
+        )
+        with self._killed_on_error():
+            self.execute("version", START_TIMEOUT_S)
+
+    def execute(self, command: str, timeout_s: float = COMMAND_TIMEOUT_S) -> str:
+        self._send(json.dumps(command))
+        deadline = time.monotonic() + timeout_s
+        while True:
+            line = self._next_line(command, deadline)
+            if line.startswith('{"output"'):
+                break
+        answer = json.loads(line)
+        if answer["error"].strip():
+            raise EmulationError(f"Renode refuses `{command}`: {answer['error'].strip()}")
+        output: str = answer["output"]
+        return output
+
+
+def open_console() -> RenodeConsole:
+    """Starts Renode by whichever way is installed.
+
+    Raises:
+        MissingDependencyError: neither is.
+    """
+    program = shutil.which("renode")
+    if program is not None:
+        return CommandConsole(program)
+    if importlib.util.find_spec("pyrenode3") is not None:
+        return PythonConsole()
+    raise MissingDependencyError(INSTALL_HINT)
+
+
+def is_installed() -> bool:
+    """Whether ``open_console`` finds a Renode."""
+    return shutil.which("renode") is not None or importlib.util.find_spec("pyrenode3") is not None

@@ -1,0 +1,226 @@
+"""Runs one function on a Unicorn core: buffers in, registers and buffers out."""
+
+from __future__ import annotations
+
+import ctypes
+import mmap
+import struct
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from predictor.emulation.function_call import (
+    PAGE_BYTES,
+    Argument,
+    Buffer,
+    CallResult,
+    PlacedBuffer,
+    filled,
+    marshal,
+    place_buffers,
+)
+from predictor.emulation.machine import Fault, FaultKind
+from predictor.emulation.unicorn.access_trace import READABLE, WRITABLE, BoundsChecker
+from predictor.emulation.unicorn.core_devices import SystemControl
+from predictor.emulation.unicorn.fault_report import RawFault
+from predictor.errors import EmulationError
+
+if TYPE_CHECKING:
+    from predictor.emulation.unicorn.core import UnicornCore
+
+WINDOW_BASE = 0x60000000
+"""External RAM in the Armv7-M memory map; the boards have nothing there."""
+RETURN_ADDRESS = 0x1FFF0000
+"""Holds the page that calls return to; unused code space of the boards."""
+_BREAKPOINT = b"\x00\xbe"
+_PRESERVED = range(4, 12)
+_PRESERVED_FLOATS = range(16, 32)
+
+
+class FunctionRunner:
+    """Calls functions of a core's program.
+
+    The program's data is set up once, as its start-up code would; functions keep what they leave
+    in their static variables from call to call.
+    """
+
+    def __init__(self, core: UnicornCore) -> None:
+        from unicorn.unicorn_const import UC_PROT_EXEC, UC_PROT_READ
+
+        self._core = core
+        core.engine.mem_map(RETURN_ADDRESS, PAGE_BYTES, UC_PROT_READ | UC_PROT_EXEC)
+        core.engine.mem_write(RETURN_ADDRESS, _BREAKPOINT)
+        self._stack = _stack_span(core)
+        if not core.has_booted:
+            self._set_up_data()
+
+    def _set_up_data(self) -> None:
+        """What start-up code does: copy .data, clear .bss, switch the FPU on."""
+        core = self._core
+        for segment in core.image.segments:
+            holder = core.memory.find(segment.run_address)
+            if holder is not None and not holder.is_read_only:
+                blank = bytes(segment.memory_bytes - len(segment.data))
+                core.memory.write(segment.run_address, segment.data + blank)
+        core.system.write(SystemControl.CPACR, 4, 0xF << 20)
+
+    def prepare(
+        self, name: str, arguments: Sequence[Argument], checks_bounds: bool
+    ) -> PreparedCall:
+        """Maps the buffers and points the core at a function."""
+        core = self._core
+        address = core.image.symbol(name)
+        placed = place_buffers(arguments, WINDOW_BASE)
+        addresses = {item.buffer: item.address for item in placed}
+        values = marshal(arguments, addresses, core.image.is_hard_float)
+        call = PreparedCall(core, name, placed, addresses, checks_bounds)
+        stack_pointer = (self._stack.stop - len(values.stack)) & ~7
+        core.memory.write(stack_pointer, values.stack)
+        core.start_at(address, stack_pointer)
+        core.counter.state.stack_limit = self._stack.start
+        self._set_registers(values.core, values.floats)
+        core.counter.state.stop_address = RETURN_ADDRESS
+        return call
+
+    def _set_registers(self, core_values: Sequence[int], float_values: Sequence[int]) -> None:
+        from unicorn import arm_const as arm
+
+        engine = self._core.engine
+        for number in range(13):
+            value = core_values[number] if number < len(core_values) else _marker(number)
+            engine.reg_write(arm.UC_ARM_REG_R0 + number, value)
+        for number in range(32):
+            value = float_values[number] if number < len(float_values) else _marker(number)
+            engine.reg_write(arm.UC_ARM_REG_S0 + number, value)
+        engine.reg_write(arm.UC_ARM_REG_LR, RETURN_ADDRESS | 1)
+
+
+def _stack_span(core: UnicornCore) -> range:
+    """The end of RAM, from behind the program's data on."""
+    memories = [item.memory for item in core.memory.mapped if not item.is_executable]
+    begin = end = max(memory.end for memory in memories)
+    for memory in sorted(memories, key=lambda memory: -memory.end):
+        if memory.end == begin:
+            begin = memory.base
+    ends = [segment.run_address + segment.memory_bytes for segment in core.image.segments]
+    return range(max((used for used in ends if begin <= used <= end), default=begin), end)
+
+
+def _marker(number: int) -> int:
+    """What a register holds that no argument stands in."""
+    return 0xC0DE0000 + number
+
+
+class PreparedCall:
+    """One call's buffers; ``finish`` must be called once, whatever has happened."""
+
+    def __init__(
+        self,
+        core: UnicornCore,
+        name: str,
+        placed: Sequence[PlacedBuffer],
+        addresses: Mapping[Buffer, int],
+        checks_bounds: bool,
+    ) -> None:
+        self._core = core
+        self._name = name
+        self._placed = tuple(placed)
+        self._start_instructions = core.instructions
+        self._hosts: list[tuple[PlacedBuffer, mmap.mmap]] = []
+        for item in placed:
+            host = mmap.mmap(-1, max(1, -(-len(item.buffer.data) // PAGE_BYTES)) * PAGE_BYTES)
+            host[: len(item.buffer.data)] = filled(item, addresses)
+            self._map(item, host)
+            self._hosts.append((item, host))
+        self._checker = self._make_checker() if checks_bounds and placed else None
+
+    def _map(self, item: PlacedBuffer, host: mmap.mmap) -> None:
+        from unicorn.unicorn_const import UC_PROT_READ, UC_PROT_WRITE
+
+        permissions = UC_PROT_READ | (UC_PROT_WRITE if item.buffer.is_writable else 0)
+        pointer = ctypes.addressof(ctypes.c_char.from_buffer(host))
+        self._core.engine.mem_map_ptr(item.address, len(host), permissions, pointer)
+
+    def _make_checker(self) -> BoundsChecker:
+        last = self._placed[-1]
+        allowed = np.zeros(last.end + PAGE_BYTES - WINDOW_BASE, dtype=np.uint8)
+        for item in self._placed:
+            bits = READABLE | (WRITABLE if item.buffer.is_writable else 0)
+            allowed[item.address - WINDOW_BASE : item.end - WINDOW_BASE] = bits
+        return BoundsChecker(self._core.engine, self._core.counter, WINDOW_BASE, allowed)
+
+    def fault(self, found: Fault | None) -> Fault | None:
+        """The fault of the call; an access outside a buffer is told in terms of the buffers."""
+        violation = self._checker.violation if self._checker is not None else None
+        if violation is not None:
+            verb = "write" if violation.is_write else "read"
+            what = f"{verb} of {violation.size_bytes} bytes at {violation.address:#010x}"
+            message = f"{what}, {self._where(violation.address)}"
+            raw = RawFault(FaultKind.OUT_OF_BUFFER, message, violation.address)
+            return self._core.reporter.fault(raw, violation.pc)
+        if found is not None and found.address is not None and found.address >= WINDOW_BASE:
+            what = found.message.split(",")[0]
+            raw = RawFault(
+                FaultKind.OUT_OF_BUFFER, f"{what}, {self._where(found.address)}", found.address
+            )
+            return self._core.reporter.fault(raw, found.location.address)
+        return found
+
+    def _where(self, address: int) -> str:
+        """An address in terms of the nearest buffer."""
+        nearest = min(
+            self._placed,
+            key=lambda item: max(item.address - address, address - item.end + 1, 0),
+            default=None,
+        )
+        if nearest is None:
+            return "where no buffer is"
+        name, size = nearest.buffer.name, len(nearest.buffer.data)
+        if address >= nearest.end:
+            return f"{address - nearest.end} bytes past the end of {name} ({size} bytes)"
+        if address < nearest.address:
+            return f"{nearest.address - address} bytes before {name} ({size} bytes)"
+        if not nearest.buffer.is_writable:
+            return f"in {name}, which is read-only"
+        return f"which reaches past the end of {name} ({size} bytes)"
+
+    def result(self) -> CallResult:
+        """Registers and buffers after the return.
+
+        Raises:
+            EmulationError: the function broke the procedure call standard.
+        """
+        from unicorn import arm_const as arm
+
+        core = self._core
+        self._check_preserved()
+        single = struct.pack("<I", core.engine.reg_read(arm.UC_ARM_REG_S0))
+        return CallResult(
+            r0=core.engine.reg_read(arm.UC_ARM_REG_R0),
+            r1=core.engine.reg_read(arm.UC_ARM_REG_R1),
+            s0=struct.unpack("<f", single)[0],
+            instructions=core.instructions - self._start_instructions,
+            contents={item.buffer: host[: len(item.buffer.data)] for item, host in self._hosts},
+        )
+
+    def _check_preserved(self) -> None:
+        from unicorn import arm_const as arm
+
+        registers = {f"r{n}": (arm.UC_ARM_REG_R0 + n, _marker(n)) for n in _PRESERVED}
+        registers |= {f"s{n}": (arm.UC_ARM_REG_S0 + n, _marker(n)) for n in _PRESERVED_FLOATS}
+        registers["sp"] = (arm.UC_ARM_REG_SP, self._core.stack_top)
+        for name, (register, expected) in registers.items():
+            found = self._core.engine.reg_read(register)
+            if found != expected:
+                raise EmulationError(
+                    f"{self._name} returns with {name} changed from {expected:#010x} to "
+                    f"{found:#010x}; a function must preserve it (AAPCS32, 6.1)"
+                )
+
+    def finish(self) -> None:
+        """Unmaps the buffers."""
+        if self._checker is not None:
+            self._checker.remove()
+        for item, host in self._hosts:
+            self._core.engine.mem_unmap(item.address, len(host))

@@ -1,0 +1,1 @@
+"""Builds the TFLM firmware for a board and reads what it reports."""

@@ -1,0 +1,361 @@
+"""Builds the firmware of a board and combines it with a model.
+
+What is built is kept in a cache whose key holds compiler, sources, board and options; a second call
+returns at once. One runner image serves all models: the host writes the model into flash behind it
+(:mod:`predictor.firmware.flash_blob`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from predictor.boards.board import Board, find_board
+from predictor.errors import EmulationError, FlashOverflowError, OutputError
+from predictor.firmware.board_file import board_file
+from predictor.firmware.elf_image import ElfImage
+from predictor.firmware.flash_blob import model_blobs
+from predictor.firmware.kernel_sets import available_operators, select_library
+from predictor.firmware.op_resolver import operators_header, select_operators
+from predictor.firmware.shipped import shipped_folder
+from predictor.firmware.tflm_library import USER_REVISION, TflmLibrary
+from predictor.firmware.toolchain import (
+    PREFIX,
+    ProgressCallback,
+    Toolchain,
+    build_with_cmake,
+    cache_dir,
+    cache_entry,
+    find_toolchain,
+    run_logged,
+)
+
+DEFAULT_STACK_BYTES = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class FirmwareImage:
+    """A linked program for a board.
+
+    Args:
+        elf: the program; ``map`` the linker's map of it.
+        text_bytes: vectors, code and constants in flash.
+        data_bytes: initialised variables, in flash and RAM.
+        bss_bytes: other variables.
+        stack_bytes: RAM for the stack.
+        blob_address: where the host writes the model (or kernel cases) in flash.
+        blob_room_bytes: how much flash is left there.
+        free_ram_bytes: RAM for the arena and the runner's tables.
+        tflm_revision: revision of the linked TFLM; empty for the kernel runner.
+        kernels: its kernel set; empty for the kernel runner.
+    """
+
+    elf: Path
+    map: Path
+    board: str
+    text_bytes: int
+    data_bytes: int
+    bss_bytes: int
+    stack_bytes: int
+    blob_address: int
+    blob_room_bytes: int
+    free_ram_bytes: int
+    tflm_revision: str = ""
+    kernels: str = ""
+
+    @property
+    def flash_bytes(self) -> int:
+        """Flash that the program takes, without blobs."""
+        return self.text_bytes + self.data_bytes
+
+    @property
+    def is_packaged(self) -> bool:
+        """Whether TFLM is the packaged one, not the user's build."""
+        return not self.tflm_revision.startswith(USER_REVISION)
+
+
+def firmware_dir() -> Path:
+    """The firmware's sources."""
+    return shipped_folder("firmware")
+
+
+def build(
+    board: str | os.PathLike[str] | Board,
+    *,
+    operators: Iterable[str] | None = None,
+    tflm_dir: str | os.PathLike[str] | None = None,
+    kernels: str | None = None,
+    registers_builtin: bool = False,
+    stack_bytes: int = DEFAULT_STACK_BYTES,
+    progress: ProgressCallback = lambda text: None,
+) -> FirmwareImage:
+    """The runner for a board.
+
+    Args:
+        board: name, file or Board.
+        operators: names of the operators to link; None for all that this TFLM has.
+        tflm_dir: a TFLM source tree with the library that the user built in it; without it the
+            packaged sources with reference kernels are used.
+        kernels: kernel set that the library must have; None takes what it has. "ours" links the
+            project's own kernels beside a library with reference kernels.
+        registers_builtin: with "ours", whether builtin operators are registered with them;
+            otherwise only the custom operators of device models are.
+        stack_bytes: size of the stack, a multiple of 8.
+        progress: called with a line before each long step.
+
+    Raises:
+        MissingDependencyError: compiler, CMake or cargo is missing.
+        BoardError: the board's description lacks what the firmware needs.
+        UsageError: an operator that this TFLM does not have, or a wrong folder.
+        FlashOverflowError: it exceeds the board's flash.
+        EmulationError: a build step failed.
+    """
+    target = find_board(board)
+    toolchain = find_toolchain()
+    library = select_library(toolchain, target.core.name, tflm_dir, kernels, progress)
+    available = available_operators(library, registers_builtin)
+    header = operators_header(select_operators(available, operators))
+    variables = runner_variables(library, stack_bytes)
+    folder = _build_cached(toolchain, target, variables, {"operators.h": header}, (), progress)
+    return _image(folder, "runner", target, library)
+
+
+def build_kernel_runner(
+    board: str | os.PathLike[str] | Board,
+    *,
+    sources: Sequence[Path] = (),
+    include_dirs: Sequence[Path] = (),
+    stack_bytes: int = DEFAULT_STACK_BYTES,
+    progress: ProgressCallback = lambda text: None,
+) -> FirmwareImage:
+    """The kernel runner for a board, with further kernels.
+
+    Args:
+        sources: C files with kernels and their REGISTER_KERNEL lines.
+        include_dirs: where these find their headers.
+
+    Raises: as :func:`build`.
+    """
+    target = find_board(board)
+    variables = {
+        "KERNEL_SOURCES": ";".join(str(path.resolve()) for path in sources),
+        "KERNEL_INCLUDE_DIRS": ";".join(str(path.resolve()) for path in include_dirs),
+        "STACK_BYTES": str(stack_bytes),
+    }
+    inputs = [*sources, *(file for folder in include_dirs for file in sorted(folder.rglob("*.h")))]
+    folder = _build_cached(find_toolchain(), target, variables, {}, inputs, progress)
+    return _image(folder, "kernel_runner", target, None)
+
+
+@dataclass(frozen=True, slots=True)
+class FirmwareFiles:
+    """A firmware with its model as files: for debuggers (elf), programmers (hex, bin), and the
+    linker's map. ``model`` is the model alone, to put behind a firmware without one.
+    ``flash_bytes`` is what the board's flash holds with program and model."""
+
+    elf: Path
+    hex: Path
+    bin: Path
+    map: Path
+    model: Path
+    image: FirmwareImage
+    flash_bytes: int
+
+
+def write_firmware(
+    model: bytes,
+    board: str | os.PathLike[str] | Board,
+    out_dir: str | os.PathLike[str],
+    *,
+    operators: Iterable[str] | None = None,
+    tflm_dir: str | os.PathLike[str] | None = None,
+    kernels: str | None = None,
+    registers_builtin: bool = False,
+    arena_bytes: int = 0,
+    inputs: Iterable[bytes] = (),
+    repeats: int = 1,
+    stack_bytes: int = DEFAULT_STACK_BYTES,
+    progress: ProgressCallback = lambda text: None,
+) -> FirmwareFiles:
+    """Writes the runner with a model linked in behind it.
+
+    Args:
+        model: content of the .tflite file.
+        out_dir: folder for ``<board>.elf``, ``.hex``, ``.bin``, ``.map`` and ``.model``; made if
+            missing.
+        arena_bytes: size of the arena; 0 takes all RAM that is left.
+        inputs: for each run, the bytes of all input tensors in order; none: the runner makes one.
+        repeats: how often each input is run.
+
+    Raises: as :func:`build`; OutputError if the files cannot be written.
+    """
+    target = find_board(board)
+    toolchain = find_toolchain()
+    library = select_library(toolchain, target.core.name, tflm_dir, kernels, progress)
+    available = available_operators(library, registers_builtin)
+    header = operators_header(select_operators(available, operators))
+    blob = model_blobs(model, inputs, arena_bytes, repeats)
+    progress(f"linking the model for {target.name}")
+    with tempfile.TemporaryDirectory(prefix="mcu-predictor-") as name:
+        work = Path(name)
+        (work / "model.blob").write_bytes(blob)
+        variables = runner_variables(library, stack_bytes) | {"BLOB": str(work / "model.blob")}
+        key = _key(toolchain, target, variables, {"operators.h": header}, [work / "model.blob"])
+        _compile(toolchain, work, key, target, variables, {"operators.h": header})
+        image = _image(work, "runner", target, library)
+        flash_bytes = image.flash_bytes + len(blob)
+        return _write_files(image, target, flash_bytes, Path(out_dir))
+
+
+def _write_files(
+    image: FirmwareImage, board: Board, flash_bytes: int, out_dir: Path
+) -> FirmwareFiles:
+    work = image.elf.parent
+    produced = {"elf": image.elf, "map": image.map, "model": work / "model.blob"}
+    for suffix, form in (("hex", "ihex"), ("bin", "binary")):
+        produced[suffix] = work / f"runner.{suffix}"
+        command = [f"{PREFIX}objcopy", "-O", form, str(image.elf), str(produced[suffix])]
+        run_logged(command, work / "objcopy.log", f"converting the firmware to {form}")
+    try:
+        out_dir.mkdir(parents=True, exist_ok=True)
+        written = {}
+        for suffix, path in produced.items():
+            written[suffix] = out_dir / f"{board.name}.{suffix}"
+            partial = out_dir / f".{board.name}.{suffix}.partial"
+            shutil.copyfile(path, partial)
+            partial.replace(written[suffix])
+    except OSError as error:
+        raise OutputError(f"cannot write the firmware to {out_dir}: {error.strerror}") from error
+    return FirmwareFiles(image=image, flash_bytes=flash_bytes, **written)
+
+
+def runner_variables(library: TflmLibrary, stack_bytes: int) -> dict[str, str]:
+    """CMake variables of the runner on a TFLM library."""
+    return {
+        "TFLM_LIBRARY": str(library.archive),
+        "TFLM_INCLUDE_DIRS": ";".join(map(str, library.include_dirs)),
+        "TFLM_REVISION": library.revision,
+        "TFLM_KERNELS": library.kernels,
+        "MN_KERNELS_DIR": "" if library.ours is None else str(library.ours.folder),
+        "MN_KERNELS_LIBRARY": "" if library.ours is None else str(library.ours.archive),
+        "STACK_BYTES": str(stack_bytes),
+    }
+
+
+def _build_cached(
+    toolchain: Toolchain,
+    board: Board,
+    variables: dict[str, str],
+    generated: dict[str, str],
+    inputs: Iterable[Path],
+    progress: ProgressCallback,
+) -> Path:
+    key = _key(toolchain, board, variables, generated, inputs)
+    folder = cache_dir() / "firmware" / f"{board.name}-{key}"
+    if not folder.is_dir():
+        progress(f"building firmware for {board.name}")
+        with cache_entry(folder) as entry:
+            _compile(toolchain, entry, key, board, variables, generated)
+    return folder
+
+
+def _key(
+    toolchain: Toolchain,
+    board: Board,
+    variables: dict[str, str],
+    generated: dict[str, str],
+    inputs: Iterable[Path],
+) -> str:
+    """Digest of all that the image depends on."""
+    digest = hashlib.sha256()
+    for text in (toolchain.version, board_file(board), *generated.values()):
+        digest.update(text.encode() + b"\0")
+    for name in sorted(variables):
+        digest.update(f"{name}={variables[name]}\0".encode())
+    sources = sorted(path for path in firmware_dir().rglob("*.*") if path.suffix != ".md")
+    for path in (*sources, *inputs):
+        digest.update(path.read_bytes() + b"\0")
+    return digest.hexdigest()[:16]
+
+
+def _compile(
+    toolchain: Toolchain,
+    folder: Path,
+    key: str,
+    board: Board,
+    variables: dict[str, str],
+    generated: dict[str, str],
+) -> None:
+    """Fills a folder with the programs, their maps and the log of the build."""
+    build = folder / "build"
+    build.mkdir()
+    compile_programs(toolchain, build, key, board, variables, generated)
+    for path in (*build.glob("*.elf"), *build.glob("*.map"), build / "build.log"):
+        shutil.move(path, folder / path.name)
+    shutil.rmtree(build)
+
+
+def compile_programs(
+    toolchain: Toolchain,
+    build: Path,
+    key: str,
+    board: Board,
+    variables: dict[str, str],
+    generated: dict[str, str],
+) -> None:
+    """Compiles the firmware in ``build``, where an earlier call's objects are used again.
+
+    Raises:
+        FlashOverflowError: the board's flash cannot hold it; EmulationError: a step failed.
+    """
+    for name, text in {"board.cmake": board_file(board), **generated}.items():
+        (build / name).write_text(text, encoding="utf-8")
+    source = firmware_dir()
+    try:
+        build_with_cmake(
+            toolchain,
+            source,
+            build,
+            source / "cmake" / "toolchain-arm-none-eabi.cmake",
+            BOARD_FILE=str(build / "board.cmake"),
+            OPERATORS_DIR=str(build),
+            FIRMWARE_ID=key,
+            **variables,
+        )
+    except EmulationError as error:
+        overflow = re.search(r"region `FLASH' overflowed by (\d+) bytes", str(error))
+        if overflow is None:
+            raise
+        raise FlashOverflowError(
+            f"the flash of {board.name} is {int(overflow[1]):,} bytes too small for the firmware"
+        ) from error
+
+
+def _image(folder: Path, program: str, board: Board, library: TflmLibrary | None) -> FirmwareImage:
+    elf = ElfImage(folder / f"{program}.elf")
+
+    def span(start: str, end: str) -> int:
+        return elf.symbol(end) - elf.symbol(start)
+
+    data_bytes = span("__data_start", "__data_end")
+    flash_base = board.spans("flash")[0].regions[0].base
+    return FirmwareImage(
+        elf=elf.path,
+        map=folder / f"{program}.map",
+        board=board.name,
+        text_bytes=elf.symbol("__blobs_start") - flash_base - data_bytes,
+        data_bytes=data_bytes,
+        bss_bytes=span("__bss_start", "__bss_end"),
+        stack_bytes=span("__stack_start", "__stack_end"),
+        blob_address=elf.symbol("__blobs_start"),
+        blob_room_bytes=span("__blobs_start", "__flash_end"),
+        free_ram_bytes=span("__free_ram_start", "__ram_end"),
+        tflm_revision=library.revision if library else "",
+        kernels=library.kernels if library else "",
+    )

@@ -1,0 +1,50 @@
+"""The project's own kernels as a static library for a core, built once and kept."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from predictor.firmware.shipped import shipped_folder
+from predictor.firmware.toolchain import (
+    ProgressCallback,
+    Toolchain,
+    build_with_cmake,
+    cache_dir,
+    cache_entry,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class KernelLibrary:
+    """``folder`` holds the sources with ``include/``, ``archive`` is the static library."""
+
+    folder: Path
+    archive: Path
+
+
+def kernel_library(
+    toolchain: Toolchain, firmware: Path, core: str, progress: ProgressCallback
+) -> KernelLibrary:
+    """The library for "cortex-m4" or "cortex-m7".
+
+    Raises:
+        EmulationError: the kernels are not installed or could not be built.
+    """
+    source = shipped_folder("kernels")
+    digest = hashlib.sha256(f"{toolchain.version} {core}".encode())
+    for path in (source / "CMakeLists.txt", *sorted(source.glob("*/*.[ch]"))):
+        digest.update(path.read_bytes() + b"\0")
+    folder = cache_dir() / "mn_kernels" / f"{core}-{digest.hexdigest()[:16]}"
+    if not folder.is_dir():
+        progress(f"building the kernels for {core} (once)")
+        with cache_entry(folder) as entry:
+            build = entry / "build"
+            build.mkdir()
+            toolchain_file = firmware / "cmake" / "toolchain-arm-none-eabi.cmake"
+            build_with_cmake(toolchain, source, build, toolchain_file, MN_CPU=core)
+            shutil.move(build / "libmn_kernels.a", entry / "libmn_kernels.a")
+            shutil.rmtree(build)
+    return KernelLibrary(source, folder / "libmn_kernels.a")

@@ -1,0 +1,1 @@
+"""The device model: a model's layers as custom operators of the project's own kernels."""

@@ -1,0 +1,1 @@
+"""The same model in less arena: problem, solvers, and the files that carry the plan."""

@@ -1,0 +1,315 @@
+"""The result of ``predict optimize``: the same model before and after, and its forms."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from predictor.boards.board import Board, find_board, shipped_boards
+from predictor.cost.instructions import work
+from predictor.cost.op_count import layers
+from predictor.memory.arena import PlannedBuffer
+from predictor.memory.deployment import smallest
+from predictor.memory.preparation import PreparedGraph
+from predictor.model.graph import Graph
+from predictor.model.tflite_reader import ModelSource, load_bytes, read_graph
+from predictor.model.tflite_writer import write_model
+from predictor.optimize import plan_cpsat
+from predictor.optimize.optimizer import Instructions, Optimized, OptimizeOptions, optimize
+from predictor.optimize.overlap import OperatorDistance
+from predictor.optimize.prepared_filters import prepared_operators, with_prepared_filters
+from predictor.prediction import (
+    DEFAULT_BOARD,
+    Prediction,
+    make_options,
+    on_board,
+    predict_graph,
+)
+from predictor.report.json_report import SCHEMA_VERSION, buffer_json
+
+
+@dataclass(frozen=True)
+class Optimization:
+    """A model before and after, on a board. ``content`` is the new file."""
+
+    optimized: Optimized
+    before: Prediction
+    after: Prediction
+    content: bytes
+
+    @property
+    def planned_bytes(self) -> tuple[int, int, int]:
+        """Height of the tensors' plan: before, after, and the best without overlap."""
+        found = self.optimized
+        return (
+            tensor_bytes(found.before.buffers),
+            tensor_bytes(found.after.buffers),
+            found.without_overlap_bytes,
+        )
+
+    @property
+    def extra_instructions_percent(self) -> float:
+        return percent(self.optimized, self.optimized.extra_instructions)
+
+    @property
+    def plan_flash_bytes(self) -> int:
+        """What the plan costs in flash: the growth of the file."""
+        return len(self.content) - self.before.graph.flatbuffer_bytes
+
+    @property
+    def prepared_filters(self) -> tuple[int, ...]:
+        """Operators of the main subgraph whose filter lies widened in flash."""
+        return prepared_operators(self.optimized.graph)
+
+    @property
+    def newly_fitting(self) -> tuple[Board, ...]:
+        """Shipped boards that the model fits only now."""
+        return tuple(
+            board
+            for board in shipped_boards()
+            if on_board(self.after, board).fits and not on_board(self.before, board).fits
+        )
+
+
+def percent(found: Optimized, instructions: float) -> float:
+    """Instructions in percent of those of the model before."""
+    return 100 * instructions / found.instructions if found.instructions else 0.0
+
+
+def tensor_bytes(buffers: Sequence[PlannedBuffer]) -> int:
+    """The end of the highest tensor of a plan, scratch buffers left out."""
+    return max((b.offset + b.size_bytes for b in buffers if b.tensor is not None), default=0)
+
+
+def optimize_model(
+    model: ModelSource,
+    board: str | os.PathLike[str] | Board = DEFAULT_BOARD,
+    settings: OptimizeOptions | None = None,
+    **options: Any,
+) -> Optimization:
+    """Finds the best memory plan of a model, given as a path or as the bytes of a file.
+
+    ``options`` are the fields of :class:`~predictor.prediction.Options`.
+
+    Raises:
+        ModelError: the file is not a model; RefusedError: TFLM refuses it.
+        BoardError, RevisionError, UsageError: unknown board, revision, kernels or option, or this
+            TFLM takes no offline plan.
+    """
+    chosen, made = find_board(board), make_options(**options)
+    path = None
+    if not isinstance(model, bytes | bytearray | memoryview):
+        path = os.fspath(model)
+        model = load_bytes(path)
+    content = bytes(model)
+    graph = read_graph(content)
+    settings = settings or OptimizeOptions()
+    digest = hashlib.sha256(content).hexdigest()
+    before = predict_graph(graph, chosen, made, path, content)
+
+    def plan(form: Graph) -> Optimized:
+        return optimize(form, before.revision, settings, digest, before.arena)
+
+    target = smallest(graph, before.revision)
+    found = plan(target)
+    if target is not graph:
+        found = with_prepared_filters(graph, found, plan)
+    new = write_model(found.graph)
+    return Optimization(
+        optimized=found,
+        before=before,
+        after=predict_graph(read_graph(new), chosen, made, content=new),
+        content=new,
+    )
+
+
+def instructions_of(core: str) -> Instructions:
+    """A count of instructions for :class:`OptimizeOptions` on a core."""
+
+    def count(prepared: PreparedGraph) -> list[float]:
+        return [item.instructions for item in work(prepared, core, layers(prepared))]
+
+    return count
+
+
+def picture(result: Optimization) -> str:
+    """The new memory plan as SVG."""
+    from predictor.report.html.plan import plan_of
+    from predictor.report.html.plan_picture import standalone_svg
+
+    name = os.path.basename(result.before.path) if result.before.path else "model"
+    return standalone_svg(plan_of(result.after), f"{name}: optimised memory plan under TFLM")
+
+
+def to_json(result: Optimization) -> dict[str, Any]:
+    """The result as JSON values; sizes are bytes."""
+    found = result.optimized
+    before, after, without = result.planned_bytes
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "model": {"path": result.before.path, "sha256": result.before.sha256},
+        "runtime": {
+            "revision": result.before.revision.name,
+            "commit": result.before.revision.commit,
+            "kernels": result.before.revision.kernels,
+        },
+        "planned_bytes": {"before": before, "after": after, "without_overlap": without},
+        "nonpersistent_bytes": _both(found, "nonpersistent_bytes"),
+        "arena_used_bytes": _both(found, "used_bytes"),
+        "arena_required_bytes": _both(found, "required_bytes"),
+        "optimal": found.is_optimal,
+        "gap_bytes": found.gap_bytes,
+        "solver_s": round(found.solver_s, 3),
+        "extra_instructions_percent": round(result.extra_instructions_percent, 2),
+        "steered_operators": list(found.steered),
+        "prepared_filters": list(result.prepared_filters),
+        "trade": [
+            {
+                "nonpersistent_bytes": point.height_bytes,
+                "extra_instructions_percent": round(percent(found, point.extra_instructions), 2),
+                "steered_operators": list(point.steered),
+            }
+            for point in found.trade
+        ],
+        "order": list(found.origin.order),
+        "plan_flash_bytes": result.plan_flash_bytes,
+        "operators": [_operator(item) for item in found.distances],
+        "plan": [buffer_json(buffer) for buffer in found.after.buffers],
+        "board": result.after.board.name,
+        "fits": {"before": result.before.fits, "after": result.after.fits},
+        "newly_fitting_boards": [board.name for board in result.newly_fitting],
+    }
+
+
+def _both(found: Optimized, name: str) -> dict[str, int]:
+    return {"before": getattr(found.before, name), "after": getattr(found.after, name)}
+
+
+def _operator(item: OperatorDistance) -> dict[str, Any]:
+    return {
+        "index": item.index,
+        "subgraph": item.subgraph_index,
+        "operator": item.operator,
+        "distance_bytes": item.distance_bytes,
+        "rule": item.rule,
+    }
+
+
+def report(result: Optimization) -> RenderableType:
+    """The result for terminals."""
+    found = result.optimized
+    parts: list[RenderableType] = [_headline(result), Text(), _table(result)]
+    if found.origin.distances:
+        parts += [Text(), _distances(found)]
+    if len(found.trade) > 1:
+        parts += [Text(), _trade(found)]
+    return Group(*parts, *_notes(result))
+
+
+def _headline(result: Optimization) -> Text:
+    before, after = result.optimized.before.required_bytes, result.optimized.after.required_bytes
+    name = os.path.basename(result.before.path) if result.before.path else "model"
+    revision = result.before.revision
+    share = f"{100 * (before - after) / before:.1f} %" if before else "0 %"
+    return Text.assemble(
+        (f"{share} less arena", "bold green") if after < before else ("nothing to gain", "bold"),
+        f"  {name}: {before:,} -> {after:,} bytes\n",
+        (f"TFLM {revision.name}, {revision.kernels} kernels", "dim"),
+    )
+
+
+def _table(result: Optimization) -> Table:
+    found = result.optimized
+    table = Table(box=None, padding=(0, 1))
+    table.add_column("")
+    for heading in ("before B", "after B", "saved"):
+        table.add_column(heading, justify="right")
+    planned = result.planned_bytes
+    rows = (
+        ("arena to set aside", found.before.required_bytes, found.after.required_bytes),
+        ("arena_used_bytes()", found.before.used_bytes, found.after.used_bytes),
+        ("  planned (head)", found.before.nonpersistent_bytes, found.after.nonpersistent_bytes),
+        ("    of it tensors", planned[0], planned[1]),
+        ("    without overlap", planned[0], planned[2]),
+        ("model file", result.before.graph.flatbuffer_bytes, len(result.content)),
+    )
+    for label, before, after in rows:
+        saved = f"{100 * (before - after) / before:.1f} %" if before else ""
+        table.add_row(label, f"{before:,}", f"{after:,}", saved)
+    return table
+
+
+def _titled_table(title: str) -> Table:
+    return Table(box=None, padding=(0, 1), title=title, title_justify="left", title_style="bold")
+
+
+def _distances(found: Optimized) -> Table:
+    table = _titled_table("operators whose output overlaps an input")
+    table.add_column("#", justify="right", style="dim")
+    table.add_column("operator")
+    for heading in ("distance B", "output B"):
+        table.add_column(heading, justify="right")
+    table.add_column("why it is safe", style="dim")
+    for item in found.distances:
+        if item.subgraph_index == 0 and item.index in found.origin.distances:
+            table.add_row(
+                str(item.index),
+                item.operator,
+                f"{item.distance_bytes:,}",
+                f"{item.output_bytes:,}",
+                item.rule,
+            )
+    return table
+
+
+def _trade(found: Optimized) -> Table:
+    table = _titled_table("what extra instructions buy")
+    for heading in ("extra instructions", "planned B"):
+        table.add_column(heading, justify="right")
+    table.add_column("dilated operators", style="dim")
+    for point in found.trade:
+        table.add_row(
+            f"{percent(found, point.extra_instructions):.1f} %",
+            f"{point.height_bytes:,}",
+            ", ".join(map(str, point.steered)),
+        )
+    return table
+
+
+def _notes(result: Optimization) -> list[Text]:
+    found = result.optimized
+    lines = []
+    if found.is_optimal:
+        limit = "" if found.options.max_slowdown is None else " with so few extra instructions"
+        proof = f"the plan is proven to be the lowest{limit}"
+    elif found.solution.is_complete:
+        proof = f"no plan can be more than {found.gap_bytes:,} bytes lower"
+    else:
+        proof = f"the solver was stopped: a plan may be up to {found.gap_bytes:,} bytes lower"
+    lines.append(f"{proof} ({found.solver_s:.2f} s)")
+    if not found.is_optimal and not plan_cpsat.is_available():
+        lines.append('OR-tools finds and proves more: pip install "mcu-predictor[optimize]"')
+    if found.steered:
+        names = ", ".join(map(str, found.steered))
+        lines.append(
+            f"operators {names} get a dilation of 2, which means nothing for a 1x1 filter but lets "
+            f"CMSIS-NN finish one position after the other: about "
+            f"{result.extra_instructions_percent:.1f} % more instructions"
+        )
+    if result.prepared_filters:
+        names = ", ".join(map(str, result.prepared_filters))
+        lines.append(
+            f"depthwise filters of operators {names} are prepared: widened to 16 bits in flash "
+            "instead of in the arena at each call"
+        )
+    boards = ", ".join(board.name for board in result.newly_fitting)
+    if boards:
+        lines.append(f"fits now, but did not before: {boards}")
+    return [Text(), *(Text.assemble(("note  ", "dim"), line) for line in lines)]

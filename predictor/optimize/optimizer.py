@@ -1,0 +1,363 @@
+"""The same model with a better memory plan: offsets found ahead, kept in the file's metadata.
+
+``optimize`` solves the plan of a prepared model, writes it into a copy of the graph and predicts
+the arena of that copy like that of any other file: TFLM takes the offsets of tensors from the
+plan and places scratch buffers around them when it runs.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+
+from predictor.errors import UsageError
+from predictor.memory.arena import ArenaReport, PlannedBuffer, arena
+from predictor.memory.preparation import PreparedGraph
+from predictor.memory.revision import Revision
+from predictor.model.graph import Graph, Operator
+from predictor.model.metadata import (
+    OFFLINE_PLAN,
+    PLAN_ORIGIN,
+    PlanOrigin,
+    offline_plan_bytes,
+    plan_origin_bytes,
+)
+from predictor.operators.conv import steered_options
+from predictor.optimize.exact_planner import DEFAULT_TIME_LIMIT_S, solve
+from predictor.optimize.offline_plan import tensor_offsets, used_distances, without_plan
+from predictor.optimize.operator_order import best_order, with_order
+from predictor.optimize.overlap import (
+    OperatorDistance,
+    OverlapLevel,
+    allowed_overlaps,
+    distance_of,
+    plan_buffers,
+    planned_distance_of,
+)
+from predictor.optimize.plan_problem import ALIGNMENT, PlanProblem, Solution
+
+_UNKNOWN_EXTRA = 0.15
+"""Extra work of a steered operator where its instructions are not known: measured are from 0.10 at
+64 and more channels to 0.35 at 8."""
+
+_MAX_TRADE_POINTS = 8
+
+Instructions = Callable[[PreparedGraph], Sequence[float]]
+"""Instructions of each operator of a prepared model, in its order."""
+
+
+def count_macs(prepared: PreparedGraph) -> list[float]:
+    """Work in place of instructions, where nothing better is known."""
+    return [float(node.row.count(node.context).macs) for node in prepared.nodes]
+
+
+@dataclass(frozen=True)
+class OptimizeOptions:
+    """What an optimisation may do.
+
+    Attributes:
+        overlap: which overlaps are wanted.
+        time_limit_s: for each run of the solver.
+        max_slowdown: most extra instructions as a fraction of all, None for no limit.
+        instructions: tells what steering operators to other kernels costs.
+        reorder: whether operators may run in another order.
+    """
+
+    overlap: OverlapLevel = OverlapLevel.DIAGONAL
+    time_limit_s: float = DEFAULT_TIME_LIMIT_S
+    max_slowdown: float | None = None
+    instructions: Instructions = count_macs
+    reorder: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class TradePoint:
+    """A plan of ``height_bytes`` for which ``steered`` operators take extra instructions."""
+
+    height_bytes: int
+    extra_instructions: float
+    steered: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Optimized:
+    """A model before and after.
+
+    ``before`` is the arena of the file as it came, ``after`` that of ``graph``. ``solution`` is
+    the solver's plan with scratch buffers at places where they fit; TFLM places them itself.
+    ``without_overlap_bytes`` is the height of the tensors in the best plan without overlaps.
+    ``steered`` are operators of the main subgraph that got other options, which costs
+    ``extra_instructions`` of ``instructions``. ``trade`` are plans for fewer instructions, from
+    none extra to those of this plan.
+    """
+
+    graph: Graph
+    before: ArenaReport
+    after: ArenaReport
+    solution: Solution
+    without_overlap_bytes: int
+    options: OptimizeOptions
+    steered: tuple[int, ...]
+    instructions: float
+    extra_instructions: float
+    trade: tuple[TradePoint, ...]
+    solver_s: float
+    origin: PlanOrigin = field(repr=False)
+
+    @property
+    def is_better(self) -> bool:
+        """Whether the arena became smaller."""
+        return _need(self.after) < _need(self.before)
+
+    @cached_property
+    def distances(self) -> tuple[OperatorDistance, ...]:
+        """What is known of each operator of the new model, in its order."""
+        return tuple(map(distance_of, self.after.prepared.nodes))
+
+    @property
+    def gap_bytes(self) -> int:
+        """How much lower a plan may be at most, as far as is known."""
+        return max(0, self.after.nonpersistent_bytes - self.solution.bound_bytes)
+
+    @property
+    def is_optimal(self) -> bool:
+        return self.gap_bytes == 0 and self.solution.is_complete
+
+
+def _need(report: ArenaReport) -> tuple[int, int]:
+    return report.required_bytes, report.used_bytes
+
+
+def optimize(
+    graph: Graph,
+    revision: Revision,
+    options: OptimizeOptions | None = None,
+    original_sha256: str = "",
+    before: ArenaReport | None = None,
+) -> Optimized:
+    """Finds the best memory plan of a model for a TFLM and a kernel set.
+
+    Args:
+        original_sha256: digest of the file that the user has.
+        before: the arena of that file, where it is another than the model's.
+
+    Raises:
+        RefusedError: TFLM refuses the model.
+        UsageError: this TFLM takes no offline plan.
+    """
+    options = options or OptimizeOptions()
+    start = time.monotonic()
+    plain = without_plan(graph)
+    report = arena(plain, revision)
+    if before is None:
+        before = report if plain is graph else arena(graph, revision)
+    apart = PlanProblem(plan_buffers(report.buffers))
+    no_overlap = solve(apart, options.time_limit_s)
+    best = _solved(_Task(plain, report, options), no_overlap)
+    order = None
+    if options.reorder and not best.solution.is_interrupted:
+        order = best_order(report, options.overlap)
+    if order is not None:
+        moved = with_order(plain, order)
+        other = _solved(_Task(moved, arena(moved, revision), options, order))
+        best = min(best, other, key=lambda item: (item.solution.height_bytes, item.price))
+    changed, after, origin = _written(best, original_sha256)
+    if _need(after) > _need(report):
+        # TFLM may place several scratch buffers of an operator higher than the solver.
+        changed, after = plain, report
+    return Optimized(
+        graph=changed,
+        before=before,
+        after=after,
+        solution=best.solution,
+        without_overlap_bytes=apart.tensor_bytes(no_overlap.offsets),
+        options=options,
+        steered=best.steered,
+        instructions=best.task.instructions,
+        extra_instructions=best.price,
+        trade=_trade(best),
+        solver_s=time.monotonic() - start,
+        origin=origin,
+    )
+
+
+def _trade(best: _Solved) -> tuple[TradePoint, ...]:
+    """The best plan and those for ever fewer instructions, the cheapest first."""
+    points = [TradePoint(best.solution.height_bytes, best.price, best.steered)]
+    deadline = time.monotonic() + best.task.options.time_limit_s
+    while points[0].extra_instructions > 0 and len(points) < _MAX_TRADE_POINTS:
+        limit_s = deadline - time.monotonic()
+        if limit_s <= 0 or best.solution.is_interrupted:
+            break
+        budget = int(points[0].extra_instructions) - 1
+        solved = _solved(best.task, max_price=budget, time_limit_s=limit_s)
+        points.insert(0, TradePoint(solved.solution.height_bytes, solved.price, solved.steered))
+    return tuple(points)
+
+
+@dataclass(frozen=True, slots=True)
+class _Solved:
+    """A plan of a model with the operators in one order."""
+
+    task: _Task
+    solution: Solution
+    steered: tuple[int, ...]
+    price: int
+
+
+def _solved(
+    task: _Task,
+    known: Solution | None = None,
+    max_price: int | None = None,
+    time_limit_s: float | None = None,
+) -> _Solved:
+    """The best plan, not worse than one that is known for the model as it is."""
+    options, problem = task.options, task.problem()
+    limit_s = options.time_limit_s if time_limit_s is None else time_limit_s
+    if known is not None and known.is_interrupted:
+        limit_s = 0.0  # whoever stops the solver wants what it has, not its next run
+    if known is not None:
+        known = replace(known, offsets=task.extended(known.offsets))
+    if max_price is None and options.max_slowdown is not None:
+        max_price = int(options.max_slowdown * task.instructions)
+    solution = solve(problem, limit_s, max_price, start=known)
+    steered = tuple(task.candidates[choice].index for choice in sorted(solution.chosen))
+    if known is not None and known.is_interrupted:
+        solution = replace(solution, is_interrupted=True)
+    return _Solved(task, solution, steered, problem.price(solution.chosen))
+
+
+@dataclass(frozen=True, slots=True)
+class _Candidate:
+    """An operator that may be steered, and what that costs."""
+
+    index: int
+    price: int
+
+
+class _Task:
+    """One model to be planned: as it is, and with all steerable operators steered."""
+
+    def __init__(
+        self,
+        graph: Graph,
+        report: ArenaReport,
+        options: OptimizeOptions,
+        order: tuple[int, ...] = (),
+    ) -> None:
+        self.graph = graph
+        self.report = report
+        self.options = options
+        self.order = order
+        self.variant = report
+        self.candidates: list[_Candidate] = []
+        counts = options.instructions(report.prepared)
+        self.instructions = sum(counts)
+        if options.overlap is OverlapLevel.DIAGONAL:
+            self._find_candidates(counts)
+
+    def _find_candidates(self, counts: Sequence[float]) -> None:
+        """Steerable operators whose output may then overlap, but may not as it is."""
+        changed = {}
+        for node in self.report.prepared.nodes:
+            context = node.context
+            if context.subgraph.index or context.scratch_bytes:
+                continue
+            options = steered_options(context)
+            if options is not None and not _overlaps(planned_distance_of(node)):
+                changed[context.op.index] = options
+        if not changed:
+            return
+        revision = self.report.prepared.revision
+        self.variant = arena(with_options(self.graph, changed), revision)
+        steered_counts = self.options.instructions(self.variant.prepared)
+        for node, old, new in zip(self.variant.prepared.nodes, counts, steered_counts, strict=True):
+            index = node.context.op.index
+            in_main = not node.context.subgraph.index
+            if in_main and index in changed and _overlaps(planned_distance_of(node)):
+                extra = new - old if new > old else old * _UNKNOWN_EXTRA
+                self.candidates.append(_Candidate(index, max(1, round(extra))))
+
+    def problem(self) -> PlanProblem:
+        """Tensors and scratch buffers of the variant; what only steering brings is a choice."""
+        choice_of = {item.index: choice for choice, item in enumerate(self.candidates)}
+        buffers = [
+            item._replace(choice=choice_of.get(self._scratch_owner(buffer)))
+            for item, buffer in zip(
+                plan_buffers(self.variant.buffers), self.variant.buffers, strict=True
+            )
+        ]
+        writer = {tensor: op.index for op in self.graph.main.operators for tensor in op.outputs}
+        overlaps = []
+        for overlap in allowed_overlaps(self.variant, self.options.overlap):
+            tensor = self.variant.buffers[overlap.lower].tensor
+            owner = -1 if tensor is None else writer[tensor.index]
+            overlaps.append(overlap._replace(choice=choice_of.get(owner)))
+        return PlanProblem(buffers, overlaps, [item.price for item in self.candidates])
+
+    def _scratch_owner(self, buffer: PlannedBuffer) -> int:
+        """Index of the operator of the main subgraph whose scratch buffer it is, -1 for none."""
+        if buffer.operator_index is None or buffer.subgraph_index:
+            return -1
+        return buffer.operator_index
+
+    def extended(self, offsets: Sequence[int]) -> tuple[int, ...]:
+        """Offsets of the plain model's buffers for those of the variant."""
+        known = dict(zip(map(_key, self.report.buffers), offsets, strict=True))
+        return tuple(known.get(_key(buffer), 0) for buffer in self.variant.buffers)
+
+
+def _key(buffer: PlannedBuffer) -> tuple[int, int, int]:
+    """What names a buffer in all variants of a model. Candidates have no scratch of their own."""
+    if buffer.tensor is not None:
+        return buffer.subgraph_index, 0, buffer.tensor.index
+    return buffer.subgraph_index, 1, buffer.operator_index or 0
+
+
+def _overlaps(distance: OperatorDistance) -> bool:
+    """Whether an overlap of at least one unit of alignment is possible."""
+    return any(
+        distance.bounded(item) <= distance.output_bytes - ALIGNMENT for item in distance.overlaps
+    )
+
+
+def with_options(graph: Graph, options: Mapping[int, Mapping[str, object]]) -> Graph:
+    """The model with other options for operators of the main subgraph."""
+    operators: tuple[Operator, ...] = tuple(
+        replace(op, options=options[op.index]) if op.index in options else op
+        for op in graph.main.operators
+    )
+    main = replace(graph.main, operators=operators)
+    return replace(graph, subgraphs=(main, *graph.subgraphs[1:]))
+
+
+def _written(best: _Solved, original_sha256: str) -> tuple[Graph, ArenaReport, PlanOrigin]:
+    """The model with the plan in its metadata, its arena, and where the plan comes from.
+
+    Raises:
+        UsageError: this TFLM takes no offline plan.
+    """
+    task = best.task
+    revision = task.report.prepared.revision
+    operators = task.variant.prepared.graph.main.operators
+    graph = with_options(task.graph, {index: operators[index].options for index in best.steered})
+    offsets = tensor_offsets(graph, task.variant.buffers, best.solution.offsets)
+    metadata = {**graph.metadata, OFFLINE_PLAN: memoryview(offline_plan_bytes(offsets))}
+    after = arena(replace(graph, metadata=metadata), revision)
+    if not any(buffer.is_offline_planned for buffer in after.buffers) and after.buffers:
+        raise UsageError(
+            f"TFLM {revision.name} reads no offline memory plan; name another with --tflm"
+        )
+    origin = PlanOrigin(
+        kernels=revision.kernels,
+        tflm=revision.name,
+        commit=revision.commit,
+        original_sha256=original_sha256,
+        distances=used_distances(after),
+        steered=best.steered,
+        order=task.order,
+    )
+    metadata[PLAN_ORIGIN] = memoryview(plan_origin_bytes(origin))
+    return replace(graph, metadata=metadata), after, origin

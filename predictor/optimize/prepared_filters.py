@@ -1,0 +1,52 @@
+"""Which depthwise filters are worth preparing: those whose scratch buffers raise the plan."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from predictor.model.device.device_model import device_model, preparable
+from predictor.model.device.options import PREPARED_BITS
+from predictor.model.graph import Graph
+from predictor.optimize.optimizer import Optimized
+
+Plan = Callable[[Graph], Optimized]
+"""Optimises one form of the model."""
+
+
+def with_prepared_filters(graph: Graph, plain: Optimized, plan: Plan) -> Optimized:
+    """The smallest arena that prepared filters bring, with as few of them as it takes.
+
+    A prepared filter takes about twice its flash, so those that do not lower the arena are left as
+    they are: first with all of them, then without one after the other, the largest first.
+
+    Args:
+        graph: the model with builtin operators.
+        plain: its device model without prepared filters, optimised.
+    """
+    chosen = list(preparable(graph))
+    if not chosen or plain.solution.is_interrupted:
+        return plain
+    best = plan(device_model(graph, prepared=chosen))
+    if not _is_lower(best, plain):
+        return plain
+    main = graph.main
+    for index in sorted(chosen, key=lambda i: -main.tensors[main.operators[i].inputs[1]].elements):
+        if best.solution.is_interrupted:
+            break
+        fewer = [item for item in chosen if item != index]
+        found = plan(device_model(graph, prepared=fewer)) if fewer else plain
+        if not _is_lower(best, found):
+            best, chosen = found, fewer
+    return best
+
+
+def prepared_operators(graph: Graph) -> tuple[int, ...]:
+    """Operators of the main subgraph of a device model that have a prepared filter."""
+    ending = f"_W{PREPARED_BITS}"
+    return tuple(
+        op.index for op in graph.main.operators if op.is_custom and op.name.endswith(ending)
+    )
+
+
+def _is_lower(first: Optimized, second: Optimized) -> bool:
+    return first.after.required_bytes < second.after.required_bytes

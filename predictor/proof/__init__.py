@@ -1,0 +1,1 @@
+"""Runs of models in emulation, held against the host and against what was predicted."""
