@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from predictor.model.packing import unpack
+from predictor.model.device.packing import unpack
 
 from kernels.calls import Layer
 
