@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from predictor.model.device.packing import unpack
 
 from kernels.calls import Layer
+from predictor.model.device.packing import unpack
 
 
 def scale(values: np.ndarray, multiplier: np.ndarray, shift: np.ndarray) -> np.ndarray:
