@@ -3,31 +3,30 @@
 An output may begin D bytes below an input if no byte of the input is overwritten before its last
 read. A kernel is described as steps in their order: each reads from some byte of the input on and
 has, when it ends, written the output up to some byte. Of what a step reads only the first byte
-matters, of what was written only the end: D is the largest difference between the end of what is
-written and the first byte that a later step still reads. Nothing depends on data.
+matters, of what was written only the end: D is the largest difference between the end of what was
+written before a step and the first byte that it reads. Nothing depends on data.
+
+Both are sums of what each axis adds (image, row, column), and along an axis they rise evenly but at
+the border, where windows begin in the padding. So the difference is largest at an end of an axis or
+at its border, and only these positions are looked at: the work does not grow with the tensors.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import chain
+from math import gcd
 from typing import NamedTuple
-
-import numpy as np
-import numpy.typing as npt
 
 from predictor.model.geometry import padding_of
 from predictor.operators.context import NodeContext
 from predictor.operators.parsing import options_of
 
-Steps = npt.NDArray[np.int64]
-
-NOTHING = 1 << 62
-"""First element read by a step that reads nothing."""
-MAX_STEPS = 1 << 22
-MAX_CHANNELS = 1 << 16
-"""Kernels of more steps or channels are not looked at: the file is taken for hostile."""
+LONGEST_PERIOD = 4
+"""Outputs that a kernel finishes together, at most."""
+MOST_PLACES = 1 << 13
+"""More are not looked at; no real model has so many, as dilation would have to be huge."""
 
 
 class InputOverlap(NamedTuple):
@@ -47,17 +46,27 @@ OverlapRule = Callable[[NodeContext], Sequence[InputOverlap]]
 """The inputs that the output of an operator may overlap; none for kernels that are not known."""
 
 
-def distance(first_reads: Steps, write_ends: Steps) -> int:
-    """D of steps in their order of execution, in the unit of the arguments; never negative.
+class Place(NamedTuple):
+    """An output position, counted through all images, and the first input pixel it reads."""
+
+    image: int
+    row: int
+    column: int
+    position: int
+    pixel: int
+
+
+def ends(count: int, period: int, breaks: Sequence[int] = ()) -> list[int]:
+    """Those of ``count`` numbers between which what rises evenly cannot be largest.
 
     Args:
-        first_reads: the first element that each step reads, ``NOTHING`` for none.
-        write_ends: the element behind the last that each step writes.
+        period: what is looked at may hang on a number modulo this, too.
+        breaks: numbers from which on it rises in another way.
     """
-    if len(first_reads) < 2:
-        return 0
-    later = np.minimum.accumulate(first_reads[:0:-1])[::-1]
-    return max(0, int((write_ends[:-1] - later).max()))
+    found: set[int] = set()
+    for at in (0, count, *breaks):
+        found.update(range(max(0, at - 2 * period), min(count, at + 2 * period)))
+    return sorted(found)
 
 
 @dataclass(frozen=True)
@@ -77,86 +86,88 @@ class Windows:
     @property
     def positions(self) -> int:
         """Output positions of all images."""
-        return self.images * self.out_size[0] * self.out_size[1]
+        return self.images * self.positions_of_image
+
+    @property
+    def positions_of_image(self) -> int:
+        return self.out_size[0] * self.out_size[1]
 
     @property
     def output_elements(self) -> int:
         return self.positions * self.out_channels
 
-    def first_pixels(self) -> Steps:
-        """The first pixel in the window of each output position, NOTHING where all is padding."""
-        rows, columns = (self._first_inside(axis) for axis in (0, 1))
-        image = rows[:, None] * self.in_size[1] + columns[None, :]
-        image[(rows[:, None] == NOTHING) | (columns[None, :] == NOTHING)] = NOTHING
-        return self._all_images(image)
+    @property
+    def is_bounded(self) -> bool:
+        """Whether there are few places to look at, as there are in all real models."""
+        spread = 4 * LONGEST_PERIOD
+        rows, columns = (spread + len(self._border(axis, LONGEST_PERIOD)) for axis in (0, 1))
+        return min(self.images, spread) * rows * columns <= MOST_PLACES
 
-    def tap_pixels(self, tap: tuple[int, int]) -> Steps:
-        """The pixel under one tap of the window of each output position."""
-        rows, columns = (self._tap(axis, tap[axis]) for axis in (0, 1))
-        image = rows[:, None] * self.in_size[1] + columns[None, :]
-        image[(rows[:, None] == NOTHING) | (columns[None, :] == NOTHING)] = NOTHING
-        return self._all_images(image)
+    def places(self, period: int) -> Iterator[Place]:
+        """Places between which the difference of what is written and read cannot be largest.
 
-    def _first_inside(self, axis: int) -> Steps:
-        """The first coordinate of each window that lies inside the image."""
-        dilation = self.dilation[axis]
-        start = np.arange(self.out_size[axis], dtype=np.int64) * self.stride[axis]
-        start -= self.padding[axis]
-        tap = np.maximum(0, -(start // dilation))
-        found = start + tap * dilation
-        return np.where(
-            (tap < self.filter_size[axis]) & (found < self.in_size[axis]), found, NOTHING
-        )
+        Args:
+            period: outputs that a kernel finishes together, or elements that share a byte.
+        """
+        height, width = self.in_size
+        out_height, out_width = self.out_size
+        rows, columns = (list(self.first_inside(axis, period)) for axis in (0, 1))
+        for image in ends(self.images, period):
+            for row, y in rows:
+                position = (image * out_height + row) * out_width
+                pixel = (image * height + y) * width
+                for column, x in columns:
+                    yield Place(image, row, column, position + column, pixel + x)
 
-    def _tap(self, axis: int, tap: int) -> Steps:
-        start = np.arange(self.out_size[axis], dtype=np.int64) * self.stride[axis]
-        coordinates = start + tap * self.dilation[axis] - self.padding[axis]
-        outside = (coordinates < 0) | (coordinates >= self.in_size[axis])
-        return np.where(outside, NOTHING, coordinates)
+    def _border(self, axis: int, period: int) -> range:
+        """The last outputs whose windows begin in the padding.
 
-    def _all_images(self, image: Steps) -> Steps:
-        pixels = self.in_size[0] * self.in_size[1]
-        starts = np.arange(self.images, dtype=np.int64)[:, None] * pixels
-        flat = image.reshape(1, -1)
-        return np.where(flat == NOTHING, NOTHING, starts + flat).reshape(-1)
+        Where such windows begin inside repeats with a cycle, and later ones count.
+        """
+        stride, dilation = self.stride[axis], self.dilation[axis]
+        border = min(-(-max(0, self.padding[axis]) // stride), self.out_size[axis])
+        cycle = dilation // gcd(dilation, stride)
+        return range(max(0, border - 2 * period * cycle), border)
+
+    def first_inside(self, axis: int, period: int = 1) -> Iterator[tuple[int, int]]:
+        """Outputs along an axis with the first coordinate of their windows inside the image.
+
+        Windows that lie in the padding as a whole read nothing and are left out.
+        """
+        stride, dilation = self.stride[axis], self.dilation[axis]
+        size, padding = self.in_size[axis], self.padding[axis]
+        border = self._border(axis, period)
+        last = min(self.out_size[axis], (size - 1 + padding) // stride + 1)
+        inner = (border.stop + item for item in ends(last - border.stop, period))
+        for out in chain(border, inner):
+            start = out * stride - padding
+            tap = max(0, -(start // dilation))
+            found = start + tap * dilation
+            if tap < self.filter_size[axis] and found < size:
+                yield out, found
 
 
-class InnerStep(NamedTuple):
-    """A step within one output position, by channels: first one read, end of those written."""
-
-    read: int
-    end: int
-
-
-def by_position(windows: Windows, inner: Sequence[InnerStep]) -> int:
+def by_position(windows: Windows, ahead: int = 0) -> int:
     """D in elements of a kernel that finishes one output position before the next.
 
     Args:
-        inner: the steps of a position in their order, which read and write rising channels.
+        ahead: how far, within a position, the channels written are ahead of those still read.
     """
-    pixels = windows.first_pixels()
-    reads = element_reads(pixels, windows.in_channels)
-    ends = np.arange(len(pixels), dtype=np.int64) * windows.out_channels
-    first = element_reads(pixels, windows.in_channels, inner[0].read)
-    result = distance(first, ends + inner[-1].end)
-    if len(inner) > 1:
-        # Within a position the worst is the pair of steps of the largest difference.
-        worst = max(a.end - b.read for a, b in pairwise(inner))
-        inside = pixels != NOTHING
-        if inside.any():
-            result = max(result, int((ends - reads)[inside].max()) + worst)
-    return result
-
-
-def element_reads(pixels: Steps, channels: int, first_channel: int = 0) -> Steps:
-    """The first element read in each of some pixels."""
-    return np.where(pixels == NOTHING, NOTHING, pixels * channels + first_channel)
+    (height, width), (out_height, out_width) = windows.in_size, windows.out_size
+    inputs, outputs = windows.in_channels, windows.out_channels
+    image = out_height * out_width * outputs - height * width * inputs
+    rows = (row * out_width * outputs - y * width * inputs for row, y in windows.first_inside(0))
+    columns = (column * outputs - x * inputs for column, x in windows.first_inside(1))
+    worst_row, worst_column = max(rows, default=None), max(columns, default=None)
+    if worst_row is None or worst_column is None:
+        return 0
+    return max(0, max(0, (windows.images - 1) * image) + worst_row + worst_column + ahead)
 
 
 def windows_of(
     ctx: NodeContext, filter_size: tuple[int, int], table: str, dilates: bool = True
 ) -> Windows | None:
-    """The windows of an operator on images, None where shapes are not such or too large."""
+    """The windows of an operator on images, None where shapes are not such."""
     input, output, options = ctx.input(0), ctx.output(0), options_of(ctx, table)
     if input is None or output is None:
         return None
@@ -168,11 +179,7 @@ def windows_of(
     if len(in_shape) != 4 or len(out_shape) != 4 or min(sizes) < 1:
         return None
     padding = padding_of(options, in_shape[1:3], filter_size, dilation)
-    if max(sizes) > MAX_STEPS or ctx.element_count(output) > MAX_STEPS:
-        return None
-    if max(in_shape[3], out_shape[3]) > MAX_CHANNELS:
-        return None
-    return Windows(
+    windows = Windows(
         images=in_shape[0],
         in_size=(in_shape[1], in_shape[2]),
         in_channels=in_shape[3],
@@ -183,3 +190,4 @@ def windows_of(
         dilation=dilation,
         padding=(padding.height, padding.width),
     )
+    return windows if windows.is_bounded else None

@@ -9,7 +9,7 @@ from typing import Any
 
 from predictor.model.graph import TensorType
 from predictor.operators import convolution_order as order
-from predictor.operators.access_order import MAX_STEPS, InputOverlap, windows_of
+from predictor.operators.access_order import InputOverlap, windows_of
 from predictor.operators.checks import ensure_rank, ensure_same_type, need_counts
 from predictor.operators.context import NodeContext
 from predictor.operators.convolution import (
@@ -146,7 +146,7 @@ def _overlap(ctx: NodeContext) -> Sequence[InputOverlap]:
     if windows is None or depth < 1 or windows.in_channels % depth:
         return ()
     groups = windows.in_channels // depth
-    if windows.out_channels % groups or groups * windows.positions > MAX_STEPS:
+    if windows.out_channels % groups:
         return ()
     size = RUNTIME_TYPE_BYTES[input.type]
     if ctx.kernels != "cmsis_nn" or input.type == TensorType.FLOAT32:

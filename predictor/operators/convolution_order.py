@@ -7,17 +7,7 @@ kernels is that of mn_nnfunctions.h.
 
 from __future__ import annotations
 
-import numpy as np
-
-from predictor.operators.access_order import (
-    NOTHING,
-    InnerStep,
-    Steps,
-    Windows,
-    by_position,
-    distance,
-    element_reads,
-)
+from predictor.operators.access_order import Place, Windows, by_position
 
 _OUR_BLOCK = 4
 """Output positions that our kernel computes together."""
@@ -29,12 +19,11 @@ def reference(windows: Windows, groups: int) -> int:
     All channels of a group read from its first input channel on, so the last write before the
     last read of a group is that of the last output channel but one.
     """
-    per_group_in, per_group_out = windows.in_channels // groups, windows.out_channels // groups
-    inner = []
-    for group in range(groups):
-        first, end = group * per_group_in, (group + 1) * per_group_out
-        inner += [InnerStep(first, end - 1), InnerStep(first, end)]
-    return by_position(windows, inner)
+    of_group_in, of_group_out = windows.in_channels // groups, windows.out_channels // groups
+    return by_position(
+        windows,
+        max((group + 1) * of_group_out - 1 - group * of_group_in for group in {0, groups - 1}),
+    )
 
 
 def cmsis_nn_columns(windows: Windows, groups: int) -> int:
@@ -43,21 +32,22 @@ def cmsis_nn_columns(windows: Windows, groups: int) -> int:
     Pairs run on from row to row, an odd last position stands alone. All positions of a group of
     channels come before those of the next, and all of an image before those of the next.
     """
-    per_image = windows.positions // max(1, windows.images)
-    pixels = windows.first_pixels().reshape(windows.images, per_image)
-    count = -(-per_image // 2)
-    padded = np.full((windows.images, 2 * count), NOTHING, np.int64)
-    padded[:, :per_image] = pixels
-    first = padded.reshape(windows.images, count, 2).min(axis=2)
-    ends = np.minimum(np.arange(1, count + 1) * 2, per_image) - 1
-    reads, writes = [], []
-    for image in range(windows.images):
-        for group in range(groups):
-            channel = group * (windows.in_channels // groups)
-            done = (group + 1) * (windows.out_channels // groups)
-            reads.append(element_reads(first[image], windows.in_channels, channel))
-            writes.append((image * per_image + ends) * windows.out_channels + done)
-    return distance(np.concatenate(reads), np.concatenate(writes))
+    of_group_in, of_group_out = windows.in_channels // groups, windows.out_channels // groups
+    outputs, of_image = windows.out_channels, windows.positions_of_image
+    worst = 0
+    for place in windows.places(2):
+        image = place.image * of_image
+        pair = (place.position - image) // 2 * 2
+        written = image * outputs
+        if pair:
+            written += (pair - 1) * outputs + of_group_out
+        read = place.pixel * windows.in_channels
+        worst = max(worst, written - read)
+        # Each further group reads the whole image again after the one before has written it.
+        last = (image + of_image - 1) * outputs
+        for group in {1, groups - 1} if groups > 1 else ():
+            worst = max(worst, last + group * of_group_out - read - group * of_group_in)
+    return worst
 
 
 def cmsis_nn_pointwise(windows: Windows) -> int:
@@ -66,36 +56,24 @@ def cmsis_nn_pointwise(windows: Windows) -> int:
     Sweeps go over one row of outputs where the stride is not 1, over all positions of all images
     where it is; each takes two positions at a time, that of an odd last channel one. From three
     output channels on every position is read again after nearly all outputs have been written.
+    Nothing asks where the input ends, so that outputs beyond it are kept apart.
     """
-    pixels = windows.first_pixels()
+    outputs = windows.out_channels
+    axes = zip(windows.out_size, windows.stride, windows.in_size, strict=True)
+    if any((out - 1) * stride >= size for out, stride, size in axes):
+        return windows.output_elements
     length = windows.positions if windows.stride == (1, 1) else windows.out_size[1]
-    sweeps = -(-windows.out_channels // 2)
+    takes_pairs = outputs % 2 == 0
+    before = outputs - (outputs % 2 or 2)  # channels that the sweeps before the last finish
     worst = 0
-    for start in range(0, len(pixels), length):
-        row = pixels[start : start + length] * windows.in_channels
-        written = (start + np.arange(length)) * windows.out_channels
-        last = windows.out_channels
-        if sweeps > 1:
-            before = last - (last % 2 or 2)  # channels that the sweeps before the last finish
-            again = int(written[-1]) + before - int(row[0])
-            worst = max(worst, again)
-        worst = max(worst, _sweep(row, written + last, pairs=last % 2 == 0))
-    ends = np.arange(length, len(pixels), length) * windows.out_channels
-    if len(ends):
-        worst = max(worst, int((ends - pixels[length::length] * windows.in_channels).max()))
+    for place in windows.places(2):
+        start = place.position // length * length
+        read = place.pixel * windows.in_channels
+        if not (takes_pairs and (place.position - start) % 2):
+            worst = max(worst, place.position * outputs - read)
+        if before and place.position == start:
+            worst = max(worst, (start + length - 1) * outputs + before - read)
     return worst
-
-
-def _sweep(reads: Steps, ends: Steps, pairs: bool) -> int:
-    """D of one sweep, two positions at a time or one."""
-    if not pairs:
-        return distance(reads, ends)
-    whole = len(reads) // 2 * 2
-    tail = slice(whole, len(reads))
-    return distance(
-        np.concatenate([reads[0:whole:2], reads[tail]]),
-        np.concatenate([ends[1:whole:2], ends[tail]]),
-    )
 
 
 def ours(windows: Windows, groups: int, bits: int = 8) -> int:
@@ -103,19 +81,23 @@ def ours(windows: Windows, groups: int, bits: int = 8) -> int:
 
     In bytes. int4 outputs of a block are packed together after its last group.
     """
-    pixels = windows.first_pixels()
-    whole = len(pixels) // _OUR_BLOCK * _OUR_BLOCK
-    first = np.concatenate([pixels[:whole].reshape(-1, _OUR_BLOCK).min(axis=1), pixels[whole:]])
-    done = np.concatenate(
-        [np.arange(_OUR_BLOCK, whole + 1, _OUR_BLOCK), np.arange(whole + 1, len(pixels) + 1)]
+    further = {1, groups - 1} if groups > 1 and bits == 8 else set()
+    found = (
+        _our_distance(windows, place, group, groups, bits)
+        for place in windows.places(_OUR_BLOCK)
+        for group in {0} | further
     )
-    reads, ends = [], []
-    for group in range(groups):
-        channel = group * (windows.in_channels // groups)
-        elements = element_reads(first, windows.in_channels, channel)
-        reads.append(np.where(elements == NOTHING, NOTHING, elements * bits // 8))
-        written = (done - 1) * windows.out_channels
-        written = written + (group + 1) * (windows.out_channels // groups)
-        written = (written * bits + 7) // 8
-        ends.append(np.zeros_like(written) if bits == 4 and group < groups - 1 else written)
-    return distance(np.stack(reads, axis=1).reshape(-1), np.stack(ends, axis=1).reshape(-1))
+    return max(0, max(found, default=0))
+
+
+def _our_distance(windows: Windows, place: Place, group: int, groups: int, bits: int) -> int:
+    """What is written, in bytes, before a place is read for a group, less where it is read."""
+    outputs, inputs = windows.out_channels, windows.in_channels
+    block, size = place.position, 1
+    if place.position < windows.positions // _OUR_BLOCK * _OUR_BLOCK:
+        block, size = place.position // _OUR_BLOCK * _OUR_BLOCK, _OUR_BLOCK
+    written = block * outputs
+    if group:
+        written += (size - 1) * outputs + group * (outputs // groups)
+    read = place.pixel * inputs + group * (inputs // groups)
+    return (written * bits + 7) // 8 - read * bits // 8

@@ -6,16 +6,7 @@ the kernels it chooses from (DSP extension, no MVE). Distances are in elements, 
 
 from __future__ import annotations
 
-import numpy as np
-
-from predictor.operators.access_order import (
-    NOTHING,
-    InnerStep,
-    Windows,
-    by_position,
-    distance,
-    element_reads,
-)
+from predictor.operators.access_order import Windows, by_position, ends
 
 _TILE = 4
 """Channels that kernels with SIMD instructions compute together."""
@@ -23,53 +14,27 @@ _TILE = 4
 
 def reference(windows: Windows, multiplier: int) -> int:
     """Positions ascend, within them input channels, within these the outputs of each."""
-    channels = windows.in_channels
-    return by_position(
-        windows,
-        [
-            InnerStep(channel, channel * multiplier + output + 1)
-            for channel in range(channels)
-            for output in range(multiplier)
-        ],
-    )
+    return by_position(windows, windows.in_channels * (multiplier - 1))
 
 
 def cmsis_nn(windows: Windows, multiplier: int) -> int:
-    """The kernel that ``arm_depthwise_conv_wrapper_s8`` chooses."""
+    """The kernel that ``arm_depthwise_conv_wrapper_s8`` chooses.
+
+    With one output per input channel those for 3x3 filters take four channels at a time straight
+    from the input, others copy a whole position to the scratch buffer: neither writes ahead.
+    """
     is_plain = windows.images == 1 and windows.dilation == (1, 1)
     if multiplier == 1 and is_plain:
-        if windows.filter_size == (3, 3) and max(windows.padding) <= 1:
-            return _cmsis_nn_3x3(windows)
-        return _cmsis_nn_columns(windows)
+        return by_position(windows)
     if multiplier % _TILE == 0 and is_plain:
         return _cmsis_nn_tiles(windows, multiplier)
     return reference(windows, multiplier)
 
 
-def _cmsis_nn_3x3(windows: Windows) -> int:
-    """Four channels at a time, then single ones, straight from the input."""
-    channels = windows.out_channels
-    whole = channels // _TILE * _TILE
-    inner = [InnerStep(start, start + _TILE) for start in range(0, whole, _TILE)]
-    inner += [InnerStep(channel, channel + 1) for channel in range(whole, channels)]
-    return by_position(windows, inner)
-
-
-def _cmsis_nn_columns(windows: Windows) -> int:
-    """A whole position is copied to the scratch buffer, then its outputs are written."""
-    return by_position(windows, [InnerStep(0, windows.out_channels)])
-
-
 def _cmsis_nn_tiles(windows: Windows, multiplier: int) -> int:
     """Four outputs of one input channel at a time."""
-    return by_position(
-        windows,
-        [
-            InnerStep(channel, channel * multiplier + tile + _TILE)
-            for channel in range(windows.in_channels)
-            for tile in range(0, multiplier, _TILE)
-        ],
-    )
+    last = windows.in_channels - 1
+    return by_position(windows, last * multiplier + multiplier - _TILE - last)
 
 
 def ours(windows: Windows, multiplier: int, bits: int = 8) -> int:
@@ -81,25 +46,31 @@ def ours(windows: Windows, multiplier: int, bits: int = 8) -> int:
     if bits == 4:
         return _our_unpacked(windows)
     channels = windows.out_channels
+    last = (channels - 1) // _TILE * _TILE
     is_fast = multiplier == 1 and channels >= _TILE
-    inner = []
-    for channel in range(0, channels, _TILE):
-        begin = min(channel, channels - _TILE) if is_fast else channel
-        inner.append(InnerStep(begin // multiplier, min(channel + _TILE, channels)))
-    return by_position(windows, inner)
+    begin = channels - _TILE if is_fast else last
+    return by_position(windows, last - begin // multiplier)
 
 
 def _our_unpacked(windows: Windows) -> int:
     """int4: a row of outputs is a step; its input rows are unpacked before, each row once."""
-    height, width = windows.in_size
-    rows = np.arange(windows.out_size[0], dtype=np.int64) * windows.stride[0]
-    reach = (windows.filter_size[0] - 1) * windows.dilation[0]
-    last = np.minimum(rows - windows.padding[0] + reach, height - 1)
-    unpacked = np.maximum.accumulate(np.concatenate([[0], last + 1]))
-    needed = np.where(unpacked[:-1] <= last, unpacked[:-1] * width, NOTHING)
-    images = np.arange(windows.images, dtype=np.int64)[:, None]
-    pixels = np.where(needed == NOTHING, NOTHING, images * height * width + needed[None, :])
-    reads = element_reads(pixels.reshape(-1), windows.in_channels)
-    reads = np.where(reads == NOTHING, NOTHING, reads // 2)
-    done = np.arange(1, len(reads) + 1) * windows.out_size[1] * windows.out_channels
-    return distance(reads, (done + 1) // 2)
+    (height, width), (out_height, out_width) = windows.in_size, windows.out_size
+    stride = windows.stride[0]
+    reach = (windows.filter_size[0] - 1) * windows.dilation[0] - windows.padding[0]
+
+    def unpacked(row: int) -> int:
+        """Input rows that are unpacked when a row of outputs has been computed."""
+        return max(0, min(row * stride + reach, height - 1) + 1)
+
+    border = -(-max(0, -reach) // stride)
+    last = max(0, height - 1 - reach) // stride
+    worst = 0
+    for row in ends(out_height, 2, (border, last)):
+        first = unpacked(row - 1) if row else 0
+        if first == unpacked(row):
+            continue  # nothing is left to unpack
+        for image in ends(windows.images, 2):
+            written = (image * out_height + row) * out_width * windows.out_channels
+            read = (image * height + first) * width * windows.in_channels
+            worst = max(worst, (written + 1) // 2 - read // 2)
+    return worst

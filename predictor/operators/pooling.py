@@ -5,14 +5,14 @@ kernels/l2_pool_2d.cc, kernels/cmsis_nn/pooling.cc and CMSIS-NN's arm_avgpool_ge
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import fabs, prod
+from math import fabs
 
 import numpy as np
 
 from predictor.model.geometry import padding_of
 from predictor.model.graph import Tensor, TensorType
 from predictor.operators import pooling_order as order
-from predictor.operators.access_order import MAX_STEPS, InputOverlap, windows_of
+from predictor.operators.access_order import InputOverlap, windows_of
 from predictor.operators.checks import ensure_rank, need_counts, writable_dims
 from predictor.operators.context import NodeContext
 from predictor.operators.convolution import check_4d, expect_4d
@@ -96,8 +96,6 @@ def _overlap(ctx: NodeContext) -> Sequence[InputOverlap]:
         return ()
     if ctx.op.name == "AVERAGE_POOL_2D":
         return (InputOverlap(0, order.cmsis_nn_average(windows), rule),)
-    if windows.positions * prod(filter_size) > MAX_STEPS:
-        return ()
     rule = "windows are compared in the output, pixel by pixel"
     return (InputOverlap(0, order.cmsis_nn_max(windows), rule),)
 

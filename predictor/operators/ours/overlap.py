@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
-
 from predictor.model.device.options import (
     AddOptions,
     ClampOptions,
@@ -20,7 +18,7 @@ from predictor.model.device.options import (
     WeightedOptions,
 )
 from predictor.operators import convolution_order, depthwise_order, pooling_order
-from predictor.operators.access_order import InputOverlap, Windows, distance
+from predictor.operators.access_order import InputOverlap, Windows, ends
 from predictor.operators.overlap_rules import ELEMENTWISE
 
 _BLOCKS = "blocks of four positions are finished one after the other"
@@ -31,11 +29,13 @@ _BATCHES = "batches are read before their outputs are written"
 
 def input_overlaps(options: DeviceOptions) -> Sequence[InputOverlap]:
     """The inputs that an operator's output may overlap."""
-    if isinstance(options, WeightedOptions):
-        return (_weighted(options),)
-    if isinstance(options, PoolOptions):
-        windows = _windows(options, options.window, options.stride, options.padding)
-        return (InputOverlap(0, pooling_order.ours(windows, options.bits), _QUADS),)
+    if isinstance(options, WeightedOptions) and options.operator == "FULLY_CONNECTED":
+        batches, _, _, depth = options.input_dims
+        found = fully_connected(batches, depth, options.output_dims[3], options.input_bits)
+        return (InputOverlap(0, found, _BATCHES),)
+    if isinstance(options, WeightedOptions | PoolOptions):
+        windows = _windows(options)
+        return (_of_windows(options, windows),) if windows.is_bounded else ()
     if isinstance(options, AddOptions):
         return tuple(InputOverlap(position, 0, ELEMENTWISE) for position in (0, 1))
     return (InputOverlap(0, 0, ELEMENTWISE),) if _works_in_place(options) else ()
@@ -50,15 +50,10 @@ def _works_in_place(options: DeviceOptions) -> bool:
     return isinstance(options, ClampOptions)
 
 
-def _weighted(options: WeightedOptions) -> InputOverlap:
+def _of_windows(options: WeightedOptions | PoolOptions, windows: Windows) -> InputOverlap:
+    if isinstance(options, PoolOptions):
+        return InputOverlap(0, pooling_order.ours(windows, options.bits), _QUADS)
     bits = options.input_bits
-    if options.operator == "FULLY_CONNECTED":
-        batches, _, _, depth = options.input_dims
-        found = fully_connected(batches, depth, options.output_dims[3], bits)
-        return InputOverlap(0, found, _BATCHES)
-    windows = _windows(
-        options, options.filter_dims[1:3], options.stride, options.padding, options.dilation
-    )
     if options.operator == "CONV_2D":
         groups = options.input_dims[3] // options.filter_dims[3]
         return InputOverlap(0, convolution_order.ours(windows, groups, bits), _BLOCKS)
@@ -68,19 +63,19 @@ def _weighted(options: WeightedOptions) -> InputOverlap:
 
 def fully_connected(batches: int, depth: int, rows: int, bits: int) -> int:
     """A step is a batch, whose inputs are all read before its outputs are written."""
-    numbers = np.arange(batches, dtype=np.int64)
-    return distance(numbers * depth * bits // 8, ((numbers + 1) * rows * bits + 7) // 8)
+    return max(
+        ((batch * rows * bits + 7) // 8 - batch * depth * bits // 8 for batch in ends(batches, 2)),
+        default=0,
+    )
 
 
-def _windows(
-    options: WeightedOptions | PoolOptions,
-    filter_size: tuple[int, int],
-    stride: tuple[int, int],
-    padding: tuple[int, int],
-    dilation: tuple[int, int] = (1, 1),
-) -> Windows:
+def _windows(options: WeightedOptions | PoolOptions) -> Windows:
     images, height, width, in_channels = options.input_dims
     _, out_height, out_width, out_channels = options.output_dims
+    if isinstance(options, PoolOptions):
+        filter_size, dilation = options.window, (1, 1)
+    else:
+        filter_size, dilation = options.filter_dims[1:3], options.dilation
     return Windows(
         images,
         (height, width),
@@ -88,7 +83,7 @@ def _windows(
         (out_height, out_width),
         out_channels,
         filter_size,
-        stride,
+        options.stride,
         dilation,
-        padding,
+        options.padding,
     )
