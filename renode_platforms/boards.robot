@@ -42,5 +42,5 @@ No Access Should Have Left Memory
     [Documentation]    Renode logs and ignores such accesses; a board traps.
     ${reads}=    Execute Command    sysbus UnexpectedReads
     ${writes}=    Execute Command    sysbus UnexpectedWrites
-    Should Be Equal As Integers    ${{int('${reads}'.strip(), 0)}}    0
-    Should Be Equal As Integers    ${{int('${writes}'.strip(), 0)}}    0
+    Should Be Equal As Integers    ${{int($reads.strip(), 0)}}    0
+    Should Be Equal As Integers    ${{int($writes.strip(), 0)}}    0

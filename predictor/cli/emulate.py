@@ -64,6 +64,8 @@ def command(
     jobs = [Job(model=model, board=board, **settings) for model in models for board in boards]
     if len(jobs) > 1 and (settings["profile"] or settings["trace"]):
         raise UsageError("--profile and --trace take one model on one board")
+    if settings["profile"] and settings["backend"] == "renode":
+        raise UsageError("--profile takes the in-process emulator; leave out --backend renode")
     for board in boards:
         find_board(board)
     outcomes = _run_all(jobs)

@@ -49,6 +49,16 @@ def test_our_kernels(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert {"MN_CONV_2D_S8", "MN_DEPTHWISE_CONV_2D_S8", "RESHAPE"} <= names
 
 
+def test_a_profile_takes_the_in_process_emulator(
+    model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    profile = tmp_path / "profile.csv"
+    arguments = ["--backend", "renode", "--profile", str(profile)]
+    assert run(["emulate", str(model), *arguments]) == 2
+    assert "--profile takes the in-process emulator" in capsys.readouterr().err
+    assert not profile.exists()
+
+
 def test_json_trace_and_profile(
     model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

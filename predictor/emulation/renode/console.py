@@ -8,7 +8,7 @@ own, that ends with :meth:`RenodeConsole.close` whatever has happened.
 from __future__ import annotations
 
 import contextlib
-import importlib.util
+import io
 import json
 import os
 import queue
@@ -20,9 +20,12 @@ import sys
 import threading
 import time
 from abc import ABC, abstractmethod
+from collections import deque
 from collections.abc import Iterator, Sequence
+from multiprocessing.util import Finalize
 from pathlib import Path
 
+from predictor.emulation.renode import python_package
 from predictor.errors import EmulationError, MissingDependencyError
 
 START_TIMEOUT_S = 120.0
@@ -31,7 +34,13 @@ COMMAND_TIMEOUT_S = 60.0
 _QUIT_TIMEOUT_S = 5.0
 _MARKER = 0x5EED5EED
 """The emulation's seed: asking for it after a command marks the end of that command's output."""
+_SET_MARKER = f"numbersMode Hexadecimal; emulation SetSeed {_MARKER}"
+"""Whatever way to show numbers the user has chosen, the marker is looked for in this one."""
+_LAST_LINES = 5
+"""So many lines of what a Renode said last stand in the message that it ended."""
 _PROMPTS = re.compile(r"^(?:\([^()]*\) )*")
+_WRAP = " \r"
+"""What the monitor sends where the echo of a command reaches the terminal's width."""
 _COMPLAINTS = (
     "There was an error executing command",
     "No such command or device",
@@ -42,7 +51,8 @@ _COMPLAINTS = (
 )
 INSTALL_HINT = (
     "Renode is not installed: get it from https://renode.io, with its command `renode` on the "
-    "path, or install the Python package pyrenode3; `--backend unicorn` needs neither"
+    "path, or install the Python package pyrenode3 and let PYRENODE_BIN name Renode's portable "
+    "program; `--backend unicorn` needs neither"
 )
 
 
@@ -59,24 +69,31 @@ class RenodeConsole(ABC):
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             env={**os.environ, **(environment or {})},
-            encoding="utf-8",
-            errors="replace",
             start_new_session=True,
         )
+        assert self._process.stdout is not None
+        # Carriage returns mean something here: they tell a wrapped line from two.
+        self._output = io.TextIOWrapper(
+            self._process.stdout, "utf-8", errors="replace", newline="\n"
+        )
         self._lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+        self._last_lines: deque[str] = deque(maxlen=_LAST_LINES)
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
 
     def _read(self) -> None:
-        assert self._process.stdout is not None
         with contextlib.suppress(ValueError):  # closed while a child of Renode's held the pipe
-            for line in self._process.stdout:
+            for line in self._output:
                 self._lines.put(line)
         self._lines.put(None)
 
     @abstractmethod
     def execute(self, command: str, timeout_s: float = COMMAND_TIMEOUT_S) -> str:
         """Runs a monitor command and returns what it prints."""
+
+    @abstractmethod
+    def clear(self) -> None:
+        """Takes away all machines, so that the same process serves the next one."""
 
     def number(self, command: str) -> int:
         """Runs a command that prints one number."""
@@ -88,7 +105,7 @@ class RenodeConsole(ABC):
     def _send(self, text: str) -> None:
         assert self._process.stdin is not None
         try:
-            self._process.stdin.write(text + "\n")
+            self._process.stdin.write(text.encode() + b"\n")
             self._process.stdin.flush()
         except (BrokenPipeError, ValueError) as error:
             raise EmulationError(f"Renode has ended: {self._last_words()}") from error
@@ -100,13 +117,19 @@ class RenodeConsole(ABC):
             raise EmulationError(f"Renode does not answer to `{command}`") from None
         if line is None:
             raise EmulationError(f"Renode ended at `{command}`: {self._last_words()}")
+        self._hear(line)
         return line
 
+    def _hear(self, line: str) -> None:
+        if line.strip():
+            self._last_lines.append(line.strip())
+
     def _last_words(self) -> str:
-        words: list[str] = []
+        """What it said last, whether an answer was expected or not."""
+        self._reader.join(_QUIT_TIMEOUT_S)
         while not self._lines.empty():
-            words.append((self._lines.get() or "").strip())
-        return " ".join(filter(None, words[-5:])) or "without a word"
+            self._hear(self._lines.get() or "")
+        return " ".join(self._last_lines) or "without a word"
 
     def close(self) -> None:
         """Ends the process, by force if it does not go."""
@@ -118,10 +141,10 @@ class RenodeConsole(ABC):
             except (EmulationError, subprocess.TimeoutExpired):
                 self.kill()
         self._reader.join(_QUIT_TIMEOUT_S)
-        for stream in (process.stdin, process.stdout):
-            if stream is not None:
-                with contextlib.suppress(OSError):  # what was not sent any more
-                    stream.close()
+        with contextlib.suppress(OSError):  # what was not sent any more
+            if process.stdin is not None:
+                process.stdin.close()
+        self._output.close()
 
     @contextlib.contextmanager
     def _killed_on_error(self) -> Iterator[None]:
@@ -130,6 +153,7 @@ class RenodeConsole(ABC):
             yield
         except BaseException:
             self.kill()
+            self.close()
             raise
 
     def kill(self) -> None:
@@ -147,8 +171,14 @@ class CommandConsole(RenodeConsole):
         options = ["--disable-gui", "--console", "--plain", "--hide-log", "-P", "-1"]
         super().__init__([program, *options])
         with self._killed_on_error():
-            self._send(f"emulation SetSeed {_MARKER}")
+            self._send(_SET_MARKER)
             self._answer(START_TIMEOUT_S, "start")
+
+    def clear(self) -> None:
+        # A new emulation has another seed, so that the marker comes with its own.
+        self._send("Clear")
+        self._send(_SET_MARKER)
+        self._answer(COMMAND_TIMEOUT_S, "Clear")
 
     def execute(self, command: str, timeout_s: float = COMMAND_TIMEOUT_S) -> str:
         self._send(command)
@@ -163,7 +193,8 @@ class CommandConsole(RenodeConsole):
         deadline = time.monotonic() + timeout_s
         output: list[str] = []
         while True:
-            line = _PROMPTS.sub("", self._next_line(command, deadline).strip("\r\n"))
+            line = self._next_line(command, deadline).strip("\r\n").replace(_WRAP, "")
+            line = _PROMPTS.sub("", line)
             if re.fullmatch(r"0x[0-9A-Fa-f]+", line.strip()) and int(line, 16) == _MARKER:
                 return "\n".join(output)
             if line.strip() not in (command, "emulation GetSeed", ""):
@@ -173,14 +204,17 @@ class CommandConsole(RenodeConsole):
 class PythonConsole(RenodeConsole):
     """pyrenode3 in a worker process; one process, because it cannot be loaded twice."""
 
-    def __init__(self) -> None:
+    def __init__(self, environment: dict[str, str]) -> None:
         roots = [str(Path(__file__).resolve().parents[3]), os.environ.get("PYTHONPATH", "")]
         super().__init__(
             [sys.executable, "-m", "predictor.emulation.renode.worker"],
-            {"PYTHONPATH": os.pathsep.join(filter(None, roots))},
+            {"PYTHONPATH": os.pathsep.join(filter(None, roots)), **environment},
         )
         with self._killed_on_error():
-            self.execute("version", START_TIMEOUT_S)
+            self.execute("numbersMode Hexadecimal", START_TIMEOUT_S)
+
+    def clear(self) -> None:
+        self.execute("Clear")
 
     def execute(self, command: str, timeout_s: float = COMMAND_TIMEOUT_S) -> str:
         self._send(json.dumps(command))
@@ -196,20 +230,52 @@ class PythonConsole(RenodeConsole):
         return output
 
 
+_idle: list[RenodeConsole] = []
+"""Processes without a machine, which the next machine takes: a start takes seconds."""
+
+
 def open_console() -> RenodeConsole:
-    """Starts Renode by whichever way is installed.
+    """A Renode without machines: an idle one of this process, or a new one of what is installed.
 
     Raises:
-        MissingDependencyError: neither is.
+        MissingDependencyError: there is none.
     """
+    return _idle.pop() if _idle else _start_console()
+
+
+def give_back(console: RenodeConsole) -> None:
+    """Keeps a Renode for the next machine, up to the end of this process."""
+    try:
+        console.clear()
+    except EmulationError:
+        console.close()
+    else:
+        if not _idle:
+            # Unlike atexit's, these run at the end of worker processes too.
+            Finalize(None, close_idle, exitpriority=10)
+        _idle.append(console)
+
+
+def close_idle() -> None:
+    """Ends all Renodes that wait for a machine."""
+    while _idle:
+        _idle.pop().close()
+
+
+# The pipes stay the parent's.
+os.register_at_fork(after_in_child=_idle.clear)
+
+
+def _start_console() -> RenodeConsole:
     program = shutil.which("renode")
     if program is not None:
         return CommandConsole(program)
-    if importlib.util.find_spec("pyrenode3") is not None:
-        return PythonConsole()
+    environment = python_package.environment()
+    if environment is not None:
+        return PythonConsole(environment)
     raise MissingDependencyError(INSTALL_HINT)
 
 
 def is_installed() -> bool:
     """Whether ``open_console`` finds a Renode."""
-    return shutil.which("renode") is not None or importlib.util.find_spec("pyrenode3") is not None
+    return shutil.which("renode") is not None or python_package.environment() is not None

@@ -8,9 +8,12 @@ Needs Renode 1.16 or later.
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import tempfile
 import time
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 from predictor.emulation.machine import (
@@ -24,17 +27,63 @@ from predictor.emulation.machine import (
     require_memory,
 )
 from predictor.emulation.platform.board_platform import Platform
-from predictor.emulation.renode.console import COMMAND_TIMEOUT_S, RenodeConsole, open_console
+from predictor.emulation.renode.console import (
+    COMMAND_TIMEOUT_S,
+    RenodeConsole,
+    give_back,
+    open_console,
+)
 from predictor.errors import EmulationError
 from predictor.firmware.elf_image import ElfImage
 
-SLICE_S = 0.02
-"""Virtual seconds between two looks at the ends of a run."""
+FIRST_SLICE_S, LONGEST_SLICE_S, SHORTEST_SLICE_S = 0.02, 0.64, 1e-5
+"""Virtual seconds between two looks at the ends of a run: each slice is twice the one before."""
 _UART_PREFIX = "UART."
+_STATE_COMMANDS = (
+    "sysbus UnexpectedReads",
+    "sysbus UnexpectedWrites",
+    "sysbus.cpu PC",
+    "sysbus.cpu ExecutedInstructions",
+    "sysbus.cpu IsHalted",
+)
+_SELF_BRANCHES = (b"\xfe\xe7", b"\xff\xf7\xfe\xbf")
+"""``b .`` in 2 and in 4 bytes; Armv7-M architecture reference manual, A7.7.12."""
+_WFI = b"\x30\xbf"
+_SYST_CSR, _COUNTS_AND_INTERRUPTS = 0xE000E010, 0b11
+
+
+@dataclass(frozen=True, slots=True)
+class _State:
+    """The core and its bus as they are between two slices.
+
+    Attributes:
+        unexpected_reads, unexpected_writes: so far, where no memory or peripheral is.
+        pc: address of the next instruction.
+        executed: instructions that Renode has counted.
+    """
+
+    unexpected_reads: int = 0
+    unexpected_writes: int = 0
+    pc: int = 0
+    executed: int = 0
+    is_halted: bool = False
+
+    @classmethod
+    def parse(cls, output: str) -> _State:
+        """Reads the answers to the commands for the state.
+
+        Raises:
+            EmulationError: Renode answered something else.
+        """
+        words = re.findall(r"\b(0x[0-9A-Fa-f]+|True|False)\b", output)
+        if len(words) != len(_STATE_COMMANDS) or words[-1] not in ("True", "False"):
+            raise EmulationError(f"Renode does not tell its state, but: {output.strip()!r}")
+        reads, writes, pc, executed = (int(word, 0) for word in words[:-1])
+        return cls(reads, writes, pc & ~1, executed, words[-1] == "True")
 
 
 class RenodeMachine(Machine):
-    """A board in a Renode process of its own.
+    """A board in a Renode process that it has for itself until it is closed.
 
     Raises:
         MissingDependencyError: Renode is not installed.
@@ -42,19 +91,20 @@ class RenodeMachine(Machine):
 
     def __init__(self, platform: Platform) -> None:
         super().__init__(platform)
-        self._folder: Path | None = None
         self._image: ElfImage | None = None
+        self._state = _State()
+        self._looped_instructions = 0
         self._console: RenodeConsole = open_console()
+        # Renode deletes folders named renode-<number> from the temporary folder at its start.
+        self._folder: Path | None = Path(tempfile.mkdtemp(prefix="mcu-predictor-"))
+        self._uart_file = self._folder / "uart.bin"
         try:
             self._create_board()
         except BaseException:
-            self.close()
+            self._abandon()
             raise
 
     def _create_board(self) -> None:
-        # Renode deletes folders named renode-<number> from the temporary folder at its start.
-        self._folder = Path(tempfile.mkdtemp(prefix="mcu-predictor-"))
-        self._uart_file = self._folder / "uart.bin"
         uarts = [x for x in self.platform.peripherals.values() if x.type.startswith(_UART_PREFIX)]
         if len(uarts) != 1:
             raise EmulationError(f"{self.platform.path} has {len(uarts)} UARTs; one is needed")
@@ -96,17 +146,17 @@ class RenodeMachine(Machine):
         timeout_s: float | None = None,
         progress: ProgressCallback | None = None,
     ) -> RunResult:
-        """As :meth:`Machine.run`, but ends are looked for every ``SLICE_S`` virtual seconds:
-        ``until_symbol`` must name a function that the program does not leave again, and
-        ``max_instructions`` may be exceeded by a slice."""
+        """As :meth:`Machine.run`, but ends are looked for between slices of virtual time, which
+        grow: ``until_symbol`` must name a function that the program does not leave again."""
         start = time.monotonic()
         symbol = None if until_symbol is None else self._function_span(until_symbol)
+        slice_s = FIRST_SLICE_S
         try:
             while True:
-                before = self.instructions
                 left_s = None if timeout_s is None else timeout_s - (time.monotonic() - start)
-                stop = self._slice(left_s)
-                stop = stop or self._reason_to_stop(before, symbol, until_uart, max_instructions)
+                before = self._state
+                self._run_for(self._limited(slice_s, max_instructions), left_s)
+                stop = self._reason_to_stop(before, symbol, until_uart, max_instructions)
                 host_s = time.monotonic() - start
                 if stop is not None:
                     return self._result(stop, host_s)
@@ -114,38 +164,63 @@ class RenodeMachine(Machine):
                     return self._result(StopReason.TIMEOUT, host_s)
                 if progress is not None:
                     progress(Progress(self.instructions, len(self.uart), host_s))
+                slice_s = min(2 * slice_s, LONGEST_SLICE_S)
         except BaseException:
-            self.close()
+            self._abandon()
             raise
 
-    def _slice(self, left_s: float | None) -> StopReason | None:
-        """Runs a slice; a fault if it accessed what is not there."""
+    def _limited(self, slice_s: float, max_instructions: int | None) -> float:
+        """A slice that does not go far beyond the limit: an instruction takes a cycle."""
+        if max_instructions is None:
+            return slice_s
+        left_s = (max_instructions - self.instructions) / (self._mips * 1e6)
+        return min(slice_s, max(left_s, SHORTEST_SLICE_S))
+
+    def _run_for(self, slice_s: float, left_s: float | None) -> None:
+        """Runs a slice and takes over the core's state behind it, all with one command line."""
         timeout_s = COMMAND_TIMEOUT_S if left_s is None else left_s + COMMAND_TIMEOUT_S
-        self._console.execute(f'emulation RunFor "{SLICE_S:.6f}"', timeout_s)
-        return StopReason.FAULT if any(self._unexpected_accesses()) else None
+        commands = (f'emulation RunFor "{slice_s:.6f}"', *_STATE_COMMANDS)
+        output = self._console.execute("; ".join(commands), timeout_s)
+        before = self._state
+        self._state = _State.parse(output)
+        if self._state.executed == before.executed and self._branches_to_itself():
+            # Renode does not count these.
+            self._looped_instructions += round(slice_s * self._mips * 1e6)
 
     def _reason_to_stop(
         self,
-        instructions_before: int,
+        before: _State,
         symbol: range | None,
         until_uart: bytes | None,
         max_instructions: int | None,
     ) -> StopReason | None:
+        state = self._state
+        if state.unexpected_reads or state.unexpected_writes:
+            return StopReason.FAULT
         if until_uart is not None and until_uart in self.uart:
             return StopReason.UART_TEXT
-        if symbol is not None and self._console.number("sysbus.cpu PC") in symbol:
+        if symbol is not None and state.pc in symbol:
             return StopReason.SYMBOL
-        now = self.instructions
-        if max_instructions is not None and now >= max_instructions:
+        if max_instructions is not None and self.instructions >= max_instructions:
             return StopReason.MAX_INSTRUCTIONS
-        if "True" in self._console.execute("sysbus.cpu IsHalted"):
+        if state.is_halted:
             return StopReason.FAULT
-        return StopReason.IDLE if now == instructions_before else None
+        if state.executed > before.executed or self._branches_to_itself():
+            return None
+        return None if self._is_waiting_for_systick() else StopReason.IDLE
 
-    def _unexpected_accesses(self) -> tuple[int, int]:
-        """Reads and writes so far where no memory or peripheral is."""
-        number = self._console.number
-        return number("sysbus UnexpectedReads"), number("sysbus UnexpectedWrites")
+    def _branches_to_itself(self) -> bool:
+        """Whether the next instruction is ``b .``, and it is not a sleep that stands before it."""
+        pc = self._state.pc
+        holder = next((m for m in self.platform.memories if m.base <= pc - 2 < m.end - 6), None)
+        if holder is None:
+            return False
+        code = self.read_memory(pc - 2, 6)
+        return code[:2] != _WFI and code[2:].startswith(_SELF_BRANCHES)
+
+    def _is_waiting_for_systick(self) -> bool:
+        control = self._console.number(f"sysbus ReadDoubleWord {_SYST_CSR:#x}")
+        return control & _COUNTS_AND_INTERRUPTS == _COUNTS_AND_INTERRUPTS
 
     def _result(self, stop: StopReason, host_s: float) -> RunResult:
         return RunResult(
@@ -157,9 +232,8 @@ class RenodeMachine(Machine):
         )
 
     def _fault(self) -> Fault:
-        address = self._console.number("sysbus.cpu PC") & ~1
-        location = self._own_image.locate(address)
-        reads, writes = self._unexpected_accesses()
+        location = self._own_image.locate(self._state.pc)
+        reads, writes = self._state.unexpected_reads, self._state.unexpected_writes
         if reads or writes:
             message = (
                 f"{reads} reads and {writes} writes where no memory or peripheral is; "
@@ -175,7 +249,7 @@ class RenodeMachine(Machine):
 
     @property
     def instructions(self) -> int:
-        return self._console.number("sysbus.cpu ExecutedInstructions")
+        return self._state.executed + self._looped_instructions
 
     def read_memory(self, address: int, size_bytes: int) -> bytes:
         require_memory(self.platform, address, size_bytes, "the span to read")
@@ -211,8 +285,15 @@ class RenodeMachine(Machine):
         return self._folder
 
     def close(self) -> None:
-        self._console.close()
+        self._leave(give_back)
+
+    def _abandon(self) -> None:
+        """Ends a Renode in an unknown state."""
+        self._leave(RenodeConsole.close)
+
+    def _leave(self, leave_console: Callable[[RenodeConsole], None]) -> None:
         if self._folder is not None:
+            leave_console(self._console)
             shutil.rmtree(self._folder, ignore_errors=True)
             self._folder = None
 

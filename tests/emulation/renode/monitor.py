@@ -1,8 +1,10 @@
 """A stand-in for Renode: its monitor's commands, answered by the in-process machine.
 
 It knows exactly the commands that this project's scripts, robot suite and driver use, in the forms
-that Renode 1.16 takes, and refuses any other. So it proves dialogue, scripts and suite against real
-firmware; that Renode's own models agree takes a real Renode (``pytest -m renode``).
+that Renode 1.16 takes, and refuses any other. What it does otherwise than the in-process machine,
+it does as Renode does: ``test_stand_in.py`` has a test for each such behaviour. So it proves
+dialogue, scripts and suite against real firmware; that Renode's own models agree takes a real
+Renode (``pytest -m renode``).
 """
 
 from __future__ import annotations
@@ -11,17 +13,26 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
-from predictor.emulation.machine import FaultKind, StopReason
 from predictor.emulation.platform.board_platform import Platform, read_platform
-from predictor.emulation.unicorn.machine import UnicornMachine
+from predictor.errors import PredictorError
 from predictor.firmware.elf_image import ElfImage
+from tests.emulation.renode.permissive import PermissiveMachine
 
 MACRO_QUOTES = '"""'
 PATH = r"@?(\S+)"
 
 
 class MonitorError(Exception):
-    """What the monitor answers to a command that it cannot execute."""
+    """What the monitor answers to a command that it cannot execute.
+
+    Args:
+        message: the complaint.
+        printed: what commands before it on the same line have printed.
+    """
+
+    def __init__(self, message: str, printed: str = "") -> None:
+        super().__init__(message)
+        self.printed = printed
 
 
 class Monitor:
@@ -33,24 +44,36 @@ class Monitor:
     def reset(self) -> None:
         """No machine, no variables."""
         self.variables: dict[str, str] = {}
-        self.machine: UnicornMachine | None = None
+        self.machine: PermissiveMachine | None = None
+        self.prompt = "(monitor)"
         self._platform: Platform | None = None
         self._uses_sysbus = False
-        self._seed = 0
-        self._unexpected = {"Reads": 0, "Writes": 0}
+        self._seed = 0xC0FFEE
         self._uart_file: Path | None = None
 
     def execute(self, command: str) -> str:
-        """What a command prints.
+        """What the commands of a line print; each output ends in a newline.
 
         Raises:
-            MonitorError: no such command, or not in this state.
+            MonitorError: no such command, or not in this state. The rest of the line is left out.
         """
-        command = self._substituted(command.strip())
+        printed = ""
+        for single in _SEPARATOR.split(command):
+            try:
+                text = self._execute(self._substituted(single.strip()))
+            except (MonitorError, PredictorError) as error:
+                message = f"There was an error executing command '{single.strip()}': \n{error}"
+                raise MonitorError(message, printed) from error
+            printed += f"{text}\n" if text else ""
+        return printed
+
+    def _execute(self, command: str) -> str:
+        if not command:
+            return ""
         for pattern, method in _COMMANDS:
             if found := re.fullmatch(pattern, command):
                 return method(self, *found.groups()) or ""
-        raise MonitorError(f"There was an error executing command '{command}'\nno such thing")
+        raise MonitorError(f"No such command or device: {command.split()[0]}")
 
     def _substituted(self, command: str) -> str:
         """Variables and commands in backticks replaced by their values."""
@@ -94,12 +117,13 @@ class Monitor:
             self.execute(line)
 
     def create_machine(self, name: str) -> None:
-        if self._platform is not None:
+        if self.prompt != "(monitor)":
             raise MonitorError(f"Could not create {name}: there is a machine")
+        self.prompt = f"({name})"
 
     def load_platform(self, path: str) -> None:
         self._platform = read_platform(Path(path))
-        self.machine = UnicornMachine(self._platform)
+        self.machine = PermissiveMachine(self._platform)
 
     def load_elf(self, path: str) -> None:
         self._machine.load_elf(path)
@@ -146,45 +170,38 @@ class Monitor:
         return f"0x{self._seed:X}"
 
     def run_for(self, seconds: str) -> None:
-        """Virtual time: ``PerformanceInMips`` million instructions a second."""
-        machine = self._machine
-        mips = machine.platform.cpu.number("PerformanceInMips")
-        limit = machine.instructions + round(float(seconds) * mips * 1e6)
-        result = machine.run(max_instructions=limit)
-        if result.stop is StopReason.FAULT and result.fault is not None:
-            is_access = result.fault.kind is not FaultKind.EXECUTE_DATA
-            self._unexpected["Writes" if is_access else "Reads"] += 1
+        self._machine.run_for(float(seconds))
         if self._uart_file is not None:
-            self._uart_file.write_bytes(machine.uart)
+            self._uart_file.write_bytes(self._machine.uart)
 
     def program_counter(self) -> str:
-        assert self._machine._core.engine is not None
-        from unicorn.arm_const import UC_ARM_REG_PC
-
-        return f"0x{self._machine._core.engine.reg_read(UC_ARM_REG_PC):X}"
+        return f"0x{self._machine.program_counter:X}"
 
     def executed_instructions(self) -> str:
-        return f"0x{self._machine.instructions:016X}"
+        return f"0x{self._machine.executed:016X}"
 
     def is_halted(self) -> str:
-        return "False"
+        return str(self._machine.is_halted)
 
     def unexpected(self, kind: str) -> str:
-        return f"0x{self._unexpected[kind]:08X}"
+        return f"0x{self._machine.unexpected[kind]:08X}"
 
     def read_double_word(self, address: str) -> str:
-        word = self._machine.read_memory(int(address, 0), 4)
+        word = self._machine.read_any(int(address, 0), 4)
         return f"0x{int.from_bytes(word, 'little'):08X}"
 
     @property
-    def _machine(self) -> UnicornMachine:
+    def _machine(self) -> PermissiveMachine:
         if self.machine is None:
             raise MonitorError("No such command or device: sysbus")
         return self.machine
 
 
+_SEPARATOR = re.compile(r";(?=(?:[^`\"]|`[^`]*`|\"[^\"]*\")*$)")
 _COMMANDS: list[tuple[str, Callable[..., str | None]]] = [
     (r"\$(\w+)(\??)=@(\S+)", Monitor.set_variable),
+    (r"Clear", Monitor.reset),
+    (r"numbersMode Hexadecimal", Monitor.ignore),
     (rf"(?:include|i) {PATH}", Monitor.include),
     (r"runMacro \$(\w+)", Monitor.run_macro),
     (r'mach create "(\w+)"', Monitor.create_machine),

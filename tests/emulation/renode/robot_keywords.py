@@ -34,7 +34,8 @@ class robot_keywords:  # noqa: N801, Robot Framework wants the module's name
         pass
 
     def execute_command(self, command: str) -> str:
-        return self._monitor.execute(command)
+        # Renode's own answer ends in an empty line.
+        return self._monitor.execute(command).replace("\n", "\n\n")
 
     def create_terminal_tester(
         self,

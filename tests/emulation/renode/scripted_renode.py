@@ -1,6 +1,6 @@
 """Answers like the monitor of Renode on pipes, as far as the driver asks.
 
-One slice of 0.02 s executes a million instructions. What happens is told by environment variables:
+Each slice executes a million instructions. What happens is told by environment variables:
 FAKE_UART (text sent in the third slice), FAKE_PC, FAKE_READS, FAKE_HALTED, FAKE_STUCK, FAKE_DIES,
 FAKE_LOG (file that gets every command).
 """
@@ -9,6 +9,9 @@ import os
 import re
 import sys
 import time
+
+from tests.emulation.renode.fake_renode import say
+from tests.emulation.renode.terminal import echo, shown
 
 seed = 0
 slices = 0
@@ -31,7 +34,7 @@ def answer(command):
     if command.startswith("emulation RunFor"):
         slices += 1
         if os.environ.get("FAKE_DIES"):
-            print("the emulator dies", flush=True)
+            say("the emulator dies\r\n")
             sys.exit(1)
         if os.environ.get("FAKE_STUCK"):
             time.sleep(1000)
@@ -45,27 +48,30 @@ def answer(command):
         "sysbus.cpu PC": os.environ.get("FAKE_PC", "0x8000100"),
         "sysbus.cpu ExecutedInstructions": f"0x{min(slices, idle_after) * 1_000_000:016X}",
         "sysbus.cpu IsHalted": os.environ.get("FAKE_HALTED", "False"),
+        "sysbus ReadDoubleWord 0xe000e010": os.environ.get("FAKE_SYSTICK", "0x00000000"),
         "sysbus ReadDoubleWord 0x20000000": "0x44332211",
         "sysbus ReadDoubleWord 0x20000004": "0x88776655",
     }
     if command in answers:
         return answers[command]
+    if command.startswith("sysbus ReadDoubleWord"):
+        return "0x" + os.environ.get("FAKE_CODE", "46C046C0")
     known = ("mach create", "machine LoadPlatformDescription", "emulation SetGlobal")
     known += ("sysbus LoadELF", "sysbus LoadBinary", "sysbus.cpu VectorTableOffset")
+    known += ("numbersMode", "Clear")
     if command.startswith(known):
         return ""
     return f"There was an error executing command '{command}'\nno such thing"
 
 
-print("Renode, version 0.0 (fake)", flush=True)
+say("Renode, version 1.16.1 (scripted)\n\r\n\r")
 for line in sys.stdin:
     command = line.rstrip("\n")
     if os.environ.get("FAKE_LOG"):
         with open(os.environ["FAKE_LOG"], "a") as log:
             log.write(command + "\n")
-    print(f"(board) {command}", flush=True)
+    say(echo("(board)", command))
     if command == "quit":
         break
-    text = answer(command)
-    if text:
-        print(text + "\r", flush=True)
+    for part in command.split("; "):
+        say(shown(answer(part)))

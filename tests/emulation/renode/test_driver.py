@@ -21,13 +21,15 @@ from predictor.boards.board import find_board
 from predictor.emulation.machine import FaultKind, StopReason
 from predictor.emulation.platform.board_platform import board_platform
 from predictor.emulation.renode import console as renode_console
+from predictor.emulation.renode import python_package
 from predictor.emulation.renode.machine import RenodeMachine
 from predictor.emulation.unicorn.machine import UnicornMachine
 from predictor.errors import EmulationError, MissingDependencyError
 
 HEAD = '#include "start.h"\n'
 HELLO = HEAD + 'int main(void) { uart_text("hello\\n"); }\n'
-SCRIPTED = Path(__file__).parent / "scripted_renode.py"
+ROOT = Path(__file__).parents[3]
+SCRIPTED = "-m tests.emulation.renode.scripted_renode"
 
 
 def put_on_path(program, folder, monkeypatch):
@@ -37,6 +39,7 @@ def put_on_path(program, folder, monkeypatch):
     script.write_text(f'#!/bin/sh\nexec "{sys.executable}" {program}\n')
     script.chmod(script.stat().st_mode | stat.S_IXUSR)
     monkeypatch.setenv("PATH", f"{folder}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
 
 
 @pytest.fixture
@@ -97,6 +100,7 @@ def test_run_until_symbol(fake, monkeypatch, build_image):
     with RenodeMachine(board_platform(find_board("f446re"))) as machine:
         machine.load_elf(build_image(HELLO))
         address = machine.symbol("finished")
+    renode_console.close_idle()
     monkeypatch.setenv("FAKE_PC", hex(address + 2))
     with RenodeMachine(board_platform(find_board("f446re"))) as machine:
         machine.load_elf(build_image(HELLO))
@@ -108,6 +112,60 @@ def test_core_that_sleeps_is_idle(fake, monkeypatch, build_image):
     with RenodeMachine(board_platform(find_board("f446re"))) as machine:
         machine.load_elf(build_image(HELLO))
         assert machine.run().stop is StopReason.IDLE
+
+
+def test_a_core_that_waits_for_systick_is_not_idle(fake, monkeypatch, build_image):
+    monkeypatch.setenv("FAKE_IDLE_AFTER", "2")
+    monkeypatch.setenv("FAKE_SYSTICK", "0x00010007")
+    with RenodeMachine(board_platform(find_board("f446re"))) as machine:
+        machine.load_elf(build_image(HELLO))
+        assert machine.run(timeout_s=0.5).stop is StopReason.TIMEOUT
+
+
+@pytest.mark.parametrize("code", ["E7FEE7FE", "F7FFBFFE"])
+def test_a_branch_to_itself_is_a_loop_and_no_sleep(code, fake, monkeypatch, build_image):
+    monkeypatch.setenv("FAKE_IDLE_AFTER", "2")
+    # The two bytes before the instruction and it: words at 0x080000FC and, swapped, 0x08000100.
+    halves = code if code == "E7FEE7FE" else code[4:] + code[:4]
+    monkeypatch.setenv("FAKE_CODE", halves)
+    with RenodeMachine(board_platform(find_board("f446re"))) as machine:
+        machine.load_elf(build_image(HELLO))
+        assert machine.run(max_instructions=30_000_000).stop is StopReason.MAX_INSTRUCTIONS
+        assert machine.run(timeout_s=0.2).stop is StopReason.TIMEOUT
+
+
+def test_one_line_of_commands_a_slice_and_slices_grow(fake, monkeypatch, build_image):
+    monkeypatch.setenv("FAKE_UART", "@end@")
+    with RenodeMachine(board_platform(find_board("f446re"))) as machine:
+        machine.load_elf(build_image(HELLO))
+        before = len(fake.read_text().splitlines())
+        machine.run(until_uart=b"@end@")
+        after = len(fake.read_text().splitlines())
+    lines = fake.read_text().splitlines()[before:after]
+    slices = [line.split('"')[1] for line in lines if line != "emulation GetSeed"]
+    assert slices == ["0.020000", "0.040000", "0.080000"]
+
+
+def test_the_next_machine_takes_the_same_process(fake, build_image):
+    processes = []
+    for board in ("f446re", "f767zi"):
+        with RenodeMachine(board_platform(find_board(board))) as machine:
+            machine.load_elf(build_image(HELLO))
+            processes.append(machine._console._process.pid)
+    assert processes[0] == processes[1]
+    assert fake.read_text().count("\nClear\n") == 2
+
+
+def test_a_process_that_failed_is_not_taken_again(fake, monkeypatch, build_image):
+    monkeypatch.setenv("FAKE_DIES", "1")
+    machine = RenodeMachine(board_platform(find_board("f446re")))
+    machine.load_elf(build_image(HELLO))
+    with pytest.raises(EmulationError):
+        machine.run()
+    monkeypatch.delenv("FAKE_DIES")
+    with RenodeMachine(board_platform(find_board("f446re"))) as machine:
+        machine.load_elf(build_image(HELLO))
+        assert machine.run(max_instructions=1_000_000).stop is StopReason.MAX_INSTRUCTIONS
 
 
 @pytest.mark.parametrize(
@@ -146,6 +204,70 @@ def test_complaints_are_errors(fake):
         console.close()
 
 
+def test_long_commands_leave_no_trace_in_outputs_and_errors(fake, tmp_path):
+    console = renode_console.open_console()
+    try:
+        long = "sysbus Nonsense " + "x" * 200
+        with pytest.raises(EmulationError) as caught:
+            console.execute(long)
+        assert str(caught.value).count(long) == 2  # what was refused, and Renode's own words
+        assert str(caught.value).count("xxx") == str(caught.value).count(long) * (200 // 3)
+        for length in range(60, 90):
+            path = "p" * length
+            assert console.execute(f"sysbus LoadELF @/{path}") == ""
+    finally:
+        console.close()
+
+
+def test_the_last_words_of_a_worker_are_told(monkeypatch, tmp_path):
+    (tmp_path / "pyrenode3").mkdir()
+    (tmp_path / "pyrenode3" / "__init__.py").write_text("raise ImportError('no runtime here')\n")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    with pytest.raises(EmulationError, match="ImportError: no runtime here"):
+        renode_console.PythonConsole({})
+
+
+def test_the_python_package_alone_is_no_renode(monkeypatch, tmp_path):
+    (tmp_path / "pyrenode3").mkdir()
+    (tmp_path / "pyrenode3" / "__init__.py").touch()
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setenv("PATH", str(tmp_path))
+    for name in (*python_package.NAMES, "PYRENODE_RUNTIME"):
+        monkeypatch.delenv(name, raising=False)
+    assert python_package.environment() is None
+    assert not renode_console.is_installed()
+    monkeypatch.setenv("PYRENODE_PKG", "/opt/renode.tar.gz")
+    assert python_package.environment() == {"PYRENODE_RUNTIME": "coreclr"}
+    monkeypatch.setenv("PYRENODE_RUNTIME", "mono")
+    assert python_package.environment() == {"PYRENODE_RUNTIME": "mono"}
+
+
+@pytest.mark.parametrize(
+    ("beside", "name"),
+    [("libhostfxr.so", "PYRENODE_BIN"), ("output/bin/Release/Renode.dll", "PYRENODE_BUILD_DIR")],
+)
+def test_the_python_package_takes_the_renode_among_the_commands(
+    beside, name, monkeypatch, tmp_path
+):
+    (tmp_path / "site" / "pyrenode3").mkdir(parents=True)
+    (tmp_path / "site" / "pyrenode3" / "__init__.py").touch()
+    monkeypatch.syspath_prepend(str(tmp_path / "site"))
+    for variable in (*python_package.NAMES, "PYRENODE_RUNTIME"):
+        monkeypatch.delenv(variable, raising=False)
+    home = tmp_path / "home"
+    put_on_path("", home, monkeypatch)
+    links = tmp_path / "bin"
+    links.mkdir()
+    (links / "renode").symlink_to(home / "renode")
+    monkeypatch.setenv("PATH", str(links))
+    assert python_package.environment() is None  # a program that pyrenode3 cannot load
+    (home / beside).parent.mkdir(parents=True, exist_ok=True)
+    (home / beside).touch()
+    found = python_package.environment()
+    expected = home / "renode" if name == "PYRENODE_BIN" else home
+    assert found == {"PYRENODE_RUNTIME": "coreclr", name: str(expected)}
+
+
 def test_silence_and_death_are_errors(fake, monkeypatch, build_image):
     monkeypatch.setenv("FAKE_STUCK", "1")
     monkeypatch.setattr("predictor.emulation.renode.machine.COMMAND_TIMEOUT_S", 0.5)
@@ -159,7 +281,7 @@ def test_silence_and_death_are_errors(fake, monkeypatch, build_image):
     monkeypatch.setenv("FAKE_DIES", "1")
     machine = RenodeMachine(board_platform(find_board("f446re")))
     machine.load_elf(build_image(HELLO))
-    with pytest.raises(EmulationError, match=r"Renode (has )?ended"):
+    with pytest.raises(EmulationError, match=r"Renode (has )?ended.*the emulator dies"):
         machine.run()
 
 
@@ -178,7 +300,7 @@ def test_nothing_is_left_behind(fake, tmp_path, build_image):
 
 def test_missing_renode_is_told(monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.setattr(renode_console.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(python_package.importlib.util, "find_spec", lambda name: None)
     assert not renode_console.is_installed()
     with pytest.raises(MissingDependencyError, match=r"renode\.io.*pyrenode3"):
         RenodeMachine(board_platform(find_board("f446re")))

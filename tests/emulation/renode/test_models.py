@@ -26,8 +26,8 @@ pytestmark = [
 ]
 BOARDS = [board.name for board in shipped_boards()]
 ROOT = Path(__file__).parents[3]
-CYCCNT_TOLERANCE = 8
-"""Renode advances virtual time in steps of a few instructions."""
+CYCCNT_TOLERANCE = 64
+"""Renode advances virtual time in steps of a few instructions: up to 33 were seen."""
 
 
 def small_model() -> bytes:
@@ -65,7 +65,6 @@ def check(content: bytes, board: str) -> None:
 @pytest.mark.parametrize("board", BOARDS)
 def test_on_the_stand_in(board: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     put_on_path("-m tests.emulation.renode.fake_renode", tmp_path / "bin", monkeypatch)
-    monkeypatch.setenv("PYTHONPATH", str(ROOT))
     check(small_model(), board)
 
 
@@ -75,6 +74,8 @@ def test_through_the_python_package(monkeypatch: pytest.MonkeyPatch) -> None:
         pytest.skip("the command renode comes first")
     stand_in = Path(__file__).parent / "stand_in"
     monkeypatch.syspath_prepend(str(stand_in))
+    monkeypatch.setenv("PYRENODE_BIN", "/opt/renode/renode")
+    monkeypatch.delenv("PYRENODE_RUNTIME", raising=False)
     monkeypatch.setenv("PYTHONPATH", f"{stand_in}{os.pathsep}{ROOT}")
     check(small_model(), "f446re")
 
