@@ -29,6 +29,8 @@ DEFAULT_BOARD = "f746zg"
 class Options:
     """What a prediction assumes beside the model and the board. Reserves are in bytes.
 
+    ``calibration`` names one of the board's calibrations, None takes the newest that matches.
+
     ``kernels`` None takes the kernel set that the revision of TFLM lists first. ``fps``: inferences
     per second of the application, None where it runs one after the other; ``battery_j``: what its
     battery holds.
@@ -39,6 +41,7 @@ class Options:
     resolver: str = "used"
     reserve_ram_bytes: int = 0
     reserve_flash_bytes: int = 0
+    calibration: str | None = None
     fps: float | None = None
     battery_j: float | None = None
 
@@ -107,7 +110,7 @@ class Prediction:
     @cached_property
     def timing(self) -> Timing:
         """What the board's core takes for the counts of ``works``."""
-        return timing(self.board, self.revision)
+        return timing(self.board, self.revision, self.options.calibration)
 
     @cached_property
     def latency(self) -> LatencyEstimate:

@@ -65,7 +65,9 @@ def command(
     rows = _of_board(read(measurements), target, measurements)
     conditions = _conditions(rows, measurements)
     samples = [_sample(row, target, measurements) for row in rows]
-    powers = fit_powers(report.power_samples(samples))
+    powers = fit_powers(
+        report.power_samples(samples), conditions["clock_hz"], _supply_v(rows, measurements)
+    )
     result = fit(
         [item.measured for item in samples if item.measured is not None],
         **conditions,
@@ -112,6 +114,19 @@ def _conditions(rows: Sequence[Row], path: Path) -> dict[str, Any]:
                 f"{path}: mixed {words}: {listed}. They are never pooled: split the file"
             )
     return rows[0].conditions
+
+
+def _supply_v(rows: Sequence[Row], path: Path) -> float | None:
+    """The supply voltage of the rows with an energy.
+
+    Raises:
+        MeasurementError: they differ in it.
+    """
+    volts = {row.supply_v for row in rows if row.energy_j is not None}
+    if len(volts) > 1:
+        listed = ", ".join("none" if value is None else f"{value:g} V" for value in volts)
+        raise MeasurementError(f"{path}: mixed supply voltages: {listed}; split the file")
+    return volts.pop() if volts else None
 
 
 def _sample(row: Row, board: Board, path: Path) -> Sample:

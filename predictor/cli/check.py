@@ -21,7 +21,7 @@ from predictor.report.comparison import parse_regressions
 from predictor.report.markdown import escape
 
 _BUDGET_KEYS = ("max_arena", "max_flash", "max_macs", "max_latency", "max_energy")
-_OPTION_KEYS = ("kernels", "tflm", "resolver", "reserve_ram", "reserve_flash")
+_OPTION_KEYS = ("kernels", "tflm", "resolver", "calibration", "reserve_ram", "reserve_flash")
 
 
 @click.command(name="check", short_help="Hold models against the budgets of a predictor.toml.")
@@ -200,7 +200,8 @@ def check_model(path: Path, settings: Mapping[str, Any]) -> CheckResult:
 def _options(settings: Mapping[str, Any]) -> dict[str, Any]:
     from predictor.report.budgets import BYTE_UNITS, parse_quantity
 
-    options = {key: settings[key] for key in ("kernels", "tflm", "resolver") if key in settings}
+    names = ("kernels", "tflm", "resolver", "calibration")
+    options = {key: settings[key] for key in names if key in settings}
     for key in ("reserve_ram", "reserve_flash"):
         if key in settings:
             options[f"{key}_bytes"] = parse_quantity(settings[key], BYTE_UNITS, key)

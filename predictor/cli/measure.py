@@ -93,7 +93,8 @@ def command(
         prediction.revision.name,
     )
     if trace_path is not None:
-        row = board_run.with_energy(row, run, _windows(trace_path, started, supply_v))
+        windows = _windows(trace_path, started, supply_v)
+        row = board_run.with_energy(row, run, windows, supply_v)
     emit(_text(run, row, prediction), None)
     if run.host is HostCheck.DIFFERENT:
         return PredictorError.exit_code

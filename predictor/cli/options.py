@@ -111,6 +111,12 @@ def prediction_options(command: Command) -> Command:
                 default=0,
                 help="Flash that the application needs, e.g. 64KB.",
             ),
+            click.option(
+                "--calibration",
+                metavar="NAME",
+                help="Calibration of the board to use, as predict boards BOARD lists them, or the "
+                "beginning of its name. Default: the newest that matches.",
+            ),
         )
     ):
         command = option(command)

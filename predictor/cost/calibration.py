@@ -10,13 +10,13 @@ is never pooled with others. It turns the counts of the instruction model into c
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from predictor.boards.board import Board
 from predictor.cost.intervals import Spread
-from predictor.errors import BoardError
+from predictor.errors import BoardError, UsageError
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +68,8 @@ class Measured:
 class Calibration:
     """Fitted costs of a core, what they hold for, and how well.
 
-    ``runtime`` names the software that was measured; ``revision`` and ``kernels`` whose counts the
-    costs multiply. ``spread`` is that of the latency of a further model.
+    ``runtime`` names the software that was measured, and so the calibration; ``revision`` and
+    ``kernels`` say whose counts the costs multiply. ``spread`` is that of the rows left out.
     """
 
     runtime: str
@@ -80,9 +80,34 @@ class Calibration:
     spread: Spread
     measurements: tuple[Measured, ...] = ()
 
+    def predicted_s(self, item: Measured) -> float:
+        """Latency of a measured model by these costs."""
+        return self.costs.cycles(item.features) / self.clock_hz
+
+    def error(self, item: Measured) -> float:
+        """Relative error of the predicted latency."""
+        return self.predicted_s(item) / item.latency_s - 1
+
     @property
     def fitted(self) -> tuple[Measured, ...]:
         return tuple(item for item in self.measurements if item.is_fitted)
+
+
+def named(found: Sequence[Calibration], name: str, board: Board) -> tuple[Calibration, ...]:
+    """The calibrations whose name is ``name``, or begins so where none has it.
+
+    Raises:
+        UsageError: there is none, or the beginning fits several names.
+    """
+    wanted = name.casefold()
+    exact = tuple(item for item in found if item.runtime.casefold() == wanted)
+    begun = tuple(item for item in found if wanted and item.runtime.casefold().startswith(wanted))
+    chosen = exact or begun
+    if len({item.runtime for item in chosen}) == 1:
+        return chosen
+    known = ", ".join(dict.fromkeys(repr(item.runtime) for item in found)) or "none"
+    wrong = "has no calibration" if not chosen else "has several calibrations that begin with"
+    raise UsageError(f"board {board.name} {wrong} {name!r}; its calibrations: {known}")
 
 
 def calibrations(board: Board) -> tuple[Calibration, ...]:

@@ -17,8 +17,8 @@ from math import sqrt
 from statistics import fmean, median, stdev
 
 from predictor.cost.calibration import Calibration, CoreCosts, Features, Measured
-from predictor.cost.energy import CONVOLUTION, FULLY_CONNECTED, Power
 from predictor.cost.intervals import Spread
+from predictor.cost.power import CONVOLUTION, FULLY_CONNECTED, Power
 from predictor.errors import MeasurementError, MissingDependencyError
 
 LEAST_ROWS = 2
@@ -110,7 +110,9 @@ def _root_mean_square(values: Sequence[float]) -> float:
     return sqrt(fmean(value * value for value in values))
 
 
-def fit_powers(samples: Mapping[str, Sequence[float]]) -> dict[str, Power]:
+def fit_powers(
+    samples: Mapping[str, Sequence[float]], clock_hz: int, supply_v: float | None = None
+) -> dict[str, Power]:
     """Power by class of work: median and spread of energy / latency, in watts."""
     spreads = {
         name: stdev(values) / median(values) for name, values in samples.items() if len(values) > 1
@@ -121,6 +123,8 @@ def fit_powers(samples: Mapping[str, Sequence[float]]) -> dict[str, Power]:
             median(samples[name]),
             Spread(spreads.get(name, fallback), max(1, len(samples[name]) - 1)),
             len(samples[name]),
+            clock_hz,
+            supply_v,
         )
         for name in (CONVOLUTION, FULLY_CONNECTED)
         if samples.get(name)

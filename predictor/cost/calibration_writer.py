@@ -12,7 +12,7 @@ from typing import Any
 
 from predictor import toml
 from predictor.cost.calibration import Calibration, Measured
-from predictor.cost.energy import Power
+from predictor.cost.power import Power
 from predictor.errors import BoardError
 
 _HEADER = re.compile(r"^\s*\[+\s*([^\]]+?)\s*\]+", re.MULTILINE)
@@ -114,6 +114,8 @@ def _power_text(name: str, power: Power) -> str:
         "active_w": power.active_w,
         "active_sd_w": power.active_w * power.spread.relative_sd,
         "measurements": power.measurements,
+        "clock_hz": power.clock_hz,
+        "supply_v": power.supply_v,
     }
     return "\n".join([f"[power.{name}]", *_lines(table)]) + "\n"
 

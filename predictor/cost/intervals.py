@@ -90,16 +90,9 @@ def combined(parts: Iterable[Spread]) -> Spread:
     return Spread(total, total**4 / weight if weight else inf)
 
 
-def prediction_spread(residuals: Iterable[float], parameters: int) -> Spread:
-    """Spread of a new prediction, from relative residuals of a fit.
-
-    The standard deviation counts the parameters that the fit has used up, and grows by
-    sqrt(1 + 1/n) for the uncertainty of the fit itself.
-    """
-    residuals = list(residuals)
-    count = len(residuals)
-    if not count:
-        return Spread(inf, 1)
-    freedom = max(1, count - parameters)
-    variance = sum(value * value for value in residuals) / freedom
-    return Spread(sqrt(variance * (1 + 1 / count)), freedom)
+def pooled(parts: Iterable[Spread]) -> Spread:
+    """Several estimates of one spread as one, each weighted with its degrees of freedom."""
+    parts = list(parts)
+    freedom = sum(part.degrees_of_freedom for part in parts)
+    squares = sum(part.degrees_of_freedom * part.relative_sd**2 for part in parts)
+    return Spread(sqrt(squares / freedom), freedom)

@@ -1,7 +1,8 @@
 """Latency of a model on a board: counts times what the board's core takes for each.
 
-The costs of the core come from the calibration that is nearest: of this very board, runtime and
-clock; else of another board with the same core. The farther it is, the wider the interval.
+The costs of the core come from the calibration that is nearest: of this very board, kernel set and
+clock, the newest of several; else of another board with the same core. The farther it is, the
+wider the interval.
 """
 
 from __future__ import annotations
@@ -13,11 +14,13 @@ from math import exp, log
 from statistics import fmean
 
 from predictor.boards.board import Board, shipped_boards
-from predictor.cost.calibration import Calibration, CoreCosts, Features, calibrations
+from predictor.cost.calibration import Calibration, CoreCosts, Features, calibrations, named
+from predictor.cost.coverage import further_model_spread
 from predictor.cost.instructions import Basis, Work
 from predictor.cost.intervals import Intervals, Spread, combined
 from predictor.cost.spreads import load_spreads
 from predictor.memory.revision import Revision
+from predictor.words import counted
 
 
 class TimingBasis(Enum):
@@ -32,12 +35,16 @@ class TimingBasis(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """What a core takes, how sure that is, and the reason in words."""
+    """What a core takes, how sure that is, and the reason in words.
+
+    ``calibration`` is the one it comes from, None where it comes from several boards.
+    """
 
     costs: CoreCosts
     spread: Spread
     basis: TimingBasis
     evidence: str
+    calibration: Calibration | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,27 +63,61 @@ class LatencyEstimate:
         return 1 / self.seconds if self.seconds else 0.0
 
 
-def timing(board: Board, revision: Revision) -> Timing:
-    """The nearest calibration for a board that runs a revision with its kernel set."""
-    own, spreads = calibrations(board), load_spreads()
-    for found in own:
-        if found.clock_hz == board.core.clock_hz and _is_of(found, revision):
-            count = len(found.fitted)
-            evidence = f"calibrated on {count} measurements of this board ({found.runtime})"
-            spread = combined([found.spread, spreads["BETWEEN_MODELS"]])
-            return Timing(found.costs, spread, TimingBasis.BOARD, evidence)
-    for found in own:
-        basis = TimingBasis.OTHER_KERNELS
-        evidence = f"calibrated with {found.revision} {found.kernels} kernels on this board"
-        if found.clock_hz != board.core.clock_hz:
-            basis = TimingBasis.OTHER_CLOCK
-            evidence = f"calibrated at {found.clock_hz / 1e6:.0f} MHz on this board"
-        return Timing(found.costs, combined([found.spread, spreads[basis.name]]), basis, evidence)
-    return _of_other_boards(board)
+def timing(board: Board, revision: Revision, name: str | None = None) -> Timing:
+    """The nearest calibration for a board that runs a revision with its kernel set.
+
+    Args:
+        name: takes the nearest of the board's calibrations with this name only.
+
+    Raises:
+        UsageError: the board has no calibration of that name.
+    """
+    own = calibrations(board)
+    if name is not None:
+        own = named(own, name, board)
+    if not own:
+        return _of_other_boards(board)
+    # A calibration that was added later stands further down in the file.
+    nearest = min(reversed(own), key=lambda found: _distance(found, board, revision))
+    return _of_this_board(nearest, board, revision)
 
 
-def _is_of(calibration: Calibration, revision: Revision) -> bool:
-    return (calibration.revision, calibration.kernels) == (revision.name, revision.kernels)
+def _differences(found: Calibration, board: Board, revision: Revision) -> list[TimingBasis]:
+    """In what a calibration of this board was made under other conditions."""
+    differs = {
+        TimingBasis.OTHER_KERNELS: (found.revision, found.kernels)
+        != (revision.name, revision.kernels),
+        TimingBasis.OTHER_CLOCK: found.clock_hz != board.core.clock_hz,
+    }
+    return [basis for basis, is_other in differs.items() if is_other]
+
+
+def _distance(found: Calibration, board: Board, revision: Revision) -> float:
+    spreads = load_spreads()
+    return sum(spreads[basis.name].relative_sd for basis in _differences(found, board, revision))
+
+
+def _of_this_board(found: Calibration, board: Board, revision: Revision) -> Timing:
+    differences = _differences(found, board, revision)
+    if not differences:
+        fitted, known = len(found.fitted), len(found.measurements)
+        count = (
+            counted(fitted, "measurement")
+            if fitted == known
+            else f"{fitted} of {known} measurements"
+        )
+        evidence = f"calibrated on {count} of this board ({found.runtime})"
+        spread = further_model_spread(found)
+        return Timing(found.costs, spread, TimingBasis.BOARD, evidence, found)
+    words = {
+        TimingBasis.OTHER_KERNELS: f"with {found.revision} {found.kernels} kernels",
+        TimingBasis.OTHER_CLOCK: f"at {found.clock_hz / 1e6:g} MHz",
+    }
+    spreads = load_spreads()
+    spread = combined([found.spread, *(spreads[basis.name] for basis in differences)])
+    how = " and ".join(words[basis] for basis in differences)
+    evidence = f"calibrated {how} on this board ({found.runtime})"
+    return Timing(found.costs, spread, differences[-1], evidence, found)
 
 
 def _of_other_boards(board: Board) -> Timing:

@@ -165,7 +165,9 @@ def row(run: BoardRun, job: Job, model: str, sha256: str, revision: str) -> Row:
     )
 
 
-def with_energy(row: Row, run: BoardRun, windows: tuple[Window, ...]) -> Row:
+def with_energy(
+    row: Row, run: BoardRun, windows: tuple[Window, ...], supply_v: float | None = None
+) -> Row:
     """The measurement with its energy: mean power in the marked windows, times the latency.
 
     Raises:
@@ -185,4 +187,4 @@ def with_energy(row: Row, run: BoardRun, windows: tuple[Window, ...]) -> Row:
                 "clock is off"
             )
     watts = median(window.energy_j / window.duration_s for window in windows)
-    return replace(row, energy_j=watts * run.latency_s)
+    return replace(row, energy_j=watts * run.latency_s, supply_v=supply_v)

@@ -24,10 +24,12 @@ _UNITS: Mapping[str, tuple[str, Mapping[str, str]]] = {
     "latency_s": ("seconds", {"latency_ms": "milliseconds", "latency_us": "microseconds"}),
     "energy_j": ("joules", {"energy_mj": "millijoules", "energy_uj": "microjoules"}),
     "clock_hz": ("hertz", {"clock_mhz": "megahertz", "clock_khz": "kilohertz"}),
+    "supply_v": ("volts", {"supply_mv": "millivolts"}),
 }
 """Unit of a column, and names that stand for it in another unit."""
 LOWEST_CLOCK_HZ, HIGHEST_CLOCK_HZ = 10_000, 10_000_000_000
 LOWEST_POWER_W, HIGHEST_POWER_W = 1e-4, 50.0
+LOWEST_SUPPLY_V, HIGHEST_SUPPLY_V = 0.5, 60.0
 """Beyond these, microcontroller boards do not run: the unit is wrong."""
 
 
@@ -42,6 +44,7 @@ class Row:
         revision: TFLM revision whose counts of instructions hold for it; kernels: its kernel set.
         latency_s: seconds of one inference, the median of ``repeats``.
         energy_j: joules of one inference, None where it was not measured.
+        supply_v: voltage at which the energy was measured, None where it is not known.
         source: where the figures come from.
         sha256: digest of the model file.
         instructions, unaligned_loads, streamed_bytes, macs: counts of one inference, for models
@@ -68,6 +71,7 @@ class Row:
     macs: float | None = None
     power_class: str = ""
     doubt: str = ""
+    supply_v: float | None = None
     line: int = 0
 
     @property
@@ -221,6 +225,7 @@ _NUMBERS: Mapping[str, Callable[[str, str, str], float]] = {
     "unaligned_loads": _number,
     "streamed_bytes": _number,
     "macs": _number,
+    "supply_v": _number,
 }
 
 
@@ -235,6 +240,8 @@ def _check_values(where: str, row: Row) -> None:
             f"{where}: wrong unit: {row.energy_j:g} J in {row.latency_s:g} s would be "
             f"{watts:.3g} W; give joules and seconds"
         )
+    if row.supply_v is not None and not LOWEST_SUPPLY_V <= row.supply_v <= HIGHEST_SUPPLY_V:
+        raise MeasurementError(f"{where}: wrong unit: supply_v is {row.supply_v:g}; give volts")
     if row.power_class and row.power_class not in POWER_CLASSES:
         raise MeasurementError(
             f"{where}: power_class is {row.power_class!r}, not one of {', '.join(POWER_CLASSES)}"

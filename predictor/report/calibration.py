@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
@@ -10,8 +11,12 @@ from typing import Any
 from predictor.boards.board import Board
 from predictor.cost.calibration import Calibration, Measured
 from predictor.cost.calibration_fit import is_streamed
-from predictor.cost.energy import CONVOLUTION, FULLY_CONNECTED, Power
+from predictor.cost.coverage import further_model_spread, uncovered
+from predictor.cost.power import CONVOLUTION, FULLY_CONNECTED, Power
 from predictor.report.scatter import Axis, Series, scatter
+from predictor.words import counted
+
+_NAME_WIDTH = 26
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,14 +51,6 @@ class CalibrationReport:
     powers: Mapping[str, Power]
     samples: tuple[Sample, ...]
 
-    def predicted_s(self, item: Measured) -> float:
-        """Latency by the fit."""
-        return self.calibration.costs.cycles(item.features) / self.calibration.clock_hz
-
-    def error(self, item: Measured) -> float:
-        """Relative error of the fit."""
-        return self.predicted_s(item) / item.latency_s - 1
-
     def proxy_errors(self) -> dict[str, float]:
         """Left-out errors of the paper's proxy, latency proportional to operations, by model."""
         fitted = {item.model: item for item in self.calibration.fitted}
@@ -69,39 +66,18 @@ class CalibrationReport:
 
     def text(self) -> str:
         """For terminals."""
-        found, costs = self.calibration, self.calibration.costs
+        found = self.calibration
         count = f"{len(found.fitted)} of {len(found.measurements)} measurements fitted"
         lines = [
-            f"{self.board.title}, {found.runtime}, counts of {found.revision} {found.kernels}, "
-            f"{found.clock_hz / 1e6:g} MHz: {count}",
-            f"  {costs.cycles_per_instruction:.4f} cycles per instruction, "
-            f"{costs.flash_cycles_per_byte:.4f} per byte streamed from flash, "
-            f"{costs.unaligned_load_cycles:.4f} per unaligned load",
-            f"  spread of a further model {100 * found.spread.relative_sd:.2g} % "
-            f"({found.spread.degrees_of_freedom:g} degrees of freedom)",
+            *_wrapped(
+                f"{self.board.title}, {found.runtime}, counts of {found.revision} "
+                f"{found.kernels}, {found.clock_hz / 1e6:g} MHz: {count}",
+                "",
+            ),
+            *cost_lines(found),
         ]
-        for name, power in self.powers.items():
-            lines.append(
-                f"  power, {name.replace('_', ' ')}: {1e3 * power.active_w:.4g} mW, "
-                f"sd {1e3 * power.active_w * power.spread.relative_sd:.2g} mW, "
-                f"{power.measurements} measurements"
-            )
-        return "\n".join([*lines, "", *self._rows()]) + "\n"
-
-    def _rows(self) -> Iterable[str]:
-        proxies = self.proxy_errors()
-        width = max(len(item.model) for item in self.calibration.measurements)
-        yield (
-            f"{'model':{width}} {'measured':>11} {'predicted':>11} {'error':>8} {'left out':>9} "
-            f"{'op count':>9}"
-        )
-        for item in self.calibration.measurements:
-            yield (
-                f"{item.model:{width}} {1e3 * item.latency_s:>8.4g} ms "
-                f"{1e3 * self.predicted_s(item):>8.4g} ms {_percent(self.error(item)):>8} "
-                f"{_percent(item.left_out_error):>9} {_percent(proxies.get(item.model)):>9}"
-                + (f"  not fitted: {item.reason}" if item.reason else "")
-            )
+        lines += power_lines(self.powers)
+        return "\n".join([*lines, "", *row_lines(found, self.proxy_errors())]) + "\n"
 
     def to_json(self) -> dict[str, Any]:
         """For programs."""
@@ -126,8 +102,8 @@ class CalibrationReport:
                 {
                     "model": item.model,
                     "latency_s": item.latency_s,
-                    "predicted_s": self.predicted_s(item),
-                    "error": self.error(item),
+                    "predicted_s": self.calibration.predicted_s(item),
+                    "error": self.calibration.error(item),
                     "left_out_error": item.left_out_error,
                     "op_count_left_out_error": proxies.get(item.model),
                     "fitted": item.is_fitted,
@@ -162,10 +138,69 @@ class CalibrationReport:
         }
 
     def _points(self, items: Sequence[Measured]) -> tuple[tuple[float, float], ...]:
-        return tuple((item.latency_s, self.predicted_s(item)) for item in items)
+        return tuple((item.latency_s, self.calibration.predicted_s(item)) for item in items)
 
     def _residuals(self, items: Sequence[Measured]) -> tuple[tuple[float, float], ...]:
-        return tuple((item.latency_s, 100 * self.error(item)) for item in items)
+        return tuple((item.latency_s, 100 * self.calibration.error(item)) for item in items)
+
+
+def cost_lines(found: Calibration) -> list[str]:
+    """What a calibration says of its core, and how sure it is, at most 80 columns wide."""
+    costs, spread = found.costs, further_model_spread(found)
+    return [
+        f"  {costs.cycles_per_instruction:.4f} cycles per instruction, "
+        f"{costs.flash_cycles_per_byte:.4f} per byte streamed from flash,",
+        f"  {costs.unaligned_load_cycles:.4f} per unaligned load; a further model within "
+        f"{100 * (spread.factor(95) - 1):.0f} % at 95 %",
+    ]
+
+
+def power_lines(powers: Mapping[str, Power]) -> list[str]:
+    """Powers by class of work, at most 80 columns wide."""
+    return [
+        f"  power, {name.replace('_', ' ')}: {1e3 * power.active_w:.4g} mW, "
+        f"sd {1e3 * power.active_w * power.spread.relative_sd:.2g} mW, "
+        f"{counted(power.measurements, 'measurement')}"
+        for name, power in powers.items()
+    ]
+
+
+def row_lines(found: Calibration, proxies: Mapping[str, float] | None = None) -> Iterable[str]:
+    """The measurements of a calibration beside what it makes of them; reasons stand below.
+
+    Args:
+        proxies: left-out errors of a count of operations, by model, for a column of their own.
+    """
+    if not found.measurements:
+        return
+    shown = [(item, _short(item.model)) for item in found.measurements]
+    width = max(len("model"), *(len(name) for _, name in shown))
+    more = "" if proxies is None else f" {'op count':>9}"
+    yield f"{'model':{width}} {'measured':>11} {'predicted':>11} {'error':>8} {'left out':>9}{more}"
+    for item, name in shown:
+        more = "" if proxies is None else f" {_percent(proxies.get(item.model)):>9}"
+        yield (
+            f"{name:{width}} {1e3 * item.latency_s:>8.4g} ms "
+            f"{1e3 * found.predicted_s(item):>8.4g} ms {_percent(found.error(item)):>8} "
+            f"{_percent(item.left_out_error):>9}{more}"
+        )
+    outside = {id(item) for item, _ in uncovered(found)}
+    reasons: dict[str, list[str]] = {}
+    for item, name in shown:
+        if not item.is_fitted:
+            where = ", outside the interval of 95 %" if id(item) in outside else ""
+            reasons.setdefault(f"{item.reason or 'no reason given'}{where}", []).append(name)
+    for reason, names in reasons.items():
+        yield from _wrapped(f"not fitted: {', '.join(names)}: {reason}", "  ")
+
+
+def _short(name: str) -> str:
+    """The end of a name that is too long for the table."""
+    return name if len(name) <= _NAME_WIDTH else f"...{name[3 - _NAME_WIDTH :]}"
+
+
+def _wrapped(line: str, indent: str) -> list[str]:
+    return textwrap.wrap(line, 78, initial_indent=indent, subsequent_indent="  " + indent)
 
 
 def _percent(fraction: float | None) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from predictor.cost.intervals import Intervals
 from predictor.prediction import Prediction
 
+NO_POWER = "the board's file holds no power: give [power.convolution], or like in [power]"
 _PREFIXES = ((1.0, ""), (1e-3, "m"), (1e-6, "µ"), (1e-9, "n"))
 
 
@@ -41,6 +42,10 @@ def cost_rows(prediction: Prediction) -> list[tuple[str, str, str]]:
                 f"{_intervals(energy.intervals, 'J')}; at {quantity(energy.power_w, 'W')}",
             )
         )
+        if energy.power.is_inferred:
+            rows.append(("", "", energy.power.evidence))
+    else:
+        rows.append(("energy", "-", NO_POWER))
     rows.append(
         (
             "instructions",

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from predictor.cost.coverage import uncovered
+from predictor.cost.latency import TimingBasis
 from predictor.memory.sram import place
 from predictor.model.device.reader import CODES
 from predictor.model.metadata import read_plan_origin
@@ -22,6 +24,7 @@ def notes(prediction: Prediction) -> tuple[str, ...]:
         *_plan_origin(prediction),
         *_shortened(f"arena is a bound, not exact: {why}" for why in prepared.inexact_reasons),
         *_shortened(_short_constants(prediction)),
+        *_left_out(prediction),
     ]
     if prediction.deployed.is_device_model and prediction.deployed.graph is not prediction.graph:
         found.append(_device_model_note(prediction))
@@ -80,6 +83,18 @@ def _plan_origin(prediction: Prediction) -> Iterable[str]:
             f"its memory plan was made for {origin.kernels} kernels of TFLM {origin.tflm}, not for "
             f"{revision.kernels} kernels of TFLM {revision.name}{safe}: optimise the original model"
             " for these"
+        )
+
+
+def _left_out(prediction: Prediction) -> Iterable[str]:
+    """Measurements of this very board that contradict its intervals, with what excuses that."""
+    timing = prediction.timing
+    if timing.calibration is None or timing.basis is not TimingBasis.BOARD:
+        return
+    for item, ratio in uncovered(timing.calibration):
+        yield (
+            f"the latency's interval does not cover {item.model}, measured {ratio:.2f} x as long "
+            f"on this board: {item.reason}"
         )
 
 

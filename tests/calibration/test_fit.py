@@ -160,9 +160,10 @@ def test_spread_from_other_boards() -> None:
 
 
 def test_powers() -> None:
-    found = fit_powers({"convolution": [0.44, 0.45, 0.46], "fully_connected": [0.38]})
+    found = fit_powers({"convolution": [0.44, 0.45, 0.46], "fully_connected": [0.38]}, 10**8, 3.3)
     assert found["convolution"].active_w == 0.45
     assert found["convolution"].spread.relative_sd == pytest.approx(0.01 / 0.45)
     assert found["fully_connected"].spread.relative_sd == pytest.approx(0.01 / 0.45)
     assert found["fully_connected"].measurements == 1
-    assert fit_powers({}) == {}
+    assert {(power.clock_hz, power.supply_v) for power in found.values()} == {(10**8, 3.3)}
+    assert fit_powers({}, 10**8) == {}

@@ -13,8 +13,8 @@ from predictor.boards import board as boards
 from predictor.boards.board import parse_board, shipped_boards
 from predictor.cost.calibration import Calibration, CoreCosts, Features, Measured, calibrations
 from predictor.cost.calibration_writer import updated
-from predictor.cost.energy import Power, powers
 from predictor.cost.intervals import Spread
+from predictor.cost.power import Power, powers
 from predictor.errors import BoardError
 
 FOLDER = Path(boards.__file__).parent

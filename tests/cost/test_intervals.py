@@ -7,7 +7,7 @@ import random
 
 import pytest
 
-from predictor.cost.intervals import Spread, combined, prediction_spread, quantile
+from predictor.cost.intervals import Spread, combined, pooled, quantile
 
 scipy_stats = pytest.importorskip("scipy.stats", reason="SciPy is not installed")
 
@@ -24,18 +24,10 @@ def test_quantiles_are_students(level: int, freedom: float) -> None:
     assert quantile(level, freedom) == pytest.approx(exact, rel=5e-3)
 
 
-@pytest.mark.parametrize("level", [80, 95])
-@pytest.mark.parametrize("count", [2, 3, 5, 12])
-def test_intervals_hold_as_often_as_they_say(level: int, count: int) -> None:
-    """A board whose models scatter by 4 % is calibrated on a few; another model is measured."""
-    rng = random.Random(100 * count + level)
-    held, rounds = 0, 4000
-    for _ in range(rounds):
-        logs = [rng.gauss(0, 0.04) for _ in range(count)]
-        mean = sum(logs) / count
-        spread = prediction_spread([value - mean for value in logs], parameters=1)
-        held += math.exp(rng.gauss(0, 0.04)) in spread.interval(math.exp(mean), level)
-    assert 100 * held / rounds == pytest.approx(level, abs=2)
+def test_pooled_estimates_weigh_by_their_degrees_of_freedom() -> None:
+    both = pooled([Spread(0.06, 3), Spread(0.02, 1)])
+    assert both.relative_sd == pytest.approx(math.sqrt((3 * 0.06**2 + 0.02**2) / 4))
+    assert both.degrees_of_freedom == 4
 
 
 def test_parts_combine_as_independent_factors() -> None:

@@ -10,7 +10,6 @@ import pytest
 from predictor.boards.board import Board, shipped_boards
 from predictor.cost import latency as latency_module
 from predictor.cost.calibration import Calibration, Measured, calibrations
-from predictor.cost.energy import powers
 from predictor.cost.instructions import Basis, Work
 from predictor.cost.intervals import Intervals
 from predictor.cost.latency import TimingBasis, latency, timing
@@ -76,7 +75,7 @@ def test_the_boards_rest_on_the_published_rows() -> None:
         ("f767zi", 3),
     }
     doubtful = {item.model for _, _, item in ROWS if not item.is_fitted}
-    assert {"DSCNN-S", "MicroNet-VWW-S"} <= doubtful
+    assert {"DSCNN-S", "DSCNN-M", "DSCNN-L", "MicroNet-VWW-S"} <= doubtful
     assert all(item.reason for _, _, item in ROWS if not item.is_fitted)
 
 
@@ -125,22 +124,3 @@ def test_operators_without_a_formula_widen_the_interval() -> None:
     assert spreads == sorted(spreads)
     assert spreads[1] > 2 * spreads[0]
     assert "proxy" in latency((exact, proxy), timing(board, REVISION), board).evidence
-
-
-@pytest.mark.parametrize("row", FITTED, ids=ids)
-def test_published_energies_within_5_percent(row: tuple[Board, Calibration, Measured]) -> None:
-    board, _, item = row
-    known = powers(board)
-    if item.energy_j is None:
-        pytest.skip("no energy was published")
-    streams = item.features.streamed_bytes > 0.05 * item.features.instructions
-    power = known["fully_connected" if streams else "convolution"]
-    found = latency(works_of(item), timing(board, REVISION), board)
-    assert found.seconds * power.active_w == pytest.approx(item.energy_j, rel=0.05)
-
-
-def test_power_of_another_board_stands_in_with_a_wide_interval() -> None:
-    found = predict(ds_cnn().build(), BOARDS["f767zi"]).energy
-    assert found is not None
-    assert "f746zg" in found.evidence
-    assert found.intervals.interval_95.high > 3 * found.joules
