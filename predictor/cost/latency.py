@@ -101,11 +101,7 @@ def _of_this_board(found: Calibration, board: Board, revision: Revision) -> Timi
     differences = _differences(found, board, revision)
     if not differences:
         fitted, known = len(found.fitted), len(found.measurements)
-        count = (
-            counted(fitted, "measurement")
-            if fitted == known
-            else f"{fitted} of {known} measurements"
-        )
+        count = ("" if fitted == known else f"{fitted} of ") + counted(known, "measurement")
         evidence = f"calibrated on {count} of this board ({found.runtime})"
         spread = further_model_spread(found)
         return Timing(found.costs, spread, TimingBasis.BOARD, evidence, found)
