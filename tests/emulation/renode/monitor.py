@@ -14,6 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from predictor.emulation.platform.board_platform import Platform, read_platform
+from predictor.emulation.platform.renode_classes import check_classes
 from predictor.errors import PredictorError
 from predictor.firmware.elf_image import ElfImage
 from tests.emulation.renode.permissive import PermissiveMachine
@@ -123,6 +124,7 @@ class Monitor:
 
     def load_platform(self, path: str) -> None:
         self._platform = read_platform(Path(path))
+        check_classes(self._platform)
         self.machine = PermissiveMachine(self._platform)
 
     def load_elf(self, path: str) -> None:

@@ -75,6 +75,20 @@ def test_every_output_ends_in_newlines(monitor: Monitor) -> None:
     assert keywords.execute_command("sysbus UnexpectedReads") == "0x00000000\n\n"
 
 
+@pytest.mark.parametrize(
+    ("wrong", "error"), [("-> nvic@38", "E15"), ("Ready -> nvic@38", "E13"), ("clock: 1", "E25")]
+)
+def test_platform_files_are_held_against_the_classes(
+    wrong: str, error: str, tmp_path: Path
+) -> None:
+    text = (platforms_folder() / "f746zg.repl").read_text()
+    (tmp_path / "wrong.repl").write_text(text.replace("IRQ -> nvic@39", wrong))
+    monitor = Monitor()
+    monitor.execute('mach create "board"')
+    with pytest.raises(MonitorError, match=error):
+        monitor.execute(f"machine LoadPlatformDescription @{tmp_path / 'wrong.repl'}")
+
+
 def test_a_failed_command_ends_its_line(monitor: Monitor) -> None:
     with pytest.raises(MonitorError) as caught:
         monitor.execute("emulation GetSeed; sysbus Nonsense; emulation SetSeed 7")
