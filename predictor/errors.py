@@ -12,6 +12,7 @@
     │   └── PlatformError       exit code 1   a platform file is malformed or contradicts its board
     ├── BoardRunError           exit code 1   a physical board did not do what it should
     ├── OutputError             exit code 1   a result could not be written
+    ├── UnprovedError           exit code 1   two models could not be shown to be equal
     └── UsageError              exit code 2   the request itself is wrong
         ├── BoardError          exit code 2   unknown or malformed board
         ├── MeasurementError    exit code 2   measurements are malformed or cannot be pooled
@@ -104,6 +105,10 @@ class BoardRunError(PredictorError):
 
 class OutputError(PredictorError):
     """A result could not be written."""
+
+
+class UnprovedError(PredictorError):
+    """Two models could not be shown to compute the same; the message says where they part."""
 
 
 class UsageError(PredictorError):

@@ -1,0 +1,282 @@
+"""Operators that change nothing: nobody reads them, they give back their input, or are constant."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+
+from predictor.model.geometry import SAME, VALID, padding_of
+from predictor.model.graph import Graph, Operator, Subgraph
+from predictor.optimize.compaction.intervals import Spans, intervals, output_span
+from predictor.optimize.compaction.spans import Span
+from predictor.optimize.compaction.surgery import Draft, integers, readers
+from predictor.optimize.compaction.weighted import weighted_layer
+
+_PURE = frozenset(
+    {
+        "ABS", "ADD", "ARG_MAX", "ARG_MIN", "AVERAGE_POOL_2D", "CONCATENATION", "CONV_2D",
+        "DEPTHWISE_CONV_2D", "DEQUANTIZE", "EXPAND_DIMS", "FULLY_CONNECTED", "GATHER",
+        "HARD_SWISH", "LEAKY_RELU", "LOGISTIC", "MAXIMUM", "MAX_POOL_2D", "MEAN", "MINIMUM",
+        "MUL", "PACK", "PAD", "PADV2", "QUANTIZE", "RELU", "RELU6", "RELU_N1_TO_1", "RESHAPE",
+        "RESIZE_BILINEAR", "RESIZE_NEAREST_NEIGHBOR", "SHAPE", "SLICE", "SOFTMAX", "SPLIT",
+        "SQUEEZE", "STRIDED_SLICE", "SUB", "TANH", "TRANSPOSE", "TRANSPOSE_CONV", "UNPACK",
+    }
+)  # fmt: skip
+"""Operators without a state: what they do is what they write."""
+_RESHAPING = frozenset({"EXPAND_DIMS", "RESHAPE", "SQUEEZE"})
+_ELEMENTWISE = frozenset(
+    {"ADD", "MAXIMUM", "MINIMUM", "MUL", "QUANTIZE", "RELU", "RELU6", "RELU_N1_TO_1"}
+)
+_MAX_FOLDED_BYTES = 1024
+"""Of a constant that replaces operators: larger ones cost more flash than their operators."""
+
+Change = Callable[[Graph], "tuple[Graph, str] | None"]
+"""One change of a graph and what it was, None where there is nothing left to change."""
+
+
+def without_unread(graph: Graph) -> tuple[Graph, str] | None:
+    """Without one operator whose outputs nobody reads."""
+    main = graph.main
+    reads = readers(main.operators, main.outputs)
+    for op in main.operators:
+        is_pure = not op.is_custom and op.name in _PURE
+        if is_pure and not any(reads[index] for index in op.outputs):
+            draft = Draft(graph)
+            draft.operators.pop(op.index)
+            return draft.graph(), f"{_label(main, op)}: nobody reads it"
+    return None
+
+
+def without_identity(graph: Graph) -> tuple[Graph, str] | None:
+    """Without one operator, or pair of them, that gives back its input."""
+    main = graph.main
+    spans = intervals(main)
+    writer = {index: op for op in main.operators for index in op.outputs}
+    for op in main.operators:
+        for source, reason in _origins(main, op, writer, spans):
+            moved = _bypassed(graph, op, source)
+            if moved is not None:
+                return moved, f"{_label(main, op)}: {reason}"
+    return None
+
+
+def _origins(
+    main: Subgraph, op: Operator, writer: dict[int, Operator], spans: Spans
+) -> list[tuple[int, str]]:
+    """Tensors that an operator's output is always equal to."""
+    found = []
+    if op.is_custom or not op.inputs:
+        return []
+    if op.name in _RESHAPING:
+        for source in _reshape_chain(op, writer):
+            if main.tensors[source].shape == main.tensors[op.outputs[0]].shape:
+                found.append((source, "it gives back the shape that was"))
+    if op.name in _ELEMENTWISE:
+        operand = _operand(main, op)
+        if operand is not None and _is_identity(main, [op], operand, spans):
+            found.append((operand, "it changes no value that reaches it"))
+        before = None if operand is None else writer.get(operand)
+        if before is not None and before.name in _ELEMENTWISE and not before.is_custom:
+            first = _operand(main, before)
+            if first is not None and _is_identity(main, [before, op], first, spans):
+                found.append((first, f"it undoes {before.name} before it"))
+    return found
+
+
+def _reshape_chain(op: Operator, writer: dict[int, Operator]) -> list[int]:
+    chain = [op.inputs[0]]
+    while (before := writer.get(chain[-1])) is not None and before.name in _RESHAPING:
+        chain.append(before.inputs[0])
+    return chain[::-1]
+
+
+def _operand(main: Subgraph, op: Operator) -> int | None:
+    """The one input that is computed."""
+    computed = [i for i in op.inputs if i >= 0 and not main.tensors[i].is_constant]
+    return computed[0] if len(computed) == 1 else None
+
+
+def _is_identity(main: Subgraph, chain: list[Operator], source: int, spans: Spans) -> bool:
+    """Whether each value that a channel of the source can have comes back unchanged."""
+    first, last = main.tensors[source], main.tensors[chain[-1].outputs[0]]
+    x = spans.get(source)
+    same = (first.type, first.shape, first.quantization) == (
+        last.type,
+        last.shape,
+        last.quantization,
+    )
+    if x is None or not same:
+        return False
+    for value in range(int(x.low.min()), int(x.high.max()) + 1):
+        held = Span(np.full_like(x.low, value), np.full_like(x.low, value))
+        known = {**spans, source: held}
+        for op in chain:
+            result = output_span(main, op, 0, known)
+            if result is None:
+                return False
+            known[op.outputs[0]] = result
+        matters = (x.low <= value) & (value <= x.high)
+        end = known[chain[-1].outputs[0]]
+        if ((end.low != value) | (end.high != value))[matters].any():
+            return False
+    return True
+
+
+def _bypassed(graph: Graph, op: Operator, source: int) -> Graph | None:
+    """Readers of an operator's output read its origin instead."""
+    main, output = graph.main, op.outputs[0]
+    first, last = main.tensors[source], main.tensors[output]
+    if (first.type, first.quantization) != (last.type, last.quantization):
+        return None
+    draft = Draft(graph)
+    if output in main.outputs:
+        is_free = source not in main.inputs and source not in main.outputs
+        if not is_free or not any(source in other.outputs for other in main.operators):
+            return None
+        draft.operators = [
+            replace(
+                other,
+                inputs=_swapped(other.inputs, source, output),
+                outputs=_swapped(other.outputs, source, output),
+            )
+            for other in draft.operators
+            if other.index != op.index
+        ]
+        return draft.graph()
+    draft.renamed(output, source)
+    draft.operators = [other for other in draft.operators if other.index != op.index]
+    return draft.graph()
+
+
+def _swapped(indices: tuple[int, ...], old: int, new: int) -> tuple[int, ...]:
+    return tuple(new if index == old else index for index in indices)
+
+
+def with_shorter_reshape(graph: Graph) -> tuple[Graph, str] | None:
+    """With a reshape that reads what a reshape before it reads."""
+    main = graph.main
+    writer = {index: op for op in main.operators for index in op.outputs}
+    for op in main.operators:
+        before = writer.get(op.inputs[0]) if op.inputs and op.name in _RESHAPING else None
+        if before is None or before.name not in _RESHAPING or op.name != "RESHAPE":
+            continue
+        draft = Draft(graph)
+        draft.operators[op.index] = draft.with_inputs(op, {0: before.inputs[0]})
+        return draft.graph(), f"{_label(main, op)}: it reads through {before.name}"
+    return None
+
+
+def with_joined_padding(graph: Graph) -> tuple[Graph, str] | None:
+    """With a PAD in the padding of the convolution behind it."""
+    main = graph.main
+    reads = readers(main.operators, main.outputs)
+    writer = {index: op for op in main.operators for index in op.outputs}
+    for op in main.operators:
+        pad = writer.get(op.inputs[0]) if op.inputs else None
+        if pad is None or pad.name != "PAD" or reads[pad.outputs[0]] != 1:
+            continue
+        layer = weighted_layer(main, op)
+        if layer is None or op.name == "FULLY_CONNECTED" or not _is_same_padding(main, pad, op):
+            continue
+        draft = Draft(graph)
+        options = {**op.options, "padding": SAME}
+        draft.operators[op.index] = replace(
+            draft.with_inputs(op, {0: pad.inputs[0]}), options=options
+        )
+        draft.operators.pop(pad.index)
+        return draft.graph(), f"{_label(main, pad)}: the padding of {op.name} does it"
+    return None
+
+
+def _is_same_padding(main: Subgraph, pad: Operator, op: Operator) -> bool:
+    """Whether the convolution sees the same with SAME padding and without the PAD."""
+    source, padded, output = (
+        main.tensors[index] for index in (pad.inputs[0], pad.outputs[0], op.outputs[0])
+    )
+    amounts = main.tensors[pad.inputs[1]]
+    options = op.options
+    if (
+        not amounts.is_constant
+        or options.get("padding") != VALID
+        or source.quantization != padded.quantization
+        or source.type != padded.type
+        or len(source.shape) != 4
+    ):
+        return False
+    pairs = integers(amounts).reshape(-1, 2)
+    if pairs[0].any() or pairs[3].any():
+        return False
+    kernel = main.tensors[op.inputs[1]].shape[1:3]
+    dilation = options.get("dilation_h_factor", 1), options.get("dilation_w_factor", 1)
+    same = padding_of({**options, "padding": SAME}, source.shape[1:3], kernel, dilation)
+    return (same.out_height, same.out_width) == output.shape[1:3] and (
+        same.height,
+        same.width,
+    ) == (pairs[1][0], pairs[2][0])
+
+
+def with_constant(graph: Graph) -> tuple[Graph, str] | None:
+    """With a constant in place of one operator of which all inputs are constant."""
+    main = graph.main
+    for op in main.operators:
+        if op.is_custom or len(op.outputs) != 1 or op.outputs[0] in main.outputs:
+            continue
+        output = main.tensors[op.outputs[0]]
+        data = _constant_bytes(main, op)
+        if data is None or not 0 < len(data) <= _MAX_FOLDED_BYTES:
+            continue
+        if len(data) != output.stored_bytes:
+            continue
+        draft = Draft(graph)
+        draft.tensors[output.index] = replace(output, data=memoryview(data))
+        draft.operators = [other for other in draft.operators if other.index != op.index]
+        return draft.graph(), f"{_label(main, op)}: it is constant"
+    return None
+
+
+def _constant_bytes(main: Subgraph, op: Operator) -> bytes | None:
+    """What an operator writes, where that is known."""
+    inputs = [main.tensors[index] for index in op.inputs if index >= 0]
+    if op.name == "SHAPE" and inputs:
+        kind = (
+            np.int64
+            if main.tensors[op.outputs[0]].stored_bytes > 4 * len(inputs[0].shape)
+            else np.int32
+        )
+        return np.array(inputs[0].shape, kind).tobytes()
+    if not inputs or not all(tensor.is_constant for tensor in inputs):
+        return None
+    if op.name in _RESHAPING and inputs[0].data is not None:
+        return bytes(inputs[0].data)[: inputs[0].stored_bytes]
+    span = output_span(main, op, 0, intervals(main)) if op.name in _ELEMENTWISE else None
+    output = main.tensors[op.outputs[0]]
+    if span is None or not span.is_constant.all() or output.elements != len(span.low):
+        return None
+    return span.low.astype(np.int8).tobytes() if output.type.name == "INT8" else None
+
+
+def _label(main: Subgraph, op: Operator) -> str:
+    name = main.tensors[op.outputs[0]].name if op.outputs else ""
+    return f"{op.name} {name}"
+
+
+CHANGES: tuple[Change, ...] = (
+    without_unread,
+    without_identity,
+    with_shorter_reshape,
+    with_joined_padding,
+    with_constant,
+)
+
+
+def simplified(graph: Graph) -> tuple[Graph, list[str]]:
+    """The graph after all of these changes, and what they were."""
+    found: list[str] = []
+    while True:
+        done = next((result for change in CHANGES if (result := change(graph))), None)
+        if done is None:
+            return graph, found
+        graph, words = done
+        found.append(words)

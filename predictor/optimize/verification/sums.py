@@ -1,0 +1,99 @@
+"""Layers with weights: what is left of one when channels of its input are gone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from predictor.errors import UnprovedError
+from predictor.optimize.verification.arithmetic import Array
+from predictor.optimize.verification.facts import Facts
+from predictor.optimize.verification.reading import Sum, depth
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Expected:
+    """Weights [outputs, window places, inputs] and biases of all outputs of a layer."""
+
+    weights: Array
+    bias: Array
+
+
+def same_depthwise(layer: Sum, first: Sum, left: Array, channels: int) -> Array:
+    """Outputs of the old layer that the new one's are, which reads these channels of its input.
+
+    Raises:
+        UnprovedError: its weights, biases or scales are not theirs.
+    """
+    per_input = len(first.weights) // channels
+    own = np.add.outer(left * per_input, np.arange(per_input)).reshape(-1)
+    if len(layer.weights) != len(own):
+        raise UnprovedError("its channels do not belong together")
+    same = (
+        np.array_equal(layer.weights, first.weights[own])
+        and np.array_equal(layer.bias, first.bias[own])
+        and layer.factors == [first.factors[place] for place in own]
+    )
+    if not same:
+        raise UnprovedError("its weights, biases or scales are not those of its channels")
+    return own
+
+
+def expected(first: Sum, facts: Facts, source: int, left: Array) -> Expected:
+    """What the old layer is on the channels of its input that are left.
+
+    Raises:
+        UnprovedError: a channel is gone that mattered.
+    """
+    tensor = facts.graph.tensors[source]
+    channels = depth(tensor)
+    outputs, places, inputs = first.weights.shape
+    tiles = first.weights.reshape(outputs, places, inputs // channels, channels)
+    weights = tiles[..., left].copy()
+    bias = first.bias.copy()
+    classes = facts.classes(source)
+    outside = first.leaves().astype(bool)
+    for channel in sorted(set(range(channels)) - set(left.tolist())):
+        own = tiles[..., channel]
+        if not own.any():
+            continue
+        value = facts.value(source, channel)
+        doubles = np.flatnonzero(classes[left] == classes[channel])
+        if value is not None and (value == first.in_zero or not own[:, outside].any()):
+            bias += own.sum(axis=(1, 2)) * (value - first.in_zero)
+        elif len(doubles):
+            weights[..., doubles[0]] += own
+        else:
+            raise UnprovedError(f"channel {channel} of {tensor.name!r} is gone, and it matters")
+    return Expected(weights.reshape(outputs, places, -1), bias)
+
+
+def same_outputs(layer: Sum, first: Sum, wanted: Expected) -> Array:
+    """Outputs of the old layer that the new one's are, in their order.
+
+    Raises:
+        UnprovedError: one is none of them.
+    """
+    if layer.weights.shape[1:] != wanted.weights.shape[1:]:
+        raise UnprovedError("its weights have another shape")
+    rows = _rows(wanted, first.factors)
+    found: list[int] = []
+    place = 0
+    for number, row in enumerate(_rows(Expected(layer.weights, layer.bias), layer.factors)):
+        while place < len(rows) and rows[place] != row:
+            place += 1
+        if place == len(rows):
+            raise UnprovedError(f"output channel {number} is none of the first model's")
+        found.append(place)
+        place += 1
+    return np.array(found, np.int64)
+
+
+def _rows(layer: Expected, factors: list[tuple[int, int]]) -> list[tuple[bytes, int, object]]:
+    """All that decides an output, for each of them."""
+    weights = np.ascontiguousarray(layer.weights)
+    return [
+        (weights[output].tobytes(), int(layer.bias[output]), factors[output])
+        for output in range(len(weights))
+    ]
