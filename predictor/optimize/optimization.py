@@ -15,16 +15,20 @@ from rich.text import Text
 from predictor.boards.board import Board, find_board, shipped_boards
 from predictor.cost.instructions import work
 from predictor.cost.op_count import layers
-from predictor.memory.arena import PlannedBuffer
+from predictor.errors import UnprovedError
+from predictor.memory.arena import PlannedBuffer, arena
 from predictor.memory.deployment import smallest
-from predictor.memory.preparation import PreparedGraph
+from predictor.memory.preparation import PreparedGraph, prepare
 from predictor.model.graph import Graph
 from predictor.model.tflite_reader import ModelSource, load_bytes, read_graph
 from predictor.model.tflite_writer import write_model
 from predictor.optimize import plan_cpsat
+from predictor.optimize.compaction.compaction import Compaction, compact
+from predictor.optimize.offline_plan import without_plan
 from predictor.optimize.optimizer import Instructions, Optimized, OptimizeOptions, optimize
 from predictor.optimize.overlap import OperatorDistance
 from predictor.optimize.prepared_filters import prepared_operators, with_prepared_filters
+from predictor.optimize.verification.verifier import prove_equal
 from predictor.prediction import (
     DEFAULT_BOARD,
     Prediction,
@@ -37,12 +41,16 @@ from predictor.report.json_report import SCHEMA_VERSION, buffer_json
 
 @dataclass(frozen=True)
 class Optimization:
-    """A model before and after, on a board. ``content`` is the new file."""
+    """A model before and after, on a board.
+
+    ``content`` is the new file, ``compaction`` what went from the network, None where nothing did.
+    """
 
     optimized: Optimized
     before: Prediction
     after: Prediction
     content: bytes
+    compaction: Compaction | None = None
 
     @property
     def planned_bytes(self) -> tuple[int, int, int]:
@@ -117,17 +125,50 @@ def optimize_model(
     def plan(form: Graph) -> Optimized:
         return optimize(form, before.revision, settings, digest, before.arena)
 
-    target = smallest(graph, before.revision)
-    found = plan(target)
-    if target is not graph:
-        found = with_prepared_filters(graph, found, plan)
+    def planned(form: Graph) -> Optimized:
+        target = smallest(form, before.revision)
+        found = plan(target)
+        return found if target is form else with_prepared_filters(form, found, plan)
+
+    smaller = _compacted(graph, before, settings) if settings.compact else None
+    found = planned(graph if smaller is None else smaller.graph)
+    if smaller is not None and _may_need_more(smaller.graph, before):
+        plain = planned(graph)
+        if plain.after.required_bytes < found.after.required_bytes:
+            found, smaller = plain, None
     new = write_model(found.graph)
     return Optimization(
         optimized=found,
         before=before,
         after=predict_graph(read_graph(new), chosen, made, content=new),
         content=new,
+        compaction=smaller,
     )
+
+
+def _compacted(graph: Graph, before: Prediction, settings: OptimizeOptions) -> Compaction | None:
+    """What compaction gains, None for nothing. What cannot be proved anew is not taken.
+
+    Compaction keeps to the kernels' own cost: channels stay where the layer is cheaper with them.
+    """
+
+    def cost_of(form: Graph) -> float:
+        return sum(settings.instructions(prepare(form, before.revision)))
+
+    found = compact(without_plan(graph), cost_of, settings.input_range)
+    if not found.is_smaller:
+        return None
+    try:
+        prove_equal(graph, found.graph, settings.input_range)
+    except UnprovedError:
+        return None
+    return found
+
+
+def _may_need_more(graph: Graph, before: Prediction) -> bool:
+    """Whether a compacted model needs more arena than the whole one where both are not planned."""
+    first, second = (arena(without_plan(item), before.revision) for item in (before.graph, graph))
+    return second.required_bytes > first.required_bytes
 
 
 def instructions_of(core: str) -> Instructions:

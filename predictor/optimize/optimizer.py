@@ -24,6 +24,7 @@ from predictor.model.metadata import (
     offline_plan_bytes,
     plan_origin_bytes,
 )
+from predictor.model.requantization import Range
 from predictor.operators.conv import steered_options
 from predictor.optimize.exact_planner import DEFAULT_TIME_LIMIT_S, solve
 from predictor.optimize.offline_plan import tensor_offsets, used_distances, without_plan
@@ -63,6 +64,8 @@ class OptimizeOptions:
         max_slowdown: most extra instructions as a fraction of all, None for no limit.
         instructions: tells what steering operators to other kernels costs.
         reorder: whether operators may run in another order.
+        compact: whether channels that never change and idle operators may go.
+        input_range: what quantised inputs of the model hold at most, None for all of their type.
     """
 
     overlap: OverlapLevel = OverlapLevel.DIAGONAL
@@ -70,6 +73,8 @@ class OptimizeOptions:
     max_slowdown: float | None = None
     instructions: Instructions = count_macs
     reorder: bool = False
+    compact: bool = True
+    input_range: Range | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,8 +28,9 @@ _POINTWISE = ("ADD", "MUL", "QUANTIZE", "RELU", "RELU6", "RELU_N1_TO_1", "MAXIMU
 class Facts:
     """Facts of one subgraph, each found when it is asked for."""
 
-    def __init__(self, graph: Subgraph) -> None:
+    def __init__(self, graph: Subgraph, input_range: tuple[int, int] | None = None) -> None:
         self.graph = graph
+        self._input_range = input_range
         self.writer = {index: op for op in graph.operators for index in op.outputs}
         self._bounds: dict[int, Bounds] = {}
         self._classes: dict[int, Array] = {}
@@ -46,6 +47,8 @@ class Facts:
             tensor = self.graph.tensors[index]
             found = self._known_bounds(index, tensor)
             low, high = RANGES.get(tensor.type, (0, 0))
+            if index in self.graph.inputs and self._input_range is not None:
+                low, high = max(low, self._input_range[0]), min(high, self._input_range[1])
             whole = np.full(depth(tensor), low), np.full(depth(tensor), high)
             is_usable = found is not None and len(found[0]) == len(whole[0])
             self._bounds[index] = found if found is not None and is_usable else whole

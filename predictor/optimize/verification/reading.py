@@ -199,13 +199,14 @@ def _reach(
             span = (kernel[axis] - 1) * dilation + 1
             first = -(max((outputs - 1) * stride + span - size, 0) // 2)
         first -= before[axis][0]
-        found.append((first, stride, dilation, kernel[axis], source.shape[1 + axis], outputs))
+        step = dilation if kernel[axis] > 1 else 1  # which says nothing of a single place
+        found.append((first, stride, step, kernel[axis], source.shape[1 + axis], outputs))
     return tuple(found)
 
 
 def other_options(op: Operator) -> dict[str, Any]:
-    """Options that must not change: all but those that follow from shapes."""
-    free = {"new_shape", "padding"} if op.name != "PAD" else set[str]()
-    if "POOL" in op.name:
-        free = set()
+    """Options that must not change: all but those that follow from shapes or say the window."""
+    free = {"new_shape"}
+    if op.name in ("CONV_2D", "DEPTHWISE_CONV_2D"):
+        free |= {"padding", "stride_h", "stride_w", "dilation_h_factor", "dilation_w_factor"}
     return {name: value for name, value in op.options.items() if name not in free}

@@ -40,15 +40,18 @@ class Held:
         return np.array_equal(self.channels, np.arange(depth(tensor)))
 
 
-def prove_equal(before: Graph, after: Graph) -> None:
+def prove_equal(before: Graph, after: Graph, input_range: tuple[int, int] | None = None) -> None:
     """Shows that two graphs compute the same.
+
+    Args:
+        input_range: for quantised inputs that hold no more than this; None: for all inputs.
 
     Raises:
         UnprovedError: they may differ, with the first place where the proof fails.
     """
     if before.subgraphs[1:] != after.subgraphs[1:] or _contents(before) != _contents(after):
         raise UnprovedError("the subgraphs beside the main one differ")
-    _Proof(before.main, after.main).run()
+    _Proof(before.main, after.main, input_range).run()
 
 
 def _contents(graph: Graph) -> list[bytes]:
@@ -61,9 +64,11 @@ def _contents(graph: Graph) -> list[bytes]:
 
 
 class _Proof:
-    def __init__(self, before: Subgraph, after: Subgraph) -> None:
+    def __init__(
+        self, before: Subgraph, after: Subgraph, input_range: tuple[int, int] | None
+    ) -> None:
         self.before, self.after = before, after
-        self.facts = Facts(before)
+        self.facts = Facts(before, input_range)
         self.held: dict[int, Held] = {}
         self._by_name: dict[str, list[Operator]] = {}
         for op in before.operators:
