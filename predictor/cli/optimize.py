@@ -52,6 +52,27 @@ _PERCENT = 100.0
     metavar="PERCENT%",
     help="Most extra instructions, e.g. 5%. Default: whatever the smallest arena takes.",
 )
+@click.option(
+    "--compact/--no-compact",
+    default=True,
+    show_default=True,
+    help="Remove channels that never change and operators that change nothing.",
+)
+@click.option(
+    "--input-range",
+    type=int,
+    nargs=2,
+    metavar="LOW HIGH",
+    help="What the model's quantised inputs hold at most, as stored; default: all of their type.",
+)
+@click.option(
+    "--verify",
+    "verified",
+    type=click.Path(path_type=Path),
+    metavar="BEFORE",
+    help="Only show that MODEL computes what BEFORE does, on every input; exit code 1 if it "
+    "cannot be shown.",
+)
 @click.option("--plan", "plan_path", type=OUTPUT_PATH, help="Draw the new memory plan (SVG).")
 @click.option(
     "--prove",
@@ -74,6 +95,9 @@ def command(
     reorder: bool,
     time_limit_s: float,
     max_slowdown: str | None,
+    compact: bool,
+    input_range: tuple[int, int] | None,
+    verified: Path | None,
     plan_path: Path | None,
     is_proved: bool,
     tflm_dir: Path | None,
@@ -86,6 +110,7 @@ def command(
     predict optimize model.tflite -o smaller.tflite
     predict optimize model.tflite -o smaller.tflite --max-slowdown 5%
     predict optimize model.tflite --overlap none --format json
+    predict optimize --verify model.tflite smaller.tflite
 
     Any current TFLM runs the new file. It relies on the order in which the kernels of one kernel
     set (--kernels) read and write; predict warns when it is used with another.
@@ -95,6 +120,10 @@ def command(
     from predictor.optimize.optimizer import OptimizeOptions
     from predictor.optimize.overlap import OverlapLevel
 
+    if input_range is not None and input_range[0] > input_range[1]:
+        raise click.BadParameter("LOW is above HIGH", param_hint="--input-range")
+    if verified is not None:
+        return _verify(verified, model, input_range)
     core = find_board(board).core.name
     settings = OptimizeOptions(
         overlap=OverlapLevel(overlap),
@@ -102,6 +131,8 @@ def command(
         time_limit_s=time_limit_s,
         max_slowdown=None if max_slowdown is None else _fraction(max_slowdown),
         instructions=results.instructions_of(core),
+        compact=compact,
+        input_range=input_range,
     )
     result = results.optimize_model(model, board, settings, **options)
     if output is not None:
@@ -127,6 +158,24 @@ def command(
         click.echo("interrupted: the best plan found until then was kept", err=True)
         return EXIT_INTERRUPTED
     return EXIT_FITS if result.after.fits else EXIT_DOES_NOT_FIT
+
+
+def _verify(before: Path, after: Path, input_range: tuple[int, int] | None) -> int:
+    """Says that two files compute the same.
+
+    Raises:
+        UnprovedError: it could not be shown.
+    """
+    from predictor.model.device.device_model import is_device_model, original_model
+    from predictor.model.tflite_reader import load_bytes, read_graph
+    from predictor.optimize.verification.verifier import prove_equal
+
+    found = [read_graph(bytes(load_bytes(path))) for path in (before, after)]
+    graphs = [original_model(graph) if is_device_model(graph) else graph for graph in found]
+    prove_equal(graphs[0], graphs[1], input_range)
+    inputs = "every input" if input_range is None else "every input in that range"
+    click.echo(f"EQUAL  {after.name} computes what {before.name} does, on {inputs}, to the bit")
+    return EXIT_FITS
 
 
 def _proof(model: Path, result: Optimization, tflm_dir: Path | None) -> PlanProof:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from rich.console import Group, RenderableType
@@ -118,7 +119,7 @@ def optimize_model(
         model = load_bytes(path)
     content = bytes(model)
     graph = read_graph(content)
-    settings = settings or OptimizeOptions()
+    settings = settings or OptimizeOptions(instructions=instructions_of(chosen.core.name))
     digest = hashlib.sha256(content).hexdigest()
     before = predict_graph(graph, chosen, made, path, content)
 
@@ -219,6 +220,7 @@ def to_json(result: Optimization) -> dict[str, Any]:
             }
             for point in found.trade
         ],
+        "compaction": _compaction_json(result.compaction),
         "order": list(found.origin.order),
         "plan_flash_bytes": result.plan_flash_bytes,
         "operators": [_operator(item) for item in found.distances],
@@ -226,6 +228,14 @@ def to_json(result: Optimization) -> dict[str, Any]:
         "board": result.after.board.name,
         "fits": {"before": result.before.fits, "after": result.after.fits},
         "newly_fitting_boards": [board.name for board in result.newly_fitting],
+    }
+
+
+def _compaction_json(found: Compaction | None) -> dict[str, Any]:
+    """A certificate for each channel that went, in the order of the steps that found them."""
+    return {
+        "channels": [asdict(certificate) for certificate in found.certificates] if found else [],
+        "operators": list(found.changes) if found else [],
     }
 
 
@@ -324,6 +334,26 @@ def _trade(found: Optimized) -> Table:
     return table
 
 
+def _compaction_lines(result: Optimization) -> list[str]:
+    assert result.compaction is not None
+    reasons = Counter(item.reason for item in result.compaction.certificates)
+    words = {
+        "constant": "never change",
+        "equal": "equal another channel",
+        "unread": "are read by nothing",
+    }
+    parts = [f"{reasons[reason]:,} {what}" for reason, what in words.items() if reasons[reason]]
+    macs = result.before.ops.total_macs, result.after.ops.total_macs
+    lines = []
+    if parts:
+        lines.append(
+            f"{reasons.total():,} channels went, as they {', '.join(parts)}: {macs[0]:,} -> "
+            f"{macs[1]:,} MACs; an independent check finds both networks equal on every input"
+        )
+    lines += [f"gone: {change}" for change in result.compaction.changes]
+    return lines
+
+
 def _notes(result: Optimization) -> list[Text]:
     found = result.optimized
     lines = []
@@ -337,6 +367,8 @@ def _notes(result: Optimization) -> list[Text]:
     lines.append(f"{proof} ({found.solver_s:.2f} s)")
     if not found.is_optimal and not plan_cpsat.is_available():
         lines.append('OR-tools finds and proves more: pip install "mcu-predictor[optimize]"')
+    if result.compaction is not None:
+        lines += _compaction_lines(result)
     if found.steered:
         names = ", ".join(map(str, found.steered))
         lines.append(

@@ -5,8 +5,9 @@ The result is an ordinary graph whose outputs equal the first one's to the bit, 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -23,7 +24,7 @@ from predictor.optimize.compaction.removal import (
     every_channel,
     removable,
 )
-from predictor.optimize.compaction.spans import Ints
+from predictor.optimize.compaction.spans import Ints, channels_of
 from predictor.optimize.compaction.weighted import weighted_layer
 
 CostOf = Callable[[Graph], float]
@@ -41,7 +42,7 @@ class Certificate:
     """Why one channel of the original model could go.
 
     ``reason`` is "constant" (always ``value``), "equal" (to channel ``value`` of its tensor) or
-    "unread". Channels count as in the model before the step that removed it.
+    "unread". Channels count as in the original model.
     """
 
     tensor: str
@@ -74,6 +75,12 @@ def compact(
         input_range: what quantised inputs hold at most, where that is less than their type.
     """
     certificates: list[Certificate] = []
+    names = Counter(tensor.name for tensor in graph.main.tensors)
+    left = {
+        tensor.name: np.arange(channels_of(tensor))
+        for tensor in graph.main.tensors
+        if names[tensor.name] == 1
+    }
     changes: list[str] = []
     while True:
         graph, found = simplified(graph)
@@ -82,7 +89,27 @@ def compact(
         if done is None:
             return Compaction(graph, tuple(certificates), tuple(changes))
         graph, gone = done
-        certificates += gone
+        certificates += _in_original(gone, left)
+
+
+def _in_original(gone: list[Certificate], left: dict[str, Ints]) -> list[Certificate]:
+    """Certificates of one step with the channels of the original model.
+
+    ``left`` says which channels of it each tensor has, and is brought up to date.
+    """
+    found = []
+    for item in gone:
+        own = left.get(item.tensor)
+        if own is None:  # tensors of one name cannot be told apart
+            found.append(item)
+            continue
+        value = item.value
+        if item.reason == "equal" and value is not None:
+            value = int(own[value])
+        found.append(replace(item, channel=int(own[item.channel]), value=value))
+    for name in {item.tensor for item in gone} & left.keys():
+        left[name] = np.delete(left[name], [i.channel for i in gone if i.tensor == name])
+    return found
 
 
 _Step = tuple[Graph, list[Certificate]]

@@ -17,7 +17,8 @@ import numpy as np
 from predictor.errors import UnprovedError
 from predictor.model.graph import Graph, Operator, Subgraph, Tensor
 from predictor.optimize.verification.arithmetic import Array
-from predictor.optimize.verification.facts import Facts, channel_parts
+from predictor.optimize.verification.channels import channel_parts
+from predictor.optimize.verification.facts import Facts
 from predictor.optimize.verification.reading import (
     Sum,
     depth,
