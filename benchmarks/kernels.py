@@ -18,8 +18,9 @@ import numpy as np
 
 from kernels.binding import INCLUDE_DIRECTORY, KERNELS_DIRECTORY
 from kernels.calls import Dims, Layer, buffer_bytes, run, suffix
+from predictor.cores.core import find_core
 from predictor.model.device.packing import pack
-from tests.kernels.emulated import COMPILER, CPU_FLAGS, EmulatedLibrary, build
+from tests.kernels.emulated import COMPILER, CORES, EmulatedLibrary, build
 
 ROOT = Path(__file__).resolve().parents[1]
 FIGURES = ROOT / "benchmarks" / "cmsis_nn_m4.csv"
@@ -160,7 +161,12 @@ def text_bytes(directory: Path) -> dict[str, int]:
     for source in sorted((KERNELS_DIRECTORY / "src").glob("*.c")):
         target = directory / f"{source.stem}.o"
         command = [COMPILER, "-std=c11", "-O2", "-mthumb", "-mfloat-abi=hard"]
-        command += [*CPU_FLAGS["cortex-m4"], f"-I{INCLUDE_DIRECTORY}", "-c", str(source)]
+        command += [
+            *find_core("cortex-m4").compiler_flags,
+            f"-I{INCLUDE_DIRECTORY}",
+            "-c",
+            str(source),
+        ]
         subprocess.run([*command, "-o", str(target)], check=True)
         output = subprocess.run(
             ["arm-none-eabi-size", str(target)], check=True, capture_output=True, text=True
@@ -302,7 +308,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         directory = Path(name)
         libraries = {
-            cpu: EmulatedLibrary(build(directory / f"{cpu}.elf", cpu), cpu) for cpu in CPU_FLAGS
+            cpu: EmulatedLibrary(build(directory / f"{cpu}.elf", cpu), cpu) for cpu in CORES
         }
         results = measure_all(libraries)
         cliffs = {

@@ -14,12 +14,10 @@ from predictor.memory.revision import load_revision
 from predictor.model.tflite_reader import load_bytes, read_graph
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
-FILES = {
-    ("cmsis_nn", "cortex-m4"): ("arena_m4", "sweep_m4", "ops_m4", "rnd_m4"),
-    ("cmsis_nn", "cortex-m7"): ("arena_m7", "sweep_m7"),
-    ("reference", "cortex-m4"): ("arena_m4_reference",),
-}
-MEMORY_FILES = ("layers_mem_m4", "sweep_mem_m4")
+COUNTED_WITH = "cmsis_nn"
+"""The kernel set of files that name none."""
+SETS = ("arena", "sweep", "ops", "rnd")
+MEMORY_SETS = ("layers_mem", "sweep_mem")
 _FOLDERS = ("", "sweep", "ops", "rnd")
 
 
@@ -33,10 +31,17 @@ class TruthLayer:
     unaligned_loads: int | None
 
 
-def _memory() -> dict[tuple[str, int], dict[str, str]]:
+def _files(sets: tuple[str, ...], kernels: str, core: str, suffix: str) -> Iterator[Path]:
+    """Files of measurements such as arena_m4.json and arena_m4_reference.json that are there."""
+    ending = core.removeprefix("cortex-") + ("" if kernels == COUNTED_WITH else f"_{kernels}")
+    paths = (SHARED / "truth" / f"{name}_{ending}.{suffix}" for name in sets)
+    return (path for path in paths if path.is_file())
+
+
+def _memory(kernels: str, core: str) -> dict[tuple[str, int], dict[str, str]]:
     found = {}
-    for name in MEMORY_FILES:
-        with (SHARED / "truth" / f"{name}.csv").open(encoding="utf-8", newline="") as file:
+    for path in _files(MEMORY_SETS, kernels, core, "csv"):
+        with path.open(encoding="utf-8", newline="") as file:
             for row in csv.DictReader(file):
                 found[row["model"], int(row["op_index"])] = row
     return found
@@ -44,13 +49,11 @@ def _memory() -> dict[tuple[str, int], dict[str, str]]:
 
 def truth_layers(revision: str, kernels: str, core: str) -> Iterator[TruthLayer]:
     """All operators of the main subgraphs; nothing for another revision or without the files."""
-    names = FILES.get((kernels, core), ())
     if revision != "2026.08" or not SHARED.is_dir():
         return
-    has_memory = (kernels, core) == ("cmsis_nn", "cortex-m4")
-    memory = _memory() if has_memory else {}
-    for name in names:
-        models = json.loads((SHARED / "truth" / f"{name}.json").read_text(encoding="utf-8"))
+    memory = _memory(kernels, core)
+    for path in _files(SETS, kernels, core, "json"):
+        models = json.loads(path.read_text(encoding="utf-8"))
         for model, found in models.items():
             nodes = _nodes(model, revision, kernels)
             operators = found.get("ops") or []

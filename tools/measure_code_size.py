@@ -29,7 +29,7 @@ from elftools.elf.constants import SH_FLAGS
 from elftools.elf.elffile import ELFFile
 from elftools.elf.sections import Section
 
-from predictor.boards.board import Board, find_board
+from predictor.boards.board import Board, shipped_boards
 from predictor.firmware import build as firmware_build
 from predictor.firmware.elf_image import ElfImage
 from predictor.firmware.kernel_sets import available_operators, select_library
@@ -41,7 +41,6 @@ from predictor.operators.sizes import align_up
 
 TABLE = Path(flash.__file__).parent / "code_size" / "2020.07.json"
 DEFAULT_KERNELS = "reference"
-BOARDS = {"cortex-m4": "f446re", "cortex-m7": "f746zg"}
 SOURCE = [
     "TFLM of TensorFlow 33689c48ad (crates.io package tfmicro 0.1.0), reference kernels or (ours) "
     "this project's kernels, and this project's runner, built by firmware/ with arm-none-eabi-gcc "
@@ -80,7 +79,7 @@ class Linker:
         self.board = board
         self.folder = folder
         self.toolchain = find_toolchain()
-        self.library = select_library(self.toolchain, board.core.name, None, kernels, print)
+        self.library = select_library(self.toolchain, board.core.model, None, kernels, print)
         self.available = available_operators(self.library, registers_builtin=False)
 
     def link(self, names: Iterable[str] | None) -> Image:
@@ -232,9 +231,11 @@ def main() -> None:
     )
     arguments = parser.parse_args()
     profiles = {}
-    for core, board in BOARDS.items():
+    # Of each core its smallest board.
+    boards = {board.core.name: board for board in reversed(shipped_boards())}
+    for core, board in sorted(boards.items()):
         with tempfile.TemporaryDirectory() as folder:
-            linker = Linker(find_board(board), Path(folder), arguments.kernels)
+            linker = Linker(board, Path(folder), arguments.kernels)
             table = measure(linker)
             table["error"] = ceil(1000 * largest_error(linker, table, arguments.check)) / 1000
             profiles[f"{core}/{arguments.kernels}"] = table

@@ -1,15 +1,8 @@
-# Compiler flags that follow from the core alone; the TFLM library and the programs share them.
-# The F767's double-precision unit stays unused: emulators of Cortex-M7 often lack it, and TFLM's
-# kernels compute in single precision.
-if(BOARD_CORE STREQUAL "cortex-m4")
-  set(CORE_FLAGS -mcpu=cortex-m4 -mfpu=fpv4-sp-d16)
-elseif(BOARD_CORE STREQUAL "cortex-m7")
-  set(CORE_FLAGS -mcpu=cortex-m7 -mfpu=fpv5-sp-d16)
-  set(BOARD_IS_CORTEX_M7 ON)
-else()
-  message(FATAL_ERROR "BOARD_CORE is '${BOARD_CORE}', not cortex-m4 or cortex-m7")
+# Compiler flags that the TFLM library and the programs share. Those of the core (CORE_FLAGS) follow from its
+# description in predictor/cores.
+if(NOT CORE_FLAGS)
+  message(FATAL_ERROR "CORE_FLAGS is empty: give the core's compiler flags, such as -mcpu=cortex-m4")
 endif()
-list(APPEND CORE_FLAGS -mthumb -mfloat-abi=hard)
 
 # -g1: line tables, so that a fault can be located; the code is the same.
 set(COMMON_FLAGS

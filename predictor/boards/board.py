@@ -7,20 +7,21 @@ from __future__ import annotations
 
 import difflib
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, TypeVar
 
 from predictor import toml
+from predictor.cores.core import Core, extension_names, find_core
 from predictor.errors import BoardError
 
+_T = TypeVar("_T")
 _FOLDER = Path(__file__).parent
 REGION_KINDS = ("flash", "sram", "itcm")
-CORES = ("cortex-m4", "cortex-m7")
 ADDRESS_SPACE = 1 << 32
 
 
@@ -55,15 +56,18 @@ class ContiguousSpan:
 
 
 @dataclass(frozen=True, slots=True)
-class Core:
-    """The processor. ``clock_hz`` is the clock that predictions assume."""
+class BoardCore:
+    """A core in its surroundings. ``clock_hz`` is the clock that predictions assume."""
 
-    name: str
+    model: Core
     clock_hz: int
-    fpu: str
     flash_wait_states: int
     icache_bytes: int
     dcache_bytes: int
+
+    @property
+    def name(self) -> str:
+        return self.model.name
 
 
 @dataclass(frozen=True)
@@ -73,7 +77,7 @@ class Board:
     name: str
     title: str
     soc: str
-    core: Core
+    core: BoardCore
     regions: tuple[Region, ...]
     aliases: tuple[str, ...] = ()
     tables: Mapping[str, Any] = field(
@@ -159,30 +163,48 @@ def parse_board(table: Mapping[str, Any], source: str) -> Board:
     Raises:
         BoardError: a key is missing, of the wrong type or out of range; says which.
     """
-    core = _get(table, "core", dict, source)
-    name = _get(core, "name", str, source, "core.")
-    if name not in CORES:
-        raise BoardError(f"{source}: core.name is {name!r}; known cores: {', '.join(CORES)}")
     regions = tuple(_region(item, source) for item in _get(table, "regions", list, source))
     _check_regions(regions, source)
     return Board(
         name=_get(table, "name", str, source),
         title=_get(table, "title", str, source, default=table.get("name")),
         soc=_get(table, "soc", str, source, default=""),
-        core=Core(
-            name=name,
-            clock_hz=_positive(core, "clock_hz", source, "core."),
-            fpu=_get(core, "fpu", str, source, "core.", default=""),
-            flash_wait_states=_get(core, "flash_wait_states", int, source, "core.", default=0),
-            icache_bytes=_get(core, "icache_bytes", int, source, "core.", default=0),
-            dcache_bytes=_get(core, "dcache_bytes", int, source, "core.", default=0),
-        ),
+        core=_core(_get(table, "core", dict, source), source),
         regions=regions,
         aliases=tuple(_get(table, "aliases", list, source, default=[])),
         tables=MappingProxyType(
             {key: value for key, value in table.items() if key not in ("core", "regions")}
         ),
     )
+
+
+_CORE_KEYS = ("name", "fpu", "clock_hz", "flash_wait_states", "icache_bytes", "dcache_bytes")
+
+
+def _core(table: Mapping[str, Any], source: str) -> BoardCore:
+    """The core; extensions that its chip may lack are keys of their own, false where it does."""
+    name = _get(table, "name", str, source, "core.")
+    fpu = _get(table, "fpu", str, source, "core.") if "fpu" in table else None
+    extensions = _named_by(source, extension_names, name)
+    without = [key for key in extensions if not _get(table, key, bool, source, "core.", True)]
+    unknown = sorted(set(table) - {*_CORE_KEYS, *extensions})
+    if unknown:
+        raise BoardError(f"{source}: core.{unknown[0]} is no key of a core")
+    return BoardCore(
+        model=_named_by(source, find_core, name, fpu, without),
+        clock_hz=_positive(table, "clock_hz", source, "core."),
+        flash_wait_states=_get(table, "flash_wait_states", int, source, "core.", 0),
+        icache_bytes=_get(table, "icache_bytes", int, source, "core.", 0),
+        dcache_bytes=_get(table, "dcache_bytes", int, source, "core.", 0),
+    )
+
+
+def _named_by(source: str, function: Callable[..., _T], *arguments: Any) -> _T:
+    """Calls a function whose errors do not say which file they are about."""
+    try:
+        return function(*arguments)
+    except BoardError as error:
+        raise BoardError(f"{source}: core: {error}") from error
 
 
 def _region(item: Any, source: str) -> Region:
@@ -229,7 +251,13 @@ def _get(
     return value
 
 
-_TYPE_WORDS = {str: "a string", int: "a whole number", dict: "a table", list: "a list"}
+_TYPE_WORDS = {
+    str: "a string",
+    int: "a whole number",
+    bool: "true or false",
+    dict: "a table",
+    list: "a list",
+}
 
 
 def _positive(table: Mapping[str, Any], key: str, source: str, prefix: str) -> int:

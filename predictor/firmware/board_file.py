@@ -29,6 +29,7 @@ def board_file(board: Board) -> str:
     values = {
         "BOARD_NAME": board.name,
         "BOARD_CORE": board.core.name,
+        "CORE_FLAGS": ";".join(board.core.model.compiler_flags),
         "BOARD_PORT": _PORTS[generation],
         "BOARD_CLOCK_HZ": board.core.clock_hz,
         "BOARD_FLASH_WAIT_STATES": board.core.flash_wait_states,
@@ -42,6 +43,8 @@ def board_file(board: Board) -> str:
         "BOARD_UART_TX_PIN": tx_pin,
         "BOARD_UART_ALTERNATE_FUNCTION": _uart_key(board, uart, "alternate_function"),
     }
+    if board.core.model.locks_cycle_counter:
+        values["BOARD_LOCKS_CYCLE_COUNTER"] = "ON"
     marker = board.tables.get("marker", {}).get("pin")
     if marker is not None:
         port, pin = _pin(board, "marker.pin", marker)

@@ -118,7 +118,7 @@ def build(
     """
     target = find_board(board)
     toolchain = find_toolchain()
-    library = select_library(toolchain, target.core.name, tflm_dir, kernels, progress)
+    library = select_library(toolchain, target.core.model, tflm_dir, kernels, progress)
     available = available_operators(library, registers_builtin)
     header = operators_header(select_operators(available, operators))
     variables = runner_variables(library, stack_bytes)
@@ -197,7 +197,7 @@ def write_firmware(
     """
     target = find_board(board)
     toolchain = find_toolchain()
-    library = select_library(toolchain, target.core.name, tflm_dir, kernels, progress)
+    library = select_library(toolchain, target.core.model, tflm_dir, kernels, progress)
     available = available_operators(library, registers_builtin)
     header = operators_header(select_operators(available, operators))
     blob = model_blobs(model, inputs, arena_bytes, repeats)

@@ -7,6 +7,7 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+from predictor.cores.core import Core
 from predictor.firmware.shipped import shipped_folder
 from predictor.firmware.toolchain import (
     ProgressCallback,
@@ -26,25 +27,26 @@ class KernelLibrary:
 
 
 def kernel_library(
-    toolchain: Toolchain, firmware: Path, core: str, progress: ProgressCallback
+    toolchain: Toolchain, firmware: Path, core: Core, progress: ProgressCallback
 ) -> KernelLibrary:
-    """The library for "cortex-m4" or "cortex-m7".
+    """The library for a core.
 
     Raises:
         EmulationError: the kernels are not installed or could not be built.
     """
     source = shipped_folder("kernels")
-    digest = hashlib.sha256(f"{toolchain.version} {core}".encode())
+    flags = ";".join(core.compiler_flags)
+    digest = hashlib.sha256(f"{toolchain.version} {flags}".encode())
     for path in (source / "CMakeLists.txt", *sorted(source.glob("*/*.[ch]"))):
         digest.update(path.read_bytes() + b"\0")
-    folder = cache_dir() / "mn_kernels" / f"{core}-{digest.hexdigest()[:16]}"
+    folder = cache_dir() / "mn_kernels" / f"{core.name}-{digest.hexdigest()[:16]}"
     if not folder.is_dir():
-        progress(f"building the kernels for {core} (once)")
+        progress(f"building the kernels for {core.name} (once)")
         with cache_entry(folder) as entry:
             build = entry / "build"
             build.mkdir()
             toolchain_file = firmware / "cmake" / "toolchain-arm-none-eabi.cmake"
-            build_with_cmake(toolchain, source, build, toolchain_file, MN_CPU=core)
+            build_with_cmake(toolchain, source, build, toolchain_file, MN_CPU_FLAGS=flags)
             shutil.move(build / "libmn_kernels.a", entry / "libmn_kernels.a")
             shutil.rmtree(build)
     return KernelLibrary(source, folder / "libmn_kernels.a")

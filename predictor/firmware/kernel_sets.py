@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from predictor.boards.board import Board
+from predictor.cores.core import Core
 from predictor.errors import UsageError
 from predictor.firmware.kernel_library import kernel_library
 from predictor.firmware.op_resolver import (
@@ -35,7 +36,7 @@ def library_kernels(board: Board, tflm_dir: str | os.PathLike[str] | None) -> st
 
 def select_library(
     toolchain: Toolchain,
-    core: str,
+    core: Core,
     tflm_dir: str | os.PathLike[str] | None,
     kernels: str | None,
     progress: ProgressCallback,
@@ -49,7 +50,7 @@ def select_library(
     if kernels is not None and kernels not in KERNEL_SETS:
         raise UsageError(f"unknown kernel set {kernels!r}; known: {', '.join(KERNEL_SETS)}")
     if tflm_dir is not None:
-        library = user_library(Path(tflm_dir), core)
+        library = user_library(Path(tflm_dir), core.name)
     elif kernels == "cmsis_nn":
         raise UsageError(
             "the packaged TFLM has reference kernels only; build TFLM with "

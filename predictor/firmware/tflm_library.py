@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from predictor import toml
+from predictor.cores.core import Core
 from predictor.errors import EmulationError, UsageError
 from predictor.firmware.kernel_library import KernelLibrary
 from predictor.firmware.toolchain import (
@@ -55,7 +56,7 @@ class TflmLibrary:
 
 
 def packaged_library(
-    toolchain: Toolchain, firmware: Path, core: str, progress: ProgressCallback
+    toolchain: Toolchain, firmware: Path, core: Core, progress: ProgressCallback
 ) -> TflmLibrary:
     """The library of the packaged sources for a core, built once and kept.
 
@@ -66,13 +67,14 @@ def packaged_library(
     with (firmware / "third_party" / "tfmicro.toml").open("rb") as file:
         package = toml.load(file)
     root = _fetch(firmware / "third_party", package, progress)
+    flags = ";".join(core.compiler_flags)
     recipe = [firmware / "tflm" / "CMakeLists.txt", *sorted((firmware / "cmake").iterdir())]
-    digest = hashlib.sha256(f"{toolchain.version} {core} {package['version']}".encode())
+    digest = hashlib.sha256(f"{toolchain.version} {flags} {package['version']}".encode())
     for path in recipe:
         digest.update(path.read_bytes())
-    folder = cache_dir() / "tflm" / f"{package['revision']}-{core}-{digest.hexdigest()[:16]}"
+    folder = cache_dir() / "tflm" / f"{package['revision']}-{core.name}-{digest.hexdigest()[:16]}"
     if not folder.is_dir():
-        progress(f"building TFLM {package['revision']} for {core} (once)")
+        progress(f"building TFLM {package['revision']} for {core.name} (once)")
         with cache_entry(folder) as entry:
             build = entry / "build"
             build.mkdir()
@@ -82,7 +84,7 @@ def packaged_library(
                 build,
                 firmware / "cmake" / "toolchain-arm-none-eabi.cmake",
                 TFLM_ROOT=str(root),
-                BOARD_CORE=core,
+                CORE_FLAGS=flags,
             )
             shutil.move(build / "libtflm.a", entry / "libtflm.a")
             shutil.rmtree(build)

@@ -18,11 +18,6 @@ from predictor.emulation.unicorn.machine import UnicornMachine
 IMAGES = Path(__file__).parent / "machine" / "images"
 COMPILER = "arm-none-eabi-gcc"
 INSTALL = "apt install gcc-arm-none-eabi libnewlib-arm-none-eabi"
-CORE_FLAGS = {
-    "f446re": ["-mcpu=cortex-m4", "-mfpu=fpv4-sp-d16"],
-    "f746zg": ["-mcpu=cortex-m7", "-mfpu=fpv5-sp-d16", "-DUART_F7"],
-    "f767zi": ["-mcpu=cortex-m7", "-mfpu=fpv5-sp-d16", "-DUART_F7"],
-}
 ImageBuilder = Callable[..., Path]
 
 
@@ -40,7 +35,10 @@ def build_image(tmp_path_factory: pytest.TempPathFactory) -> ImageBuilder:
             return elf
         source = folder / f"case_{key}{suffix}"
         source.write_text(text)
-        command = [COMPILER, *CORE_FLAGS[board], "-mthumb", "-mfloat-abi=hard", "-g", "-O1"]
+        found = find_board(board)
+        command = [COMPILER, *found.core.model.compiler_flags, "-g", "-O1"]
+        if found.tables["uart"]["generation"] == "f7":
+            command.append("-DUART_F7")
         command += ["-fno-tree-loop-distribute-patterns", "-fno-delete-null-pointer-checks"]
         command += [
             "-nostartfiles",

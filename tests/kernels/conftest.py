@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from kernels.binding import CompilerNotFoundError, Library, NativeLibrary, build_shared_library
-from tests.kernels.emulated import CPU_FLAGS, EmulatedLibrary, build
+from tests.kernels.emulated import CORES, EmulatedLibrary, build
 
 
 @pytest.fixture(scope="session")
@@ -23,7 +23,7 @@ def host(tmp_path_factory: pytest.TempPathFactory) -> NativeLibrary:
 def emulated(tmp_path_factory: pytest.TempPathFactory) -> dict[str, EmulatedLibrary]:
     """The DSP path on each emulated core."""
     directory = tmp_path_factory.mktemp("emulated")
-    return {cpu: EmulatedLibrary(build(directory / f"{cpu}.elf", cpu), cpu) for cpu in CPU_FLAGS}
+    return {cpu: EmulatedLibrary(build(directory / f"{cpu}.elf", cpu), cpu) for cpu in CORES}
 
 
 @pytest.fixture(scope="session")

@@ -16,12 +16,11 @@ import pytest
 from elftools.elf.elffile import ELFFile
 
 from kernels.binding import INCLUDE_DIRECTORY, WARNING_FLAGS, Argument, Struct, sources
+from predictor.cores.core import find_core
+from predictor.emulation.unicorn.library import make_engine
 
 COMPILER = "arm-none-eabi-gcc"
-CPU_FLAGS = {
-    "cortex-m4": ("-mcpu=cortex-m4", "-mfpu=fpv4-sp-d16"),
-    "cortex-m7": ("-mcpu=cortex-m7", "-mfpu=fpv5-sp-d16"),
-}
+CORES = ("cortex-m4", "cortex-m7")
 FLASH_ADDRESS = 0x0800_0000
 FLASH_BYTES = 0x10_0000
 RAM_ADDRESS = 0x2000_0000
@@ -35,7 +34,7 @@ def build(destination: Path, cpu: str, flags: tuple[str, ...] = ("-O2",)) -> Pat
     """Link all kernels for `cpu` into one ELF file at FLASH_ADDRESS."""
     if shutil.which(COMPILER) is None:
         pytest.skip(f"{COMPILER} is not installed (apt install gcc-arm-none-eabi)")
-    command = [COMPILER, *WARNING_FLAGS, *flags, *CPU_FLAGS[cpu], "-mthumb", "-mfloat-abi=hard"]
+    command = [COMPILER, *WARNING_FLAGS, *flags, *find_core(cpu).compiler_flags]
     command += [f"-I{INCLUDE_DIRECTORY}", "-ffunction-sections", "-nostartfiles", "-nostdlib"]
     command += [f"-Wl,-Ttext={FLASH_ADDRESS:#x},-e,0,--no-warn-rwx-segments"]
     command += [*map(str, sources()), "-lc", "-lgcc", "-o", str(destination)]
@@ -56,12 +55,7 @@ class EmulatedLibrary:
 
         self._arm = arm_const
         self._unicorn = unicorn
-        model = {
-            "cortex-m4": arm_const.UC_CPU_ARM_CORTEX_M4,
-            "cortex-m7": arm_const.UC_CPU_ARM_CORTEX_M7,
-        }
-        self._uc = unicorn.Uc(unicorn.UC_ARCH_ARM, unicorn.UC_MODE_THUMB | unicorn.UC_MODE_MCLASS)
-        self._uc.ctl_set_cpu_model(model[cpu])
+        self._uc = make_engine(find_core(cpu))
         self._uc.mem_map(FLASH_ADDRESS, FLASH_BYTES, unicorn.UC_PROT_READ | unicorn.UC_PROT_EXEC)
         self._uc.mem_map(RAM_ADDRESS, RAM_BYTES)
         self._symbols: dict[str, int] = {}

@@ -18,6 +18,7 @@ PACKAGE = ROOT / "predictor"
 # A folder may import itself and those before it in this list.
 ROOMS = [
     "model",
+    "cores",
     "boards",
     "operators",
     "memory",

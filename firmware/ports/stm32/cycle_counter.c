@@ -5,8 +5,8 @@
 void cycle_counter_setup(void) {
   enum { kTraceEnable = 1u << 24, kCountEnable = 1u << 0 };
   REGISTER(0xE000EDFCu) |= kTraceEnable;  // DEMCR
-#ifdef BOARD_IS_CORTEX_M7
-  REGISTER(0xE0001FB0u) = 0xC5ACCE55u;  // the Cortex-M7 locks the unit's registers
+#ifdef BOARD_LOCKS_CYCLE_COUNTER
+  REGISTER(0xE0001FB0u) = 0xC5ACCE55u;  // this core locks the unit's registers
 #endif
   REGISTER(0xE0001004u) = 0;
   REGISTER(0xE0001000u) |= kCountEnable;

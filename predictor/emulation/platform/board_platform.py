@@ -324,8 +324,8 @@ def _memory_differences(platform: Platform, board: Board) -> Iterator[str]:
 
 def _core_differences(platform: Platform, board: Board) -> Iterator[str]:
     cpu_type = platform.cpu.attributes.get("cpuType")
-    if cpu_type != board.core.name:
-        yield f"cpuType is {cpu_type!r}, not {board.core.name!r}"
+    if cpu_type != board.core.model.renode_type:
+        yield f"cpuType is {cpu_type!r}, not {board.core.model.renode_type!r}"
     clock_hz = platform.cpu.number("PerformanceInMips") * 1_000_000
     if clock_hz != board.core.clock_hz:
         yield f"PerformanceInMips is not the clock of {board.core.clock_hz} Hz"

@@ -25,7 +25,7 @@ from predictor.emulation.unicorn.device_bus import DeviceBus
 from predictor.emulation.unicorn.devices import DeviceContext, build_devices
 from predictor.emulation.unicorn.division_trap import watch_divisions
 from predictor.emulation.unicorn.fault_report import FaultReporter, RawFault
-from predictor.emulation.unicorn.library import make_engine, raise_callback_error
+from predictor.emulation.unicorn.library import emulated_core, make_engine, raise_callback_error
 from predictor.emulation.unicorn.memory_map import MemoryMap
 from predictor.emulation.unicorn.thumb import Trait
 from predictor.errors import EmulationError, PlatformError
@@ -77,7 +77,8 @@ class UnicornCore:
         for segment in image.segments:
             require_memory(platform, segment.load_address, len(segment.data), str(image.path))
             self.memory.write(segment.load_address, segment.data)
-        self.engine = make_engine(platform)
+        self.core = emulated_core(platform)
+        self.engine = make_engine(self.core)
         self.memory.map_into(self.engine)
         self.counter = BlockCounter(
             self.engine,
@@ -98,7 +99,7 @@ class UnicornCore:
         if system is None:
             raise PlatformError(f"{platform.path} has no IRQControllers.NVIC")
         self.system = system
-        system.cpu_type = str(platform.cpu.attributes["cpuType"])
+        system.core = self.core
         system.on_change = self._system_changed
         for entry in devices:
             if isinstance(entry.device, CycleCounter):
@@ -278,7 +279,7 @@ class UnicornCore:
             message = "CPACR (0xE000ED88) does not open coprocessors 10 and 11"
             return self._fault(RawFault(FaultKind.FPU_DISABLED, message), address)
         address += thumb.first_with_trait(code, Trait.FPV5)
-        message = f"a floating-point instruction that a {self.system.cpu_type} does not have"
+        message = f"a floating-point instruction that a {self.core.name} does not have"
         return self._fault(RawFault(FaultKind.WRONG_CORE, message), address)
 
     def _sleep(self) -> Outcome | None:
@@ -340,7 +341,7 @@ class UnicornCore:
     def _system_changed(self) -> None:
         """Takes over what a write to the system control space has changed."""
         refused = Trait(0) if self.system.has_fpu_access else Trait.FPU
-        if self.system.cpu_type == "cortex-m4":
+        if not self.core.has_fpv5:
             refused |= Trait.FPV5
         self.counter.state.refused_traits = refused
         self.request_attention()

@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import ClassVar
 
+from predictor.cores.core import Core
 from predictor.emulation.platform.board_platform import Peripheral
 from predictor.emulation.unicorn.devices import WORD, Device, DeviceContext
 
 SYSTICK, PENDSV, SVCALL = 15, 14, 11
-_CPU_ID = {"cortex-m4": 0x410FC241, "cortex-m7": 0x410FC271}
 
 
 class SysTick:
@@ -85,7 +85,7 @@ class SystemControl(Device):
     _WRITE_ONE_CLEARS = (CFSR, HFSR)
 
     def __init__(self, description: Peripheral, context: DeviceContext) -> None:
-        self.cpu_type = ""
+        self.core: Core | None = None
         self.on_change: Callable[[], None] = lambda: None
         super().__init__(description, context)
 
@@ -125,7 +125,7 @@ class SystemControl(Device):
         if offset == self.SYST_CVR:
             return self.systick.value(cycles())
         if offset == self.CPUID:
-            return _CPU_ID.get(self.cpu_type, 0)
+            return 0 if self.core is None else self.core.cpuid
         if offset == self.ICSR:
             flags = (PENDSV in self.pending) << 28 | (SYSTICK in self.pending) << 26
             return flags | self.active_exception
@@ -166,7 +166,7 @@ class CycleCounter(Device):
     """Data watchpoint and trace unit: only its cycle counter.
 
     Cycles are instructions (and time asleep): with the platform files' frequencies one
-    instruction is one cycle. The Cortex-M7 locks the unit until the key is written.
+    instruction is one cycle. Some cores lock the unit until the key is written.
     """
 
     SIZE_BYTES = 0x1000
@@ -196,7 +196,7 @@ class CycleCounter(Device):
             self._is_unlocked = value == self.KEY
         elif self._has_lock and not self._is_unlocked:
             self.context.notice(
-                "the cycle counter is locked: a Cortex-M7 ignores writes to the DWT before "
+                "the cycle counter is locked: this core ignores writes to the DWT before "
                 "0xC5ACCE55 is written to DWT_LAR (0xE0001FB0)"
             )
         elif offset == self.CYCCNT:
@@ -209,7 +209,8 @@ class CycleCounter(Device):
 
     @property
     def _has_lock(self) -> bool:
-        return self.system_control is not None and self.system_control.cpu_type == "cortex-m7"
+        core = None if self.system_control is None else self.system_control.core
+        return core is not None and core.locks_cycle_counter
 
     def _switch(self, is_on: bool, offset: int) -> None:
         if offset != self.CTRL:

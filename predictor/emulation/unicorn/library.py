@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 from typing import TYPE_CHECKING, Any
 
+from predictor.cores.core import Core, core_names, find_core
 from predictor.emulation.platform.board_platform import Platform
 from predictor.errors import EmulationError, MissingDependencyError, PlatformError
 
@@ -75,24 +76,29 @@ def remove_native_hook(engine: Uc, handle: int) -> None:
         raise EmulationError(f"Unicorn does not remove a hook (error {status})")
 
 
-def make_engine(platform: Platform) -> Uc:
-    """A Unicorn instance for a platform's core, with nothing mapped.
+def emulated_core(platform: Platform) -> Core:
+    """The core of a platform.
 
     Raises:
-        PlatformError: the core is not one that can be emulated.
+        PlatformError: it is not one that can be emulated.
     """
-    from unicorn import Uc, unicorn_const
-    from unicorn.arm_const import UC_CPU_ARM_CORTEX_M4, UC_CPU_ARM_CORTEX_M7
-
-    models = {"cortex-m4": UC_CPU_ARM_CORTEX_M4, "cortex-m7": UC_CPU_ARM_CORTEX_M7}
     cpu_type = platform.cpu.attributes.get("cpuType")
-    if cpu_type not in models:
+    models = {core.renode_type: core for core in map(find_core, core_names()) if core.unicorn_model}
+    core = models.get(str(cpu_type))
+    if core is None:
         known = ", ".join(models)
         raise PlatformError(
             f"{platform.cpu.where}: cpuType {cpu_type!r} is not emulated; known: {known}"
         )
+    return core
+
+
+def make_engine(core: Core) -> Uc:
+    """A Unicorn instance for a core, with nothing mapped."""
+    from unicorn import Uc, arm_const, unicorn_const
+
     mode = unicorn_const.UC_MODE_THUMB | unicorn_const.UC_MODE_MCLASS
-    return Uc(unicorn_const.UC_ARCH_ARM, mode, models[str(cpu_type)])
+    return Uc(unicorn_const.UC_ARCH_ARM, mode, getattr(arm_const, core.unicorn_model))
 
 
 def raise_callback_error(engine: Uc) -> None:

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from predictor.boards.board import find_board, shipped_boards
+from predictor.cores.core import find_core
 from predictor.emulation.platform.board_platform import (
     board_platform,
     check_against_board,
@@ -304,7 +305,9 @@ def test_platform_of_another_board_is_refused(name, other):
 
 def test_differences_are_listed():
     board = find_board("f746zg")
-    faster = replace(board, core=replace(board.core, clock_hz=200_000_000, name="cortex-m4"))
+    faster = replace(
+        board, core=replace(board.core, clock_hz=200_000_000, model=find_core("cortex-m4"))
+    )
     with pytest.raises(PlatformError) as caught:
         check_against_board(board_platform(board), faster)
     for part in ("cpuType is 'cortex-m7'", "PerformanceInMips", "frequency", "systickFrequency"):

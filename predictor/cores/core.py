@@ -1,0 +1,147 @@
+"""Processor cores and where they come from.
+
+A core is a TOML file of this folder: what it executes, how GCC is told, what debuggers and
+emulators call it. Nothing else in the package knows a core by name, so a core whose instructions
+the kernels have a variant for takes no more than such a file.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from predictor import toml
+from predictor.errors import BoardError
+
+DEFAULT_CORE = "cortex-m4"
+NO_FPU = "none"
+_FOLDER = Path(__file__).parent
+
+
+@dataclass(frozen=True, slots=True)
+class Core:
+    """A core as one chip has it.
+
+    Args:
+        architecture: "armv7e-m" and the like.
+        extensions: instructions beyond the architecture's base: "dsp", "mve".
+        fpu: its floating-point unit as GCC names it, "none" without one.
+        cpuid: the register of that name.
+        cycle_counter: "dwt", "locked dwt" where it takes no writes without its key, or "none".
+        gcc_cpu: what follows GCC's ``-mcpu=``.
+        measured_as: names under which measured figures (code sizes, costs of loops) may stand: its
+            own, then those of cores that serve in its stead, the most alike first.
+        unicorn_model: constant of Unicorn's Python package, "" where Unicorn lacks the core.
+        renode_type: ``cpuType`` in Renode's platform files.
+    """
+
+    name: str
+    architecture: str
+    extensions: frozenset[str]
+    fpu: str
+    cpuid: int
+    cycle_counter: str
+    gcc_cpu: str
+    measured_as: tuple[str, ...]
+    unicorn_model: str
+    renode_type: str
+
+    @property
+    def compiler_flags(self) -> tuple[str, ...]:
+        """What GCC needs to know of the core."""
+        float_abi = "soft" if self.fpu == NO_FPU else "hard"
+        return (f"-mcpu={self.gcc_cpu}", "-mthumb", f"-mfloat-abi={float_abi}")
+
+    @property
+    def locks_cycle_counter(self) -> bool:
+        return self.cycle_counter.startswith("locked")
+
+    @property
+    def has_fpv5(self) -> bool:
+        """Whether its floating-point unit has the instructions that FPv5 added to FPv4."""
+        return self.fpu.startswith("fpv5")
+
+
+def core_names() -> tuple[str, ...]:
+    """Names of all cores, sorted."""
+    return tuple(sorted(_files()))
+
+
+def find_core(
+    name: str = DEFAULT_CORE, fpu: str | None = None, without: Collection[str] = ()
+) -> Core:
+    """A core by name.
+
+    Args:
+        fpu: the floating-point unit of the chip; None takes the usual one.
+        without: optional extensions that the chip lacks.
+
+    Raises:
+        BoardError: no such core, or it does not come with or without that.
+    """
+    return _core(name, fpu, frozenset(without))
+
+
+def extension_names(name: str) -> tuple[str, ...]:
+    """Extensions of a core, whether all chips with it have them or not.
+
+    Raises:
+        BoardError: no such core.
+    """
+    return tuple(_table(name).get("extensions", {}))
+
+
+@cache
+def _core(name: str, fpu: str | None, without: frozenset[str]) -> Core:
+    table = _table(name)
+    units: Mapping[str, str] = table["fpu"]
+    usual = next(iter(units))
+    fpu = usual if fpu is None else fpu or NO_FPU
+    if fpu not in units:
+        raise BoardError(f"a {name} has no FPU {fpu!r}; known: {', '.join(units)}")
+    extensions: Mapping[str, Any] = table.get("extensions", {})
+    fixed = sorted(key for key in without if extensions.get(key, True) is True)
+    if fixed:
+        raise BoardError(f"a {name} cannot lack {', '.join(fixed)}")
+    missing = "".join(extensions[key] for key in extensions if key in without)
+    # Chips that are compiled for alike have the figures of the usual one.
+    built = missing + units[fpu]
+    own = (
+        (name,) if built == units[usual] else (f"{name}{built}", *((name,) if not missing else ()))
+    )
+    emulators = table.get("emulators", {})
+    return Core(
+        name=name,
+        architecture=table["architecture"],
+        extensions=frozenset(extensions) - without,
+        fpu=fpu,
+        cpuid=table["cpuid"],
+        cycle_counter=table["cycle_counter"],
+        gcc_cpu=name + built,
+        measured_as=(*own, *table.get("stand_ins", ())),
+        unicorn_model=emulators.get("unicorn", ""),
+        renode_type=emulators.get("renode", ""),
+    )
+
+
+def _table(name: str) -> dict[str, Any]:
+    files = _files()
+    if name not in files:
+        close = difflib.get_close_matches(name, files, n=1)
+        hint = f"did you mean {close[0]}? " if close else ""
+        raise BoardError(f"unknown core {name!r}: {hint}known cores: {', '.join(sorted(files))}")
+    return _read(files[name])
+
+
+def _files() -> dict[str, Path]:
+    return {path.stem: path for path in _FOLDER.glob("*.toml")}
+
+
+@cache
+def _read(path: Path) -> dict[str, Any]:
+    with path.open("rb") as file:
+        return toml.load(file)

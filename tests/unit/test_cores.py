@@ -1,0 +1,63 @@
+"""Cores as data: what their files say, how chips differ, and that a new core takes a file alone."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from predictor import toml
+from predictor.cores import core as cores
+from predictor.cores.core import core_names, find_core
+from predictor.errors import BoardError
+
+FOLDER = Path(cores.__file__).parent
+
+
+@pytest.mark.parametrize("name", core_names())
+def test_each_figure_of_a_core_names_its_source(name: str) -> None:
+    text = (FOLDER / f"{name}.toml").read_text()
+    marks = toml.loads(text)["sources"]
+    body = text.split("[sources]")[0].split("[emulators]")[0]
+    for line in body.splitlines():
+        key, _, value = line.partition(" = ")
+        if value and not line.startswith("#") and key.strip() not in ("name", "stand_ins"):
+            assert any(f"# {mark}" in value for mark in marks), line
+
+
+@pytest.mark.parametrize("name", core_names())
+def test_gcc_takes_the_flags_of_each_core(name: str) -> None:
+    if shutil.which("arm-none-eabi-gcc") is None:
+        pytest.skip("arm-none-eabi-gcc is not installed (apt install gcc-arm-none-eabi)")
+    for fpu in toml.loads((FOLDER / f"{name}.toml").read_text())["fpu"]:
+        core = find_core(name, fpu)
+        command = ["arm-none-eabi-gcc", *core.compiler_flags, "-dM", "-E", "-x", "c", "/dev/null"]
+        macros = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+        assert ("__ARM_FEATURE_DSP 1" in macros) == ("dsp" in core.extensions)
+        assert ("__ARM_FEATURE_MVE" in macros) == ("mve" in core.extensions)
+        assert ("__ARM_FP " in macros) == (fpu != "none")
+
+
+def test_chips_differ_in_their_floating_point_unit() -> None:
+    usual, none = find_core("cortex-m4"), find_core("cortex-m4", "none")
+    assert (usual.fpu, usual.measured_as) == ("fpv4-sp-d16", ("cortex-m4",))
+    assert none.compiler_flags == ("-mcpu=cortex-m4+nofp", "-mthumb", "-mfloat-abi=soft")
+    assert none.measured_as == ("cortex-m4+nofp", "cortex-m4")
+    # Built for single precision either way.
+    assert find_core("cortex-m7", "fpv5-d16").measured_as == ("cortex-m7",)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("cortex-m44",), "did you mean cortex-m4"),
+        (("z80",), "known cores: cortex-m"),
+        (("cortex-m4", "fpv5-d16"), "no FPU 'fpv5-d16'; known: fpv4-sp-d16, none"),
+        (("cortex-m4", None, ("dsp",)), "cannot lack dsp"),
+    ],
+)
+def test_cores_that_do_not_exist(arguments: tuple[object, ...], message: str) -> None:
+    with pytest.raises(BoardError, match=message):
+        find_core(*arguments)  # type: ignore[arg-type]
