@@ -1,91 +1,90 @@
-"""Names and tables of the TensorFlow Lite schema, as the ``tflite`` package holds them."""
+"""The TensorFlow Lite schema: names of operators, tables and their fields, from ``schema.json``."""
 
 from __future__ import annotations
 
-import re
+import json
+from collections.abc import Mapping
 from functools import cache
+from pathlib import Path
+from struct import Struct
 from typing import Any, NamedTuple
-
-import tflite
 
 FILE_IDENTIFIER = b"TFL3"
 SCHEMA_VERSION = 3
 
-
-def _enum_names(schema_enum: type) -> dict[int, str]:
-    return {value: name for name, value in vars(schema_enum).items() if isinstance(value, int)}
-
-
-BUILTIN_NAMES = _enum_names(tflite.BuiltinOperator)
-OPTIONS_NAMES = _enum_names(tflite.BuiltinOptions)
-OPTIONS2_NAMES = _enum_names(tflite.BuiltinOptions2)
-
-
-class OptionsField(NamedTuple):
-    """A field of an options table: its accessor in ``tflite``, and its name in snake case."""
-
-    accessor: str
-    name: str
-    is_vector: bool
-
-
-def _snake_case(name: str) -> str:
-    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).lower()
-
-
-@cache
-def options_fields(class_name: str) -> tuple[OptionsField, ...]:
-    """Fields of an options table; vectors of anything but numbers are left out."""
-    accessors = [
-        name
-        for name, value in vars(getattr(tflite, class_name)).items()
-        if callable(value) and name[0].isupper()
-    ]
-    vectors = {name.removesuffix("IsNone") for name in accessors if name.endswith("IsNone")}
-    derived = {v + suffix for v in vectors for suffix in ("IsNone", "Length", "AsNumpy")}
-    return tuple(
-        OptionsField(name, _snake_case(name), name in vectors)
-        for name in accessors
-        if name not in derived
-        and name != "Init"
-        and (name not in vectors or name + "AsNumpy" in accessors)
+_CONTENT = json.loads(Path(__file__).with_name("schema.json").read_text(encoding="utf-8"))
+_VECTOR = "vector of "
+NUMBERS: Mapping[str, Struct] = {
+    kind: Struct("<" + code)
+    for kind, code in (
+        ("bool", "?"),
+        ("int8", "b"),
+        ("uint8", "B"),
+        ("int16", "h"),
+        ("uint16", "H"),
+        ("int32", "i"),
+        ("uint32", "I"),
+        ("int64", "q"),
+        ("uint64", "Q"),
+        ("float32", "f"),
+        ("float64", "d"),
     )
+}
+"""How numbers lie in a file."""
 
 
-class _FieldProbe:
-    """Stands in for a flatbuffer table and notes how an accessor reads its field."""
+class Field(NamedTuple):
+    """A field of a table.
 
-    Pos = 0
+    ``kind`` is that of a number ("int32", "bool", ...), "string", "table", "union", or that of
+    the elements of a vector. ``default`` is what an absent number stands for.
+    """
 
-    def __init__(self) -> None:
-        self.number_type: Any = None
-        self.is_string = False
+    slot: int
+    name: str
+    kind: str
+    is_vector: bool
+    default: Any
 
-    def Offset(self, _: int) -> int:  # noqa: N802 - the name that accessors call
-        return 1
+    @property
+    def is_number(self) -> bool:
+        """Whether it is a single number."""
+        return self.kind in NUMBERS and not self.is_vector
 
-    def String(self, _: int) -> bytes:  # noqa: N802
-        self.is_string = True
-        return b""
 
-    def Get(self, number_type: Any, _: int) -> int:  # noqa: N802
-        self.number_type = number_type
-        return 0
+def enum(name: str) -> Mapping[str, int]:
+    """The values of an enumeration, by name."""
+    values: Mapping[str, int] = _CONTENT["enums"][name]
+    return values
 
-    def GetVectorAsNumpy(self, number_type: Any, _: int) -> int:  # noqa: N802
-        self.number_type = number_type
-        return 0
+
+def _names(name: str) -> dict[int, str]:
+    return {value: key for key, value in enum(name).items()}
+
+
+BUILTIN_NAMES = _names("BuiltinOperator")
+OPTIONS_NAMES = _names("BuiltinOptions")
+OPTIONS2_NAMES = _names("BuiltinOptions2")
 
 
 @cache
-def field_type(class_name: str, field: OptionsField) -> str:
-    """The numpy name of a field's numbers ("int32", "bool", ...), or "string".
+def fields(table: str) -> Mapping[str, Field]:
+    """The fields of a table by name, in the order of their slots."""
+    rows = enumerate(_CONTENT["tables"][table])
+    return {
+        row[0]: Field(
+            slot, row[0], row[1].removeprefix(_VECTOR), row[1].startswith(_VECTOR), row[2]
+        )
+        for slot, row in rows
+        if row is not None
+    }
 
-    The ``tflite`` package does not publish the types of its fields: they show only in which
-    decoder an accessor calls.
-    """
-    probe = _FieldProbe()
-    table = getattr(tflite, class_name)()
-    table._tab = probe
-    getattr(table, field.accessor + ("AsNumpy" if field.is_vector else ""))()
-    return "string" if probe.is_string else str(probe.number_type.name)
+
+@cache
+def options_fields(table: str) -> tuple[Field, ...]:
+    """Fields of an options table that hold numbers, text or numbers in a vector."""
+    return tuple(
+        field
+        for field in fields(table).values()
+        if field.kind in NUMBERS or (field.kind == "string" and not field.is_vector)
+    )

@@ -1,24 +1,21 @@
 """Reads ``.tflite`` flatbuffers into :class:`~predictor.model.graph.Graph`.
 
-The schema is that of the ``tflite`` package. Flatbuffers are not self-checking, so every table,
-vector and index is checked against the file before it is used, and the total number of elements
-read is bounded: a hostile file costs little time and memory and ends in a ``ModelError``.
+A hostile file costs little time and memory (:mod:`~predictor.model.flatbuffer`): it is a graph in
+which every index is in range, or it ends in a ``ModelError``.
 """
 
 from __future__ import annotations
 
 import os
 import stat
-import struct
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-import tflite
-
 from predictor.errors import ModelError
+from predictor.model.flatbuffer import Flatbuffer, Table
 from predictor.model.graph import (
     MAX_OLDER_CODE,
     NO_OPTIONS,
@@ -38,6 +35,7 @@ from predictor.model.schema import (
     OPTIONS2_NAMES,
     OPTIONS_NAMES,
     SCHEMA_VERSION,
+    enum,
     options_fields,
 )
 
@@ -92,15 +90,7 @@ def read_graph(source: ModelSource) -> Graph:
     else:
         content = load_bytes(source)
     _check_identifier(content)
-    try:
-        return _Reader(content).graph()
-    except ModelError:
-        raise
-    except (struct.error, ValueError, TypeError, IndexError, OverflowError) as error:
-        # The accessors of the schema package fail in these ways on offsets outside the file.
-        raise ModelError(
-            f"damaged flatbuffer: an offset leads outside the file ({error})"
-        ) from error
+    return _Reader(content).graph()
 
 
 def _check_identifier(content: bytes) -> None:
@@ -118,31 +108,32 @@ def _check_identifier(content: bytes) -> None:
 
 
 _TENSOR_TYPES = {int(member): member for member in TensorType}
-_CUSTOM = int(tflite.BuiltinOperator.CUSTOM)
+_CUSTOM = enum("BuiltinOperator")["CUSTOM"]
+
+Buffers = list[memoryview | None]
 
 
 class _Reader:
-    """One pass over one file, with a budget of elements that bounds its work."""
+    """One pass over one file. Equal options, shapes and quantisations become one object."""
 
     def __init__(self, content: bytes) -> None:
-        self._content = content
-        self._view = memoryview(content)
-        self._budget = 16 * len(content) + 65536
+        self._file = Flatbuffer(content)
+        self._options_of: dict[Any, Mapping[str, Any]] = {}
+        self._quantization_of: dict[int, Quantization | None] = {}
 
     def graph(self) -> Graph:
-        model = tflite.Model.GetRootAs(self._content, 0)
-        self._check_table(model, "model")
-        if model.Version() != SCHEMA_VERSION:
-            raise ModelError(
-                f"schema version {model.Version()} is not supported (only {SCHEMA_VERSION})"
-            )
-        codes = [self._code(code) for code in self._tables(model, "OperatorCodes")]
-        buffers = [
-            self._bytes(buffer, "Data") for buffer in self._tables(model, "Buffers", "buffer")
+        model = self._file.root("Model", "model")
+        version = model.number("version")
+        if version != SCHEMA_VERSION:
+            raise ModelError(f"schema version {version} is not supported (only {SCHEMA_VERSION})")
+        codes = [
+            _code(table)
+            for table in model.tables("operator_codes", "OperatorCode", "OperatorCodes")
         ]
+        buffers = [table.bytes("data") for table in model.tables("buffers", "Buffer", "buffer")]
         subgraphs = tuple(
             self._subgraph(index, table, codes, buffers)
-            for index, table in enumerate(self._tables(model, "Subgraphs", "subgraph"))
+            for index, table in enumerate(model.tables("subgraphs", "SubGraph", "subgraph"))
         )
         if not subgraphs:
             raise ModelError("the model has no subgraph")
@@ -151,140 +142,48 @@ class _Reader:
             raise ModelError("the model has no operator: nothing computes its outputs")
         graph = Graph(
             subgraphs=subgraphs,
-            metadata=self._metadata(model, buffers),
-            description=_text(model.Description()),
-            flatbuffer_bytes=len(self._content),
+            metadata=_metadata(model, buffers),
+            description=model.text("description") or "",
+            flatbuffer_bytes=len(self._file.content),
         )
         listed = {operator_label(name, is_custom) for name, is_custom, *_ in codes}
         return replace(graph, unused_codes=tuple(sorted(listed - graph.operator_labels)))
 
-    # Safe access to the flatbuffer.
-
-    def _spend(self, elements: int) -> None:
-        self._budget -= elements
-        if self._budget < 0:
-            raise ModelError(
-                "damaged flatbuffer: its vectors together claim far more elements than the "
-                "file can hold"
-            )
-
-    def _check_table(self, table: Any, what: str) -> None:
-        """Checks that a table and its vtable lie inside the file."""
-        content, position = self._content, table._tab.Pos
-        end = len(content)
-        if not 4 <= position <= end - 4:
-            raise ModelError(f"damaged flatbuffer: {what} lies outside the file")
-        vtable = position - int.from_bytes(content[position : position + 4], "little", signed=True)
-        if not 4 <= vtable <= end - 4:
-            raise ModelError(f"damaged flatbuffer: the vtable of {what} lies outside the file")
-        vtable_bytes = int.from_bytes(content[vtable : vtable + 2], "little")
-        table_bytes = int.from_bytes(content[vtable + 2 : vtable + 4], "little")
-        if vtable_bytes < 4 or vtable_bytes % 2 or vtable + vtable_bytes > end:
-            raise ModelError(f"damaged flatbuffer: the vtable of {what} is malformed")
-        if table_bytes < 4 or position + table_bytes > end:
-            raise ModelError(f"damaged flatbuffer: {what} reaches beyond the end of the file")
-        for slot in range(vtable + 4, vtable + vtable_bytes, 2):
-            if content[slot] + (content[slot + 1] << 8) >= table_bytes:
-                raise ModelError(f"damaged flatbuffer: a field of {what} lies outside its table")
-
-    def _tables(self, parent: Any, field: str, what: str | None = None) -> Iterator[Any]:
-        """The tables of a vector of tables, each checked."""
-        count = getattr(parent, field + "Length")()
-        if count * 4 > len(self._content):
-            raise ModelError(
-                f"damaged flatbuffer: {field} claims {count:,} entries in a file of "
-                f"{len(self._content):,} bytes"
-            )
-        self._spend(count)
-        accessor: Callable[[int], Any] = getattr(parent, field)
-        for index in range(count):
-            table = accessor(index)
-            self._check_table(table, f"{what or field} {index}")
-            yield table
-
-    def _numbers(self, parent: Any, field: str) -> tuple[Any, ...]:
-        """The elements of a vector of numbers, () where the field is absent."""
-        count = getattr(parent, field + "Length")()
-        if count == 0:
-            return ()
-        self._spend(count)
-        return tuple(getattr(parent, field + "AsNumpy")().tolist())
-
-    def _bytes(self, parent: Any, field: str) -> memoryview | None:
-        """The bytes of a [ubyte] vector without copying; None where absent or empty."""
-        if getattr(parent, field + "Length")() == 0:
-            return None
-        array = getattr(parent, field + "AsNumpy")()
-        return memoryview(array).cast("B").toreadonly()
-
-    # The parts of a model.
-
-    def _code(self, table: Any) -> OperatorCode:
-        newer, older = table.BuiltinCode(), table.DeprecatedBuiltinCode()
-        code = max(newer, older)
-        fields = newer == code, older == min(code, MAX_OLDER_CODE)
-        if code == _CUSTOM:
-            custom = table.CustomCode()
-            if not custom:
-                raise ModelError("an operator code is CUSTOM but has no custom name")
-            return OperatorCode(_text(custom), True, table.Version(), *fields)
-        name = BUILTIN_NAMES.get(code)
-        if name is None:
-            raise ModelError(
-                f"operator code {code} is not in the TensorFlow Lite schema; "
-                "the file is damaged or newer than this tool"
-            )
-        return OperatorCode(name, False, table.Version(), *fields)
-
-    def _metadata(self, model: Any, buffers: list[memoryview | None]) -> Mapping[str, memoryview]:
-        found: dict[str, memoryview] = {}
-        for entry in self._tables(model, "Metadata", "metadata entry"):
-            name, index = entry.Name(), entry.Buffer()
-            if name is None:
-                continue
-            if index >= len(buffers):
-                raise ModelError(f"metadata {_text(name)!r} names buffer {index}, which is absent")
-            found[_text(name)] = buffers[index] or memoryview(b"")
-        return MappingProxyType(found)
-
     def _subgraph(
-        self,
-        index: int,
-        table: Any,
-        codes: list[OperatorCode],
-        buffers: list[memoryview | None],
+        self, index: int, table: Table, codes: list[OperatorCode], buffers: Buffers
     ) -> Subgraph:
         tensors = tuple(
             self._tensor(position, tensor, buffers)
-            for position, tensor in enumerate(self._tables(table, "Tensors", "tensor"))
+            for position, tensor in enumerate(table.tables("tensors", "Tensor", "tensor"))
         )
         operators = tuple(
             self._operator(position, operator, codes, len(tensors))
-            for position, operator in enumerate(self._tables(table, "Operators", "operator"))
+            for position, operator in enumerate(table.tables("operators", "Operator", "operator"))
         )
-        inputs, outputs = self._numbers(table, "Inputs"), self._numbers(table, "Outputs")
+        inputs, outputs = table.numbers("inputs"), table.numbers("outputs")
         for what, indices in (("input", inputs), ("output", outputs)):
             for tensor in indices:
                 if not 0 <= tensor < len(tensors):
                     raise ModelError(
                         f"{what} of subgraph {index} names tensor {tensor}, which is absent"
                     )
-        subgraph = Subgraph(index, _text(table.Name()), tensors, operators, inputs, outputs)
+        name = table.text("name") or ""
+        subgraph = Subgraph(index, name, tensors, operators, inputs, outputs)
         _check_order(subgraph)
         return subgraph
 
-    def _tensor(self, index: int, table: Any, buffers: list[memoryview | None]) -> Tensor:
-        kind = _TENSOR_TYPES.get(table.Type())
-        name = _text(table.Name())
+    def _tensor(self, index: int, table: Table, buffers: Buffers) -> Tensor:
+        number = table.number("type")
+        kind, name = _TENSOR_TYPES.get(number), table.text("name") or ""
         if kind is None:
-            raise ModelError(f"tensor {index} ({name}) has unknown element type {table.Type()}")
-        buffer = table.Buffer()
+            raise ModelError(f"tensor {index} ({name}) has unknown element type {number}")
+        buffer = table.number("buffer")
         if buffer >= len(buffers):
             raise ModelError(f"tensor {index} ({name}) names buffer {buffer}, which is absent")
-        shape = self._numbers(table, "Shape")
+        shape = table.numbers("shape")
         if len(shape) > MAX_RANK:
             raise ModelError(f"tensor {index} ({name}) has {len(shape)} dimensions")
-        if any(dim < 0 for dim in shape):
+        if shape and min(shape) < 0:
             raise ModelError(
                 f"tensor {index} ({name}) has a dynamic shape {list(shape)}; "
                 "TFLM needs fixed shapes: convert the model with a fixed input size"
@@ -295,9 +194,9 @@ class _Reader:
             shape=shape,
             type=kind,
             data=buffers[buffer],
-            quantization=self._quantization(table.Quantization(), index),
-            is_variable=bool(table.IsVariable()),
-            has_shape=not table.ShapeIsNone(),
+            quantization=self._quantization(table, index),
+            is_variable=table.number("is_variable"),
+            has_shape=table.has("shape"),
         )
         if tensor.elements * 16 > INT32_MAX:
             raise ModelError(
@@ -306,25 +205,29 @@ class _Reader:
             )
         return tensor
 
-    def _quantization(self, table: Any, tensor: int) -> Quantization | None:
+    def _quantization(self, tensor: Table, index: int) -> Quantization | None:
+        table = tensor.table(
+            "quantization", "QuantizationParameters", f"quantization of tensor {index}"
+        )
         if table is None:
             return None
-        self._check_table(table, f"quantization of tensor {tensor}")
-        scales, zero_points = self._numbers(table, "Scale"), self._numbers(table, "ZeroPoint")
-        if not scales or not zero_points:
-            return None
-        return Quantization(scales, zero_points, table.QuantizedDimension())
+        scales, zero_points = table.numbers("scale"), table.numbers("zero_point")
+        if table.position not in self._quantization_of:
+            found = None
+            if scales and zero_points:
+                found = Quantization(scales, zero_points, table.number("quantized_dimension"))
+            self._quantization_of[table.position] = found
+        return self._quantization_of[table.position]
 
     def _operator(
-        self, index: int, table: Any, codes: list[OperatorCode], tensor_count: int
+        self, index: int, table: Table, codes: list[OperatorCode], tensor_count: int
     ) -> Operator:
-        code = table.OpcodeIndex()
+        code = table.number("opcode_index")
         if code >= len(codes):
             raise ModelError(f"operator {index} names operator code {code}, which is absent")
         name, is_custom, version, has_newer_code, has_older_code = codes[code]
-        inputs = self._numbers(table, "Inputs")
-        outputs = self._numbers(table, "Outputs")
-        intermediates = self._numbers(table, "Intermediates")
+        inputs, outputs = table.numbers("inputs"), table.numbers("outputs")
+        intermediates = table.numbers("intermediates")
         for tensor in inputs:
             if not OPTIONAL_TENSOR <= tensor < tensor_count:
                 raise ModelError(
@@ -335,7 +238,9 @@ class _Reader:
                 raise ModelError(
                     f"operator {index} ({name}) writes tensor {tensor}, which is absent"
                 )
-        custom = self._bytes(table, "CustomOptions")
+        custom = table.bytes("custom_options")
+        if custom is not None:
+            self._file.spend(elements=custom.nbytes)
         return Operator(
             index=index,
             name=name,
@@ -350,32 +255,68 @@ class _Reader:
             has_older_code=has_older_code,
         )
 
-    def _options(self, operator: Any, index: int) -> Mapping[str, Any]:
-        class_name = OPTIONS_NAMES.get(operator.BuiltinOptionsType(), "NONE")
-        union = operator.BuiltinOptions()
-        if class_name == "NONE" or union is None:
-            class_name = OPTIONS2_NAMES.get(operator.BuiltinOptions2Type(), "NONE")
-            union = operator.BuiltinOptions2()
-        if class_name == "NONE" or union is None:
-            return NO_OPTIONS
-        table = getattr(tflite, class_name)()
-        table.Init(union.Bytes, union.Pos)
-        self._check_table(table, f"options of operator {index}")
-        values: dict[str, Any] = {"options_type": class_name}
-        for attribute, field, is_vector in options_fields(class_name):
-            if is_vector:
-                values[field] = self._numbers(table, attribute)
+    def _options(self, operator: Table, index: int) -> Mapping[str, Any]:
+        for field, names in (
+            ("builtin_options", OPTIONS_NAMES),
+            ("builtin_options2", OPTIONS2_NAMES),
+        ):
+            kind = names.get(operator.number(f"{field}_type"), "NONE")
+            if kind == "NONE":
                 continue
-            value = getattr(table, attribute)()
-            if isinstance(value, bytes):
-                value = _text(value)
-            if value is None or isinstance(value, bool | int | float | str):
-                values[field] = value
-        return MappingProxyType(values)
+            table = operator.table(field, kind, f"options of operator {index}")
+            if table is not None:
+                return self._options_table(kind, table)
+        return NO_OPTIONS
+
+    def _options_table(self, kind: str, table: Table) -> Mapping[str, Any]:
+        key = kind, table.inline
+        found = self._options_of.get(key)
+        if found is None:
+            found = _options(kind, table)
+            if all(field.is_number for field in options_fields(kind)):
+                self._options_of[key] = found
+        return found
 
 
-def _text(raw: bytes | None) -> str:
-    return "" if raw is None else raw.decode("utf-8", errors="replace")
+def _options(kind: str, table: Table) -> Mapping[str, Any]:
+    values: dict[str, Any] = {"options_type": kind}
+    for field in options_fields(kind):
+        if field.is_number:
+            values[field.name] = table.number(field.name)
+        else:
+            read = table.numbers if field.is_vector else table.text
+            values[field.name] = read(field.name)
+    return MappingProxyType(values)
+
+
+def _code(table: Table) -> OperatorCode:
+    newer, older = table.number("builtin_code"), table.number("deprecated_builtin_code")
+    code = max(newer, older)
+    fields = newer == code, older == min(code, MAX_OLDER_CODE)
+    if code == _CUSTOM:
+        custom = table.text("custom_code")
+        if not custom:
+            raise ModelError("an operator code is CUSTOM but has no custom name")
+        return OperatorCode(custom, True, table.number("version"), *fields)
+    name = BUILTIN_NAMES.get(code)
+    if name is None:
+        raise ModelError(
+            f"operator code {code} is not in the TensorFlow Lite schema; "
+            "the file is damaged or newer than this tool"
+        )
+    return OperatorCode(name, False, table.number("version"), *fields)
+
+
+def _metadata(model: Table, buffers: Buffers) -> Mapping[str, memoryview]:
+    found: dict[str, memoryview] = {}
+    for entry in model.tables("metadata", "Metadata", "metadata entry"):
+        name, index = entry.text("name"), entry.number("buffer")
+        if name is None:
+            continue
+        if index >= len(buffers):
+            raise ModelError(f"metadata {name!r} names buffer {index}, which is absent")
+        found[name] = buffers[index] or memoryview(b"")
+    return MappingProxyType(found)
 
 
 def _check_order(subgraph: Subgraph) -> None:

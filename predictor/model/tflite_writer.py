@@ -12,7 +12,6 @@ from typing import Any
 
 import flatbuffers
 import numpy as np
-import tflite
 
 from predictor.errors import UsageError
 from predictor.model.flatbuffer_size import SizeBuilder
@@ -27,21 +26,20 @@ from predictor.model.graph import (
     Tensor,
 )
 from predictor.model.schema import (
-    BUILTIN_NAMES,
     FILE_IDENTIFIER,
-    OPTIONS2_NAMES,
-    OPTIONS_NAMES,
+    NUMBERS,
     SCHEMA_VERSION,
-    field_type,
+    enum,
+    fields,
     options_fields,
 )
 
 BUFFER_ALIGNMENT = 16
 """Bytes; the schema's ``force_align`` of ``Buffer.data``, on which kernels rely."""
 
-_BUILTIN_CODES = {name: code for code, name in BUILTIN_NAMES.items()}
-_OPTIONS_CODES = {name: code for code, name in OPTIONS_NAMES.items()}
-_OPTIONS2_CODES = {name: code for code, name in OPTIONS2_NAMES.items()}
+_BUILTIN_CODES = enum("BuiltinOperator")
+_OPTIONS_CODES = enum("BuiltinOptions")
+_OPTIONS2_CODES = enum("BuiltinOptions2")
 
 
 def write_model(graph: Graph) -> bytes:
@@ -92,18 +90,30 @@ class Writer:
             self._codes.setdefault(code, len(self._codes))
         # Constants come last, so that the tables in front of them lie close together.
         tables = {
-            "OperatorCodes": self._tables([self._operator_code(code) for code in self._codes]),
-            "Subgraphs": self._tables(subgraphs),
-            "Description": self._string(self._graph.description),
-            "Metadata": self._tables(metadata),
-            "Buffers": self._data(),
+            "operator_codes": self._tables([self._operator_code(code) for code in self._codes]),
+            "subgraphs": self._tables(subgraphs),
+            "description": self._string(self._graph.description),
+            "metadata": self._tables(metadata),
+            "buffers": self._data(),
         }
-        tflite.ModelStart(self.builder)
-        tflite.ModelAddVersion(self.builder, SCHEMA_VERSION)
-        for field, position in tables.items():
-            if field != "Metadata" or metadata:
-                getattr(tflite, "ModelAdd" + field)(self.builder, position)
-        self.builder.Finish(tflite.ModelEnd(self.builder), FILE_IDENTIFIER)
+        found = {"version": SCHEMA_VERSION}
+        for name, position in tables.items():
+            if name != "metadata" or metadata:
+                found[name] = position
+        self.builder.Finish(self._table("Model", found), FILE_IDENTIFIER)
+
+    def _table(self, kind: str, values: Mapping[str, Any]) -> int:
+        """A table of numbers, and of positions of what it leads to. Defaults are not written."""
+        builder, known = self.builder, fields(kind)
+        builder.StartObject(max((field.slot for field in known.values()), default=-1) + 1)
+        for name, value in values.items():
+            slot, _, number, is_vector, default = known[name]
+            if is_vector or number not in NUMBERS:
+                builder.PrependUOffsetTRelativeSlot(slot, value, 0)
+            else:
+                prepend = getattr(builder, f"Prepend{number.capitalize()}Slot")
+                prepend(slot, value, default)
+        return int(builder.EndObject())
 
     # Vectors.
 
@@ -150,18 +160,12 @@ class Writer:
 
     def _buffer(self, data: memoryview | bytes) -> int:
         position = self._bytes(data, BUFFER_ALIGNMENT) if len(data) else None
-        tflite.BufferStart(self.builder)
-        if position is not None:
-            tflite.BufferAddData(self.builder, position)
-        return int(tflite.BufferEnd(self.builder))
+        return self._table("Buffer", {} if position is None else {"data": position})
 
     def _metadata(self, name: str, raw: memoryview) -> int:
         self._buffers.append(raw)
         position = self._string(name)
-        tflite.MetadataStart(self.builder)
-        tflite.MetadataAddName(self.builder, position)
-        tflite.MetadataAddBuffer(self.builder, len(self._buffers) - 1)
-        return int(tflite.MetadataEnd(self.builder))
+        return self._table("Metadata", {"name": position, "buffer": len(self._buffers) - 1})
 
     def _operator_code(self, code: OperatorCode) -> int:
         name = code.name
@@ -172,31 +176,27 @@ class Writer:
                 "operators as custom"
             )
         custom = self._string(name) if code.is_custom else None
-        tflite.OperatorCodeStart(self.builder)
+        found: dict[str, int] = {}
         if code.has_older_code:
-            older = min(builtin, MAX_OLDER_CODE)
-            tflite.OperatorCodeAddDeprecatedBuiltinCode(self.builder, older)
+            found["deprecated_builtin_code"] = min(builtin, MAX_OLDER_CODE)
         if custom is not None:
-            tflite.OperatorCodeAddCustomCode(self.builder, custom)
-        tflite.OperatorCodeAddVersion(self.builder, code.version)
+            found["custom_code"] = custom
+        found["version"] = code.version
         if code.has_newer_code:
-            tflite.OperatorCodeAddBuiltinCode(self.builder, builtin)
-        return int(tflite.OperatorCodeEnd(self.builder))
+            found["builtin_code"] = builtin
+        return self._table("OperatorCode", found)
 
     def _subgraph(self, subgraph: Subgraph) -> int:
         tensors, operators = self._tensors(subgraph), self._operators(subgraph)
-        inputs = self._numbers(subgraph.inputs, "int32")
-        outputs = self._numbers(subgraph.outputs, "int32")
-        name = self._string(subgraph.name) if subgraph.name else None
-        builder = self.builder
-        tflite.SubGraphStart(builder)
-        tflite.SubGraphAddTensors(builder, tensors)
-        tflite.SubGraphAddInputs(builder, inputs)
-        tflite.SubGraphAddOutputs(builder, outputs)
-        tflite.SubGraphAddOperators(builder, operators)
-        if name is not None:
-            tflite.SubGraphAddName(builder, name)
-        return int(tflite.SubGraphEnd(builder))
+        found = {
+            "tensors": tensors,
+            "inputs": self._numbers(subgraph.inputs, "int32"),
+            "outputs": self._numbers(subgraph.outputs, "int32"),
+            "operators": operators,
+        }
+        if subgraph.name:
+            found["name"] = self._string(subgraph.name)
+        return self._table("SubGraph", found)
 
     def _buffer_index(self, data: memoryview | None) -> int:
         """Index of the buffer of a constant; 0, the empty one, for computed tensors."""
@@ -209,21 +209,17 @@ class Writer:
         return index
 
     def _tensor(self, tensor: Tensor) -> int:
-        builder = self.builder
         name = self._string(tensor.name)
-        shape = self._numbers(tensor.shape, "int32") if tensor.has_shape else None
+        found: dict[str, Any] = {}
+        if tensor.has_shape:
+            found["shape"] = self._numbers(tensor.shape, "int32")
         quantization = self._quantization(tensor.quantization)
-        tflite.TensorStart(builder)
-        if shape is not None:
-            tflite.TensorAddShape(builder, shape)
-        tflite.TensorAddType(builder, int(tensor.type))
-        tflite.TensorAddBuffer(builder, self._buffer_index(tensor.data))
-        tflite.TensorAddName(builder, name)
+        found |= {"type": tensor.type, "buffer": self._buffer_index(tensor.data), "name": name}
         if quantization is not None:
-            tflite.TensorAddQuantization(builder, quantization)
+            found["quantization"] = quantization
         if tensor.is_variable:
-            tflite.TensorAddIsVariable(builder, True)
-        return int(tflite.TensorEnd(builder))
+            found["is_variable"] = True
+        return self._table("Tensor", found)
 
     def _quantization(self, quantization: Quantization | None) -> int | None:
         if quantization is None:
@@ -234,44 +230,35 @@ class Writer:
         key = (scales, zero_points, quantization.dimension)
         position = self._written.get(key)
         if position is None:
-            tflite.QuantizationParametersStart(self.builder)
-            tflite.QuantizationParametersAddScale(self.builder, scales)
-            tflite.QuantizationParametersAddZeroPoint(self.builder, zero_points)
-            tflite.QuantizationParametersAddQuantizedDimension(self.builder, quantization.dimension)
-            position = int(tflite.QuantizationParametersEnd(self.builder))
+            found = dict(zip(("scale", "zero_point", "quantized_dimension"), key, strict=True))
+            position = self._table("QuantizationParameters", found)
             self._written[key] = position
         return position
 
     def _operator(self, op: Operator) -> int:
-        builder = self.builder
-        inputs = self._numbers(op.inputs, "int32")
-        outputs = self._numbers(op.outputs, "int32")
-        intermediates = self._numbers(op.intermediates, "int32") if op.intermediates else None
-        custom = None if op.custom_options is None else self._bytes(op.custom_options, 1)
+        found = {
+            "opcode_index": self._codes.setdefault(op.code, len(self._codes)),
+            "inputs": self._numbers(op.inputs, "int32"),
+            "outputs": self._numbers(op.outputs, "int32"),
+        }
+        if op.intermediates:
+            found["intermediates"] = self._numbers(op.intermediates, "int32")
+        if op.custom_options is not None:
+            found["custom_options"] = self._bytes(op.custom_options, 1)
         options = self._options(op)
-        tflite.OperatorStart(builder)
-        tflite.OperatorAddOpcodeIndex(builder, self._codes.setdefault(op.code, len(self._codes)))
-        tflite.OperatorAddInputs(builder, inputs)
-        tflite.OperatorAddOutputs(builder, outputs)
-        if intermediates is not None:
-            tflite.OperatorAddIntermediates(builder, intermediates)
-        if custom is not None:
-            tflite.OperatorAddCustomOptions(builder, custom)
         if options is not None:
-            class_name, position = options
-            if class_name in _OPTIONS_CODES:
-                tflite.OperatorAddBuiltinOptionsType(builder, _OPTIONS_CODES[class_name])
-                tflite.OperatorAddBuiltinOptions(builder, position)
-            else:
-                tflite.OperatorAddBuiltinOptions2Type(builder, _OPTIONS2_CODES[class_name])
-                tflite.OperatorAddBuiltinOptions2(builder, position)
-        return int(tflite.OperatorEnd(builder))
+            kind, position = options
+            name = "builtin_options" if kind in _OPTIONS_CODES else "builtin_options2"
+            found[f"{name}_type"] = _OPTIONS_CODES.get(kind) or _OPTIONS2_CODES[kind]
+            found[name] = position
+        return self._table("Operator", found)
 
     def _options(self, op: Operator) -> tuple[str, int] | None:
         if not op.options:
             return None
         class_name = op.options.get("options_type", "NONE")
-        if class_name == "NONE" or class_name not in _OPTIONS_CODES | _OPTIONS2_CODES:
+        is_known = class_name in _OPTIONS_CODES or class_name in _OPTIONS2_CODES
+        if class_name == "NONE" or not is_known:
             raise UsageError(
                 f"operator {op.index} ({op.name}) has the options table {class_name!r}, which is "
                 "not in the TensorFlow Lite schema; name one as its option 'options_type'"
@@ -289,26 +276,22 @@ class Writer:
         return class_name, position
 
     def _options_table(self, class_name: str, options: Mapping[str, Any]) -> int:
-        fields = {field.name: field for field in options_fields(class_name)}
-        unknown = options.keys() - fields.keys() - {"options_type"}
+        known = {field.name: field for field in options_fields(class_name)}
+        unknown = options.keys() - known.keys() - {"options_type"}
         if unknown:
-            known = ", ".join(fields) or "no fields"
-            raise ValueError(f"{', '.join(sorted(unknown))} unknown (it has {known})")
+            names = ", ".join(known) or "no fields"
+            raise ValueError(f"{', '.join(sorted(unknown))} unknown (it has {names})")
         values: dict[str, Any] = {}
-        for name, field in fields.items():
+        for name, field in known.items():
             value = options.get(name)
             if value is None or (field.is_vector and not value):
                 continue
-            kind = field_type(class_name, field)
             if field.is_vector:
-                value = self._numbers(tuple(value), kind)
-            elif kind == "string":
+                value = self._numbers(tuple(value), field.kind)
+            elif field.kind == "string":
                 value = self._string(value)
-            values[field.accessor] = value
-        getattr(tflite, class_name + "Start")(self.builder)
-        for accessor, value in values.items():
-            getattr(tflite, f"{class_name}Add{accessor}")(self.builder, value)
-        return int(getattr(tflite, class_name + "End")(self.builder))
+            values[name] = value
+        return self._table(class_name, values)
 
 
 class Sizer(Writer):

@@ -225,9 +225,9 @@ def _run_tflite_micro(model: bytes, inputs: Arrays, arena_bytes: int) -> Arrays:
 
 
 def _output_count(model: bytes) -> int:
-    import tflite
+    from predictor.model.tflite_reader import read_graph
 
-    return int(tflite.Model.GetRootAs(model, 0).Subgraphs(0).OutputsLength())
+    return len(read_graph(model).main.outputs)
 
 
 def _run_litert(model: bytes, inputs: Arrays, _: int) -> Arrays:

@@ -6,10 +6,14 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
-import tflite
-
 from predictor.errors import UsageError
-from predictor.model.schema import BUILTIN_NAMES, OPTIONS2_NAMES, OPTIONS_NAMES, options_fields
+from predictor.model.schema import (
+    BUILTIN_NAMES,
+    OPTIONS2_NAMES,
+    OPTIONS_NAMES,
+    enum,
+    options_fields,
+)
 
 # Operators whose table is not named after them.
 _SHARED_TABLES = {
@@ -33,8 +37,8 @@ _SHARED_TABLES = {
     "UNIDIRECTIONAL_SEQUENCE_RNN": "SequenceRNNOptions",
 }
 _ENUMS = {
-    "padding": tflite.Padding,
-    "fused_activation_function": tflite.ActivationFunctionType,
+    "padding": enum("Padding"),
+    "fused_activation_function": enum("ActivationFunctionType"),
 }
 _BUILTINS = frozenset(BUILTIN_NAMES.values())
 _TABLES = {
@@ -81,7 +85,7 @@ def options_table(name: str, options: Mapping[str, Any]) -> Mapping[str, Any]:
 def _number(field: str, name: str) -> Any:
     if field not in _ENUMS:
         return name
-    members = {key.lower(): value for key, value in vars(_ENUMS[field]).items() if key.isupper()}
+    members = {key.lower(): value for key, value in _ENUMS[field].items()}
     if name.lower() not in members:
         what = field.removeprefix("fused_").removesuffix("_function")
         raise UsageError(f"unknown {what} {name!r}; known: {', '.join(members)}")
