@@ -45,7 +45,7 @@ def table(folder: Path) -> str:
     boards = shipped_boards()
     heads = ["network", "model file, KB", "SRAM, bytes"]
     heads += [f"{board.name}, ms" for board in boards]
-    heads += [f"{board.name}, mJ" for board in boards if "power" in board.tables]
+    heads += [f"{board.name}, mJ" for board in boards if board.power.convolution]
     lines = [f"| {' | '.join(heads)} |", f"| --- |{' ---: |' * (len(heads) - 1)}"]
     with TABLE.open() as file:
         rows = list(csv.DictReader(line for line in file if not line.startswith("#")))
@@ -57,7 +57,7 @@ def table(folder: Path) -> str:
             _pair(row["flash_kb"], f"{first.flash.model_bytes / 1024:.1f}"),
             _pair(f"{int(row['sram_bytes']):,}", f"{first.arena.used_bytes:,}"),
             *(_time(row, prediction) for prediction in on_boards),
-            *(_energy(row, item) for item in on_boards if "power" in item.board.tables),
+            *(_energy(row, item) for item in on_boards if item.board.power.convolution),
         ]
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"

@@ -3,36 +3,21 @@
 from __future__ import annotations
 
 import os
-import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
 from predictor import Options, find_board
-from predictor.cli.options import BYTES, Quantity
-from predictor.report.budgets import COUNT_UNITS
+from predictor.cli.options import BYTES, Measure, Quantity
+from predictor.report.budgets import COUNT_UNITS, SECOND_UNITS
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 OPS = Quantity("count", COUNT_UNITS)
 FOLDER = click.Path(file_okay=False, path_type=Path)
-_SECONDS: Mapping[str, float] = {"": 1.0, "s": 1.0, "ms": 1e-3, "us": 1e-6}
-_DURATION = re.compile(r"^\s*([0-9]+(?:\.[0-9]+)?)\s*([a-z]*)\s*$")
-
-
-class Duration(click.ParamType):  # type: ignore[type-arg,unused-ignore]
-    """Seconds, such as 0.1s or 80ms."""
-
-    name = "time"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> float:
-        match = _DURATION.match(str(value))
-        if match is None or match[2] not in _SECONDS or float(match[1]) <= 0:
-            self.fail(f"{value!r} is no time; write for example 0.1s or 80ms", param, ctx)
-        return float(match[1]) * _SECONDS[match[2]]
+DURATION = Measure("time", {"": 1.0, **SECOND_UNITS})
+"""Seconds, such as 0.1s or 80ms."""
 
 
 def budget_options(command: Command) -> Command:
@@ -41,7 +26,7 @@ def budget_options(command: Command) -> Command:
         (
             click.option("--board", default="f446re", show_default=True, help="Name or TOML file."),
             click.option("--kernels", default="cmsis_nn", show_default=True, help="Kernel set."),
-            click.option("--max-latency", "max_latency_s", type=Duration(), help="E.g. 80ms."),
+            click.option("--max-latency", "max_latency_s", type=DURATION, help="E.g. 80ms."),
             click.option("--max-arena", "max_arena_bytes", type=BYTES, help="E.g. 40KB."),
             click.option(
                 "--max-flash", "max_flash_bytes", type=BYTES, help="Model and code, e.g. 200KB."

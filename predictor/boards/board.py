@@ -7,22 +7,33 @@ from __future__ import annotations
 
 import difflib
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
-from types import MappingProxyType
-from typing import Any, TypeVar
+from typing import Any
 
 from predictor import toml
+from predictor.boards.calibration import MOST_CLOCK_HZ, Calibration, read_calibration
+from predictor.boards.periphery import (
+    ADDRESS_SPACE,
+    OpRate,
+    Pin,
+    Uart,
+    read_marker,
+    read_op_rate,
+    read_probe,
+    read_uart,
+)
+from predictor.boards.power import Powers, read_powers
 from predictor.cores.core import Core, extension_names, find_core
 from predictor.errors import BoardError
 
-_T = TypeVar("_T")
 _FOLDER = Path(__file__).parent
 REGION_KINDS = ("flash", "sram", "itcm")
-ADDRESS_SPACE = 1 << 32
+_MOST_WAIT_STATES = 255
+_MOST_CACHE_BYTES = 1 << 24
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +83,10 @@ class BoardCore:
 
 @dataclass(frozen=True)
 class Board:
-    """A board: its core and memories. ``tables`` holds the file's other tables as they are."""
+    """A board: its core, its memories, what stands beside them and what was measured on it.
+
+    ``sources`` spells out the marks in the comments of the board's file.
+    """
 
     name: str
     title: str
@@ -80,9 +94,18 @@ class Board:
     core: BoardCore
     regions: tuple[Region, ...]
     aliases: tuple[str, ...] = ()
-    tables: Mapping[str, Any] = field(
-        default_factory=lambda: MappingProxyType({}), repr=False, compare=False
-    )
+    uart: Uart | None = None
+    marker: Pin | None = None
+    probe_target: str | None = None
+    power: Powers = field(default=Powers(), repr=False)
+    op_rate: OpRate | None = field(default=None, repr=False)
+    calibrations: tuple[Calibration, ...] = field(default=(), repr=False)
+    sources: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+
+    def __post_init__(self) -> None:
+        # Files are named after it, also those of boards that no file described.
+        if toml.NAME.fullmatch(self.name) is None:
+            raise BoardError(f"a board's name has letters, digits and '_.-', not {self.name!r}")
 
     @property
     def flash_bytes(self) -> int:
@@ -110,7 +133,7 @@ class Board:
 @cache
 def shipped_boards() -> tuple[Board, ...]:
     """The boards that ship with the package, smallest RAM first."""
-    boards = [_load_file(path) for path in sorted(_FOLDER.glob("*.toml"))]
+    boards = [toml.read_file(path, _board, BoardError) for path in sorted(_FOLDER.glob("*.toml"))]
     return tuple(sorted(boards, key=lambda board: (board.sram_bytes, board.name)))
 
 
@@ -129,9 +152,7 @@ def find_board(board: str | os.PathLike[str] | Board) -> Board:
         return match
     path = Path(text)
     if path.suffix == ".toml" or os.sep in text:
-        if not path.is_file():
-            raise BoardError(f"no board file {text}")
-        return _load_file(path)
+        return toml.read_file(path, _board, BoardError)
     close = difflib.get_close_matches(text.lower(), known, n=2, cutoff=0.5)
     hint = f"did you mean {' or '.join(close)}? " if close else ""
     names = ", ".join(found.name for found in shipped_boards())
@@ -147,121 +168,77 @@ def board_path(board: Board, given: str) -> tuple[Path, bool]:
     return (named, False) if named.is_file() else (_FOLDER / f"{board.name}.toml", True)
 
 
-def _load_file(path: Path) -> Board:
-    try:
-        with path.open("rb") as file:
-            return parse_board(toml.load(file), str(path))
-    except (toml.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise BoardError(f"{path}: not valid TOML: {error}") from error
-    except OSError as error:
-        raise BoardError(f"cannot read {path}: {error.strerror}") from error
-
-
-def parse_board(table: Mapping[str, Any], source: str) -> Board:
+def parse_board(values: Mapping[str, Any], source: str) -> Board:
     """Builds a board from a TOML table.
 
     Raises:
-        BoardError: a key is missing, of the wrong type or out of range; says which.
+        BoardError: a key is missing, unknown, of the wrong type or out of range; says which.
     """
-    regions = tuple(_region(item, source) for item in _get(table, "regions", list, source))
-    _check_regions(regions, source)
+    return toml.parse(values, source, _board, BoardError)
+
+
+def _board(table: toml.Table) -> Board:
+    name = table.name("name")
+    regions = table.read_each("regions", _region)
+    _check_regions(regions, table)
     return Board(
-        name=_get(table, "name", str, source),
-        title=_get(table, "title", str, source, default=table.get("name")),
-        soc=_get(table, "soc", str, source, default=""),
-        core=_core(_get(table, "core", dict, source), source),
+        name=name,
+        title=table.text("title", name),
+        soc=table.text("soc", ""),
+        core=table.read("core", _core),
         regions=regions,
-        aliases=tuple(_get(table, "aliases", list, source, default=[])),
-        tables=MappingProxyType(
-            {key: value for key, value in table.items() if key not in ("core", "regions")}
-        ),
+        aliases=table.names("aliases"),
+        uart=table.optional("uart", table.read, read_uart),
+        marker=table.optional("marker", table.read, read_marker),
+        probe_target=table.optional("probe", table.read, read_probe),
+        power=table.optional("power", table.read, read_powers) or Powers(),
+        op_rate=table.optional("op_proxy", table.read, read_op_rate),
+        calibrations=table.read_each("calibration", read_calibration),
+        sources=table.optional("sources", table.read, _sources) or (),
     )
 
 
-_CORE_KEYS = ("name", "fpu", "clock_hz", "flash_wait_states", "icache_bytes", "dcache_bytes")
-
-
-def _core(table: Mapping[str, Any], source: str) -> BoardCore:
+def _core(table: toml.Table) -> BoardCore:
     """The core; extensions that its chip may lack are keys of their own, false where it does."""
-    name = _get(table, "name", str, source, "core.")
-    fpu = _get(table, "fpu", str, source, "core.") if "fpu" in table else None
-    extensions = _named_by(source, extension_names, name)
-    without = [key for key in extensions if not _get(table, key, bool, source, "core.", True)]
-    unknown = sorted(set(table) - {*_CORE_KEYS, *extensions})
-    if unknown:
-        raise BoardError(f"{source}: core.{unknown[0]} is no key of a core")
+    name, fpu = table.name("name"), table.optional("fpu", table.name)
+    extensions = table.converted("name", lambda *_: extension_names(name))
+    without = [key for key in extensions if not table.flag(key, True)]
     return BoardCore(
-        model=_named_by(source, find_core, name, fpu, without),
-        clock_hz=_positive(table, "clock_hz", source, "core."),
-        flash_wait_states=_get(table, "flash_wait_states", int, source, "core.", 0),
-        icache_bytes=_get(table, "icache_bytes", int, source, "core.", 0),
-        dcache_bytes=_get(table, "dcache_bytes", int, source, "core.", 0),
+        model=table.converted("name", lambda *_: find_core(name, fpu, without)),
+        clock_hz=table.whole("clock_hz", 1, MOST_CLOCK_HZ),
+        flash_wait_states=table.whole("flash_wait_states", 0, _MOST_WAIT_STATES, 0),
+        icache_bytes=table.whole("icache_bytes", 0, _MOST_CACHE_BYTES, 0),
+        dcache_bytes=table.whole("dcache_bytes", 0, _MOST_CACHE_BYTES, 0),
     )
 
 
-def _named_by(source: str, function: Callable[..., _T], *arguments: Any) -> _T:
-    """Calls a function whose errors do not say which file they are about."""
-    try:
-        return function(*arguments)
-    except BoardError as error:
-        raise BoardError(f"{source}: core: {error}") from error
+def _region(table: toml.Table) -> Region:
+    region = Region(
+        name=table.name("name"),
+        kind=table.choice("kind", REGION_KINDS),
+        base=table.whole("base", 0, ADDRESS_SPACE - 1),
+        size_bytes=table.whole("bytes", 1, ADDRESS_SPACE),
+        alias_base=table.optional("alias_base", table.whole, 0, ADDRESS_SPACE - 1),
+    )
+    for key, base in (("base", region.base), ("alias_base", region.alias_base)):
+        if base is not None and base + region.size_bytes > ADDRESS_SPACE:
+            table.refuse(key, "lies outside the 32-bit address space")
+    return region
 
 
-def _region(item: Any, source: str) -> Region:
-    if not isinstance(item, dict):
-        raise BoardError(f"{source}: each of regions must be a table")
-    name = _get(item, "name", str, source, "regions.")
-    where = f"regions.{name}."
-    kind = _get(item, "kind", str, source, where)
-    if kind not in REGION_KINDS:
-        raise BoardError(f"{source}: {where}kind is {kind!r}, not one of {', '.join(REGION_KINDS)}")
-    base = _get(item, "base", int, source, where)
-    size = _positive(item, "bytes", source, where)
-    if base < 0 or base + size > ADDRESS_SPACE:
-        raise BoardError(f"{source}: {where}base lies outside the 32-bit address space")
-    return Region(name, kind, base, size, item.get("alias_base"))
-
-
-def _check_regions(regions: tuple[Region, ...], source: str) -> None:
+def _check_regions(regions: tuple[Region, ...], table: toml.Table) -> None:
     for kind in ("flash", "sram"):
         if not any(region.kind == kind for region in regions):
-            raise BoardError(f"{source}: regions holds no region of kind {kind!r}")
+            table.refuse("regions", f"holds no region of kind {kind!r}")
+    names = [region.name for region in regions]
+    repeated = next((name for name in names if names.count(name) > 1), None)
+    if repeated is not None:
+        table.refuse("regions", f"holds {repeated} twice")
     ordered = sorted(regions, key=lambda region: region.base)
     for low, high in pairwise(ordered):
         if low.end > high.base:
-            raise BoardError(f"{source}: regions {low.name} and {high.name} overlap")
+            table.fail(f"regions {low.name} and {high.name} overlap")
 
 
-_MISSING = object()
-
-
-def _get(
-    table: Mapping[str, Any],
-    key: str,
-    kind: type,
-    source: str,
-    prefix: str = "",
-    default: Any = _MISSING,
-) -> Any:
-    value = table.get(key, default)
-    if value is _MISSING:
-        raise BoardError(f"{source}: {prefix}{key} is missing")
-    if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
-        raise BoardError(f"{source}: {prefix}{key} must be {_TYPE_WORDS[kind]}, not {value!r}")
-    return value
-
-
-_TYPE_WORDS = {
-    str: "a string",
-    int: "a whole number",
-    bool: "true or false",
-    dict: "a table",
-    list: "a list",
-}
-
-
-def _positive(table: Mapping[str, Any], key: str, source: str, prefix: str) -> int:
-    value: int = _get(table, key, int, source, prefix)
-    if value <= 0:
-        raise BoardError(f"{source}: {prefix}{key} must be positive, not {value}")
-    return value
+def _sources(table: toml.Table) -> tuple[tuple[str, str], ...]:
+    return tuple((mark, table.text(mark)) for mark in table)

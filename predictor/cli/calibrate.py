@@ -6,18 +6,18 @@ from collections.abc import Sequence
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from predictor.boards.board import Board, board_path, find_board, shipped_boards
+from predictor import toml
+from predictor.boards.board import Board, board_path, find_board, parse_board, shipped_boards
 from predictor.cli.options import OUTPUT_PATH, format_option
 from predictor.cli.output import emit, write_atomically
 from predictor.errors import EXIT_FITS, MeasurementError, OutputError, UsageError
 
 if TYPE_CHECKING:
-    from predictor.cost.calibration import Features
+    from predictor.boards.calibration import Features
     from predictor.cost.calibration_fit import Nearest
     from predictor.measure.measurements import Row
     from predictor.report.calibration import CalibrationReport, Sample
@@ -74,6 +74,7 @@ def command(
         nearest=_nearest(target, rows[0]),
     )
     text = updated(source.read_text(encoding="utf-8"), result, powers)
+    parse_board(toml.loads(text), f"the calibration for {output or source}")
     finished = report.CalibrationReport(target, result, powers, tuple(samples))
     if plots is not None:
         _write_plots(plots, finished)
@@ -135,7 +136,7 @@ def _sample(row: Row, board: Board, path: Path) -> Sample:
     Raises:
         MeasurementError: the model is unknown, or the latency is in another unit.
     """
-    from predictor.cost.calibration import Features, Measured
+    from predictor.boards.calibration import Features, Measured
     from predictor.report.calibration import Sample
 
     digest = row.sha256 or None
@@ -205,16 +206,13 @@ def _check_unit(row: Row, features: Features, path: Path) -> None:
 
 def _nearest(board: Board, row: Row) -> Nearest:
     """What holds for what the measurements do not determine: the other boards' calibrations."""
-    from predictor.cost.calibration import calibrations
     from predictor.cost.calibration_fit import Nearest, spread_of_others
     from predictor.cost.latency import timing
     from predictor.memory.revision import load_revision
 
-    tables = {key: table for key, table in board.tables.items() if key != "calibration"}
-    bare = replace(board, tables=MappingProxyType(tables))
-    found = timing(bare, load_revision(row.revision, row.kernels))
+    found = timing(replace(board, calibrations=()), load_revision(row.revision, row.kernels))
     others = [item for item in shipped_boards() if item.name != board.name]
-    spread = spread_of_others(item for other in others for item in calibrations(other))
+    spread = spread_of_others(item for other in others for item in other.calibrations)
     return Nearest(found.costs, spread or found.spread)
 
 

@@ -6,22 +6,17 @@ import os
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import click
 
-from predictor import toml
+from predictor.cli.budget_file import Settings, read_budgets
 from predictor.cli.options import OUTPUT_PATH, format_option, max_regression_option
 from predictor.cli.output import emit, write_atomically
 from predictor.errors import EXIT_DOES_NOT_FIT, EXIT_FITS, PredictorError, UsageError
-from predictor.prediction import DEFAULT_BOARD, predict
-from predictor.report.budgets import Budgets
+from predictor.prediction import predict
 from predictor.report.check_result import CheckResult, Finding, markdown, text, to_json
 from predictor.report.comparison import parse_regressions
 from predictor.report.markdown import escape
-
-_BUDGET_KEYS = ("max_arena", "max_flash", "max_macs", "max_latency", "max_energy")
-_OPTION_KEYS = ("kernels", "tflm", "resolver", "calibration", "reserve_ram", "reserve_flash")
 
 
 @click.command(name="check", short_help="Hold models against the budgets of a predictor.toml.")
@@ -75,8 +70,7 @@ def command(
         raise UsageError("--base has no JSON form; use predict compare OLD NEW --format json")
     limits = parse_regressions(regressions)
     checked = [
-        (check_model(path, settings), path, settings)
-        for path, settings in _models(_load(config), config.parent)
+        (check_model(path, settings), path, settings) for path, settings in read_budgets(config)
     ]
     results = [result for result, _, _ in checked]
     _write_files(results, junit, sarif)
@@ -107,7 +101,7 @@ def _write_files(results: list[CheckResult], junit: Path | None, sarif: Path | N
 
 
 def _compare(
-    checked: list[tuple[CheckResult, Path, Mapping[str, Any]]],
+    checked: list[tuple[CheckResult, Path, Settings]],
     folder: Path,
     base: Path,
     limits: Mapping[str, float],
@@ -136,53 +130,16 @@ def _compare(
     return has_regressed
 
 
-def _load(config: Path) -> Mapping[str, Any]:
-    """The budgets table: model patterns with their settings."""
-    try:
-        with config.open("rb") as file:
-            table: Any = toml.load(file)
-    except FileNotFoundError:
-        raise UsageError(f"no such file: {config}; name one with --config") from None
-    except (toml.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UsageError(f"{config}: not valid TOML: {error}") from error
-    except OSError as error:
-        raise UsageError(f"cannot read {config}: {error.strerror}") from error
-    for key in ("tool", "predictor", "budgets"):
-        table = table.get(key) if isinstance(table, dict) else None
-    if not isinstance(table, dict) or not table:
-        raise UsageError(f"{config}: the table [tool.predictor.budgets] is missing or empty")
-    for pattern, settings in table.items():
-        if not isinstance(settings, dict):
-            raise UsageError(f"{config}: budgets of {pattern!r} must be a table")
-        known = ("board", *_BUDGET_KEYS, *_OPTION_KEYS)
-        for key in settings:
-            if key not in known:
-                raise UsageError(
-                    f"{config}: unknown key {key!r} for {pattern!r}; known: {', '.join(known)}"
-                )
-    return table
-
-
-def _models(table: Mapping[str, Any], folder: Path) -> list[tuple[Path, Mapping[str, Any]]]:
-    found = []
-    for pattern, settings in table.items():
-        paths = sorted(folder.glob(pattern)) if "*" in pattern or "?" in pattern else []
-        found += [(path, settings) for path in paths or [folder / pattern]]
-    return found
-
-
-def check_model(path: Path, settings: Mapping[str, Any]) -> CheckResult:
+def check_model(path: Path, settings: Settings) -> CheckResult:
     """Predicts one model and holds it against its settings."""
     start = time.perf_counter()
-    board = settings.get("board", DEFAULT_BOARD)
     failures: tuple[Finding, ...] = ()
     error = prediction = None
     try:
-        budgets = Budgets.parse({key: settings.get(key) for key in _BUDGET_KEYS})
-        prediction = predict(path, board, **_options(settings))
+        prediction = predict(path, settings.board, **settings.options)
         failures = tuple(
             Finding(violation.budget, str(violation))
-            for violation in budgets.violations(prediction)
+            for violation in settings.budgets.violations(prediction)
         )
         if not prediction.fits:
             no_room = Finding("does-not-fit", f"does not fit {prediction.board.name}")
@@ -194,15 +151,4 @@ def check_model(path: Path, settings: Mapping[str, Any]) -> CheckResult:
     except PredictorError as problem:
         error = str(problem)
     seconds = time.perf_counter() - start
-    return CheckResult(str(path), str(board), failures, error, seconds, prediction)
-
-
-def _options(settings: Mapping[str, Any]) -> dict[str, Any]:
-    from predictor.report.budgets import BYTE_UNITS, parse_quantity
-
-    names = ("kernels", "tflm", "resolver", "calibration")
-    options = {key: settings[key] for key in names if key in settings}
-    for key in ("reserve_ram", "reserve_flash"):
-        if key in settings:
-            options[f"{key}_bytes"] = parse_quantity(settings[key], BYTE_UNITS, key)
-    return options
+    return CheckResult(str(path), settings.board, failures, error, seconds, prediction)

@@ -16,10 +16,10 @@ from dataclasses import dataclass, replace
 from math import sqrt
 from statistics import fmean, median, stdev
 
-from predictor.cost.calibration import Calibration, CoreCosts, Features, Measured
-from predictor.cost.intervals import Spread
-from predictor.cost.power import CONVOLUTION, FULLY_CONNECTED, Power
+from predictor.boards.calibration import Calibration, CoreCosts, Features, Measured
+from predictor.boards.power import CONVOLUTION, FULLY_CONNECTED, Power
 from predictor.errors import MeasurementError, MissingDependencyError
+from predictor.intervals import Spread
 
 LEAST_ROWS = 2
 STREAMED_PER_INSTRUCTION = 0.05

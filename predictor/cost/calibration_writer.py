@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from predictor import toml
-from predictor.cost.calibration import Calibration, Measured
-from predictor.cost.power import Power
+from predictor.boards.calibration import Calibration, Measured
+from predictor.boards.power import Power
 from predictor.errors import BoardError
 
 _HEADER = re.compile(r"^\s*\[+\s*([^\]]+?)\s*\]+", re.MULTILINE)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from math import log1p, sqrt
 
-from predictor.cost.calibration import Calibration, Measured
-from predictor.cost.intervals import Spread, combined, pooled, quantile
+from predictor.boards.calibration import Calibration, Measured
 from predictor.cost.spreads import load_spreads
+from predictor.intervals import Spread, combined, pooled, quantile
 
 
 def further_model_spread(found: Calibration) -> Spread:

@@ -9,16 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from predictor.boards.board import Board
+from predictor.boards.power import CONVOLUTION, FULLY_CONNECTED
 from predictor.cost.instructions import Work
-from predictor.cost.intervals import Intervals, combined
 from predictor.cost.latency import LatencyEstimate, Timing, features
-from predictor.cost.power import (
-    CONVOLUTION,
-    FULLY_CONNECTED,
-    BoardPower,
-    board_power,
-    sleep_power_w,
-)
+from predictor.cost.power import BoardPower, board_power
+from predictor.intervals import Intervals, combined
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +84,7 @@ def duty_cycle(
     energy: EnergyEstimate, latency: LatencyEstimate, board: Board, inferences_per_s: float
 ) -> DutyCycle:
     """Average power at a rate of inferences, as in the paper's appendix B."""
-    sleep_w = sleep_power_w(board)
+    sleep_w = board.power.sleep_w
     busy = latency.seconds * inferences_per_s
     awake = min(1.0, busy)
     average = energy.power_w * awake + (sleep_w or 0.0) * (1 - awake)

@@ -7,18 +7,19 @@ wider the interval.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from math import exp, log
 from statistics import fmean
 
 from predictor.boards.board import Board, shipped_boards
-from predictor.cost.calibration import Calibration, CoreCosts, Features, calibrations, named
+from predictor.boards.calibration import Calibration, CoreCosts, Features
 from predictor.cost.coverage import further_model_spread
 from predictor.cost.instructions import Basis, Work
-from predictor.cost.intervals import Intervals, Spread, combined
 from predictor.cost.spreads import load_spreads
+from predictor.errors import UsageError
+from predictor.intervals import Intervals, Spread, combined
 from predictor.memory.revision import Revision
 from predictor.words import counted
 
@@ -72,14 +73,31 @@ def timing(board: Board, revision: Revision, name: str | None = None) -> Timing:
     Raises:
         UsageError: the board has no calibration of that name.
     """
-    own = calibrations(board)
+    own = board.calibrations
     if name is not None:
-        own = named(own, name, board)
+        own = _named(own, name, board)
     if not own:
         return _of_other_boards(board)
     # A calibration that was added later stands further down in the file.
     nearest = min(reversed(own), key=lambda found: _distance(found, board, revision))
     return _of_this_board(nearest, board, revision)
+
+
+def _named(found: Sequence[Calibration], name: str, board: Board) -> tuple[Calibration, ...]:
+    """The calibrations whose name is ``name``, or begins so where none has it.
+
+    Raises:
+        UsageError: there is none, or the beginning fits several names.
+    """
+    wanted = name.casefold()
+    exact = tuple(item for item in found if item.runtime.casefold() == wanted)
+    begun = tuple(item for item in found if wanted and item.runtime.casefold().startswith(wanted))
+    chosen = exact or begun
+    if len({item.runtime for item in chosen}) == 1:
+        return chosen
+    known = ", ".join(dict.fromkeys(repr(item.runtime) for item in found)) or "none"
+    wrong = "has no calibration" if not chosen else "has several calibrations that begin with"
+    raise UsageError(f"board {board.name} {wrong} {name!r}; its calibrations: {known}")
 
 
 def _differences(found: Calibration, board: Board, revision: Revision) -> list[TimingBasis]:
@@ -122,12 +140,12 @@ def _of_other_boards(board: Board) -> Timing:
         (other, found)
         for other in shipped_boards()
         if other.core.name == board.core.name and other.name != board.name
-        for found in calibrations(other)
+        for found in other.calibrations
     ]
     basis = TimingBasis.OTHER_BOARD
     if not others:
         basis = TimingBasis.UNCALIBRATED
-        others = [(other, found) for other in shipped_boards() for found in calibrations(other)]
+        others = [(other, found) for other in shipped_boards() for found in other.calibrations]
     names = ", ".join(dict.fromkeys(other.name for other, _ in others))
     costs = CoreCosts(
         exp(fmean(log(found.costs.cycles_per_instruction) for _, found in others)),

@@ -7,7 +7,7 @@ from functools import cache
 from pathlib import Path
 
 from predictor import toml
-from predictor.cost.intervals import Spread
+from predictor.intervals import Spread
 
 
 @cache

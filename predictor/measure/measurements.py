@@ -16,10 +16,13 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from predictor.boards.calibration import MOST_CLOCK_HZ
+from predictor.boards.power import CONVOLUTION, FULLY_CONNECTED
 from predictor.errors import MeasurementError
+from predictor.toml import NAME, shown
 
 REQUIRED = ("model", "board", "clock_hz", "runtime", "revision", "kernels", "latency_s", "source")
-POWER_CLASSES = ("convolution", "fully_connected")
+POWER_CLASSES = (CONVOLUTION, FULLY_CONNECTED)
 _UNITS: Mapping[str, tuple[str, Mapping[str, str]]] = {
     "latency_s": ("seconds", {"latency_ms": "milliseconds", "latency_us": "microseconds"}),
     "energy_j": ("joules", {"energy_mj": "millijoules", "energy_uj": "microjoules"}),
@@ -27,7 +30,7 @@ _UNITS: Mapping[str, tuple[str, Mapping[str, str]]] = {
     "supply_v": ("volts", {"supply_mv": "millivolts"}),
 }
 """Unit of a column, and names that stand for it in another unit."""
-LOWEST_CLOCK_HZ, HIGHEST_CLOCK_HZ = 10_000, 10_000_000_000
+LOWEST_CLOCK_HZ, HIGHEST_CLOCK_HZ = 10_000, MOST_CLOCK_HZ
 LOWEST_POWER_W, HIGHEST_POWER_W = 1e-4, 50.0
 LOWEST_SUPPLY_V, HIGHEST_SUPPLY_V = 0.5, 60.0
 """Beyond these, microcontroller boards do not run: the unit is wrong."""
@@ -90,6 +93,7 @@ class Row:
         return None if self.energy_j is None else self.energy_j / self.latency_s
 
 
+_NAMES = ("board", "revision", "kernels")
 COLUMNS = tuple(field.name for field in fields(Row) if field.name != "line")
 
 
@@ -186,6 +190,14 @@ def _row(path: Path, header: list[str], number: int, line: str) -> Row:
     for name in REQUIRED:
         if not given[name]:
             raise MeasurementError(f"{where}: {name} is empty")
+    for name, text in given.items():
+        if not text.isprintable():
+            raise MeasurementError(f"{where}: {name} holds control characters: {shown(text)}")
+    for name in _NAMES:
+        if NAME.fullmatch(given[name]) is None:
+            raise MeasurementError(
+                f"{where}: {name} is {shown(given[name])}; names have letters, digits and '_.-'"
+            )
     values: dict[str, Any] = {name: text for name, text in given.items() if text}
     for name, convert in _NUMBERS.items():
         if name in values:

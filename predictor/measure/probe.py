@@ -36,8 +36,8 @@ class PyOcdProbe:
     """
 
     def __init__(self, board: Board, probe_id: str | None = None) -> None:
-        target = board.tables.get("probe", {}).get("target")
-        if not isinstance(target, str):
+        target = board.probe_target
+        if target is None:
             raise BoardError(
                 f"board {board.name}: probe.target is missing; it names pyOCD's target"
             )

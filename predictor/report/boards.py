@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from predictor.boards.board import Board
-from predictor.cost.calibration import Calibration, calibrations
+from predictor.boards.calibration import Calibration
 from predictor.cost.coverage import uncovered
 from predictor.cost.power import board_power, powers
 from predictor.report.calibration import cost_lines, power_lines, row_lines
@@ -40,7 +40,7 @@ def board_text(board: Board) -> str:
         *_memories(board, "  "),
         *_power(board),
     ]
-    found = calibrations(board)
+    found = board.calibrations
     for item in reversed(found):
         lines += ["", *_calibration(item)]
     if not found:
@@ -92,7 +92,7 @@ def board_json(board: Board) -> dict[str, Any]:
             name: {"active_w": power.active_w, "clock_hz": power.clock_hz}
             for name, power in powers(board).items()
         },
-        "calibrations": [_calibration_json(item) for item in reversed(calibrations(board))],
+        "calibrations": [_calibration_json(item) for item in reversed(board.calibrations)],
     }
 
 

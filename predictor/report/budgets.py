@@ -11,8 +11,11 @@ from typing import Any
 
 from predictor.errors import UsageError
 from predictor.prediction import Prediction
+from predictor.toml import shown
 
-_NUMBER = re.compile(r"^\s*([0-9]+(?:\.[0-9]+)?)\s*([A-Za-z]*)\s*$")
+_NUMBER = re.compile(r"\s*([0-9]{1,15}(?:\.[0-9]{1,15})?)\s*([A-Za-z]*)\s*", re.ASCII)
+_MOST = 10**15
+"""As many digits as a float holds exactly; nothing that people limit is larger."""
 BYTE_UNITS: Mapping[str, int] = MappingProxyType(
     {"": 1, "b": 1, "k": 1024, "kb": 1024, "kib": 1024, "m": 1 << 20, "mb": 1 << 20, "mib": 1 << 20}
 )
@@ -20,20 +23,18 @@ BYTE_UNITS: Mapping[str, int] = MappingProxyType(
 COUNT_UNITS: Mapping[str, int] = MappingProxyType({"": 1, "k": 10**3, "m": 10**6, "g": 10**9})
 
 
-def parse_quantity(text: str | int, units: Mapping[str, int], what: str) -> int:
-    """The number that a text such as "100KB" or "20M" stands for.
+def parse_quantity(text: object, units: Mapping[str, int], what: str) -> int:
+    """The number that a text such as "100KB" or "20M" stands for; a whole number is itself.
 
     Raises:
-        UsageError: not a number with one of the units.
+        UsageError: not a number with one of the units, negative, or of more than 15 digits.
     """
-    if isinstance(text, int) and not isinstance(text, bool):
-        if text < 0:
-            raise UsageError(f"{what}: {text} is negative")
+    if isinstance(text, int) and not isinstance(text, bool) and 0 <= text < _MOST:
         return text
-    match = _NUMBER.match(text) if isinstance(text, str) else None
+    match = _NUMBER.fullmatch(text) if isinstance(text, str) else None
     if match is None or match[2].lower() not in units:
         known = ", ".join(unit.upper() for unit in units if unit)
-        raise UsageError(f"{what}: {text!r} is no size; write a number and one of {known}")
+        raise UsageError(f"{what}: {shown(text)} is no size; write a number and one of {known}")
     return round(float(match[1]) * units[match[2].lower()])
 
 
@@ -43,18 +44,18 @@ JOULE_UNITS: Mapping[str, float] = MappingProxyType(
 )
 
 
-def parse_measure(text: str, units: Mapping[str, float], what: str) -> float:
+def parse_measure(text: object, units: Mapping[str, float], what: str) -> float:
     """The quantity, in the first unit, that a text such as "20ms" or "1.5 mJ" stands for.
 
     Raises:
         UsageError: not a positive number with one of the units.
     """
-    match = _NUMBER.match(text) if isinstance(text, str) else None
+    match = _NUMBER.fullmatch(text) if isinstance(text, str) else None
     value = float(match[1]) * units.get(match[2].lower(), 0.0) if match else 0.0
     if not value > 0:
         known = ", ".join(units)
         raise UsageError(
-            f"{what}: {text!r} is no quantity; write a positive number and a unit: {known}"
+            f"{what}: {shown(text)} is no quantity; write a positive number and a unit: {known}"
         )
     return value
 
@@ -90,27 +91,9 @@ class Budgets:
     max_latency: float | None = None
     max_energy: float | None = None
 
-    @classmethod
-    def parse(cls, values: Mapping[str, Any]) -> Budgets:
-        """Budgets from texts such as {"max_arena": "100KB", "max_macs": "20M"}.
-
-        Raises:
-            UsageError: an unknown budget or a malformed size.
-        """
-        unknown = sorted(set(values) - set(_PARSERS))
-        if unknown:
-            raise UsageError(f"unknown budget {unknown[0]!r}; known: {', '.join(_PARSERS)}")
-        return cls(
-            **{
-                name: _PARSERS[name](text, name)
-                for name, text in values.items()
-                if text is not None
-            }
-        )
-
     def violations(self, prediction: Prediction) -> tuple[Violation, ...]:
         """The budgets that are exceeded."""
-        wanted = {name: limit for name in _PARSERS if (limit := getattr(self, name)) is not None}
+        wanted = {name: limit for name in BUDGETS if (limit := getattr(self, name)) is not None}
         found = []
         for name, limit in wanted.items():
             actual, unit = _ACTUAL[name](prediction)
@@ -119,7 +102,7 @@ class Budgets:
         return tuple(found)
 
 
-_PARSERS: Mapping[str, Callable[[Any, str], Any]] = {
+BUDGETS: Mapping[str, Callable[[Any, str], Any]] = {
     "max_arena": lambda text, name: parse_quantity(text, BYTE_UNITS, name),
     "max_flash": lambda text, name: parse_quantity(text, BYTE_UNITS, name),
     "max_macs": lambda text, name: parse_quantity(text, COUNT_UNITS, name),

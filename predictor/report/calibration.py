@@ -9,10 +9,10 @@ from statistics import fmean
 from typing import Any
 
 from predictor.boards.board import Board
-from predictor.cost.calibration import Calibration, Measured
+from predictor.boards.calibration import Calibration, Measured
+from predictor.boards.power import CONVOLUTION, FULLY_CONNECTED, Power
 from predictor.cost.calibration_fit import is_streamed
 from predictor.cost.coverage import further_model_spread, uncovered
-from predictor.cost.power import CONVOLUTION, FULLY_CONNECTED, Power
 from predictor.report.scatter import Axis, Series, scatter
 from predictor.words import counted
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from predictor.cost.instructions import Work
-from predictor.cost.intervals import Interval, Intervals
 from predictor.cost.latency import features
+from predictor.intervals import Interval, Intervals
 from predictor.prediction import Prediction
 
 

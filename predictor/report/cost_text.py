@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from predictor.cost.intervals import Intervals
+from predictor.intervals import Intervals
 from predictor.prediction import Prediction
 
 NO_POWER = "the board's file holds no power: give [power.convolution], or like in [power]"

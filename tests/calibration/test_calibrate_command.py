@@ -13,7 +13,6 @@ import pytest
 from predictor.boards import board as boards
 from predictor.boards.board import find_board, shipped_boards
 from predictor.cli.main import run
-from predictor.cost.calibration import calibrations
 from predictor.model.example_models import EXAMPLE_MODELS
 from predictor.prediction import predict
 
@@ -100,7 +99,7 @@ def test_models_are_found_by_digest(bench: Path) -> None:
     (bench / "m2.tflite").rename(bench / "deep" / "renamed.tflite")
     (bench / "m.csv").write_text(text.replace("m2.tflite", f"sha256:{digest}"))
     assert _calibrate(bench) == 0
-    assert len(calibrations(find_board(str(bench / "my.toml")))[0].fitted) == 3
+    assert len(find_board(str(bench / "my.toml")).calibrations[0].fitted) == 3
 
 
 def test_a_shipped_board_is_copied_not_changed(
@@ -111,7 +110,7 @@ def test_a_shipped_board_is_copied_not_changed(
     assert "ships with the package and is not changed" in capsys.readouterr().err
     copy = tmp_path / "copy.toml"
     assert run([*arguments, "--output", str(copy)]) == 0
-    assert calibrations(find_board(str(copy))) == calibrations(find_board("f767zi"))
+    assert find_board(str(copy)).calibrations == find_board("f767zi").calibrations
 
 
 def _edit(bench: Path, old: str, new: str) -> None:
@@ -204,7 +203,7 @@ def test_the_shipped_calibrations_are_those_of_the_published_measurements(
     copy.write_bytes((FOLDER / copy.name).read_bytes())
     assert run(["calibrate", str(PUBLISHED), "--board", str(copy)]) == 0
     assert copy.read_bytes() == (FOLDER / copy.name).read_bytes()
-    (found,) = calibrations(find_board(board))
+    (found,) = find_board(board).calibrations
     assert len(found.fitted) >= 2
     for item in found.fitted:
         predicted = found.costs.cycles(item.features) / found.clock_hz

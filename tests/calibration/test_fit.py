@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 
 pytest.importorskip("scipy", reason="pip install 'mcu-predictor[calibrate]'")
 
-from predictor.cost.calibration import Calibration, CoreCosts, Features, Measured
+from predictor.boards.calibration import Calibration, CoreCosts, Features, Measured
 from predictor.cost.calibration_fit import Nearest, fit, fit_powers, spread_of_others
-from predictor.cost.intervals import Spread
 from predictor.errors import MeasurementError
+from predictor.intervals import Spread
 
 CLOCK_HZ = 216_000_000
 NEAREST = Nearest(CoreCosts(1.5, 2.0, 0.3), Spread(0.25, 4))

@@ -11,16 +11,19 @@ from hypothesis import strategies as st
 from predictor import toml
 from predictor.boards import board as boards
 from predictor.boards.board import parse_board, shipped_boards
-from predictor.cost.calibration import Calibration, CoreCosts, Features, Measured, calibrations
+from predictor.boards.calibration import Calibration, CoreCosts, Features, Measured
+from predictor.boards.power import Power
 from predictor.cost.calibration_writer import updated
-from predictor.cost.intervals import Spread
-from predictor.cost.power import Power, powers
 from predictor.errors import BoardError
+from predictor.intervals import Spread
 
 FOLDER = Path(boards.__file__).parent
 POWERS = {"convolution": Power(0.25, Spread(0.02, 4), 5)}
-TEXT = st.text(st.characters(codec="utf-8", exclude_categories=["Cs"]), max_size=20)
+TEXT = st.text(st.characters(codec="utf-8"), max_size=20).filter(str.isprintable)
+NAME = st.from_regex(toml.NAME, fullmatch=True)
 POSITIVE = st.floats(1e-9, 1e9).map(lambda value: float(f"{value:.6g}"))
+COST = st.floats(1e-3, 1e6).map(lambda value: float(f"{value:.6g}"))
+SD = st.floats(0, 10).map(lambda value: float(f"{value:.6g}"))
 WHOLE = st.integers(1, 10**12).map(float)
 
 
@@ -34,7 +37,7 @@ MEASURED = st.builds(
     features=st.builds(Features, WHOLE, st.just(0.0) | WHOLE, st.just(0.0) | WHOLE),
     latency_s=POSITIVE,
     source=TEXT,
-    sha256=st.none() | TEXT,
+    sha256=st.none() | st.from_regex("[0-9a-f]{64}", fullmatch=True),
     energy_j=st.none() | POSITIVE,
     repeats=st.integers(1, 1000),
     is_fitted=st.booleans(),
@@ -44,11 +47,11 @@ MEASURED = st.builds(
 CALIBRATION = st.builds(
     Calibration,
     runtime=TEXT,
-    revision=TEXT,
-    kernels=TEXT,
+    revision=NAME,
+    kernels=NAME,
     clock_hz=st.integers(1, 10**9),
-    costs=st.builds(CoreCosts, POSITIVE, POSITIVE, POSITIVE),
-    spread=st.builds(Spread, POSITIVE, WHOLE),
+    costs=st.builds(CoreCosts, COST, COST, COST),
+    spread=st.builds(Spread, SD, WHOLE),
     measurements=st.lists(MEASURED, max_size=3).map(tuple),
 )
 
@@ -58,8 +61,9 @@ CALIBRATION = st.builds(
 def test_what_is_written_is_read_again(calibration: Calibration) -> None:
     text = updated(_text("f446re"), calibration, POWERS)
     board = parse_board(toml.loads(text), "test")
-    assert calibrations(board)[-1] == calibration
-    found = powers(board)["convolution"]
+    assert board.calibrations[-1] == calibration
+    found = board.power.convolution
+    assert found is not None
     assert found.active_w == 0.25
     assert found.measurements == 5
     assert updated(text, calibration, POWERS) == text
@@ -68,10 +72,10 @@ def test_what_is_written_is_read_again(calibration: Calibration) -> None:
 @pytest.mark.parametrize("board", [board.name for board in shipped_boards()])
 def test_everything_else_stays(board: str) -> None:
     before = _text(board)
-    own = calibrations(boards.find_board(board))[0]
+    own = boards.find_board(board).calibrations[0]
     other = Calibration("another runtime", "2026.08", "cmsis_nn", 1, CoreCosts(2), Spread(0.1, 2))
     after = updated(before, other, {})
-    assert [item.runtime for item in calibrations(parse_board(toml.loads(after), board))] == [
+    assert [item.runtime for item in parse_board(toml.loads(after), board).calibrations] == [
         own.runtime,
         "another runtime",
     ]

@@ -12,10 +12,10 @@ import pytest
 
 from predictor.boards import board as boards
 from predictor.boards.board import shipped_boards
-from predictor.cost.calibration import Calibration, CoreCosts, Features, Measured, calibrations
+from predictor.boards.calibration import Calibration, CoreCosts, Features, Measured
 from predictor.cost.coverage import further_model_spread, uncovered
-from predictor.cost.intervals import Spread
 from predictor.cost.spreads import load_spreads
+from predictor.intervals import Spread
 from predictor.model.example_models import ds_cnn
 from predictor.prediction import predict
 
@@ -31,7 +31,7 @@ def published() -> list[dict[str, str]]:
 @pytest.mark.parametrize("name", BOARDS)
 def test_every_published_row_is_covered_or_excused(name: str) -> None:
     """Rows left out for doubt are held against the interval, too."""
-    (found,) = calibrations(BOARDS[name])
+    (found,) = BOARDS[name].calibrations
     outside = {item.model for item, _ in uncovered(found)}
     assert outside == {"MicroNet-VWW-S"}
     notes = predict(ds_cnn().build(), BOARDS[name]).notes

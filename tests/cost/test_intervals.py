@@ -7,7 +7,7 @@ import random
 
 import pytest
 
-from predictor.cost.intervals import Spread, combined, pooled, quantile
+from predictor.intervals import Spread, combined, pooled, quantile
 
 scipy_stats = pytest.importorskip("scipy.stats", reason="SciPy is not installed")
 

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from types import MappingProxyType
 
 import pytest
 
 from predictor.boards.board import Board, shipped_boards
+from predictor.boards.calibration import Calibration, Measured
 from predictor.cost import latency as latency_module
-from predictor.cost.calibration import Calibration, Measured, calibrations
 from predictor.cost.instructions import Basis, Work
-from predictor.cost.intervals import Intervals
 from predictor.cost.latency import TimingBasis, latency, timing
+from predictor.intervals import Intervals
 from predictor.memory.revision import load_revision
 from predictor.model.example_models import ds_cnn
 from predictor.prediction import predict
@@ -22,7 +21,7 @@ REVISION = load_revision()
 ROWS = [
     (board, found, item)
     for board in shipped_boards()
-    for found in calibrations(board)
+    for found in board.calibrations
     for item in found.measurements
 ]
 FITTED = [row for row in ROWS if row[2].is_fitted]
@@ -41,8 +40,7 @@ def works_of(item: Measured) -> tuple[Work, ...]:
 
 
 def without_calibration(board: Board) -> Board:
-    tables = {name: table for name, table in board.tables.items() if name != "calibration"}
-    return replace(board, tables=MappingProxyType(tables))
+    return replace(board, calibrations=())
 
 
 def ids(row: tuple[Board, Calibration, Measured]) -> str:

@@ -41,8 +41,8 @@ def run_watched(board: Board, elf: Path, blob: tuple[bytes, int] | None = None) 
 
 @contextmanager
 def _watched_marker(board: Board) -> Iterator[list[tuple[int, bool]]]:
-    pin = board.tables["marker"]["pin"]
-    port, bit = f"gpioPort{pin[1]}", 1 << int(pin[2:])
+    assert board.marker is not None
+    port, bit = f"gpioPort{board.marker.name[1]}", 1 << board.marker.number
     edges: list[tuple[int, bool]] = []
     original = Gpio.write_word
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from types import MappingProxyType
 
 import pytest
 
 from predictor.boards.board import find_board, shipped_boards
-from predictor.errors import BoardError, MissingDependencyError
+from predictor.errors import MissingDependencyError
 from predictor.firmware.board_file import board_file
 from predictor.firmware.build import build
 from predictor.firmware.flash_blob import model_blobs
@@ -58,12 +57,4 @@ def test_boards_say_where_the_marker_is() -> None:
 
 def test_a_board_without_marker() -> None:
     board = find_board("f446re")
-    tables = {key: table for key, table in board.tables.items() if key != "marker"}
-    assert "MARKER" not in board_file(replace(board, tables=MappingProxyType(tables)))
-
-
-def test_a_marker_that_is_no_pin() -> None:
-    board = find_board("f446re")
-    tables = MappingProxyType({**board.tables, "marker": {"pin": "D7"}})
-    with pytest.raises(BoardError, match=r"marker\.pin is 'D7', not a pin"):
-        board_file(replace(board, tables=tables))
+    assert "MARKER" not in board_file(replace(board, marker=None))

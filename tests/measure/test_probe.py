@@ -5,7 +5,6 @@ from __future__ import annotations
 import inspect
 from dataclasses import replace
 from pathlib import Path
-from types import MappingProxyType
 
 import pytest
 
@@ -36,14 +35,13 @@ def test_no_probe_and_several(bench: Bench) -> None:
 
 
 def test_a_target_that_needs_a_pack(bench: Bench) -> None:
-    tables = MappingProxyType({**bench.board.tables, "probe": {"target": "stm32unknown"}})
     with pytest.raises(BoardRunError, match="pyocd pack install stm32unknown"):
-        PyOcdProbe(replace(bench.board, tables=tables))
+        PyOcdProbe(replace(bench.board, probe_target="stm32unknown"))
 
 
 def test_a_board_without_a_target(bench: Bench) -> None:
     with pytest.raises(BoardError, match=r"probe\.target is missing"):
-        PyOcdProbe(replace(bench.board, tables=MappingProxyType({})))
+        PyOcdProbe(replace(bench.board, probe_target=None))
 
 
 def test_the_fake_has_the_face_of_pyocd() -> None:
@@ -73,5 +71,5 @@ def test_the_fake_has_the_face_of_pyocd() -> None:
 
 def test_pyocd_knows_the_built_in_target() -> None:
     builtin = pytest.importorskip("pyocd.target.builtin", reason="pip install pyocd")
-    targets = {board.tables["probe"]["target"] for board in shipped_boards()}
+    targets = {board.probe_target for board in shipped_boards()}
     assert targets & set(builtin.BUILTIN_TARGETS) == {"stm32f767zi"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -61,7 +62,7 @@ def test_names_aliases_and_files_are_found(tmp_path: Path) -> None:
 def test_unknown_names_get_suggestions() -> None:
     with pytest.raises(BoardError, match="did you mean f746zg"):
         find_board("f746zh")
-    with pytest.raises(BoardError, match=r"no board file nothing\.toml"):
+    with pytest.raises(BoardError, match=r"no such file: nothing\.toml"):
         find_board("nothing.toml")
 
 
@@ -83,26 +84,107 @@ def _changed(path: tuple[Any, ...], value: Any) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("broken", "message"),
     [
-        (_without("core"), "core is missing"),
-        (_without("name"), "name is missing"),
-        (_without("regions"), "regions is missing"),
-        (_changed(("core", "name"), "cortex-m0"), "known cores"),
-        (_changed(("core", "clock_hz"), "fast"), "core.clock_hz must be a whole number"),
-        (_changed(("core", "clock_hz"), 0), "core.clock_hz must be positive"),
-        (_changed(("regions", 0, "kind"), "rom"), "regions.flash.kind"),
-        (_changed(("regions", 0, "bytes"), True), "regions.flash.bytes"),
+        (_without("core"), "mine.toml: core is missing"),
+        (_without("name"), "mine.toml: name is missing"),
+        (_without("regions"), "no region of kind 'flash'"),
+        (_changed(("core", "name"), "cortex-m99"), r"mine\.toml: core: unknown core 'cortex-m99'"),
+        (_changed(("core", "name"), ["cortex-m7"]), r"core\.name must be a name"),
+        (_changed(("core", "fpu"), "fpv9"), r"mine\.toml: core: a cortex-m7 has no FPU 'fpv9'"),
+        (_changed(("core", "dsp"), "no"), r"core\.dsp must be true or false"),
+        (_changed(("core", "clock_hz"), "fast"), r"core\.clock_hz must be a whole number"),
+        (_changed(("core", "clock_hz"), 0), r"core\.clock_hz must be a whole number from 1"),
+        (_changed(("core", "clock_hz"), 1 << 32), r"core\.clock_hz must be a whole number from 1"),
+        (_changed(("core", "clock_hz"), 1 << 9999), "not a number of 10000 bits"),
+        (_changed(("core", "clokc_hz"), 1), r"core: unknown key 'clokc_hz': did you mean clock_hz"),
+        (_changed(("regions", 0, "kind"), "rom"), r"regions\[0\]\.kind must be one of flash"),
+        (_changed(("regions", 0, "bytes"), True), r"regions\[0\]\.bytes must be a whole number"),
         (_changed(("regions", 0, "base"), 0xFFFFFFFF), "32-bit address space"),
+        (_changed(("regions", 0, "alias_base"), 0xFFFFFFFF), "alias_base lies outside the 32-bit"),
+        (_changed(("regions", 0, "alias_base"), "0"), r"alias_base must be a whole number"),
         (_changed(("regions", 2, "base"), 0x20010000), "overlap"),
+        (_changed(("regions", 2, "name"), "flash"), "holds flash twice"),
         (
             _changed(("regions",), [{"name": "flash", "kind": "flash", "base": 0, "bytes": 1}]),
             "no region of kind 'sram'",
         ),
-        (_changed(("regions",), ["flash"]), "each of regions must be a table"),
+        (_changed(("regions",), ["flash"]), "regions must be an array of tables"),
+        (_changed(("aliases",), "f7"), "aliases must be a list of names"),
+        (_changed(("aliases",), ["f7", "a b"]), "aliases must be a list of names"),
+        (_changed(("markre",), {"pin": "PA1"}), "unknown key 'markre': did you mean marker"),
+        (_changed(("uart",), ["name", "base"]), "uart must be a table, not a list"),
+        (_changed(("uart", "base"), "0x40004400"), r"uart\.base must be a whole number"),
+        (_changed(("uart", "irq"), 1000), r"uart\.irq must be a whole number from 0 to 495"),
+        (_changed(("uart", "tx_pin"), "D8"), r"uart\.tx_pin must be a pin such as 'PD8'"),
+        (_changed(("marker",), "x"), "marker must be a table"),
+        (_changed(("marker",), {"pin": "PL1"}), r"marker\.pin must be a pin"),
+        (_changed(("probe",), {"target": 5}), r"probe\.target must be a name"),
+        (_changed(("power",), {"sleep_w": float("nan")}), r"power\.sleep_w must be a number"),
+        (_changed(("power",), {"sleep_w": "1"}), r"power\.sleep_w must be a number"),
+        (
+            _changed(("power",), {"convolution": {"active_w": 0, "active_sd_w": 0}}),
+            r"power\.convolution\.active_w must be a number from 1e-12",
+        ),
+        (
+            _changed(("op_proxy", "ops_per_s"), float("inf")),
+            r"op_proxy\.ops_per_s must be a number",
+        ),
+        (_changed(("sources", "rm0385"), 1), r"sources\.rm0385 must be a string"),
+        (_changed(("calibration",), {"runtime": "x"}), "calibration must be an array of tables"),
+        (_changed(("calibration", 0, "degrees_of_freedom"), 0), "must be a number from 1 to"),
+        (
+            _changed(("calibration", 0, "cycles_per_instruction"), float("inf")),
+            r"calibration\[0\]\.cycles_per_instruction must be a number",
+        ),
+        (
+            _changed(("calibration", 0, "measurements", 0, "latency_s"), 0),
+            r"calibration\[0\]\.measurements\[0\]\.latency_s must be a number",
+        ),
     ],
 )
 def test_malformed_boards_say_what_is_wrong(broken: dict[str, Any], message: str) -> None:
     with pytest.raises(BoardError, match=message):
         parse_board(broken, "mine.toml")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'x")\nexecute_process(COMMAND touch INJECTED)\nset(Y "z',
+        "${ENV}",
+        "../up",
+        "/absolute/x",
+        "..",
+        ".hidden",
+        "-o",
+        "a b",
+        "a\0b",
+        "a;b",
+        "\x1b]0;title\x07",
+        "\u202e",
+        "x" * 65,
+        "",
+    ],
+)
+@pytest.mark.parametrize(
+    "path",
+    [("name",), ("regions", 0, "name"), ("uart", "name"), ("uart", "generation")],
+    ids=lambda path: str(path[-1]),
+)
+def test_names_hold_nothing_that_could_act(path: tuple[Any, ...], text: str) -> None:
+    with pytest.raises(BoardError, match=r"must be a name of letters, digits, '_', '\.' and '-'"):
+        parse_board(_changed(path, text), "mine.toml")
+
+
+@pytest.mark.parametrize("key", ["title", "soc"])
+@pytest.mark.parametrize("text", ["\x1b[31mred", "two\nlines", "\x9b31m", "\u202e", "x" * 1001])
+def test_texts_are_one_printable_line(key: str, text: str) -> None:
+    with pytest.raises(BoardError, match=f"{key} must be a string of printable characters"):
+        parse_board(_changed((key,), text), "mine.toml")
+
+
+def test_boards_made_in_programs_have_such_names_too() -> None:
+    with pytest.raises(BoardError, match="a board's name has letters"):
+        replace(find_board("f446re"), name="../up")
 
 
 def test_invalid_toml_is_a_board_error(tmp_path: Path) -> None:

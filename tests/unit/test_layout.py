@@ -32,7 +32,7 @@ ROOMS = [
     "characterize",
     "cli",
 ]
-BELOW = {"errors", "toml", "words"}
+BELOW = {"errors", "escapes", "intervals", "toml", "words"}
 BEHIND_COST = {"prediction"}  # the module that joins memory and cost
 FORBIDDEN = {"tensorflow", "keras", "nas"}
 

@@ -337,15 +337,17 @@ def _core_differences(platform: Platform, board: Board) -> Iterator[str]:
 
 
 def _uart_differences(platform: Platform, board: Board) -> Iterator[str]:
-    wanted = board.tables.get("uart", {})
-    name = wanted.get("name")
-    uart = platform.peripherals.get(name)
-    if uart is None:
-        yield f"no UART {name}"
+    wanted = board.uart
+    if wanted is None:
+        yield "the board has no uart"
         return
-    if uart.type != _UART_CLASSES.get(wanted.get("generation")):
-        yield f"{name} is a {uart.type}, which is not of generation {wanted.get('generation')}"
-    if [item.address for item in uart.registrations] != [wanted.get("base")]:
-        yield f"{name} does not stand at {wanted.get('base', 0):#010x} alone"
-    if [(wire.receiver, wire.input) for wire in uart.interrupts] != [("nvic", wanted.get("irq"))]:
-        yield f"the interrupt of {name} is not nvic@{wanted.get('irq')} alone"
+    uart = platform.peripherals.get(wanted.name)
+    if uart is None:
+        yield f"no UART {wanted.name}"
+        return
+    if uart.type != _UART_CLASSES.get(wanted.generation):
+        yield f"{wanted.name} is a {uart.type}, which is not of generation {wanted.generation}"
+    if [item.address for item in uart.registrations] != [wanted.base]:
+        yield f"{wanted.name} does not stand at {wanted.base:#010x} alone"
+    if [(wire.receiver, wire.input) for wire in uart.interrupts] != [("nvic", wanted.irq)]:
+        yield f"the interrupt of {wanted.name} is not nvic@{wanted.irq} alone"

@@ -1,0 +1,104 @@
+"""``predictor.toml``: which models are held against which budgets."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from predictor import toml
+from predictor.errors import UsageError
+from predictor.prediction import DEFAULT_BOARD
+from predictor.report.budgets import BUDGETS, BYTE_UNITS, Budgets, parse_quantity
+
+_NAMES = ("kernels", "tflm")
+_RESERVES = ("reserve_ram", "reserve_flash")
+_RESOLVERS = ("used", "all")
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What models of one pattern are predicted with, and their budgets.
+
+    ``options`` are keyword arguments of :func:`predictor.predict`.
+    """
+
+    board: str
+    budgets: Budgets
+    options: Mapping[str, Any]
+
+
+def read_budgets(config: Path) -> list[tuple[Path, Settings]]:
+    """The models that a file names or whose patterns match, with their settings, in its order.
+
+    Paths are relative to the file. One that is no pattern, or matches nothing, stays as it is.
+
+    Raises:
+        UsageError: the file is unreadable, malformed or without budgets; names file and key.
+    """
+    if not config.exists():
+        raise UsageError(f"no such file: {config}; name one with --config")
+    patterns = toml.read_file(config, _file)
+    if not patterns:
+        raise UsageError(f"{config}: the table [tool.predictor.budgets] is missing or empty")
+    return [
+        (path, settings)
+        for pattern, settings in patterns
+        for path in _matches(config.parent, pattern) or [config.parent / pattern]
+    ]
+
+
+def _file(table: toml.Table) -> tuple[tuple[str, Settings], ...]:
+    table.allow_others()  # a pyproject.toml holds tables of other tools
+    return table.optional("tool", table.read, _tool) or ()
+
+
+def _tool(table: toml.Table) -> tuple[tuple[str, Settings], ...]:
+    table.allow_others()
+    return table.optional("predictor", table.read, _predictor) or ()
+
+
+def _predictor(table: toml.Table) -> tuple[tuple[str, Settings], ...]:
+    return table.optional("budgets", table.read, _budgets) or ()
+
+
+def _budgets(table: toml.Table) -> tuple[tuple[str, Settings], ...]:
+    for pattern in table:
+        if not pattern.isprintable():
+            table.refuse(pattern, "is no path of a model: it holds control characters")
+    return tuple((pattern, table.read(pattern, _settings)) for pattern in table)
+
+
+def _settings(table: toml.Table) -> Settings:
+    board = table.text("board", DEFAULT_BOARD)
+    budgets = {name: table.optional(name, table.converted, BUDGETS[name]) for name in BUDGETS}
+    options: dict[str, Any] = {name: table.name(name) for name in _NAMES if name in table}
+    if "calibration" in table:
+        options["calibration"] = table.text("calibration")
+    if "resolver" in table:
+        options["resolver"] = table.choice("resolver", _RESOLVERS)
+    for name in _RESERVES:
+        reserve = table.optional(name, table.converted, _bytes)
+        options[f"{name}_bytes"] = reserve or 0
+    return Settings(board, Budgets(**budgets), options)
+
+
+def _bytes(value: Any, name: str) -> int:
+    return parse_quantity(value, BYTE_UNITS, name)
+
+
+def _matches(folder: Path, pattern: str) -> list[Path]:
+    """What a pattern matches, by path; nothing where it is none.
+
+    Raises:
+        UsageError: the pattern is malformed.
+    """
+    if "*" not in pattern and "?" not in pattern:
+        return []
+    path = folder / pattern
+    root = Path(path.anchor) if Path(pattern).is_absolute() else folder
+    try:
+        return sorted(root.glob(str(path.relative_to(root))))
+    except (ValueError, NotImplementedError) as error:
+        raise UsageError(f"{pattern!r} is no pattern of models: {error}") from error
