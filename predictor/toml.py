@@ -74,8 +74,10 @@ def read_file(path: Path, reader: Callable[[Table], T], error: type[UsageError] 
         values = loads(content.decode())
     except RecursionError:
         raise error(f"{path}: not valid TOML: nested too deep") from None
-    except ValueError as problem:  # TOMLDecodeError, UnicodeDecodeError, or a number too long
+    except (TOMLDecodeError, UnicodeDecodeError) as problem:
         raise error(f"{path}: not valid TOML: {problem}") from problem
+    except ValueError:  # Python's limit for whole numbers in text
+        raise error(f"{path}: not valid TOML: a number of too many digits") from None
     return parse(values, str(path), reader, error)
 
 
@@ -285,7 +287,8 @@ def _is_text(value: Any) -> bool:
 
 
 def _range(least: float, most: float) -> str:
-    return f"from {least} on" if most in (inf, MOST_WHOLE) else f"from {least} to {most}"
+    low, high = (f"{end:g}" if isinstance(end, float) else f"{end}" for end in (least, most))
+    return f"from {low} on" if most in (inf, MOST_WHOLE) else f"from {low} to {high}"
 
 
 def shown(value: Any) -> str:

@@ -152,6 +152,8 @@ def find_board(board: str | os.PathLike[str] | Board) -> Board:
         return match
     path = Path(text)
     if path.suffix == ".toml" or os.sep in text:
+        if not os.path.exists(path):
+            raise BoardError(f"no board file {text}")
         return toml.read_file(path, _board, BoardError)
     close = difflib.get_close_matches(text.lower(), known, n=2, cutoff=0.5)
     hint = f"did you mean {' or '.join(close)}? " if close else ""
@@ -165,7 +167,7 @@ def find_board(board: str | os.PathLike[str] | Board) -> Board:
 def board_path(board: Board, given: str) -> tuple[Path, bool]:
     """The file of a board found as ``given``, and whether it was named as one that ships."""
     named = Path(given)
-    return (named, False) if named.is_file() else (_FOLDER / f"{board.name}.toml", True)
+    return (named, False) if os.path.isfile(named) else (_FOLDER / f"{board.name}.toml", True)
 
 
 def parse_board(values: Mapping[str, Any], source: str) -> Board:

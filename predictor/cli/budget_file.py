@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,7 +38,7 @@ def read_budgets(config: Path) -> list[tuple[Path, Settings]]:
     Raises:
         UsageError: the file is unreadable, malformed or without budgets; names file and key.
     """
-    if not config.exists():
+    if not os.path.exists(config):
         raise UsageError(f"no such file: {config}; name one with --config")
     patterns = toml.read_file(config, _file)
     if not patterns:

@@ -34,6 +34,20 @@ def test_patterns_cover_all_models(project: Path, capsys: pytest.CaptureFixture[
     assert "2 of 2 models pass" in printed
 
 
+def test_patterns_may_be_absolute(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    text = f"[tool.predictor.budgets.'{project}/models/*.tflite']\n"
+    assert run(_config(project, text)) == 0
+    assert "2 of 2 models pass" in capsys.readouterr().out
+
+
+def test_the_file_may_be_that_of_other_tools_too(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = '[project]\nname = "x"\n[tool.ruff]\nline-length = 100\n'
+    assert run(_config(project, f'{text}[tool.predictor.budgets."models/*.tflite"]\n')) == 0
+    assert "2 of 2 models pass" in capsys.readouterr().out
+
+
 def test_broken_budgets_fail_and_are_named(
     project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -69,6 +83,21 @@ def test_missing_models_are_errors(project: Path, capsys: pytest.CaptureFixture[
         ('[tool.predictor.budgets]\nkws = "100KB"\n', "must be a table"),
         ('[tool.predictor.budgets."a.tflite"]\nmax_heap = "1KB"\n', "unknown key 'max_heap'"),
         ('[tool.predictor.budgets."models/kws.tflite"]\nmax_arena = "big"\n', "no size"),
+        ('[tool.predictor.budgets."a.tflite"]\nmax_arean = "1KB"\n', "did you mean max_arena?"),
+        ('[tool.predictor.budgets."a.tflite"]\nmax_arena = 1.5\n', "no size"),
+        ('[tool.predictor.budgets."a.tflite"]\nmax_arena = -1\n', "no size"),
+        (f'[tool.predictor.budgets."a.tflite"]\nmax_macs = "{"9" * 5000}"\n', "no size"),
+        (f'[tool.predictor.budgets."a.tflite"]\nmax_latency = "{"9" * 500}s"\n', "no quantity"),
+        ('[tool.predictor.budgets."a.tflite"]\nmax_latency = inf\n', "no quantity"),
+        ('[tool.predictor.budgets."a.tflite"]\nboard = 5\n', "board must be a string"),
+        ('[tool.predictor.budgets."a.tflite"]\nboard = "a\\u0000b"\n', "board must be a string"),
+        ('[tool.predictor.budgets."a.tflite"]\nkernels = ["ours"]\n', "kernels must be a name"),
+        ('[tool.predictor.budgets."a.tflite"]\ntflm = "../2026.08"\n', "tflm must be a name"),
+        ('[tool.predictor.budgets."a.tflite"]\nresolver = "none"\n', "one of used, all"),
+        ('[tool.predictor.budgets."**x*.tflite"]\n', "is no pattern of models"),
+        ('[tool.predictor.budgets."a\\u0000*.tflite"]\n', "holds control characters"),
+        ('[tool.predictor.budget."a.tflite"]\n', "did you mean budgets?"),
+        ("tool = 1\n", "tool must be a table"),
         ('[tool.predictor.budgets."models/kws.tflite"]\nboard = "f4"\n', "unknown board"),
         ("not toml", "not valid TOML"),
     ],

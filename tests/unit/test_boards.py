@@ -62,7 +62,7 @@ def test_names_aliases_and_files_are_found(tmp_path: Path) -> None:
 def test_unknown_names_get_suggestions() -> None:
     with pytest.raises(BoardError, match="did you mean f746zg"):
         find_board("f746zh")
-    with pytest.raises(BoardError, match=r"no such file: nothing\.toml"):
+    with pytest.raises(BoardError, match=r"no board file nothing\.toml"):
         find_board("nothing.toml")
 
 
