@@ -12,6 +12,7 @@ from predictor.model.metadata import read_plan_origin
 from predictor.operators.sizes import align_up
 from predictor.optimize.overlap import optimized_bound_bytes, unsafe_overlaps
 from predictor.prediction import Prediction, on_shipped_boards
+from predictor.report.pruning import pruning_notes
 
 MAX_OF_A_KIND = 5
 
@@ -39,6 +40,7 @@ def notes(prediction: Prediction) -> tuple[str, ...]:
         )
     found += _shortened(prepared.notes)
     found += _optimization(prediction)
+    found += pruning_notes(prediction)
     if not any(subgraph.operators for subgraph in prediction.graph.subgraphs):
         found.append("the model has no operator: its outputs are its inputs")
     return tuple(found)

@@ -187,6 +187,57 @@ def test_idle_operators_go(runtime: HostRuntime, build, left: tuple[str, ...]) -
     assert _equal(runtime, before, after, 6)
 
 
+def _measured_shape(builder: ModelBuilder) -> None:
+    """The way Keras flattens: the shape at run time, which never changes."""
+    x = builder.conv_2d(builder.input((1, 4, 4, 3)), 4)
+    (shape,) = builder.operator("SHAPE", [x], [((4,), "int32")], {"out_type": 2})
+    y = builder.relu6(x)
+    (z,) = builder.operator("RESHAPE", [y, shape], [((1, 4, 4, 4), "int8", y.quantization)])
+    builder.output(builder.conv_2d(z, 2))
+
+
+def test_shapes_are_constants() -> None:
+    _, _, names = _simplified(_measured_shape)
+    assert "SHAPE" not in names
+    assert "RESHAPE" not in names
+
+
+def _zeroed(graph: Graph, share: float, whole: bool) -> Graph:
+    """Filters with that share of zeros: in whole output channels, or scattered."""
+    rng = np.random.default_rng(0)
+    tensors = list(graph.main.tensors)
+    for op in graph.main.operators:
+        if op.name != "CONV_2D":
+            continue
+        filter = tensors[op.inputs[1]]
+        values = integers(filter).copy()
+        if whole:
+            values[: int(share * len(values))] = 0
+        else:
+            values[rng.random(values.shape) < share] = 0
+        tensors[filter.index] = with_values(filter, values)
+    return replace(graph, subgraphs=(replace(graph.main, tensors=tuple(tensors)),))
+
+
+def _plain_network() -> Graph:
+    builder = ModelBuilder("pruned", seed=2)
+    x = builder.input((1, 8, 8, 3))
+    for _ in range(3):
+        x = builder.conv_2d(x, 16, activation="relu")
+    builder.output(builder.fully_connected(x, 4))
+    return read_graph(builder.build())
+
+
+@pytest.mark.parametrize(
+    ("whole", "words"),
+    [(True, "predict optimize removes"), (False, "but scattered: kernels multiply them")],
+)
+def test_the_owner_of_a_pruned_model_is_told(whole: bool, words: str) -> None:
+    notes = predict_graph(_zeroed(_plain_network(), 0.6, whole)).notes
+    assert any(words in note for note in notes), notes
+    assert not any("weights are zero" in note for note in predict_graph(_plain_network()).notes)
+
+
 def test_padding_that_a_convolution_cannot_do_stays() -> None:
     builder = ModelBuilder("padded", seed=1)
     y = builder.pad(builder.input((1, 8, 8, 3)), ((0, 0), (1, 1), (1, 1), (0, 0)))

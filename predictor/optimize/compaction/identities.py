@@ -7,9 +7,10 @@ from dataclasses import replace
 
 import numpy as np
 
+from predictor.model.builder.tensors import NUMPY_TYPES
 from predictor.model.geometry import SAME, VALID, padding_of
-from predictor.model.graph import Graph, Operator, Subgraph
-from predictor.optimize.compaction.intervals import Spans, intervals, output_span
+from predictor.model.graph import Graph, Operator, Subgraph, TensorType
+from predictor.optimize.compaction.intervals import Spans, constant_span, intervals, output_span
 from predictor.optimize.compaction.spans import Span
 from predictor.optimize.compaction.surgery import Draft, integers, readers
 from predictor.optimize.compaction.weighted import weighted_layer
@@ -32,34 +33,89 @@ _ELEMENTWISE = frozenset(
 _MAX_FOLDED_BYTES = 1024
 """Of a constant that replaces operators: larger ones cost more flash than their operators."""
 
-Change = Callable[[Graph], "tuple[Graph, str] | None"]
-"""One change of a graph and what it was, None where there is nothing left to change."""
+_LONGEST_CHAIN = 8
+_MOST_VALUES = 256
+"""Values for which an operator is tried: all of int8."""
+
+Change = Callable[[Graph], "tuple[Graph, list[str]] | None"]
+"""Changes of one kind all over a graph, in words; None where there is nothing to change."""
 
 
-def without_unread(graph: Graph) -> tuple[Graph, str] | None:
-    """Without one operator whose outputs nobody reads."""
+def without_unread(graph: Graph) -> tuple[Graph, list[str]] | None:
+    """Without operators whose outputs nobody reads, those behind which all are so included."""
     main = graph.main
-    reads = readers(main.operators, main.outputs)
-    for op in main.operators:
+    read = set(main.outputs)
+    gone = []
+    for op in reversed(main.operators):
         is_pure = not op.is_custom and op.name in _PURE
-        if is_pure and not any(reads[index] for index in op.outputs):
-            draft = Draft(graph)
-            draft.operators.pop(op.index)
-            return draft.graph(), f"{_label(main, op)}: nobody reads it"
-    return None
+        if is_pure and not read.intersection(op.outputs):
+            gone.append(op)
+        else:
+            read.update(op.inputs)
+    return _without(graph, {op.index: "nobody reads it" for op in reversed(gone)}, {})
 
 
-def without_identity(graph: Graph) -> tuple[Graph, str] | None:
-    """Without one operator, or pair of them, that gives back its input."""
+def without_identities(graph: Graph) -> tuple[Graph, list[str]] | None:
+    """Without operators, and pairs of them, that give back their input."""
     main = graph.main
     spans = intervals(main)
     writer = {index: op for op in main.operators for index in op.outputs}
+    origin: dict[int, int] = {}
+    reasons: dict[int, str] = {}
     for op in main.operators:
+        if op.outputs and op.outputs[0] in main.outputs:
+            continue
         for source, reason in _origins(main, op, writer, spans):
-            moved = _bypassed(graph, op, source)
-            if moved is not None:
-                return moved, f"{_label(main, op)}: {reason}"
+            first, last = main.tensors[source], main.tensors[op.outputs[0]]
+            if (first.type, first.quantization) == (last.type, last.quantization):
+                origin[last.index] = origin.get(source, source)
+                reasons[op.index] = reason
+                break
+    return _without(graph, reasons, origin)
+
+
+def without_idle_output(graph: Graph) -> tuple[Graph, list[str]] | None:
+    """Without an operator that gives back its input as an output of the model."""
+    main = graph.main
+    spans = intervals(main)
+    writer = {index: op for op in main.operators for index in op.outputs}
+    ends = {index for index in main.outputs if index in writer}
+    for output in sorted(ends):
+        op = writer[output]
+        for source, reason in _origins(main, op, writer, spans):
+            first, last = main.tensors[source], main.tensors[output]
+            is_free = source in writer and source not in main.outputs
+            if not is_free or (first.type, first.quantization) != (last.type, last.quantization):
+                continue
+            draft = Draft(graph)
+            draft.operators = [
+                replace(
+                    other,
+                    inputs=_swapped(other.inputs, source, output),
+                    outputs=_swapped(other.outputs, source, output),
+                )
+                for other in draft.operators
+                if other.index != op.index
+            ]
+            return draft.graph(), [f"{_label(main, op)}: {reason}"]
     return None
+
+
+def _without(
+    graph: Graph, reasons: dict[int, str], origin: dict[int, int]
+) -> tuple[Graph, list[str]] | None:
+    """Without some operators; who reads a tensor that has an origin reads that instead."""
+    if not reasons:
+        return None
+    main = graph.main
+    draft = Draft(graph)
+    draft.operators = [
+        replace(op, inputs=tuple(origin.get(index, index) for index in op.inputs))
+        for op in draft.operators
+        if op.index not in reasons
+    ]
+    words = [f"{_label(main, main.operators[index])}: {why}" for index, why in reasons.items()]
+    return draft.graph(), words
 
 
 def _origins(
@@ -67,7 +123,7 @@ def _origins(
 ) -> list[tuple[int, str]]:
     """Tensors that an operator's output is always equal to."""
     found = []
-    if op.is_custom or not op.inputs:
+    if op.is_custom or not op.inputs or len(op.outputs) != 1:
         return []
     if op.name in _RESHAPING:
         for source in _reshape_chain(op, writer):
@@ -86,9 +142,12 @@ def _origins(
 
 
 def _reshape_chain(op: Operator, writer: dict[int, Operator]) -> list[int]:
+    """Tensors that a reshape has its values from, the earliest first; of long chains the last."""
     chain = [op.inputs[0]]
     while (before := writer.get(chain[-1])) is not None and before.name in _RESHAPING:
         chain.append(before.inputs[0])
+        if len(chain) == _LONGEST_CHAIN:
+            break
     return chain[::-1]
 
 
@@ -107,72 +166,48 @@ def _is_identity(main: Subgraph, chain: list[Operator], source: int, spans: Span
         last.shape,
         last.quantization,
     )
-    if x is None or not same:
+    if x is None or not same or int(x.high.max()) - int(x.low.min()) > _MOST_VALUES:
         return False
-    for value in range(int(x.low.min()), int(x.high.max()) + 1):
-        held = Span(np.full_like(x.low, value), np.full_like(x.low, value))
-        known = {**spans, source: held}
-        for op in chain:
-            result = output_span(main, op, 0, known)
-            if result is None:
-                return False
-            known[op.outputs[0]] = result
-        matters = (x.low <= value) & (value <= x.high)
-        end = known[chain[-1].outputs[0]]
-        if ((end.low != value) | (end.high != value))[matters].any():
+    values = np.arange(x.low.min(), x.high.max() + 1)[:, None]
+    held = np.broadcast_to(values, (len(values), len(x.low)))
+    known = {**spans, source: Span(held, held)}
+    for op in chain:
+        result = output_span(main, op, 0, known)
+        if result is None:
             return False
-    return True
-
-
-def _bypassed(graph: Graph, op: Operator, source: int) -> Graph | None:
-    """Readers of an operator's output read its origin instead."""
-    main, output = graph.main, op.outputs[0]
-    first, last = main.tensors[source], main.tensors[output]
-    if (first.type, first.quantization) != (last.type, last.quantization):
-        return None
-    draft = Draft(graph)
-    if output in main.outputs:
-        is_free = source not in main.inputs and source not in main.outputs
-        if not is_free or not any(source in other.outputs for other in main.operators):
-            return None
-        draft.operators = [
-            replace(
-                other,
-                inputs=_swapped(other.inputs, source, output),
-                outputs=_swapped(other.outputs, source, output),
-            )
-            for other in draft.operators
-            if other.index != op.index
-        ]
-        return draft.graph()
-    draft.renamed(output, source)
-    draft.operators = [other for other in draft.operators if other.index != op.index]
-    return draft.graph()
+        known[op.outputs[0]] = result
+    matters = (x.low <= held) & (held <= x.high)
+    end = known[chain[-1].outputs[0]]
+    if end.low.shape != held.shape:
+        return False
+    return not ((end.low != held) | (end.high != held))[matters].any()
 
 
 def _swapped(indices: tuple[int, ...], old: int, new: int) -> tuple[int, ...]:
     return tuple(new if index == old else index for index in indices)
 
 
-def with_shorter_reshape(graph: Graph) -> tuple[Graph, str] | None:
-    """With a reshape that reads what a reshape before it reads."""
+def with_shorter_reshapes(graph: Graph) -> tuple[Graph, list[str]] | None:
+    """With reshapes that read what a reshape before them reads."""
     main = graph.main
     writer = {index: op for op in main.operators for index in op.outputs}
+    draft, words = Draft(graph), []
     for op in main.operators:
-        before = writer.get(op.inputs[0]) if op.inputs and op.name in _RESHAPING else None
-        if before is None or before.name not in _RESHAPING or op.name != "RESHAPE":
+        before = writer.get(op.inputs[0]) if op.inputs and op.name == "RESHAPE" else None
+        if before is None or before.name not in _RESHAPING:
             continue
-        draft = Draft(graph)
-        draft.operators[op.index] = draft.with_inputs(op, {0: before.inputs[0]})
-        return draft.graph(), f"{_label(main, op)}: it reads through {before.name}"
-    return None
+        source = draft.operators[before.index].inputs[0]
+        draft.operators[op.index] = draft.with_inputs(op, {0: source})
+        words.append(f"{_label(main, op)}: it reads through {before.name}")
+    return (draft.graph(), words) if words else None
 
 
-def with_joined_padding(graph: Graph) -> tuple[Graph, str] | None:
-    """With a PAD in the padding of the convolution behind it."""
+def with_joined_padding(graph: Graph) -> tuple[Graph, list[str]] | None:
+    """With each PAD in the padding of the convolution behind it, where that can do it."""
     main = graph.main
     reads = readers(main.operators, main.outputs)
     writer = {index: op for op in main.operators for index in op.outputs}
+    draft, gone, words = Draft(graph), set(), []
     for op in main.operators:
         pad = writer.get(op.inputs[0]) if op.inputs else None
         if pad is None or pad.name != "PAD" or reads[pad.outputs[0]] != 1:
@@ -180,14 +215,14 @@ def with_joined_padding(graph: Graph) -> tuple[Graph, str] | None:
         layer = weighted_layer(main, op)
         if layer is None or op.name == "FULLY_CONNECTED" or not _is_same_padding(main, pad, op):
             continue
-        draft = Draft(graph)
         options = {**op.options, "padding": SAME}
         draft.operators[op.index] = replace(
             draft.with_inputs(op, {0: pad.inputs[0]}), options=options
         )
-        draft.operators.pop(pad.index)
-        return draft.graph(), f"{_label(main, pad)}: the padding of {op.name} does it"
-    return None
+        gone.add(pad.index)
+        words.append(f"{_label(main, pad)}: the padding of {op.name} does it")
+    draft.operators = [op for op in draft.operators if op.index not in gone]
+    return (draft.graph(), words) if words else None
 
 
 def _is_same_padding(main: Subgraph, pad: Operator, op: Operator) -> bool:
@@ -217,44 +252,41 @@ def _is_same_padding(main: Subgraph, pad: Operator, op: Operator) -> bool:
     ) == (pairs[1][0], pairs[2][0])
 
 
-def with_constant(graph: Graph) -> tuple[Graph, str] | None:
-    """With a constant in place of one operator of which all inputs are constant."""
+def with_constants(graph: Graph) -> tuple[Graph, list[str]] | None:
+    """With constants in place of operators of which all inputs are constant."""
     main = graph.main
+    draft, gone, words = Draft(graph), set(), []
     for op in main.operators:
         if op.is_custom or len(op.outputs) != 1 or op.outputs[0] in main.outputs:
             continue
         output = main.tensors[op.outputs[0]]
-        data = _constant_bytes(main, op)
-        if data is None or not 0 < len(data) <= _MAX_FOLDED_BYTES:
+        data = _constant_bytes(main, op, draft)
+        if not data or len(data) > _MAX_FOLDED_BYTES or len(data) != output.stored_bytes:
             continue
-        if len(data) != output.stored_bytes:
-            continue
-        draft = Draft(graph)
         draft.tensors[output.index] = replace(output, data=memoryview(data))
-        draft.operators = [other for other in draft.operators if other.index != op.index]
-        return draft.graph(), f"{_label(main, op)}: it is constant"
-    return None
+        gone.add(op.index)
+        words.append(f"{_label(main, op)}: it is constant")
+    draft.operators = [op for op in draft.operators if op.index not in gone]
+    return (draft.graph(), words) if words else None
 
 
-def _constant_bytes(main: Subgraph, op: Operator) -> bytes | None:
+def _constant_bytes(main: Subgraph, op: Operator, draft: Draft) -> bytes | None:
     """What an operator writes, where that is known."""
-    inputs = [main.tensors[index] for index in op.inputs if index >= 0]
-    if op.name == "SHAPE" and inputs:
-        kind = (
-            np.int64
-            if main.tensors[op.outputs[0]].stored_bytes > 4 * len(inputs[0].shape)
-            else np.int32
-        )
-        return np.array(inputs[0].shape, kind).tobytes()
+    inputs = [draft.tensors[index] for index in op.inputs if index >= 0]
+    output = draft.tensors[op.outputs[0]]
+    if op.name == "SHAPE" and inputs and output.type in NUMPY_TYPES:
+        return np.array(inputs[0].shape, NUMPY_TYPES[output.type]).tobytes()
     if not inputs or not all(tensor.is_constant for tensor in inputs):
         return None
     if op.name in _RESHAPING and inputs[0].data is not None:
         return bytes(inputs[0].data)[: inputs[0].stored_bytes]
-    span = output_span(main, op, 0, intervals(main)) if op.name in _ELEMENTWISE else None
-    output = main.tensors[op.outputs[0]]
+    if op.name not in _ELEMENTWISE or output.type != TensorType.INT8:
+        return None
+    known = {i: s for i in op.inputs if (s := constant_span(draft.tensors[i])) is not None}
+    span = output_span(replace(main, tensors=tuple(draft.tensors)), op, 0, known)
     if span is None or not span.is_constant.all() or output.elements != len(span.low):
         return None
-    return span.low.astype(np.int8).tobytes() if output.type.name == "INT8" else None
+    return span.low.astype(np.int8).tobytes()
 
 
 def _label(main: Subgraph, op: Operator) -> str:
@@ -264,10 +296,11 @@ def _label(main: Subgraph, op: Operator) -> str:
 
 CHANGES: tuple[Change, ...] = (
     without_unread,
-    without_identity,
-    with_shorter_reshape,
+    without_identities,
+    without_idle_output,
+    with_shorter_reshapes,
     with_joined_padding,
-    with_constant,
+    with_constants,
 )
 
 
@@ -279,4 +312,4 @@ def simplified(graph: Graph) -> tuple[Graph, list[str]]:
         if done is None:
             return graph, found
         graph, words = done
-        found.append(words)
+        found += words

@@ -37,7 +37,7 @@ def intervals(subgraph: Subgraph, input_range: Range | None = None) -> dict[int,
     """
     found: dict[int, Span] = {}
     for tensor in subgraph.tensors:
-        span = _constant_span(tensor) if tensor.is_constant else None
+        span = constant_span(tensor) if tensor.is_constant else None
         if span is not None:
             found[tensor.index] = span
     for index in subgraph.inputs:
@@ -55,7 +55,7 @@ def intervals(subgraph: Subgraph, input_range: Range | None = None) -> dict[int,
     return found
 
 
-def _constant_span(tensor: Tensor) -> Span | None:
+def constant_span(tensor: Tensor) -> Span | None:
     if whole_span(tensor) is None or tensor.stored_data_bytes < tensor.stored_bytes:
         return None
     values = integers(tensor).reshape(-1, channels_of(tensor))

@@ -42,13 +42,6 @@ class Draft:
             inputs[position] = tensor
         return replace(op, inputs=tuple(inputs))
 
-    def renamed(self, old: int, new: int) -> None:
-        """Whatever reads one tensor reads another one from now on."""
-        self.operators = [
-            replace(op, inputs=tuple(new if index == old else index for index in op.inputs))
-            for op in self.operators
-        ]
-
     def graph(self) -> Graph:
         """The new graph: operators and tensors renumbered, tensors that nothing names dropped."""
         main = self._graph.main
