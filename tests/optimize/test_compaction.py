@@ -224,7 +224,7 @@ def _plain_network() -> Graph:
     x = builder.input((1, 8, 8, 3))
     for _ in range(3):
         x = builder.conv_2d(x, 16, activation="relu")
-    builder.output(builder.fully_connected(x, 4))
+    builder.output(builder.fully_connected(builder.average_pool_2d(x), 4))
     return read_graph(builder.build())
 
 
