@@ -221,7 +221,7 @@ def _zeroed(graph: Graph, share: float, whole: bool) -> Graph:
 
 def _plain_network() -> Graph:
     builder = ModelBuilder("pruned", seed=2)
-    x = builder.input((1, 8, 8, 3))
+    x = builder.input((1, 8, 8, 16))
     for _ in range(3):
         x = builder.conv_2d(x, 16, activation="relu")
     builder.output(builder.fully_connected(builder.average_pool_2d(x), 4))
