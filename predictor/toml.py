@@ -120,6 +120,11 @@ class Table:
         """The keys that the file has, for tables whose keys are the user's own."""
         return iter(self._values)
 
+    @property
+    def source(self) -> str:
+        """The file, as errors name it."""
+        return self._source
+
     def allow_others(self) -> None:
         """Keys that nobody asks for are no error: the table is not this package's alone."""
         self._known.update(dict.fromkeys(self._values))
@@ -204,11 +209,15 @@ class Table:
         return found
 
     def wholes(
-        self, key: str, least: int = 0, default: Sequence[int] | _Missing = MISSING
+        self,
+        key: str,
+        least: int = 0,
+        most: int = MOST_WHOLE,
+        default: Sequence[int] | _Missing = MISSING,
     ) -> tuple[int, ...]:
-        """A list of whole numbers from ``least`` on; it may be empty."""
-        words = f"a list of whole numbers {_range(least, MOST_WHOLE)}"
-        return self._list(key, default, _whole_within(least, MOST_WHOLE), words)
+        """A list of whole numbers from ``least`` to ``most``; it may be empty."""
+        words = f"a list of whole numbers {_range(least, most)}"
+        return self._list(key, default, _whole_within(least, most), words)
 
     def number(
         self,
@@ -235,6 +244,13 @@ class Table:
             return isinstance(value, list) and all(map(is_right, value))
 
         return tuple(self._typed(key, default, are_right, words))
+
+    def mapping(self, key: str) -> dict[str, Any]:
+        """The table under a key as it is, for another reader; empty where the key is missing."""
+        found: dict[str, Any] = self._typed(
+            key, {}, lambda value: isinstance(value, dict), "a table"
+        )
+        return found
 
     def read(self, key: str, reader: Callable[[Table], T]) -> T:
         """What ``reader`` makes of the table under a key."""

@@ -40,7 +40,7 @@ def make_request(
 
 def load_data(recipe: Recipe, seed: int, folder: Path | None) -> Dataset:
     """The data of a recipe's task."""
-    return find_task(recipe.task).load(folder, seed, recipe.data)
+    return find_task(recipe.task).data(folder, seed, recipe.data)
 
 
 def search(

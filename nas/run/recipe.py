@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from nas.space.backbones.reading import check_keys, flag, number, whole
+from nas.tasks import find_task
+from nas.tasks.dataset import Task
 from predictor import toml
 from predictor.errors import UsageError
+from predictor.toml import Table
 
 PRESETS = ("smoke", "small", "paper")
 _FOLDER = Path(__file__).parent / "recipes"
@@ -56,11 +59,19 @@ class Recipe:
     preset: str
     backbone: dict[str, Any]
     training: Training
-    data: dict[str, Any] = field(default_factory=dict)
+    data: dict[str, int] = field(default_factory=dict)
 
 
 _CHOICES = {"optimizer": ("adam", "sgd"), "architecture_updates": ("alternating", "joint")}
 _AT_LEAST_ONE = ("batch", "candidates", "finetune_epochs")
+_MOST_COUNT, _MOST_FIGURE = 1_000_000, 1e6
+_LIMITS = {
+    "initial_temperature": (1e-3, _MOST_FIGURE),
+    "final_temperature": (1e-3, _MOST_FIGURE),
+    "distillation_temperature": (1e-3, _MOST_FIGURE),
+    "distillation": (0.0, 1.0),
+}
+"""Of figures that are not just zero or more: temperatures divide, distillation is a share."""
 
 
 def load_recipe(task: str, preset: str, path: Path | None = None) -> Recipe:
@@ -70,74 +81,63 @@ def load_recipe(task: str, preset: str, path: Path | None = None) -> Recipe:
         UsageError: not found, not TOML, or malformed; names the file and the key.
     """
     path = path or _FOLDER / f"{task.replace('-', '_')}.toml"
-    if preset not in PRESETS:
-        raise UsageError(f"unknown preset {preset!r}; known: {', '.join(PRESETS)}")
-    try:
-        with path.open("rb") as file:
-            table = toml.load(file)
-    except (toml.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UsageError(f"recipe {path}: not valid TOML: {error}") from error
-    except OSError as error:
-        raise UsageError(f"cannot read recipe {path}: {error.strerror}") from error
-    try:
-        return parse_recipe(table, task, preset)
-    except UsageError as error:
-        raise UsageError(f"recipe {path}: {error}") from None
+    return toml.read_file(path, lambda table: _recipe(table, task, preset))
 
 
-def parse_recipe(table: dict[str, Any], task: str, preset: str) -> Recipe:
+def parse_recipe(values: Mapping[str, Any], task: str, preset: str) -> Recipe:
     """A recipe from its table, with the preset's values over the others.
 
     Raises:
         UsageError: an unknown key or a value out of range.
     """
-    check_keys(table, (*_TABLES, "presets"), "the recipe")
-    presets = _table(table, "presets", "the recipe")
-    check_keys(presets, PRESETS, "presets")
-    if preset not in presets:
-        raise UsageError(f"it has no preset {preset!r}; it has: {', '.join(presets) or 'none'}")
-    over = _table(presets, preset, "presets")
-    check_keys(over, _TABLES, f"presets.{preset}")
-    merged = {
-        name: _table(table, name, "the recipe") | _table(over, name, f"presets.{preset}")
-        for name in _TABLES
+    return toml.parse(values, "the recipe", lambda table: _recipe(table, task, preset))
+
+
+def _recipe(table: Table, task: str, preset: str) -> Recipe:
+    if preset not in PRESETS:
+        raise UsageError(f"unknown preset {preset!r}; known: {', '.join(PRESETS)}")
+    common = _tables(table)
+    presets = table.optional("presets", table.read, _presets) or {}
+    over = presets.get(preset)
+    if over is None:
+        known = ", ".join(name for name in presets if presets[name] is not None)
+        table.fail(f"it has no preset {preset!r}; it has: {known or 'none'}")
+
+    def merged(table: Table) -> Recipe:
+        return Recipe(
+            task=task,
+            preset=preset,
+            backbone=table.mapping("backbone"),
+            training=table.read("training", _training),
+            data=table.read("data", lambda data: _data(data, find_task(task))),
+        )
+
+    return toml.parse({name: common[name] | over[name] for name in _TABLES}, table.source, merged)
+
+
+def _tables(table: Table) -> dict[str, dict[str, Any]]:
+    return {name: table.mapping(name) for name in _TABLES}
+
+
+def _presets(table: Table) -> dict[str, dict[str, dict[str, Any]] | None]:
+    return {name: table.optional(name, table.read, _tables) for name in PRESETS}
+
+
+def _data(table: Table, task: Task) -> dict[str, int]:
+    return {
+        name: table.whole(name, 1, _MOST_COUNT, default) for name, default in task.options.items()
     }
-    return Recipe(
-        task=task,
-        preset=preset,
-        backbone=merged["backbone"],
-        training=_training(merged["training"]),
-        data=merged["data"],
-    )
 
 
-def _table(table: dict[str, Any], key: str, where: str) -> dict[str, Any]:
-    value = table.get(key, {})
-    if not isinstance(value, dict):
-        raise UsageError(f"{key} of {where} must be a table, not {value!r}")
-    return value
-
-
-def _training(table: dict[str, Any]) -> Training:
-    known = {item.name: item.default for item in fields(Training)}
-    check_keys(table, tuple(known), "training")
+def _training(table: Table) -> Training:
     values: dict[str, Any] = {}
-    for name, default in known.items():
+    for name, default in {item.name: item.default for item in fields(Training)}.items():
         if isinstance(default, bool):
-            values[name] = flag(table, name, default, "training")
+            values[name] = table.flag(name, default)
         elif isinstance(default, int):
-            values[name] = whole(table, name, default, "training", int(name in _AT_LEAST_ONE))
+            values[name] = table.whole(name, int(name in _AT_LEAST_ONE), _MOST_COUNT, default)
         elif isinstance(default, float):
-            values[name] = number(table, name, default, "training")
+            values[name] = table.number(name, *_LIMITS.get(name, (0.0, _MOST_FIGURE)), default)
         else:
-            values[name] = table.get(name, default)
-            if values[name] not in _CHOICES[name]:
-                raise UsageError(
-                    f"training.{name} is {values[name]!r}; known: {', '.join(_CHOICES[name])}"
-                )
-    for name in ("initial_temperature", "final_temperature", "distillation_temperature"):
-        if values[name] <= 0:
-            raise UsageError(f"training.{name} must be positive")
-    if values["distillation"] > 1:
-        raise UsageError("training.distillation is a share of the loss, at most 1")
+            values[name] = table.choice(name, _CHOICES[name], str(default))
     return Training(**values)

@@ -9,12 +9,13 @@ of 64 frames begins, shrunk to 32 x 32 (paper, sections 4.3 and 5.2).
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from nas.space.backbones.reading import check_keys, whole
 from nas.tasks.audio import log_mel, read_wave, standardized
 from nas.tasks.dataset import Dataset, Floats, Task, data_folder
 from predictor.errors import UsageError
@@ -40,14 +41,13 @@ class _Clip(NamedTuple):
     is_test: bool
 
 
-def load(folder: Path | None, seed: int, options: dict[str, Any]) -> Dataset:
+def load(folder: Path | None, seed: int, options: Mapping[str, int]) -> Dataset:
     """32 x 32 log-mel patches; ``max_clips`` of the recipe's data table limits each split.
 
     Raises:
         UsageError: the folder has neither layout.
     """
-    check_keys(options, ("max_clips",), "data")
-    most = whole(options, "max_clips", 1_000_000, "data")
+    most = options["max_clips"]
     root = data_folder(folder, "anomaly", _HOW)
     # Archives unpack to slider/; some copies have dev_data or dev_data_slider around it or for it.
     places = (root / "slider", *sorted(root.glob("*/slider")), root / "dev_data_slider", root)
@@ -112,6 +112,7 @@ TASK = Task(
     name="anomaly",
     title="broken slide rails by their sound, 32 x 32 log-mel",
     load=load,
+    options=MappingProxyType({"max_clips": 1_000_000}),
     is_offline=False,
     source="MIMII or DCASE 2020 task 2",
     metric="auc",

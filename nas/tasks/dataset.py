@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
-from types import ModuleType
+from types import MappingProxyType, ModuleType
 from typing import Any
 
 import numpy as np
@@ -44,8 +44,10 @@ class Dataset:
 
 @dataclass(frozen=True)
 class Task:
-    """A data set by name. ``load`` takes the folder of the data, a seed and the recipe's
-    ``data`` table.
+    """A data set by name.
+
+    ``options`` are the keys of the recipe's ``data`` table, positive whole numbers, with their
+    defaults; ``load`` takes the folder of the data, a seed and all of them.
 
     ``is_offline``: the data come with packages or are generated; no folder is needed.
     ``metric``: accuracy, or auc for anomaly detection.
@@ -53,10 +55,17 @@ class Task:
 
     name: str
     title: str
-    load: Callable[[Path | None, int, dict[str, Any]], Dataset]
+    load: Callable[[Path | None, int, Mapping[str, int]], Dataset]
     is_offline: bool
     source: str
     metric: str = "accuracy"
+    options: Mapping[str, int] = field(default_factory=dict)
+
+    def data(
+        self, folder: Path | None, seed: int, options: Mapping[str, int] = MappingProxyType({})
+    ) -> Dataset:
+        """The data with these options; others have their defaults."""
+        return self.load(folder, seed, {**self.options, **options})
 
 
 def optional(module: str, package: str) -> ModuleType:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -14,7 +14,7 @@ _SPLIT_SEED = 0
 """The split is the same whatever the search's seed is, so that runs can be compared."""
 
 
-def load(folder: Path | None, seed: int, options: dict[str, Any]) -> Dataset:
+def load(folder: Path | None, seed: int, options: Mapping[str, int]) -> Dataset:
     """Pixels in [-1, 1]."""
     datasets = optional("sklearn.datasets", "scikit-learn")
     digits = datasets.load_digits()

@@ -5,8 +5,8 @@ A stand-in for visual wake words: is a person there or not.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -17,7 +17,7 @@ _TEST_SHARE = 0.4
 _SPLIT_SEED = 0
 
 
-def load(folder: Path | None, seed: int, options: dict[str, Any]) -> Dataset:
+def load(folder: Path | None, seed: int, options: Mapping[str, int]) -> Dataset:
     """Pixels in [-1, 1]; training images are mirrored and shifted."""
     images = optional("skimage.data", "scikit-image").lfw_subset()
     x = (images * 2.0 - 1.0).astype(np.float32)[..., None]

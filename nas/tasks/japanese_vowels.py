@@ -5,6 +5,7 @@ The data come with aeon (270 series to train, 370 to test).
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from nas.tasks.dataset import Dataset, Floats, Task, optional
 FRAMES = 28
 
 
-def load(folder: Path | None, seed: int, options: dict[str, Any]) -> Dataset:
+def load(folder: Path | None, seed: int, options: Mapping[str, int]) -> Dataset:
     """Coefficients scaled to about [-1, 1], short series filled with zeros."""
     datasets = optional("aeon.datasets", "aeon")
     train, train_names = datasets.load_japanese_vowels(split="train")

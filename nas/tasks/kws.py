@@ -7,14 +7,15 @@ before the features are taken, anew in each epoch.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from nas.space.backbones.reading import check_keys, whole
 from nas.tasks.audio import mfcc, of_length, read_wave, scaled, statistics
 from nas.tasks.dataset import Dataset, Floats, Integers, Task, data_folder
 from predictor.errors import UsageError
@@ -38,14 +39,13 @@ _HOW = (
 )
 
 
-def load(folder: Path | None, seed: int, options: dict[str, Any]) -> Dataset:
+def load(folder: Path | None, seed: int, options: Mapping[str, int]) -> Dataset:
     """49 frames of 10 MFCCs. ``max_clips`` of the recipe's data table limits each split.
 
     Raises:
         UsageError: the folder is not the unpacked archive.
     """
-    check_keys(options, ("max_clips",), "data")
-    most = whole(options, "max_clips", 1_000_000, "data")
+    most = options["max_clips"]
     root = data_folder(folder, "kws", _HOW)
     lists = [_listed(root / name) for name in _LISTS]
     clips = sorted(
@@ -159,6 +159,7 @@ TASK = Task(
     name="kws",
     title="keyword spotting, 12 classes, 49 x 10 MFCCs",
     load=load,
+    options=MappingProxyType({"max_clips": 1_000_000}),
     is_offline=False,
     source="Google Speech Commands v2",
 )

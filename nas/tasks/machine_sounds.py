@@ -6,6 +6,7 @@ self-supervision by machine identity, section 5.2).
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ _FRAMES = 32
 _SEED = 7
 
 
-def load(folder: Path | None, seed: int, options: dict[str, Any]) -> Dataset:
+def load(folder: Path | None, seed: int, options: Mapping[str, int]) -> Dataset:
     """32 frames of 32 log-mel bands; the sounds are the same for all seeds."""
     rng = np.random.default_rng(_SEED)
     train = [(_sound(m, False, rng), m, False) for m in range(MACHINES) for _ in range(_TRAIN)]

@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import wave
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -38,7 +39,7 @@ class _Clip(NamedTuple):
     speed: int
 
 
-def load(folder: Path | None, seed: int, options: dict[str, Any]) -> Dataset:
+def load(folder: Path | None, seed: int, options: Mapping[str, int]) -> Dataset:
     """49 frames of 10 MFCCs from one second of sound.
 
     Raises:

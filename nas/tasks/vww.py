@@ -7,12 +7,13 @@ From COCO's images and instance annotations: the label is person where one of th
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 
-from nas.space.backbones.reading import check_keys, whole
 from nas.tasks.dataset import Dataset, Floats, Task, data_folder, optional
 from nas.tasks.faces import mirrored_and_shifted
 from predictor.errors import UsageError
@@ -26,15 +27,13 @@ _HOW = (
 )
 
 
-def load(folder: Path | None, seed: int, options: dict[str, Any]) -> Dataset:
+def load(folder: Path | None, seed: int, options: Mapping[str, int]) -> Dataset:
     """Grayscale images; ``image_size`` and ``max_images`` are keys of the recipe's data table.
 
     Raises:
         UsageError: the folder is not laid out as COCO's archives are.
     """
-    check_keys(options, ("image_size", "max_images"), "data")
-    size = whole(options, "image_size", 50, "data")
-    most = whole(options, "max_images", 1_000_000, "data")
+    size, most = options["image_size"], options["max_images"]
     root = data_folder(folder, "vww", _HOW)
     year = next((y for y in _YEARS if _annotations(root, f"train{y}").is_file()), None)
     if year is None:
@@ -97,6 +96,7 @@ TASK = Task(
     name="vww",
     title="visual wake words: person or not, grayscale",
     load=load,
+    options=MappingProxyType({"image_size": 50, "max_images": 1_000_000}),
     is_offline=False,
     source="COCO 2014 or 2017",
 )

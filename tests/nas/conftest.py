@@ -31,4 +31,4 @@ def data() -> Any:
     pytest.importorskip("sklearn", reason="scikit-learn is not installed")
     from nas.tasks import find_task
 
-    return find_task("digits").load(None, 0, {})
+    return find_task("digits").data(None, 0, {})

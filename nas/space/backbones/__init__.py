@@ -6,7 +6,8 @@ from importlib import import_module
 from typing import Any
 
 from nas.space.supernet import Supernet
-from predictor.errors import UsageError
+from predictor import toml
+from predictor.toml import Table
 
 BACKBONES = ("ds_cnn", "mobilenet_v2")
 
@@ -19,10 +20,13 @@ def build_supernet(
     Raises:
         UsageError: unknown backbone, unknown key or a value that makes no network.
     """
-    options = dict(table)
-    name = options.pop("name", None)
-    if name not in BACKBONES:
-        raise UsageError(f"unknown backbone {name!r}; known: {', '.join(BACKBONES)}")
-    module = import_module(f"nas.space.backbones.{name}")
-    supernet: Supernet = module.build(options, input_shape, classes)
-    return supernet
+
+    def build(table: Table) -> Supernet:
+        name = table.choice("name", BACKBONES)
+        module = import_module(f"nas.space.backbones.{name}")
+        supernet: Supernet = module.build(table, input_shape, classes)
+        return supernet
+
+    return toml.parse(
+        {"backbone": table}, "the recipe", lambda recipe: recipe.read("backbone", build)
+    )

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from nas.space.backbones.activations import ActivationBits
-from nas.space.backbones.reading import check_keys, flag, fractions, pair, whole, wholes
+from nas.space.backbones.reading import fractions, pair, wholes
 from nas.space.decision_nodes import (
     BitwidthChoice,
     OpChoice,
@@ -27,60 +27,41 @@ from nas.space.supernet import (
     Supernet,
     SupernetBuilder,
 )
-from predictor.errors import UsageError
+from predictor.toml import Table
 
-_KEYS = (
-    "channels",
-    "blocks",
-    "stem_kernel",
-    "stem_stride",
-    "strided_blocks",
-    "width_step",
-    "width_fractions",
-    "kernels",
-    "skip",
-    "weight_bits",
-    "activation_bits",
-)
-_WHERE = "backbone"
+_MOST_CHANNELS, _MOST_BLOCKS, _MOST_KERNEL = 4096, 64, 64
 
 
-def build(table: dict[str, Any], input_shape: tuple[int, int, int], classes: int) -> Supernet:
-    """The supernet; ``table`` has the keys above.
+def build(table: Table, input_shape: tuple[int, int, int], classes: int) -> Supernet:
+    """The supernet of a recipe's ``backbone`` table.
 
     ``width_step`` offers all multiples up to ``channels``, ``width_fractions`` shares of it.
 
     Raises:
         UsageError: a malformed table.
     """
-    check_keys(table, _KEYS, _WHERE)
     return _DsCnn(table, input_shape).build(classes)
 
 
 class _DsCnn:
-    def __init__(self, table: dict[str, Any], input_shape: tuple[int, int, int]) -> None:
-        channels = whole(table, "channels", 64, _WHERE, least=4)
-        self._blocks = whole(table, "blocks", 4, _WHERE)
-        self._stem_kernel = pair(table, "stem_kernel", (3, 3), _WHERE)
-        self._stem_stride = pair(table, "stem_stride", (2, 2), _WHERE)
-        strided = table.get("strided_blocks", [])
-        self._strided = wholes(table, "strided_blocks", (), _WHERE) if strided else ()
-        if any(block > self._blocks for block in self._strided):
-            raise UsageError(f"{_WHERE}.strided_blocks names a block above {self._blocks}")
-        self._kernels = wholes(table, "kernels", (3,), _WHERE)
-        self._skip = flag(table, "skip", True, _WHERE)
-        self._bits = wholes(table, "weight_bits", (8,), _WHERE)
+    def __init__(self, table: Table, input_shape: tuple[int, int, int]) -> None:
+        channels = table.whole("channels", 4, _MOST_CHANNELS, 64)
+        self._blocks = table.whole("blocks", 1, _MOST_BLOCKS, 4)
+        self._stem_kernel = pair(table, "stem_kernel", _MOST_KERNEL, (3, 3))
+        self._stem_stride = pair(table, "stem_stride", _MOST_KERNEL, (2, 2))
+        self._strided = table.wholes("strided_blocks", 1, self._blocks, ())
+        self._kernels = wholes(table, "kernels", _MOST_KERNEL, (3,))
+        self._skip = table.flag("skip", True)
+        self._bits = wholes(table, "weight_bits", 8, (8,))
         if "width_step" in table and "width_fractions" in table:
-            raise UsageError(f"{_WHERE} has both width_step and width_fractions; keep one")
+            table.fail("it has both width_step and width_fractions; keep one")
         if "width_fractions" in table:
-            self._widths = width_options(
-                channels, fractions(table, "width_fractions", (1.0,), _WHERE)
-            )
+            self._widths = width_options(channels, fractions(table, "width_fractions", (1.0,)))
         else:
-            step = whole(table, "width_step", 4, _WHERE)
+            step = table.whole("width_step", 1, channels, 4)
             self._widths = tuple(range(step, channels + 1, step))
         self._builder = SupernetBuilder("ds_cnn", input_shape)
-        options = wholes(table, "activation_bits", (8,), _WHERE)
+        options = wholes(table, "activation_bits", 8, (8,))
         self._activations = ActivationBits(self._builder, options)
 
     def build(self, classes: int) -> Supernet:

@@ -7,10 +7,10 @@ that are added to their input share the width of their stage.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from nas.space.backbones.activations import ActivationBits
-from nas.space.backbones.reading import check_keys, fractions, number, whole, wholes
+from nas.space.backbones.reading import fractions, wholes
 from nas.space.decision_nodes import BitwidthChoice, WidthChoice, width_options
 from nas.space.supernet import (
     ADD,
@@ -22,18 +22,9 @@ from nas.space.supernet import (
     Supernet,
     SupernetBuilder,
 )
-from predictor.errors import UsageError
+from predictor.toml import Table
 
-_KEYS = (
-    "width",
-    "stages",
-    "head_channels",
-    "width_fractions",
-    "stem_stride",
-    "weight_bits",
-    "activation_bits",
-)
-_WHERE = "backbone"
+_MOST_WIDTH, _MOST_HEAD, _MOST_STRIDE = 4.0, 8192, 64
 _TENTHS = tuple(tenth / 10 for tenth in range(1, 11))
 
 
@@ -58,28 +49,25 @@ _STAGES = (
 _STEM_CHANNELS = 32
 
 
-def build(table: dict[str, Any], input_shape: tuple[int, int, int], classes: int) -> Supernet:
-    """The supernet; ``table`` has the keys above, ``stages`` keeps the first so many.
+def build(table: Table, input_shape: tuple[int, int, int], classes: int) -> Supernet:
+    """The supernet of a recipe's ``backbone`` table; ``stages`` keeps the first so many.
 
     Raises:
         UsageError: a malformed table.
     """
-    check_keys(table, _KEYS, _WHERE)
     return _MobileNetV2(table, input_shape).build(classes)
 
 
 class _MobileNetV2:
-    def __init__(self, table: dict[str, Any], input_shape: tuple[int, int, int]) -> None:
-        self._width_factor = number(table, "width", 1.0, _WHERE, least=0.05)
-        self._stages = whole(table, "stages", len(_STAGES), _WHERE)
-        if self._stages > len(_STAGES):
-            raise UsageError(f"{_WHERE}.stages is at most {len(_STAGES)}, not {self._stages}")
-        self._head = whole(table, "head_channels", 1280, _WHERE, least=4)
-        self._fractions = fractions(table, "width_fractions", _TENTHS, _WHERE)
-        self._stem_stride = whole(table, "stem_stride", 2, _WHERE)
-        self._bits = wholes(table, "weight_bits", (8,), _WHERE)
+    def __init__(self, table: Table, input_shape: tuple[int, int, int]) -> None:
+        self._width_factor = table.number("width", 0.05, _MOST_WIDTH, 1.0)
+        self._stages = table.whole("stages", 1, len(_STAGES), len(_STAGES))
+        self._head = table.whole("head_channels", 4, _MOST_HEAD, 1280)
+        self._fractions = fractions(table, "width_fractions", _TENTHS)
+        self._stem_stride = table.whole("stem_stride", 1, _MOST_STRIDE, 2)
+        self._bits = wholes(table, "weight_bits", 8, (8,))
         self._builder = SupernetBuilder("mobilenet_v2", input_shape)
-        options = wholes(table, "activation_bits", (8,), _WHERE)
+        options = wholes(table, "activation_bits", 8, (8,))
         self._activations = ActivationBits(self._builder, options)
 
     def build(self, classes: int) -> Supernet:
