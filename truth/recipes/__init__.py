@@ -1,0 +1,1 @@
+"""Recipes of models: one function for each family of operators."""
