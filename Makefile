@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 DEVELOPMENT := $(VENV)/.installed-dev
 
-.PHONY: predict emulate test test-all test-nas calibration lint bench firmware-tools nas-tools clean docs
+.PHONY: predict emulate test test-all test-nas calibration recount lint bench firmware-tools nas-tools clean docs
 
 # The main job on a model that the project generates.
 predict: $(STAMP)
@@ -36,6 +36,12 @@ calibration: $(DEVELOPMENT)
 	  $(BIN)/predict calibrate predictor/boards/published.csv --board predictor/boards/$$board.toml \
 	    --plots build/calibration/$$board || exit 1; \
 	done
+
+# What a changed kernel or TFLM revision invalidates, measured again: TFLM=tree with built libraries;
+# STEPS="truth counts fits sizes" and CORES="cortex-m4 cortex-m7" choose parts.
+recount: $(DEVELOPMENT) firmware-tools
+	@test -n "$(TFLM)" || { echo "name TFLM's source tree: make recount TFLM=path"; exit 2; }
+	$(BIN)/python -m tools.recount $(TFLM) $(if $(STEPS),--steps $(STEPS)) $(if $(CORES),--cores $(CORES))
 
 lint: $(DEVELOPMENT)
 	$(BIN)/ruff check .

@@ -223,7 +223,9 @@ def report(rows: Sequence[Row], metric: str, title: str) -> None:
         for row in rows
         if (row.counts.get(metric) or 0) > 0 and np.isfinite(row.predicted.get(metric, np.nan))
     ]
-    errors = np.array([abs(row.predicted[metric] / row.counts[metric] - 1) for row in known])
+    errors = np.array(
+        [abs(row.predicted[metric] / (row.counts[metric] or 1) - 1) for row in known]
+    )
     if len(errors):
         print(
             f"{title}: {len(errors)} layers, median {100 * np.median(errors):.2f} %, "
@@ -251,6 +253,67 @@ def model_report(rows: Sequence[Row], least: float) -> None:
     )
 
 
+def rows_of(revision: str, kernels: str, core: str) -> tuple[list[Row], list[Row]]:
+    """Layers that the project counted, and those of upstream TFLM at hand."""
+    rows = counted_rows(DATA / f"{revision}_{kernels}_{core}.csv", revision, kernels)
+    found = (
+        row_of(item.model, item.node, item.counts, True)
+        for item in truth_layers(revision, kernels, core)
+    )
+    return rows, [row for row in found if row is not None]
+
+
+def check(revision: str, kernels: str, core: str, *, uses_truth: bool) -> None:
+    """Reports the errors of models that the fit has not seen."""
+    rows, truth = rows_of(revision, kernels, core)
+    judged = truth if uses_truth else rows
+    for metric in ("instructions", "loads"):
+        cross_validate([*rows, *truth], judged, metric)
+        report(judged, metric, f"{metric}, models left out")
+        if uses_truth:
+            continue
+        for operator in sorted({row.operator for row in judged}):
+            report([row for row in judged if row.operator == operator], metric, f"  {operator}")
+    model_report(judged, 100_000)
+
+
+def fit_set(
+    revision: str, kernels: str, core: str, *, uses_truth: bool, fill_from: str | None = None
+) -> None:
+    """Fits a kernel set on a core and writes its coefficients.
+
+    Args:
+        uses_truth: whether layers of upstream TFLM count, too.
+        fill_from: core whose costs stand in for loops that were not counted.
+    """
+    rows, truth = rows_of(revision, kernels, core)
+    seen = [*rows, *truth] if uses_truth else rows
+    costs = fit_all(seen)
+    for row in truth:
+        row.predicted["instructions"] = predicted(row, costs["instructions"], "instructions")
+    report(truth, "instructions", "instructions, fitted")
+    model_report(truth, 100_000)
+    counted = layers_of([*rows, *truth])
+    if fill_from:
+        # The same source for another core takes within a few percent of the same.
+        other = load_costs(revision, kernels, fill_from)
+        for term in other.keys() - costs["instructions"].keys() - shared_costs().keys():
+            if kernels == OURS and not is_own(term):
+                continue
+            counted[term] = int(other[term].layers)
+            for metric in METRICS:
+                costs[metric][term] = getattr(other[term], metric)
+    note = (
+        f"# Costs of one run of each loop: TFLM {revision}, {kernels}, {core}.\n"
+        f"# python -m benchmarks.fit_costs {revision} {kernels} {core}: {len(rows)} layers counted "
+        f"on an emulated core\n"
+        f"# (benchmarks/data) and {len(truth) if uses_truth else 0} of upstream TFLM"
+        f"{f'; the rest as on the {fill_from}' if fill_from else ''}.\n"
+    )
+    write(OUT / f"{revision}_{kernels}_{core}.csv", costs, counted, note)
+    load_costs.cache_clear()
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("revision")
@@ -260,48 +323,11 @@ def main() -> None:
     parser.add_argument("--no-truth", action="store_true", help="fit the project's own counts only")
     parser.add_argument("--check", action="store_true", help="cross-validate, write nothing")
     arguments = parser.parse_args()
-    name = f"{arguments.revision}_{arguments.kernels}_{arguments.core}"
-    rows = counted_rows(DATA / f"{name}.csv", arguments.revision, arguments.kernels)
-    truth = [
-        row
-        for item in truth_layers(arguments.revision, arguments.kernels, arguments.core)
-        if (row := row_of(item.model, item.node, item.counts, True)) is not None
-    ]
+    names = (arguments.revision, arguments.kernels, arguments.core)
     if arguments.check:
-        judged = rows if arguments.no_truth else truth
-        for metric in ("instructions", "loads"):
-            cross_validate([*rows, *truth], judged, metric)
-            report(judged, metric, f"{metric}, models left out")
-            if arguments.no_truth:
-                for operator in sorted({row.operator for row in judged}):
-                    of_it = [row for row in judged if row.operator == operator]
-                    report(of_it, metric, f"  {operator}")
-        model_report(judged, 100_000)
-        return
-    costs = fit_all(rows if arguments.no_truth else [*rows, *truth])
-    for row in truth:
-        row.predicted["instructions"] = predicted(row, costs["instructions"], "instructions")
-    report(truth, "instructions", "instructions, fitted")
-    model_report(truth, 100_000)
-    counted = layers_of([*rows, *truth])
-    if arguments.fill_from:
-        # The same source for another core takes within a few percent of the same.
-        other = load_costs(arguments.revision, arguments.kernels, arguments.fill_from)
-        for term in other.keys() - costs["instructions"].keys() - shared_costs().keys():
-            if arguments.kernels == OURS and not is_own(term):
-                continue
-            counted[term] = int(other[term].layers)
-            for metric in METRICS:
-                costs[metric][term] = getattr(other[term], metric)
-    note = (
-        f"# Costs of one run of each loop: TFLM {arguments.revision}, {arguments.kernels}, "
-        f"{arguments.core}.\n# python -m benchmarks.fit_costs {arguments.revision} "
-        f"{arguments.kernels} {arguments.core}: {len(rows)} layers counted on an emulated core\n"
-        f"# (benchmarks/data) and {0 if arguments.no_truth else len(truth)} of upstream TFLM"
-        f"{f'; the rest as on the {arguments.fill_from}' if arguments.fill_from else ''}.\n"
-    )
-    write(OUT / f"{name}.csv", costs, counted, note)
-    load_costs.cache_clear()
+        check(*names, uses_truth=not arguments.no_truth)
+    else:
+        fit_set(*names, uses_truth=not arguments.no_truth, fill_from=arguments.fill_from)
 
 
 if __name__ == "__main__":

@@ -16,13 +16,13 @@ import sys
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 from benchmarks.layer_models import MODELS, is_device_model, layer_model
-from predictor.boards.board import Board, find_board
-from predictor.emulation.platform.board_platform import Platform, board_platform
+from predictor.boards.board import find_board
+from predictor.emulation.platform.roomy_board import with_more_memory
 from predictor.emulation.unicorn import thumb
 from predictor.emulation.unicorn.machine import UnicornMachine
 from predictor.firmware.build import FirmwareImage, build
@@ -32,8 +32,6 @@ from predictor.memory.revision import OURS
 from predictor.prediction import predict
 from predictor.proof.model_run import END_SYMBOL, random_inputs
 
-FLASH_BYTES = 4 << 20
-MORE_RAM_BYTES = 1 << 20
 COLUMNS = ("model", "index", "operator", "instructions", "loads", "stores", "mac_instructions")
 
 
@@ -153,31 +151,14 @@ class Watch:
         return BlockCounts(loads, stores, macs)
 
 
-def spacious(board: Board) -> tuple[Board, Platform]:
-    """The board and its platform with 4 MiB of flash and 1 MiB more RAM, so that all fits."""
-    last = max((r for r in board.regions if r.kind == "sram"), key=lambda region: region.base)
-    grown = {"flash": FLASH_BYTES, last.name: last.size_bytes + MORE_RAM_BYTES}
-    regions = tuple(
-        replace(region, size_bytes=grown.get(region.name, region.size_bytes))
-        for region in board.regions
-    )
-    platform = board_platform(board)
-    sizes = {region.base: region.size_bytes for region in regions}
-    memories = tuple(
-        replace(memory, size_bytes=sizes.get(memory.base, memory.size_bytes))
-        for memory in platform.memories
-    )
-    return replace(board, regions=regions), replace(platform, memories=memories)
-
-
 @cache
 def firmware(board: str, tflm: Path | None, kernels: str | None, is_device: bool) -> FirmwareImage:
-    """Firmware with all operators, for the spacious board.
+    """Firmware with all operators, for the board with more memory.
 
     ``is_device``: for device models, whose builtin operators have TFLM's kernels.
     """
     return build(
-        spacious(find_board(board))[0],
+        with_more_memory(find_board(board))[0],
         tflm_dir=tflm,
         kernels=kernels,
         registers_builtin=kernels == OURS and not is_device,
@@ -189,7 +170,7 @@ def count(
     name: str, board_name: str, tflm: Path | None, kernels: str | None
 ) -> list[tuple[object, ...]]:
     """One row for each operator of a model; none where the firmware failed."""
-    board, platform = spacious(find_board(board_name))
+    board, platform = with_more_memory(find_board(board_name))
     image = firmware(board_name, tflm, kernels, is_device_model(name))
     content = layer_model(name)
     revision = "2026.08" if tflm else "2020.07"
@@ -197,7 +178,8 @@ def count(
     inputs = random_inputs(prediction.graph, seed=1)
     flat = b"".join(array.tobytes() for array in inputs)
     blob = model_blobs(content, [flat], prediction.arena.required_bytes)
-    with UnicornMachine(platform) as machine:
+    machine = UnicornMachine(platform)
+    with machine:
         machine.load_elf(image.elf)
         machine.load_binary(blob, image.blob_address)
         watch = Watch(machine, image)
@@ -232,6 +214,26 @@ def rows(
         yield from done.get(name, [])
 
 
+def write_counts(
+    path: Path, note: str, names: list[str], board: str, tflm: Path | None, kernels: str | None
+) -> None:
+    """Counts models and writes their rows, below a comment that says what was measured."""
+    part = path.with_suffix(".part")
+    with part.open("w", newline="", encoding="utf-8") as file:
+        file.write(f"# {note}\n")
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(COLUMNS)
+        writer.writerows(rows(names, board, tflm, kernels))
+    part.replace(path)
+
+
+def count_again(path: Path, board: str, tflm: Path | None, kernels: str | None) -> None:
+    """Counts the models of a file again."""
+    note, *lines = path.read_text(encoding="utf-8").splitlines()
+    names = list(dict.fromkeys(row["model"] for row in csv.DictReader(lines)))
+    write_counts(path, note.removeprefix("# "), names, board, tflm, kernels)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("out", type=Path)
@@ -245,11 +247,14 @@ def main() -> None:
     names = [f"{kind}:{seed}" for kind in arguments.kinds for seed in range(MODELS[kind])]
     if arguments.first is not None:
         names = [name for name in names if int(name.split(":")[1]) < arguments.first]
-    with arguments.out.open("w", newline="", encoding="utf-8") as file:
-        file.write(f"# {arguments.note}\n")
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(COLUMNS)
-        writer.writerows(rows(names, arguments.board, arguments.tflm, arguments.kernels))
+    write_counts(
+        arguments.out,
+        arguments.note,
+        names,
+        arguments.board,
+        arguments.tflm,
+        arguments.kernels,
+    )
 
 
 if __name__ == "__main__":

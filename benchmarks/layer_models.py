@@ -164,8 +164,8 @@ def _elements(builder: ModelBuilder, chance: random.Random) -> TensorRef | None:
         pads = ((0, 0), (chance.randint(0, 2), 1), (1, chance.randint(0, 2)), (0, 0))
         return builder.pad(x, pads)
     if choice == 14:
-        other = builder.input((1, shape[1], shape[2], chance.choice(CHANNELS)))
-        return builder.concatenation([x, other], axis=3)
+        beside = builder.input((1, shape[1], shape[2], chance.choice(CHANNELS)))
+        return builder.concatenation([x, beside], axis=3)
     return builder.transpose(x, (0, 2, 1, 3))
 
 

@@ -90,17 +90,11 @@ def path_of(revision: str) -> Path:
     return FOLDER / f"{revision}.json"
 
 
-def read(path: Path) -> dict[str, Record]:
-    """The records of a file; none where it does not exist yet."""
-    if not path.is_file():
-        return {}
-    content = json.loads(path.read_text(encoding="utf-8"))["models"]
-    return {name: _record(item) for name, item in content.items()}
-
-
-def source_of(path: Path) -> str:
-    """What a file says of how its figures were measured."""
-    return str(json.loads(path.read_text(encoding="utf-8"))["source"])
+def read(path: Path) -> tuple[str, dict[str, Record]]:
+    """What a file says of how its figures were measured, and its records by name of the model."""
+    content = json.loads(path.read_text(encoding="utf-8"))
+    records = {name: _record(item) for name, item in content["models"].items()}
+    return content["source"], records
 
 
 def _record(item: dict[str, Any]) -> Record:

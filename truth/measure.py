@@ -14,7 +14,7 @@ from types import TracebackType
 
 import numpy as np
 
-from predictor.boards.board import find_board
+from predictor.boards.board import Board
 from predictor.emulation.machine import StopReason
 from predictor.emulation.platform.roomy_board import with_more_memory
 from predictor.emulation.unicorn.machine import UnicornMachine
@@ -26,11 +26,11 @@ from predictor.memory.revision import DEFAULT_REVISION
 from predictor.model.builder.tensors import NUMPY_TYPES
 from predictor.model.tflite_reader import read_graph
 from predictor.proof.model_run import END_SYMBOL
+from tools.boards import BOARDS
 from truth import figures, models
 from truth.allocation_trace import traced_allocations
 from truth.figures import Figures, Record, persistent_text
 
-BOARDS = {"cortex-m4": "f446re", "cortex-m7": "f746zg"}
 STEP_BYTES = 16
 _ALLOCATED = b" arena arena_bytes="
 _PLENTY_BYTES = 512 << 10
@@ -41,16 +41,16 @@ class Bench:
     """An emulated board with firmware of all operators; a context manager.
 
     Args:
-        core: "cortex-m4" or "cortex-m7".
+        board: whose core and platform to take; it gets memory for all operators.
         tflm: folder of TFLM with one library for this core.
 
     Raises:
         UsageError: the folder holds no such library.
     """
 
-    def __init__(self, core: str, tflm: Path) -> None:
-        board, platform = with_more_memory(find_board(BOARDS[core]))
-        self.core = core
+    def __init__(self, board: Board, tflm: Path) -> None:
+        board, platform = with_more_memory(board)
+        self._core = board.core.name
         self.image: FirmwareImage = build(board, tflm_dir=tflm)
         self._machine = UnicornMachine(platform)
         self._machine.load_elf(self.image.elf)
@@ -69,7 +69,7 @@ class Bench:
     @property
     def target(self) -> str:
         """Kernel set and core, as in :class:`truth.figures.Record`."""
-        return f"{self.image.kernels}/{self.core}"
+        return f"{self.image.kernels}/{self._core}"
 
     def figures(self, content: bytes) -> Figures:
         """Allocates and runs a model, and searches for its smallest arena."""
@@ -142,17 +142,26 @@ def _reason(report: FirmwareReport) -> str:
     return "the firmware stopped" if failure is None else describe_failure(failure)
 
 
-def measure(tflm: Path, core: str, chosen: list[str], known: dict[str, Record]) -> str:
-    """Puts the figures of models into the records; returns the target."""
-    with Bench(core, tflm) as bench:
-        for name in chosen:
+def measure(tflm: Path, board: Board, revision: str, only: str = "*") -> None:
+    """Measures the models whose names match a pattern, and writes them into the revision's file.
+
+    Raises:
+        UsageError: the folder holds no library for the board's core.
+    """
+    path, names = figures.path_of(revision), models.names()
+    source, records = figures.read(path)
+    known = {name: record for name, record in records.items() if name in names}
+    with Bench(board, tflm) as bench:
+        for name in names:
+            if not fnmatch(name, only):
+                continue
             content = models.build(name)
             digest, before = models.digest(content), known.get(name)
             found = {} if before is None or before.digest != digest else dict(before.figures)
             found[bench.target] = bench.figures(content)
             known[name] = Record(digest, found)
             print(bench.target, name, found[bench.target], flush=True)
-        return bench.target
+    figures.write(path, source, known)
 
 
 def main() -> None:
@@ -160,16 +169,9 @@ def main() -> None:
     parser.add_argument("--tflm", type=Path, required=True, help="folder of TFLM with a library")
     parser.add_argument("--core", choices=BOARDS, default="cortex-m4")
     parser.add_argument("--revision", default=DEFAULT_REVISION)
-    parser.add_argument("--source", help="what was measured; kept from before if not given")
     parser.add_argument("--only", default="*", help="pattern of the models' names")
     arguments = parser.parse_args()
-    path = figures.path_of(arguments.revision)
-    names = models.names()
-    known = {name: record for name, record in figures.read(path).items() if name in names}
-    chosen = [name for name in names if fnmatch(name, arguments.only)]
-    measure(arguments.tflm, arguments.core, chosen, known)
-    source = arguments.source or figures.source_of(path)
-    figures.write(path, source, known)
+    measure(arguments.tflm, BOARDS[arguments.core], arguments.revision, arguments.only)
 
 
 if __name__ == "__main__":

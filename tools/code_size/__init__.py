@@ -1,0 +1,1 @@
+"""Measures code sizes: ``python -m tools.code_size --help``."""
