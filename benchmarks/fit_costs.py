@@ -223,9 +223,7 @@ def report(rows: Sequence[Row], metric: str, title: str) -> None:
         for row in rows
         if (row.counts.get(metric) or 0) > 0 and np.isfinite(row.predicted.get(metric, np.nan))
     ]
-    errors = np.array(
-        [abs(row.predicted[metric] / (row.counts[metric] or 1) - 1) for row in known]
-    )
+    errors = np.array([abs(row.predicted[metric] / (row.counts[metric] or 1) - 1) for row in known])
     if len(errors):
         print(
             f"{title}: {len(errors)} layers, median {100 * np.median(errors):.2f} %, "
