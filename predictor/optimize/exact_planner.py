@@ -1,8 +1,9 @@
 """The smallest plan for given buffers, lifetimes and allowed overlaps, with a proof or the gap.
 
-Plans come from a search of our own, which every installation has and whose result is proven
-optimal where it reaches the lower bound, and from CP-SAT where OR-tools is installed (extra
-``optimize``). Whatever stops the solver, the best plan so far is the result.
+Plans come from a search over orders, which every installation has and whose result is proven
+optimal where it reaches the lower bound; from a branch and bound in C for buffers that may not
+overlap; and from CP-SAT where OR-tools is installed (extra ``optimize``). Whatever stops the
+solver, the best plan so far is the result.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 
-from predictor.optimize import plan_cpsat, plan_search
+from predictor.optimize import plan_branch, plan_cpsat, plan_search
 from predictor.optimize.plan_problem import PlanProblem, Solution
 
 DEFAULT_TIME_LIMIT_S = 10.0
@@ -71,10 +72,13 @@ class _Solver:
 
     def run(self) -> None:
         has_solver = plan_cpsat.is_available()
-        patience = _QUICK_PATIENCE if has_solver else 0
+        has_branch = plan_branch.is_available(self._problem)
+        patience = 1 if has_branch else _QUICK_PATIENCE if has_solver else 0
         self._search(frozenset(), patience)
         if self._problem.prices:
             self._search(self._affordable(), patience)
+        if has_branch and not self.result().is_optimal:
+            self._branch()
         best = self.result()
         if best.is_optimal and not best.chosen:
             self.best = replace(best, is_complete=True)
@@ -86,6 +90,12 @@ class _Solver:
         if has_solver and any(buffer.is_scratch for buffer in self._problem.buffers):
             deadline = min(self._deadline, time.monotonic() + _TENSORS_LIMIT_S)
             self.best = plan_cpsat.lower_tensors(self._problem, self.result(), deadline)
+
+    def _branch(self) -> None:
+        """Plans of buffers that may not overlap: the search in C proves what it ends with."""
+        if plan_branch.search(self._problem, self.result(), self._deadline, self.offer):
+            self._bound = self.result().height_bytes
+            self.best = replace(self.result(), bound_bytes=self._bound, is_complete=True)
 
     def _search(self, chosen: frozenset[int], patience: int = 0) -> None:
         def found(solution: Solution) -> None:
