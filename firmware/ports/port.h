@@ -14,7 +14,7 @@ extern "C" {
 typedef struct {
   uint32_t core_hz;
   uint32_t uart_hz;    // clock of the UART's bus (APB1)
-  const char* source;  // "hse", "hsi_pll" or "hsi" (the PLL did not start)
+  const char* source;  // "hse", "hsi_pll", "hsi" (the PLL did not start) or "emulator"
 } Clocks;
 
 // Brings the core to BOARD_CLOCK_HZ. Never hangs: each wait is bounded, and the clocks that were

@@ -26,14 +26,18 @@ class Pin:
 
 @dataclass(frozen=True, slots=True)
 class Uart:
-    """The serial port that firmware reports over. ``generation`` names its register layout."""
+    """The serial port that firmware reports over.
+
+    ``generation`` names its register layout; without it firmware runs in emulation only, and needs
+    to know nothing of the port.
+    """
 
     name: str
     base: int
-    irq: int
-    generation: str
-    tx_pin: Pin
-    alternate_function: int
+    irq: int | None = None
+    generation: str | None = None
+    tx_pin: Pin | None = None
+    alternate_function: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,10 +53,10 @@ def read_uart(table: Table) -> Uart:
     return Uart(
         name=table.name("name"),
         base=table.whole("base", 0, ADDRESS_SPACE - 4),
-        irq=table.whole("irq", 0, _MOST_INTERRUPT),
-        generation=table.name("generation"),
-        tx_pin=_pin(table, "tx_pin"),
-        alternate_function=table.whole("alternate_function", 0, 15),
+        irq=table.optional("irq", table.whole, 0, _MOST_INTERRUPT),
+        generation=table.optional("generation", table.name),
+        tx_pin=_pin(table, "tx_pin") if "tx_pin" in table else None,
+        alternate_function=table.optional("alternate_function", table.whole, 0, 15),
     )
 
 

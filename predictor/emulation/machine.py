@@ -14,7 +14,7 @@ from itertools import groupby
 from types import MappingProxyType, TracebackType
 
 from predictor.emulation.function_call import Argument, CallResult
-from predictor.emulation.platform.board_platform import Platform
+from predictor.emulation.platform.description import Platform
 from predictor.errors import EmulationError, FirmwareFaultError
 from predictor.firmware.symbols import CodeLocation
 

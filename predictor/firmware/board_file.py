@@ -3,32 +3,23 @@
 from __future__ import annotations
 
 from predictor.boards.board import Board
-from predictor.errors import BoardError
 from predictor.escapes import c_string, cmake_string
-
-_PORTS = {"f4": "stm32f4", "f7": "stm32f7"}
+from predictor.firmware.ports import port_of, uart_of
 
 
 def board_file(board: Board) -> str:
     """The board's description as CMake variables.
 
     Raises:
-        BoardError: it has no UART, or one of an unknown kind.
+        BoardError: it has a UART of an unknown kind, or lacks what the firmware needs of it.
     """
-    uart = board.uart
-    if uart is None:
-        raise BoardError(f"board {board.name}: the table uart is missing; the firmware needs it")
-    if uart.generation not in _PORTS:
-        raise BoardError(
-            f"board {board.name}: uart.generation is {uart.generation!r}; the firmware has ports "
-            f"for {', '.join(_PORTS)}"
-        )
+    uart = uart_of(board)
     flash, ram = board.spans("flash")[0], board.spans("sram")[0]
     values: dict[str, str | int] = {
         "BOARD_NAME": c_string(board.name),
         "BOARD_CORE": c_string(board.core.name),
         "CORE_FLAGS": ";".join(board.core.model.compiler_flags),
-        "BOARD_PORT": _PORTS[uart.generation],
+        "BOARD_PORT": port_of(board).name,
         "BOARD_CLOCK_HZ": board.core.clock_hz,
         "BOARD_FLASH_WAIT_STATES": board.core.flash_wait_states,
         "BOARD_FLASH_BASE": hex(flash.regions[0].base),
@@ -37,10 +28,14 @@ def board_file(board: Board) -> str:
         "BOARD_RAM_BYTES": ram.size_bytes,
         "BOARD_UART_NAME": c_string(uart.name),
         "BOARD_UART_BASE": hex(uart.base),
-        "BOARD_UART_TX_PORT": uart.tx_pin.port,
-        "BOARD_UART_TX_PIN": uart.tx_pin.number,
-        "BOARD_UART_ALTERNATE_FUNCTION": uart.alternate_function,
     }
+    if uart.tx_pin is not None and uart.alternate_function is not None:
+        values |= {
+            "BOARD_HAS_UART_PIN": "ON",
+            "BOARD_UART_TX_PORT": uart.tx_pin.port,
+            "BOARD_UART_TX_PIN": uart.tx_pin.number,
+            "BOARD_UART_ALTERNATE_FUNCTION": uart.alternate_function,
+        }
     if board.core.model.locks_cycle_counter:
         values["BOARD_LOCKS_CYCLE_COUNTER"] = "ON"
     if board.marker is not None:

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from predictor.emulation.platform.board_platform import Platform
+from predictor.emulation.platform.description import Platform
 from predictor.errors import EmulationError
 from predictor.firmware.build import FirmwareImage
 from predictor.firmware.flash_blob import HEADER_BYTES

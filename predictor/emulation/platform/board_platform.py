@@ -1,105 +1,26 @@
-"""Platforms: what the entries of a ``.repl`` file add up to, and whether that is the board.
+"""The platform of a board: a ``.repl`` file made of its description and its firmware's port.
 
-Entries are merged as Renode merges them: an entry with a type creates, one without updates, later
-ones win, ``using`` files come first. The result cannot change any more and is what an emulator
-builds its machine from.
+Renode and the in-process emulator read the same text. The files in ``renode_platforms`` are these
+texts for the boards that ship.
 """
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
-from itertools import pairwise
+import re
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
-from types import MappingProxyType
 
 from predictor.boards.board import Board
-from predictor.emulation.platform.repl import parse_description
-from predictor.emulation.platform.repl_syntax import (
-    Assignment,
-    Attribute,
-    Commands,
-    Entry,
-    Interrupt,
-    NewObject,
-    Range,
-    Reference,
-    RegistrationPoint,
-    Value,
-)
-from predictor.errors import PlatformError
+from predictor.emulation.platform.description import Platform, parse_platform
+from predictor.emulation.platform.renode_classes import check_classes, renode_classes
+from predictor.errors import BoardError
+from predictor.firmware.ports import Port, port_of, uart_of
 from predictor.firmware.shipped import shipped_folder
 
-SYSTEM_BUS = "sysbus"
-_NAMESPACE = "Antmicro.Renode.Peripherals."
-_MAPPED_MEMORY = "Memory.MappedMemory"
-_CPU_PREFIX = "CPU."
-_UART_CLASSES = {"f4": "UART.STM32_UART", "f7": "UART.STM32F7_USART"}
-
-
-@dataclass(frozen=True, slots=True)
-class Memory:
-    """Plain memory at one address; a memory registered at two addresses appears twice."""
-
-    name: str
-    base: int
-    size_bytes: int
-
-    @property
-    def end(self) -> int:
-        return self.base + self.size_bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Registration:
-    """Where a peripheral stands: ``size_bytes`` is None where its class fixes the size."""
-
-    register: str
-    address: int | None
-    size_bytes: int | None
-    region: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Peripheral:
-    """An entry after all updates. ``where`` is the file and line that created it."""
-
-    name: str
-    type: str
-    registrations: tuple[Registration, ...]
-    attributes: Mapping[str, Value]
-    interrupts: tuple[Interrupt, ...]
-    commands: tuple[Commands, ...]
-    where: str
-
-    def number(self, attribute: str) -> int:
-        """A whole number among the attributes.
-
-        Raises:
-            PlatformError: the attribute is missing or something else.
-        """
-        value = self.attributes.get(attribute)
-        if not isinstance(value, int) or isinstance(value, bool):
-            found = "missing" if value is None else f"{value!r}, not a whole number"
-            raise PlatformError(f"{self.where}: {attribute} of {self.name} is {found}")
-        return value
-
-
-@dataclass(frozen=True, slots=True)
-class Platform:
-    """What a platform file describes: memories, lowest address first, and peripherals by name."""
-
-    path: Path
-    memories: tuple[Memory, ...]
-    peripherals: Mapping[str, Peripheral]
-
-    @property
-    def cpu(self) -> Peripheral:
-        return next(item for item in self.peripherals.values() if item.type.startswith(_CPU_PREFIX))
-
-    def of_type(self, type_name: str) -> tuple[Peripheral, ...]:
-        return tuple(item for item in self.peripherals.values() if item.type == type_name)
+PRIORITY_MASK = 0xF0
+"""Four bits of priority, as the boards' chips have them."""
+_IDENTIFIER = re.compile(r"[A-Za-z]\w*", re.ASCII)
 
 
 def platforms_folder() -> Path:
@@ -108,246 +29,112 @@ def platforms_folder() -> Path:
 
 
 def board_platform(board: Board) -> Platform:
-    """The platform of a board that ships with one, checked against the board.
+    """The platform of any board.
 
     Raises:
-        PlatformError: there is no file for this board, or it contradicts the board.
+        BoardError: the description lacks what the board's port needs.
+        PlatformError: it does not make a platform that Renode takes.
     """
-    path = platforms_folder() / f"{board.name}.repl"
-    if not path.is_file():
-        raise PlatformError(f"no platform file for board {board.name}: {path} does not exist")
-    platform = read_platform(path)
-    check_against_board(platform, board)
-    return platform
+    platform = parse_platform(platform_text(board), f"{board.name}.repl")
+    check_classes(platform)
+    flash = frozenset(region.name for region in board.regions if region.kind == "flash")
+    return replace(platform, read_only=flash)
 
 
-def read_platform(path: str | os.PathLike[str]) -> Platform:
-    """Reads a platform file and those that it uses.
+def platform_text(board: Board) -> str:
+    """The platform file of a board: its memories, core and clock, and what its port touches.
 
     Raises:
-        PlatformError: a file is unreadable or malformed, or the entries do not fit together.
+        BoardError: the description lacks what the board's port needs.
     """
-    merged: dict[str, Peripheral] = {}
-    for source, entry in _entries(Path(path), ()):
-        where = f"{source}:{entry.line}"
-        if entry.type is None:
-            merged[entry.name] = _updated(merged, entry, where)
-        elif entry.name in merged:
-            raise PlatformError(
-                f"{where}: {entry.name} exists already ({merged[entry.name].where}); "
-                "an entry without a type updates it"
-            )
-        else:
-            merged[entry.name] = _created(entry, where)
-    _check_references(merged)
-    platform = Platform(Path(path), _memories(merged), MappingProxyType(merged))
-    _check_single_cpu(platform)
-    return platform
-
-
-def _entries(path: Path, using: tuple[Path, ...]) -> Iterator[tuple[Path, Entry]]:
-    """All entries in the order in which they count, those of used files first."""
-    resolved = path.resolve()
-    if resolved in using:
-        raise PlatformError(f"{path} uses itself: " + " -> ".join(map(str, (*using, path))))
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise PlatformError(f"cannot read platform file {path}: {error}") from error
-    description = parse_description(text, str(path))
-    for name, line in description.usings:
-        used = Path(name) if Path(name).is_absolute() else path.parent / name
-        if not used.is_file():
-            raise PlatformError(f"{path}:{line}: used file {used} does not exist")
-        yield from _entries(used, (*using, resolved))
-    for entry in description.entries:
-        yield path, entry
-
-
-def _created(entry: Entry, where: str) -> Peripheral:
-    assert entry.type is not None  # the caller looked
-    empty = Peripheral(
-        name=entry.name,
-        type=entry.type.removeprefix(_NAMESPACE),
-        registrations=(),
-        attributes=MappingProxyType({}),
-        interrupts=(),
-        commands=(),
-        where=where,
+    port = port_of(board)
+    entries = [*_memories(board), *_core(board), *_peripherals(board, port)]
+    entries += [*_gpios(board, port), _uart(board, port)]
+    # A title is free text; a line break in it would end the comment.
+    title = " ".join(board.title.split())
+    head = (
+        f"// {title}: the memories, core, clock and UART of its description, and what\n"
+        "// the firmware touches of its chip. README.md says what is modelled.\n"
     )
-    return _with_entry(empty, entry, where)
+    return head + "".join(f"\n{entry}\n" for entry in entries)
 
 
-def _updated(merged: Mapping[str, Peripheral], entry: Entry, where: str) -> Peripheral:
-    if entry.name == SYSTEM_BUS and entry.name not in merged:
-        bus = Entry(entry.name, "Bus.SystemBus", (), (), None, False, entry.line)
-        return _with_entry(_created(bus, where), entry, where)
-    if entry.name not in merged:
-        raise PlatformError(f"{where}: {entry.name} has no type, and no entry before created it")
-    return _with_entry(merged[entry.name], entry, where)
-
-
-def _with_entry(known: Peripheral, entry: Entry, where: str) -> Peripheral:
-    source = where.rpartition(":")[0]
-    _check_duplicates(entry.attributes, entry.name, source)
-    attributes = {**known.attributes}
-    commands = list(known.commands)
-    wires = [item for item in entry.attributes if isinstance(item, Interrupt)]
-    rewired = {wire.source for wire in wires}
-    interrupts = [wire for wire in known.interrupts if wire.source not in rewired]
-    interrupts += [wire for wire in wires if wire.receiver is not None]
-    for attribute in entry.attributes:
-        if isinstance(attribute, Assignment):
-            attributes[attribute.name] = attribute.value
-        elif isinstance(attribute, Commands):
-            if not attribute.adds:
-                commands = [item for item in commands if item.section != attribute.section]
-            commands.append(attribute)
-    registrations = known.registrations
-    if entry.registrations is not None:
-        registrations = tuple(_registration(point, where) for point in entry.registrations)
-    return replace(
-        known,
-        registrations=registrations,
-        attributes=MappingProxyType(attributes),
-        interrupts=tuple(interrupts),
-        commands=tuple(commands),
-    )
-
-
-def _check_duplicates(attributes: tuple[Attribute, ...], owner: str, source: str) -> None:
-    seen: dict[str, int] = {}
-    for attribute in attributes:
-        if isinstance(attribute, Interrupt):
-            continue
-        name = attribute.section if isinstance(attribute, Commands) else attribute.name
-        if name in seen:
-            raise PlatformError(
-                f"{source}:{attribute.line}: {name} of {owner} is already given in line "
-                f"{seen[name]}"
+def _memories(board: Board) -> Iterator[str]:
+    for region in board.regions:
+        if not _IDENTIFIER.fullmatch(region.name):
+            raise BoardError(
+                f"board {board.name}: emulation needs names of letters, digits and _ for regions, "
+                f"not {region.name!r}"
             )
-        seen[name] = attribute.line
-
-
-def _registration(item: RegistrationPoint, where: str) -> Registration:
-    point = item.point
-    if point is None:
-        return Registration(item.register, None, None)
-    if isinstance(point, Range):
-        return Registration(item.register, point.begin, point.size)
-    if isinstance(point, int) and not isinstance(point, bool):
-        return Registration(item.register, point, None)
-    if isinstance(point, NewObject):
-        return _object_registration(item.register, point, where)
-    raise PlatformError(f"{where}: {point!r} is not a registration point that is known")
-
-
-def _object_registration(register: str, point: NewObject, where: str) -> Registration:
-    """``new Bus.BusMultiRegistration { address: ..; size: ..; region: ".." }`` and its kin."""
-    known = {"address", "size", "region", "offset", "cpu"}
-    values = {item.name: item.value for item in point.attributes if isinstance(item, Assignment)}
-    if len(values) != len(point.attributes) or not values.keys() <= known:
-        raise PlatformError(f"{where}: the registration point new {point.type} holds unknown keys")
-    address, size = values.get("address"), values.get("size")
-    region = values.get("region")
-    if not isinstance(address, int) or not isinstance(size, int | None):
-        raise PlatformError(f"{where}: address and size of new {point.type} must be numbers")
-    if not isinstance(region, str | None):
-        raise PlatformError(f"{where}: region of new {point.type} must be a string")
-    return Registration(register, address, size, region)
-
-
-def _check_references(merged: Mapping[str, Peripheral]) -> None:
-    names = {*merged, SYSTEM_BUS}
-    for item in merged.values():
-        used = {registration.register for registration in item.registrations}
-        used |= {wire.receiver for wire in item.interrupts if wire.receiver is not None}
-        used |= {value.name for value in item.attributes.values() if isinstance(value, Reference)}
-        for name in sorted(used - names):
-            raise PlatformError(f"{item.where}: {item.name} refers to {name}, which does not exist")
-
-
-def _memories(merged: Mapping[str, Peripheral]) -> tuple[Memory, ...]:
-    memories: list[Memory] = []
-    for item in merged.values():
-        if item.type != _MAPPED_MEMORY:
+        size = f"    size: 0x{region.size_bytes:X}"
+        if region.alias_base is None:
+            at = f"sysbus {_address(region.base)}"
+            yield f"{region.name}: Memory.MappedMemory @ {at}\n{size}"
             continue
-        size = item.number("size")
-        for registration in item.registrations:
-            if registration.address is None or registration.size_bytes not in (None, size):
-                raise PlatformError(f"{item.where}: {item.name} needs an address and its own size")
-            memories.append(Memory(item.name, registration.address, size))
-    memories.sort(key=lambda memory: memory.base)
-    for low, high in pairwise(memories):
-        if low.end > high.base:
-            raise PlatformError(f"{merged[high.name].where}: {high.name} overlaps {low.name}")
-    return tuple(memories)
-
-
-def _check_single_cpu(platform: Platform) -> None:
-    cpus = [item for item in platform.peripherals.values() if item.type.startswith(_CPU_PREFIX)]
-    if len(cpus) != 1:
-        raise PlatformError(f"{platform.path}: {len(cpus)} CPUs; one is needed")
-
-
-def check_against_board(platform: Platform, board: Board) -> None:
-    """Holds a platform against a board: memories, core, clock and UART must agree.
-
-    Raises:
-        PlatformError: they differ; lists all differences.
-    """
-    differences = [*_memory_differences(platform, board), *_core_differences(platform, board)]
-    differences += _uart_differences(platform, board)
-    if differences:
-        raise PlatformError(
-            f"{platform.path} contradicts board {board.name}: " + "; ".join(differences)
+        points = f"sysbus {_address(region.base)};\n        sysbus {_address(region.alias_base)}"
+        yield (
+            "// One memory, seen at two addresses.\n"
+            f"{region.name}: Memory.MappedMemory @ {{\n        {points}\n    }}\n{size}"
         )
 
 
-def _memory_differences(platform: Platform, board: Board) -> Iterator[str]:
-    wanted = {(region.base, region.size_bytes) for region in board.regions}
-    wanted |= {
-        (region.alias_base, region.size_bytes)
-        for region in board.regions
-        if region.alias_base is not None
-    }
-    found = {(memory.base, memory.size_bytes) for memory in platform.memories}
-    for base, size in sorted(wanted - found):
-        yield f"no memory of {size} bytes at {base:#010x}"
-    for base, size in sorted(found - wanted):
-        yield f"the board has no memory of {size} bytes at {base:#010x}"
-    names = {memory.base: memory.name for memory in platform.memories}
-    for region in board.regions:
-        if region.alias_base is not None and names.get(region.base) != names.get(region.alias_base):
-            yield f"{region.name} and its alias at {region.alias_base:#010x} are two memories"
+def _address(value: int) -> str:
+    return f"0x{value:08X}"
 
 
-def _core_differences(platform: Platform, board: Board) -> Iterator[str]:
-    cpu_type = platform.cpu.attributes.get("cpuType")
-    if cpu_type != board.core.model.renode_type:
-        yield f"cpuType is {cpu_type!r}, not {board.core.model.renode_type!r}"
-    clock_hz = platform.cpu.number("PerformanceInMips") * 1_000_000
-    if clock_hz != board.core.clock_hz:
-        yield f"PerformanceInMips is not the clock of {board.core.clock_hz} Hz"
-    timers = {"Miscellaneous.DWT": "frequency", "IRQControllers.NVIC": "systickFrequency"}
-    for type_name, attribute in timers.items():
-        frequencies = [item.number(attribute) for item in platform.of_type(type_name)]
-        if frequencies != [board.core.clock_hz]:
-            yield f"{attribute} of {type_name} is {frequencies}, not {board.core.clock_hz} once"
+def _core(board: Board) -> Iterator[str]:
+    mips = _mips(board)
+    yield (
+        "// One instruction a cycle: with the same clock below, CYCCNT counts instructions.\n"
+        "cpu: CPU.CortexM @ sysbus\n"
+        f'    cpuType: "{board.core.model.renode_type}"\n'
+        "    nvic: nvic\n"
+        f"    PerformanceInMips: {mips}"
+    )
+    yield (
+        "nvic: IRQControllers.NVIC @ sysbus 0xE000E000\n"
+        f"    priorityMask: 0x{PRIORITY_MASK:X}\n"
+        f"    systickFrequency: {mips * 1_000_000}\n"
+        "    IRQ -> cpu@0"
+    )
+    yield f"dwt: Miscellaneous.DWT @ sysbus 0xE0001000\n    frequency: {mips * 1_000_000}"
 
 
-def _uart_differences(platform: Platform, board: Board) -> Iterator[str]:
-    wanted = board.uart
-    if wanted is None:
-        yield "the board has no uart"
+def _mips(board: Board) -> int:
+    """Renode takes whole millions of instructions a second only."""
+    return max(1, round(board.core.clock_hz / 1e6))
+
+
+def _peripherals(board: Board, port: Port) -> Iterator[str]:
+    if port.peripherals:
+        yield port.peripherals.replace("{flash}", board.spans("flash")[0].regions[0].name)
+
+
+def _gpios(board: Board, port: Port) -> Iterator[str]:
+    """The ports of the pins that the firmware drives."""
+    if not port.gpio:
         return
-    uart = platform.peripherals.get(wanted.name)
-    if uart is None:
-        yield f"no UART {wanted.name}"
-        return
-    if uart.type != _UART_CLASSES.get(wanted.generation):
-        yield f"{wanted.name} is a {uart.type}, which is not of generation {wanted.generation}"
-    if [item.address for item in uart.registrations] != [wanted.base]:
-        yield f"{wanted.name} does not stand at {wanted.base:#010x} alone"
-    if [(wire.receiver, wire.input) for wire in uart.interrupts] != [("nvic", wanted.irq)]:
-        yield f"the interrupt of {wanted.name} is not nvic@{wanted.irq} alone"
+    pins = (uart_of(board).tx_pin, board.marker)
+    for number in sorted({pin.port for pin in pins if pin is not None}):
+        letter = chr(ord("A") + number)
+        base = port.gpio["base"] + number * port.gpio["size_bytes"]
+        lines = [
+            f"gpioPort{letter}: {port.gpio['class']} @ "
+            f"sysbus <{_address(base)}, +0x{port.gpio['size_bytes']:X}>"
+        ]
+        reset = port.gpio["reset"].get(letter, {})
+        lines += [f"    {name}: {_address(value)}" for name, value in reset.items()]
+        lines += [f"    {name}: {value}" for name, value in port.gpio["attributes"].items()]
+        yield "\n".join(lines)
+
+
+def _uart(board: Board, port: Port) -> str:
+    uart, size = uart_of(board), port.uart.get("size_bytes")
+    base = _address(uart.base)
+    at = base if size is None else f"<{base}, +0x{size:X}>"
+    lines = [f"{uart.name}: {port.uart['class']} @ sysbus {at}"]
+    if "clock_divider" in port.uart:
+        lines.append(f"    frequency: {_mips(board) * 1_000_000 // port.uart['clock_divider']}")
+    if uart.irq is not None and renode_classes()[port.uart["class"]].gpios:
+        lines.append(f"    IRQ -> nvic@{uart.irq}")
+    return "\n".join(lines)

@@ -14,12 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from predictor import toml
-from predictor.emulation.platform.board_platform import (
-    SYSTEM_BUS,
-    Peripheral,
-    Platform,
-    Registration,
-)
+from predictor.emulation.platform.description import SYSTEM_BUS, Peripheral, Platform, Registration
 from predictor.emulation.platform.repl_syntax import Reference, Value
 from predictor.errors import PlatformError
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from predictor.boards.board import Board
-from predictor.emulation.platform.board_platform import Platform, board_platform
+from predictor.emulation.platform.board_platform import board_platform
+from predictor.emulation.platform.description import Platform
 
 _RAM_BYTES = 16 << 20
 """Up to here nothing else has an address behind the boards' RAM."""
@@ -15,8 +16,7 @@ _FLASH_BYTES = 4 << 20
 def with_more_ram(board: Board) -> tuple[Board, Platform]:
     """The board and its platform with 16 MB of RAM; core and all other memories are the same.
 
-    Raises:
-        PlatformError: there is no platform for this board.
+    Raises: as :func:`board_platform`.
     """
     last = board.spans("sram")[0].regions[-1]
     return _grown(board, {last.base: _RAM_BYTES})
@@ -34,9 +34,5 @@ def _grown(board: Board, sizes: dict[int, int]) -> tuple[Board, Platform]:
         replace(region, size_bytes=sizes.get(region.base, region.size_bytes))
         for region in board.regions
     )
-    platform = board_platform(board)
-    memories = tuple(
-        replace(memory, size_bytes=sizes.get(memory.base, memory.size_bytes))
-        for memory in platform.memories
-    )
-    return replace(board, regions=regions), replace(platform, memories=memories)
+    roomy = replace(board, regions=regions)
+    return roomy, board_platform(roomy)

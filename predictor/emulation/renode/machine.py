@@ -26,7 +26,7 @@ from predictor.emulation.machine import (
     StopReason,
     require_memory,
 )
-from predictor.emulation.platform.board_platform import Platform
+from predictor.emulation.platform.description import Platform
 from predictor.emulation.renode.console import (
     COMMAND_TIMEOUT_S,
     RenodeConsole,
@@ -108,9 +108,13 @@ class RenodeMachine(Machine):
         uarts = [x for x in self.platform.peripherals.values() if x.type.startswith(_UART_PREFIX)]
         if len(uarts) != 1:
             raise EmulationError(f"{self.platform.path} has {len(uarts)} UARTs; one is needed")
+        file = self.platform.path
+        if self.platform.text is not None:
+            file = self._own_folder / "board.repl"
+            file.write_text(self.platform.text, encoding="utf-8")
         for command in (
             'mach create "board"',
-            f"machine LoadPlatformDescription {_path(self.platform.path)}",
+            f"machine LoadPlatformDescription {_path(file)}",
             "emulation SetGlobalSerialExecution true",
             "emulation SetGlobalAdvanceImmediately true",
             f"sysbus.{uarts[0].name} CreateFileBackend {_path(self._uart_file)} true",

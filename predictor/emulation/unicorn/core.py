@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from predictor.emulation.machine import Fault, FaultKind, StopReason, require_memory
-from predictor.emulation.platform.board_platform import Platform
+from predictor.emulation.platform.description import Platform
 from predictor.emulation.unicorn import exceptions, thumb
 from predictor.emulation.unicorn.block_counter import BlockCounter, Stop
 from predictor.emulation.unicorn.core_devices import (

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import ClassVar
 
 from predictor.cores.core import Core
-from predictor.emulation.platform.board_platform import Peripheral
+from predictor.emulation.platform.description import Peripheral
 from predictor.emulation.unicorn.devices import WORD, Device, DeviceContext
 
 SYSTICK, PENDSV, SVCALL = 15, 14, 11

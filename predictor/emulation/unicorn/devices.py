@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import ClassVar
 
-from predictor.emulation.platform.board_platform import Peripheral, Platform
+from predictor.emulation.platform.description import Peripheral, Platform
 from predictor.errors import PlatformError
 
 WORD = 0xFFFFFFFF
@@ -212,6 +212,15 @@ class UartF7(Uart):
     """TXE, TC, the reset value's reserved bit, and TEACK."""
 
 
+class TrivialUart(Device):
+    """Renode's stand-in for a UART: one register, which sends what is written to it."""
+
+    SIZE_BYTES = 4
+
+    def write_word(self, offset: int, value: int) -> None:
+        self.context.transmit(value & 0xFF)
+
+
 DEVICE_CLASSES: Mapping[str, type[Device]] = {
     "GPIOPort.STM32_GPIOPort": Gpio,
     "MTD.STM32F4_FlashController": FlashController,
@@ -220,6 +229,7 @@ DEVICE_CLASSES: Mapping[str, type[Device]] = {
     "Timers.STM32F4_RTC": Rtc,
     "UART.STM32F7_USART": UartF7,
     "UART.STM32_UART": UartF4,
+    "UART.TrivialUart": TrivialUart,
 }
 
 

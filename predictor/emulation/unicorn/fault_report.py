@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from predictor.emulation.machine import Fault, FaultKind
-from predictor.emulation.platform.board_platform import Platform
+from predictor.emulation.platform.description import Platform
 from predictor.emulation.unicorn.memory_map import MemoryMap
 from predictor.errors import EmulationError
 from predictor.firmware.debug_info import return_addresses

@@ -6,7 +6,7 @@ import ctypes
 from typing import TYPE_CHECKING, Any
 
 from predictor.cores.core import Core, core_names, find_core
-from predictor.emulation.platform.board_platform import Platform
+from predictor.emulation.platform.description import Platform
 from predictor.errors import EmulationError, MissingDependencyError, PlatformError
 
 if TYPE_CHECKING:

@@ -19,7 +19,7 @@ from predictor.emulation.machine import (
     StopReason,
     require_memory,
 )
-from predictor.emulation.platform.board_platform import Platform
+from predictor.emulation.platform.description import Platform
 from predictor.emulation.unicorn.access_trace import AccessConsumer, AccessRecorder
 from predictor.emulation.unicorn.block_counter import NO_ADDRESS, NO_DEADLINE, SLOW_NOTICE
 from predictor.emulation.unicorn.byte_uses import SegmentConsumer, SegmentLayout, UseRecorder

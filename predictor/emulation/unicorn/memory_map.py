@@ -8,8 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from predictor.emulation.platform.board_platform import Memory, Platform
-from predictor.emulation.platform.repl_syntax import Reference
+from predictor.emulation.platform.description import Memory, Platform
 from predictor.emulation.unicorn.block_counter import CodeRegion
 from predictor.errors import EmulationError, PlatformError
 from predictor.firmware.elf_image import ElfImage
@@ -46,13 +45,12 @@ class MemoryMap:
     """
 
     def __init__(self, platform: Platform, image: ElfImage) -> None:
-        read_only = set(_flash_names(platform))
         buffers: dict[str, mmap.mmap] = {}
         mapped: list[MappedMemory] = []
         for memory in platform.memories:
             if (memory.base | memory.size_bytes) % PAGE_BYTES:
                 raise PlatformError(f"{memory.name} is not made of pages of {PAGE_BYTES} bytes")
-            is_flash = memory.name in read_only
+            is_flash = memory.name in platform.read_only
             if memory.base < _SRAM_BASE and not is_flash and not _is_used(memory, image):
                 continue
             if memory.name not in buffers:
@@ -127,14 +125,6 @@ class MemoryMap:
             length = min(end, item.memory.end) - address
             yield item, address - item.memory.base, length
             address += length
-
-
-def _flash_names(platform: Platform) -> Iterator[str]:
-    """Memories that a flash controller owns: read-only for the core."""
-    for item in platform.peripherals.values():
-        flash = item.attributes.get("flash")
-        if isinstance(flash, Reference):
-            yield flash.name
 
 
 def _is_used(memory: Memory, image: ElfImage) -> bool:

@@ -8,6 +8,7 @@ import signal
 import threading
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -245,18 +246,25 @@ def test_kernel_sets(build_runner: BuildRunner) -> None:
 
 
 @pytest.mark.parametrize(
-    ("generation", "words"),
+    ("change", "words"),
     [
-        ("h7", "the firmware has ports for f4, f7"),
-        (None, "the table uart is missing"),
+        ({"generation": "h7"}, "the firmware has ports for f4, f7"),
+        ({"tx_pin": None}, "uart.tx_pin is missing"),
+        ({"alternate_function": None}, "uart.alternate_function is missing"),
     ],
 )
-def test_boards_that_the_firmware_cannot_serve(generation: str | None, words: str) -> None:
+def test_boards_that_the_firmware_cannot_serve(change: dict[str, Any], words: str) -> None:
     board = find_board("f746zg")
     assert board.uart is not None
-    uart = None if generation is None else replace(board.uart, generation=generation)
     with pytest.raises(BoardError, match=words):
-        board_file(replace(board, uart=uart))
+        board_file(replace(board, uart=replace(board.uart, **change)))
+
+
+def test_any_other_board_takes_the_generic_port() -> None:
+    board = find_board("f746zg")
+    assert board.uart is not None
+    for uart in (None, replace(board.uart, generation=None)):
+        assert 'set(BOARD_PORT "generic")' in board_file(replace(board, uart=uart))
 
 
 def test_the_cache_can_be_moved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

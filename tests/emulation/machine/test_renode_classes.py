@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from predictor.boards.board import shipped_boards
-from predictor.emulation.platform.board_platform import platforms_folder, read_platform
+from predictor.emulation.platform.board_platform import platforms_folder
+from predictor.emulation.platform.description import read_platform
 from predictor.emulation.platform.renode_classes import check_classes, renode_classes
 from predictor.errors import PlatformError
 

@@ -14,7 +14,8 @@ import pytest
 
 from predictor.boards.board import find_board
 from predictor.emulation.machine import StopReason
-from predictor.emulation.platform.board_platform import board_platform, read_platform
+from predictor.emulation.platform.board_platform import board_platform
+from predictor.emulation.platform.description import read_platform
 from predictor.emulation.unicorn.machine import UnicornMachine
 from predictor.errors import EmulationError, PlatformError
 

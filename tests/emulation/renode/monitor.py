@@ -13,7 +13,7 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
-from predictor.emulation.platform.board_platform import Platform, read_platform
+from predictor.emulation.platform.description import Platform, read_platform
 from predictor.emulation.platform.renode_classes import check_classes
 from predictor.errors import PredictorError
 from predictor.firmware.elf_image import ElfImage

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
-from predictor.emulation.platform.board_platform import Platform
+from predictor.emulation.platform.description import Platform
 from predictor.emulation.unicorn.core import UnicornCore
 from predictor.emulation.unicorn.machine import UnicornMachine
 from predictor.emulation.unicorn.memory_map import PAGE_BYTES

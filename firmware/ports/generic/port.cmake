@@ -1,0 +1,2 @@
+# What CMake compiles for this port.
+set(PORT_SOURCES ports/generic/port.c)

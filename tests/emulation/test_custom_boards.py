@@ -1,0 +1,57 @@
+"""Boards that users describe, emulated: any UART or none, on both emulators."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from predictor.boards.board import Board, find_board
+from predictor.firmware.build import build
+from predictor.model.tflite_reader import read_graph
+from predictor.prediction import Options, predict_graph
+from predictor.proof.model_run import ModelRun, RunOptions, run_model
+from tests.emulation.renode.test_driver import put_on_path
+from tests.emulation.renode.test_models import small_model
+
+pytestmark = [pytest.mark.toolchain, pytest.mark.usefixtures("firmware_tools")]
+BOARD = """
+name = "mine"
+core = {{ name = "cortex-m4", clock_hz = 64_000_000 }}
+regions = [
+    {{ name = "rom", kind = "flash", base = 0x0, bytes = 524_288 }},
+    {{ name = "ram0", kind = "sram", base = 0x2000_0000, bytes = 65_536 }},
+    {{ name = "ram1", kind = "sram", base = 0x2001_0000, bytes = 8_192 }},
+]
+{uart}
+"""
+UARTS = {
+    "none": "",
+    "a table without a generation": '[uart]\nname = "uarte0"\nbase = 0x4000_2000\nirq = 2\n',
+}
+
+
+def run(board: Board, backend: str) -> ModelRun:
+    content = small_model()
+    options = Options(kernels="reference", tflm="2020.07", resolver="all")
+    predicted = predict_graph(read_graph(content), board, options, content=content)
+    how = RunOptions(backend=backend, timeout_s=300)
+    return run_model(content, predicted.arena, build(board), board, options=how)
+
+
+@pytest.mark.parametrize("uart", UARTS)
+def test_a_board_is_emulated_whatever_its_uart(
+    uart: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text(BOARD.format(uart=UARTS[uart]))
+    put_on_path("-m tests.emulation.renode.fake_renode", tmp_path / "bin", monkeypatch)
+    unicorn, renode = (run(find_board(path), backend) for backend in ("unicorn", "renode"))
+    assert unicorn.failure is None
+    assert unicorn.is_arena_as_predicted
+    assert unicorn.operators
+    assert (renode.failure, renode.outputs) == (None, unicorn.outputs)
+    assert (renode.used_bytes, renode.stack_used_bytes) == (
+        unicorn.used_bytes,
+        unicorn.stack_used_bytes,
+    )
