@@ -317,7 +317,7 @@ def boards(draw):
         base += size
     table = {
         "name": "mine",
-        "title": draw(st.text(max_size=20)),
+        "title": draw(st.sampled_from(("", "A board", '// { } */ "x"', "Ä 中"))),
         "core": {
             "name": draw(st.sampled_from(core_names())),
             "clock_hz": draw(st.integers(1, 600_000_000)),
