@@ -37,7 +37,7 @@ def build_image(tmp_path_factory: pytest.TempPathFactory) -> ImageBuilder:
         source.write_text(text)
         found = find_board(board)
         command = [COMPILER, *found.core.model.compiler_flags, "-g", "-O1"]
-        if found.tables["uart"]["generation"] == "f7":
+        if found.uart is not None and found.uart.generation == "f7":
             command.append("-DUART_F7")
         command += ["-fno-tree-loop-distribute-patterns", "-fno-delete-null-pointer-checks"]
         command += [
