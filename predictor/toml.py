@@ -181,6 +181,15 @@ class Table:
         found: str = self._typed(key, default, _is_text, "a string of printable characters")
         return found
 
+    def texts(self, key: str) -> tuple[str, ...]:
+        """A list of texts, each as :meth:`text`, at least one."""
+
+        def are_texts(value: Any) -> bool:
+            return isinstance(value, list) and value != [] and all(map(_is_text, value))
+
+        words = "a string, or a list of strings, of printable characters"
+        return tuple(self._typed(key, MISSING, are_texts, words))
+
     def choice(self, key: str, choices: Sequence[str], default: str | _Missing = MISSING) -> str:
         words = f"one of {', '.join(choices)}"
         found: str = self._typed(key, default, lambda value: value in choices, words)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from predictor import toml
+from predictor.boards.board import shipped_boards
+from predictor.cli.options import ALL_BOARDS
 from predictor.errors import UsageError
 from predictor.prediction import DEFAULT_BOARD
 from predictor.report.budgets import BUDGETS, BYTE_UNITS, Budgets, parse_quantity
@@ -22,10 +24,10 @@ _RESOLVERS = ("used", "all")
 class Settings:
     """What models of one pattern are predicted with, and their budgets.
 
-    ``options`` are keyword arguments of :func:`predictor.predict`.
+    ``boards`` are names or paths; ``options`` are keyword arguments of :func:`predictor.predict`.
     """
 
-    board: str
+    boards: tuple[str, ...]
     budgets: Budgets
     options: Mapping[str, Any]
 
@@ -44,7 +46,7 @@ def read_budgets(config: Path) -> list[tuple[Path, Settings]]:
     if not patterns:
         raise UsageError(f"{config}: the table [tool.predictor.budgets] is missing or empty")
     return [
-        (path, settings)
+        (path, replace(settings, boards=tuple(_place(config.parent, b) for b in settings.boards)))
         for pattern, settings in patterns
         for path in _matches(config.parent, pattern) or [config.parent / pattern]
     ]
@@ -72,8 +74,10 @@ def _budgets(table: toml.Table) -> tuple[tuple[str, Settings], ...]:
 
 
 def _settings(table: toml.Table) -> Settings:
-    board = table.text("board", DEFAULT_BOARD)
-    budgets = {name: table.optional(name, table.converted, BUDGETS[name]) for name in BUDGETS}
+    boards = table.texts("board") if isinstance(table.any("board", ""), list) else ()
+    if not boards:
+        boards = (table.text("board", DEFAULT_BOARD),)
+    budgets = {name: table.optional(name, table.converted, BUDGETS[name].parse) for name in BUDGETS}
     options: dict[str, Any] = {name: table.name(name) for name in _NAMES if name in table}
     if "calibration" in table:
         options["calibration"] = table.text("calibration")
@@ -82,7 +86,22 @@ def _settings(table: toml.Table) -> Settings:
     for name in _RESERVES:
         reserve = table.optional(name, table.converted, _bytes)
         options[f"{name}_bytes"] = reserve or 0
-    return Settings(board, Budgets(**budgets), options)
+    return Settings(_named(boards), Budgets(**budgets), options)
+
+
+def _named(boards: tuple[str, ...]) -> tuple[str, ...]:
+    """Each board once, with the shipped ones in the place of "all"."""
+    found: dict[str, None] = {}
+    for board in boards:
+        names = [item.name for item in shipped_boards()] if board == ALL_BOARDS else [board]
+        found.update(dict.fromkeys(names))
+    return tuple(found)
+
+
+def _place(folder: Path, board: str) -> str:
+    """A board's file beside the budgets, else the name or path as it is."""
+    path = folder / board
+    return str(path) if path.suffix == ".toml" and path.is_file() else board
 
 
 def _bytes(value: Any, name: str) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import click
@@ -15,7 +16,7 @@ from predictor.cli.output import emit, write_atomically
 from predictor.errors import EXIT_DOES_NOT_FIT, EXIT_FITS, PredictorError, UsageError
 from predictor.prediction import predict
 from predictor.report.check_result import CheckResult, Finding, markdown, text, to_json
-from predictor.report.comparison import parse_regressions
+from predictor.report.comparison import Comparison, compare, parse_regressions, subject
 from predictor.report.markdown import escape
 
 
@@ -54,15 +55,16 @@ def command(
 
     \b
     [tool.predictor.budgets."models/*.tflite"]
-    board = "f446re"
+    board = ["f446re", "my_board.toml"]
     max_arena = "100KB"
     max_flash = "400KB"
     max_macs = "20M"
     max_latency = "100ms"
     max_energy = "20mJ"
 
-    Paths are relative to the file and may be patterns. A model must also fit its board. Exit
-    code 1 if a model cannot be predicted or would fail to run, 3 if one breaks a budget.
+    Paths are relative to the file, and those of models may be patterns. A model must also fit its
+    board, or each of several. Exit code 1 if a model cannot be predicted or would fail to run, 3
+    if one breaks a budget.
     """
     if base is None and regressions:
         raise UsageError("--max-regression needs --base, the folder to compare with")
@@ -70,9 +72,12 @@ def command(
         raise UsageError("--base has no JSON form; use predict compare OLD NEW --format json")
     limits = parse_regressions(regressions)
     checked = [
-        (check_model(path, settings), path, settings) for path, settings in read_budgets(config)
+        Checked(path, settings, board, check_model(path, board, settings))
+        for path, settings in read_budgets(config)
+        for board in settings.boards
     ]
-    results = [result for result, _, _ in checked]
+    comparisons = [] if base is None else _compare(checked, config.parent, base, limits)
+    results = [item.result for item in checked]
     _write_files(results, junit, sarif)
     forms = {"text": text, "json": to_json, "markdown": markdown}
     emit(forms[form](results), None)
@@ -80,11 +85,20 @@ def command(
         from predictor.report.annotations import github
 
         click.echo(github(results, Path.cwd()), nl=False, err=True)
-    has_regressed = base is not None and _compare(checked, config.parent, base, limits, form)
+    _show(comparisons, form)
     if any(result.error is not None for result in results):
         return PredictorError.exit_code
-    passed = all(result.passed for result in results) and not has_regressed
-    return EXIT_FITS if passed else EXIT_DOES_NOT_FIT
+    return EXIT_FITS if all(result.passed for result in results) else EXIT_DOES_NOT_FIT
+
+
+@dataclass(slots=True)
+class Checked:
+    """A model, what it is held against on a board, and what came out."""
+
+    path: Path
+    settings: Settings
+    board: str
+    result: CheckResult
 
 
 def _write_files(results: list[CheckResult], junit: Path | None, sarif: Path | None) -> None:
@@ -101,42 +115,45 @@ def _write_files(results: list[CheckResult], junit: Path | None, sarif: Path | N
 
 
 def _compare(
-    checked: list[tuple[CheckResult, Path, Settings]],
-    folder: Path,
-    base: Path,
-    limits: Mapping[str, float],
-    form: str,
-) -> bool:
-    """Shows what differs from models under ``base``; says whether a budget of it is exceeded.
+    checked: list[Checked], folder: Path, base: Path, limits: Mapping[str, float]
+) -> list[tuple[str, Comparison]]:
+    """What differs from models under ``base``; figures that grew too much become findings.
 
     Models that one side lacks, or that cannot be predicted there, have nothing to compare with.
     """
-    from predictor.report import comparison_forms
-    from predictor.report.comparison import compare, subject
-
-    has_regressed = False
-    for result, path, settings in checked:
-        before = base / os.path.relpath(path, folder)
-        old = check_model(before, settings).prediction if before.is_file() else None
-        if result.prediction is None or old is None:
+    found = []
+    for item in checked:
+        before = base / os.path.relpath(item.path, folder)
+        if item.result.prediction is None or not before.is_file():
             continue
-        sides = [("base", old), (path.name, result.prediction)]
-        found = compare([subject(label, side.to_json()) for label, side in sides], limits)
-        has_regressed |= bool(found.regressions)
+        old = check_model(before, item.board, item.settings).prediction
+        if old is None:
+            continue
+        sides = [("base", old), (item.path.name, item.result.prediction)]
+        compared = compare([subject(label, side.to_json()) for label, side in sides], limits)
+        grown = (Finding("max-regression", str(regression)) for regression in compared.regressions)
+        item.result = replace(item.result, failures=(*item.result.failures, *grown))
+        found.append((f"{item.path.name} on {item.result.board}", compared))
+    return found
+
+
+def _show(comparisons: list[tuple[str, Comparison]], form: str) -> None:
+    from predictor.report import comparison_forms
+
+    for name, found in comparisons:
         if form == "markdown":
-            emit(f"\n### {escape(path.name)}\n\n{comparison_forms.markdown(found)}", None)
+            emit(f"\n### {escape(name)}\n\n{comparison_forms.markdown(found)}", None)
         else:
             emit(f"\n{comparison_forms.text(found)}", None)
-    return has_regressed
 
 
-def check_model(path: Path, settings: Settings) -> CheckResult:
-    """Predicts one model and holds it against its settings."""
+def check_model(path: Path, board: str, settings: Settings) -> CheckResult:
+    """Predicts one model on a board and holds it against its settings."""
     start = time.perf_counter()
     failures: tuple[Finding, ...] = ()
     error = prediction = None
     try:
-        prediction = predict(path, settings.board, **settings.options)
+        prediction = predict(path, board, **settings.options)
         failures = tuple(
             Finding(violation.budget, str(violation))
             for violation in settings.budgets.violations(prediction)
@@ -151,4 +168,4 @@ def check_model(path: Path, settings: Settings) -> CheckResult:
     except PredictorError as problem:
         error = str(problem)
     seconds = time.perf_counter() - start
-    return CheckResult(str(path), settings.board, failures, error, seconds, prediction)
+    return CheckResult(str(path), board, failures, error, seconds, prediction)

@@ -92,6 +92,9 @@ def command(
         fits = first.fits
     for violation in violations:
         click.echo(f"predict: {model}: {violation}", err=True)
+    if first.invoke_errors:
+        click.echo(f"predict: {model}: Invoke will fail: {first.invoke_errors[0]}", err=True)
+        return PredictorError.exit_code
     return EXIT_FITS if fits and not violations else EXIT_DOES_NOT_FIT
 
 

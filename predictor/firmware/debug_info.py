@@ -1,4 +1,7 @@
-"""Source lines and call frames from an ELF file's DWARF sections."""
+"""Source lines and call frames from an ELF file's DWARF sections.
+
+Where these are missing or damaged, nothing is known of lines and frames.
+"""
 
 from __future__ import annotations
 
@@ -10,8 +13,26 @@ MAX_FRAMES = 64
 STACK_POINTER, LINK_REGISTER = 13, 14
 
 
+_DAMAGE = (ArithmeticError, AssertionError, AttributeError, LookupError, TypeError, ValueError)
+"""What pyelftools raises on damaged sections beside errors of its own."""
+
+
+def damage() -> tuple[type[Exception], ...]:
+    """All that reading damaged sections may raise."""
+    from elftools.common.exceptions import DWARFError, ELFError
+
+    return (ELFError, DWARFError, *_DAMAGE)
+
+
 def source_line(elf_file: Any, address: int) -> tuple[str | None, int | None]:
     """File name (without folders) and line that an instruction came from, if known."""
+    try:
+        return _source_line(elf_file, address)
+    except damage():
+        return None, None
+
+
+def _source_line(elf_file: Any, address: int) -> tuple[str | None, int | None]:
     if not elf_file.has_dwarf_info():
         return None, None
     dwarf = elf_file.get_dwarf_info()
@@ -65,7 +86,10 @@ def return_addresses(
     Follows ``.debug_frame``; where it says nothing, the link register is taken once and the walk
     ends. ``registers`` maps 0..15 to values, ``read_word`` reads the stack (None if it cannot).
     """
-    entries = _frame_entries(elf_file)
+    try:
+        entries = _frame_entries(elf_file)
+    except damage():
+        entries = []
     current = dict(registers)
     for depth in range(MAX_FRAMES):
         rules = _rules_at(entries, current[15] - (2 if depth else 0))
@@ -111,6 +135,10 @@ def _rules_at(entries: list[Any], address: int) -> Any:
     for entry in entries:
         begin = entry["initial_location"]
         if begin <= address < begin + entry["address_range"]:
-            rows = [row for row in entry.get_decoded().table if row["pc"] <= address]
+            try:
+                table = entry.get_decoded().table
+            except damage():
+                return None
+            rows = [row for row in table if row["pc"] <= address]
             return rows[-1] if rows else None
     return None

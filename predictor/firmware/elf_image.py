@@ -46,8 +46,9 @@ class ElfImage:
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        from elftools.common.exceptions import ELFError
         from elftools.elf.elffile import ELFFile
+
+        from predictor.firmware.debug_info import damage
 
         self.path = Path(path)
         try:
@@ -57,7 +58,7 @@ class ElfImage:
             self._read_symbols()
         except OSError as error:
             raise EmulationError(f"cannot read {path}: {error.strerror}") from error
-        except (ELFError, ValueError, KeyError, AssertionError) as error:
+        except damage() as error:
             raise EmulationError(f"{path} is not a readable ELF file: {error}") from error
 
     def _check_header(self) -> None:

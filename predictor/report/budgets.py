@@ -60,6 +60,11 @@ def parse_measure(text: object, units: Mapping[str, float], what: str) -> float:
     return value
 
 
+def rule_of(budget: str) -> str:
+    """The name of a budget in reports: "max-arena" for "max_arena"."""
+    return budget.replace("_", "-")
+
+
 @dataclass(frozen=True, slots=True)
 class Violation:
     """A budget that a prediction breaks."""
@@ -70,11 +75,13 @@ class Violation:
     unit: str = ""
 
     def __str__(self) -> str:
-        if self.unit:
-            words = [f"{value:.4g} {self.unit}" for value in (self.actual, self.limit)]
-        else:
-            words = [f"{value:,}" for value in (self.actual, self.limit)]
-        return f"{self.budget}: {words[0]} exceeds the budget of {words[1]}"
+        limit, actual = self._words(self.limit), self._words(self.actual)
+        if self.actual == inf:
+            return f"{self.budget}: not known, so that no budget of {limit} is kept"
+        return f"{self.budget}: {actual} exceeds the budget of {limit}"
+
+    def _words(self, value: float) -> str:
+        return f"{value:.4g} {self.unit}" if self.unit else f"{value:,}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,26 +103,53 @@ class Budgets:
         wanted = {name: limit for name in BUDGETS if (limit := getattr(self, name)) is not None}
         found = []
         for name, limit in wanted.items():
-            actual, unit = _ACTUAL[name](prediction)
+            actual = BUDGETS[name].actual(prediction)
             if actual > limit:
-                found.append(Violation(name.replace("_", "-"), limit, actual, unit))
+                found.append(Violation(rule_of(name), limit, actual, BUDGETS[name].unit))
         return tuple(found)
 
 
-BUDGETS: Mapping[str, Callable[[Any, str], Any]] = {
-    "max_arena": lambda text, name: parse_quantity(text, BYTE_UNITS, name),
-    "max_flash": lambda text, name: parse_quantity(text, BYTE_UNITS, name),
-    "max_macs": lambda text, name: parse_quantity(text, COUNT_UNITS, name),
-    "max_latency": lambda text, name: parse_measure(text, SECOND_UNITS, name),
-    "max_energy": lambda text, name: parse_measure(text, JOULE_UNITS, name),
-}
-_ACTUAL: Mapping[str, Callable[[Prediction], tuple[float, str]]] = {
-    "max_arena": lambda prediction: (prediction.arena.required_bytes, ""),
-    "max_flash": lambda prediction: (prediction.flash_total_bytes, ""),
-    "max_macs": lambda prediction: (prediction.ops.total_macs, ""),
-    "max_latency": lambda prediction: (prediction.latency.seconds, "s"),
-    "max_energy": lambda prediction: (
-        inf if prediction.energy is None else prediction.energy.joules,
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """What one kind of budget limits: how its text is read, what it is held against, in which
+    unit, and in words."""
+
+    parse: Callable[[Any, str], Any]
+    actual: Callable[[Prediction], float]
+    unit: str
+    rule: str
+
+
+BUDGETS: Mapping[str, Budget] = {
+    "max_arena": Budget(
+        lambda text, name: parse_quantity(text, BYTE_UNITS, name),
+        lambda prediction: prediction.arena.required_bytes,
+        "",
+        "The arena is within its budget",
+    ),
+    "max_flash": Budget(
+        lambda text, name: parse_quantity(text, BYTE_UNITS, name),
+        lambda prediction: prediction.flash_total_bytes,
+        "",
+        "The flash is within its budget",
+    ),
+    "max_macs": Budget(
+        lambda text, name: parse_quantity(text, COUNT_UNITS, name),
+        lambda prediction: prediction.ops.total_macs,
+        "",
+        "The multiply-accumulate operations are within their budget",
+    ),
+    "max_latency": Budget(
+        lambda text, name: parse_measure(text, SECOND_UNITS, name),
+        lambda prediction: prediction.latency.seconds,
+        "s",
+        "The time of an inference is within its budget",
+    ),
+    "max_energy": Budget(
+        lambda text, name: parse_measure(text, JOULE_UNITS, name),
+        lambda prediction: inf if prediction.energy is None else prediction.energy.joules,
         "J",
+        "The energy of an inference is known and within its budget",
     ),
 }
+"""Budgets by name."""

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from predictor.report.budgets import BUDGETS, rule_of
 from predictor.report.markdown import escape
 
 if TYPE_CHECKING:
@@ -14,9 +15,8 @@ if TYPE_CHECKING:
 RULES = {
     "error": "The model can be predicted and runs",
     "does-not-fit": "The model fits its board",
-    "max-arena": "The arena is within its budget",
-    "max-flash": "The flash is within its budget",
-    "max-macs": "The multiply-accumulate operations are within their budget",
+    **{rule_of(name): budget.rule for name, budget in BUDGETS.items()},
+    "max-regression": "No figure grows by more than its budget over the base",
 }
 """What is checked, by the name of the rule."""
 

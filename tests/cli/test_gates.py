@@ -14,8 +14,11 @@ from xml.etree import ElementTree
 import jsonschema
 import pytest
 
+from predictor.boards import board as boards
 from predictor.cli.main import run
 from predictor.model.example_models import autoencoder, ds_cnn
+from predictor.report.budgets import BUDGETS, rule_of
+from predictor.report.check_result import RULES
 from tests.cli import sarif_schema
 
 ROOT = Path(__file__).parents[2]
@@ -184,7 +187,7 @@ def test_steps_of_the_action(project: Path, environment: dict[str, str]) -> None
     assert checked.returncode == 3, checked.stderr
     summary = Path(environment["GITHUB_STEP_SUMMARY"]).read_text()
     assert summary == checked.stdout
-    assert summary.startswith("## 1 of 1 models pass\n")
+    assert summary.startswith("## 0 of 1 models pass\n")
     assert "- over budget: flash of ad.tflite" in summary
     outputs = dict(
         line.split("=", 1) for line in Path(environment["GITHUB_OUTPUT"]).read_text().splitlines()
@@ -230,3 +233,96 @@ def test_the_github_example_uses_inputs_that_exist() -> None:
     assert set(step["with"]) <= set(action["inputs"])
     used = [word for other in steps for word in str(other).split() if "outputs." in word]
     assert {word.rpartition(".")[2] for word in used} <= set(action["outputs"])
+
+
+EVERY_BUDGET = """
+[tool.predictor.budgets."models/ad.tflite"]
+board = ["f446re", "f746zg"]
+max_arena = "1"
+max_flash = "1"
+max_macs = "1"
+max_latency = "1us"
+max_energy = "1uJ"
+"""
+
+
+def _budget_rules() -> list[str]:
+    return [rule_of(name) for name in BUDGETS]
+
+
+def test_every_budget_on_every_board_reaches_every_code_host(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("predictor.toml").write_text(EVERY_BUDGET)
+    files = ["--sarif", "out.sarif", "--junit", "out.xml", "--annotations", "github"]
+    assert run(["check", *files]) == 3
+    annotations = capsys.readouterr().err.splitlines()
+    log = json.loads(Path("out.sarif").read_text())
+    sarif_schema.validate(log)
+    (found,) = log["runs"]
+    rules = [rule["id"] for rule in found["tool"]["driver"]["rules"]]
+    assert rules == list(RULES)
+    assert [result["ruleId"] for result in found["results"]] == 2 * _budget_rules()
+    for result in found["results"]:
+        assert rules[result["ruleIndex"]] == result["ruleId"]
+    suite = ElementTree.parse("out.xml").getroot()
+    assert suite.attrib["tests"] == "2"
+    assert [case.attrib["classname"] for case in suite] == ["f446re", "f746zg"]
+    assert [len(case.findall("failure")) for case in suite] == 2 * [len(BUDGETS)]
+    for board in ("f446re", "f746zg"):
+        titles = [line for line in annotations if f"on {board}::" in line]
+        assert [line.split("title=")[1].split(" on ")[0] for line in titles] == _budget_rules()
+
+
+def test_growth_reaches_every_code_host(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("predictor.toml").write_text('[tool.predictor.budgets."models/ad.tflite"]\n')
+    (project / "base" / "models").mkdir(parents=True)
+    small = ds_cnn(blocks=1).build()
+    (project / "base" / "models" / "ad.tflite").write_bytes(small)
+    files = ["--sarif", "out.sarif", "--junit", "out.xml", "--annotations", "github"]
+    limits = ["--base", "base", "--max-regression", "flash=1%"]
+    assert run(["check", *files, *limits]) == 3
+    printed = capsys.readouterr()
+    assert "title=max-regression on f746zg::" in printed.err
+    assert "0 of 1 models pass" in printed.out
+    (found,) = json.loads(Path("out.sarif").read_text())["runs"]
+    assert [result["ruleId"] for result in found["results"]] == ["max-regression"]
+    (case,) = ElementTree.parse("out.xml").getroot()
+    assert len(case.findall("failure")) == 1
+
+
+def test_all_stands_for_the_shipped_boards(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("predictor.toml").write_text(
+        '[tool.predictor.budgets."models/ad.tflite"]\nboard = ["f746zg", "all"]\n'
+    )
+    assert run(["check", "--format", "json"]) == 0
+    rows = json.loads(capsys.readouterr().out)["results"]
+    assert [row["board"] for row in rows] == ["f746zg", "f446re", "f767zi"]
+
+
+def test_files_of_boards_lie_beside_the_budgets(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = Path(boards.__file__).with_name("f446re.toml").read_text()
+    Path("mine.toml").write_text(text.replace('name = "f446re"', 'name = "mine"'))
+    Path("predictor.toml").write_text(
+        '[tool.predictor.budgets."models/ad.tflite"]\nboard = "mine.toml"\n'
+    )
+    monkeypatch.chdir("/")
+    assert run(["check", "--config", str(project / "predictor.toml")]) == 0
+    assert "1 of 1 models pass" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("board", ["5", "[]", "[5]", '["f446re", 3]', "{}", '["f446\\u001b"]'])
+def test_boards_of_another_form_are_usage_errors(
+    project: Path, board: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("predictor.toml").write_text(
+        f'[tool.predictor.budgets."models/ad.tflite"]\nboard = {board}\n'
+    )
+    assert run(["check"]) == 2
+    message = capsys.readouterr().err
+    assert "board must be" in message
+    assert message.count("\n") == 1

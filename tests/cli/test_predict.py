@@ -16,6 +16,7 @@ import pytest
 
 from predictor import prediction as prediction_module
 from predictor.cli.main import run
+from predictor.model.builder import ModelBuilder
 from predictor.model.example_models import ds_cnn
 
 SCHEMA = json.loads(
@@ -232,3 +233,17 @@ def test_help_and_version(capsys: pytest.CaptureFixture[str]) -> None:
     assert "--max-arena" in capsys.readouterr().out
     assert run(["--version"]) == 0
     assert capsys.readouterr().out.startswith("predict 0.")
+
+
+def test_models_whose_operators_fail_are_failures(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """int8 MEAN under the packaged TFLM of 2020 prepares, but returns an error when it runs."""
+    builder = ModelBuilder("mean")
+    builder.output(builder.mean(builder.input((1, 4, 4, 8)), (1, 2)))
+    path = tmp_path / "mean.tflite"
+    path.write_bytes(builder.build())
+    options = ["--tflm", "2020.07", "--kernels", "reference"]
+    for board in ("f446re", "all"):
+        assert run([str(path), "--board", board, *options]) == 1
+        assert "Invoke will fail: operator 0 (MEAN)" in capsys.readouterr().err

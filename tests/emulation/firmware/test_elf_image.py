@@ -1,0 +1,72 @@
+"""ELF files that are damaged: one clear line, or a program without what the damage took."""
+
+from __future__ import annotations
+
+import random
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from predictor.errors import EmulationError, MissingDependencyError
+from predictor.firmware.elf_image import ElfImage
+from predictor.firmware.toolchain import PREFIX, find_toolchain
+
+SOURCE = "int x = 3; int f(int a) { return a * x; } void _start(void) { for (;;) f(2); }\n"
+
+
+@pytest.fixture(scope="module")
+def elf(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """A small program with symbols and debug information."""
+    try:
+        find_toolchain()
+    except MissingDependencyError as missing:
+        pytest.skip(str(missing))
+    folder = tmp_path_factory.mktemp("elf")
+    (folder / "s.c").write_text(SOURCE)
+    options = ["-mcpu=cortex-m4", "-mthumb", "-g", "-nostdlib", "-Wl,-Ttext=0x8000000"]
+    command = [f"{PREFIX}gcc", *options, "s.c", "-o", "s.elf"]
+    subprocess.run(command, cwd=folder, check=True)
+    return (folder / "s.elf").read_bytes()
+
+
+def _damaged(content: bytes, chance: random.Random) -> bytes:
+    changed = bytearray(content)
+    for _ in range(chance.randint(1, 8)):
+        # The header, and what the end of the file lists of sections, matter most.
+        where = chance.choice((range(64), range(len(changed) - 2000, len(changed)), range(6000)))
+        place = chance.choice(where) % len(changed)
+        changed[place] = chance.choice((0, 1, 0x80, 0xFF, chance.randrange(256)))
+    return bytes(changed[: chance.choice((len(changed), chance.randint(1, len(changed))))])
+
+
+@pytest.mark.parametrize("seed", range(200))
+def test_damage_is_one_line_or_does_no_harm(elf: bytes, seed: int, tmp_path: Path) -> None:
+    path = tmp_path / "damaged.elf"
+    path.write_bytes(_damaged(elf, random.Random(seed)))
+    problem = None
+    try:
+        image = ElfImage(path)
+    except EmulationError as error:
+        problem = str(error)
+    if problem is not None:
+        assert str(path) in problem
+        assert "\n" not in problem
+        return
+    for function in image.functions:
+        assert image.locate(function.address).address == function.address
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"", "is not a readable ELF file"),
+        (b"\x7fELF", "is not a readable ELF file"),
+        (b"<html>", "is not a readable ELF file"),
+    ],
+)
+def test_other_files(content: bytes, words: str, tmp_path: Path) -> None:
+    path = tmp_path / "program.elf"
+    path.write_bytes(content)
+    with pytest.raises(EmulationError, match=words):
+        ElfImage(path)
