@@ -6,13 +6,12 @@ tanh.cc, hard_swish_common.cc and elu.cc, with the Eval functions that go with t
 
 from __future__ import annotations
 
-import numpy as np
-
 from predictor.model.graph import Tensor, TensorType
 from predictor.operators.checks import ensure_same_type, need_counts
 from predictor.operators.context import NodeContext
 from predictor.operators.evaluation import allocates, runs_on
 from predictor.operators.fixed_point import exponent_of, rounded_log2
+from predictor.operators.floating import quotient, single
 from predictor.operators.loops import elements
 from predictor.operators.overlap_rules import elementwise
 from predictor.operators.quantized import scale, zero_point
@@ -75,9 +74,8 @@ def _prepare_hard_swish(ctx: NodeContext) -> None:
     need_counts(ctx, 1, 1)
     input, output = ctx.need_input(0), ctx.need_output(0)
     if input.type == TensorType.INT8:
-        with np.errstate(all="ignore"):
-            hires_scale = np.float32(1 / 128) * np.float32(scale(input))
-            multiplier = float(hires_scale / np.float32(scale(output)))
+        hires_scale = single(single(scale(input)) / 128)
+        multiplier = single(quotient(hires_scale, single(scale(output))))
         ctx.ensure(
             exponent_of(multiplier) <= 0,
             "the input's scale must be less than 128 times the output's",

@@ -7,8 +7,6 @@ cmsis_nn/maximum_minimum.cc, floor_div.cc, floor_mod.cc, prelu_common.cc and sel
 
 from __future__ import annotations
 
-import numpy as np
-
 from predictor.model.graph import Tensor, TensorType
 from predictor.operators.checks import ensure_same_type, need_counts
 from predictor.operators.constants import constant_values
@@ -24,6 +22,7 @@ from predictor.operators.fixed_point import (
     check_activation_range,
     check_below_one,
 )
+from predictor.operators.floating import Rounding, quotient, single
 from predictor.operators.loops import elements
 from predictor.operators.overlap_rules import elementwise
 from predictor.operators.parsing import fused_activation
@@ -72,25 +71,24 @@ def _ensure_unquantized(ctx: NodeContext, *tensors: Tensor) -> None:
 
 
 def check_sum_multipliers(
-    ctx: NodeContext, input1: Tensor, input2: Tensor, output: Tensor, number: type[np.floating]
+    ctx: NodeContext, input1: Tensor, input2: Tensor, output: Tensor, rounded: Rounding
 ) -> None:
     """Mirrors how ADD (in double) and SUB (in float) rescale both inputs to one scale."""
-    _check_input_multipliers(ctx, input1, input2, number)
+    _check_input_multipliers(ctx, input1, input2, rounded)
     left_shift = 15 if output.type == _INT16 else 20
-    with np.errstate(all="ignore"):
-        twice = number(2) * number(max(scale(input1), scale(input2)))
-        multiplier = twice / (number(1 << left_shift) * number(scale(output)))
-    check_below_one(ctx, float(multiplier), "the multiplier from input to output scale")
+    twice = rounded(2 * rounded(max(scale(input1), scale(input2))))
+    unit = rounded((1 << left_shift) * rounded(scale(output)))
+    multiplier = rounded(quotient(twice, unit))
+    check_below_one(ctx, multiplier, "the multiplier from input to output scale")
 
 
 def _check_input_multipliers(
-    ctx: NodeContext, input1: Tensor, input2: Tensor, number: type[np.floating]
+    ctx: NodeContext, input1: Tensor, input2: Tensor, rounded: Rounding
 ) -> None:
-    with np.errstate(all="ignore"):
-        twice = number(2) * number(max(scale(input1), scale(input2)))
-        multipliers = [number(scale(tensor)) / twice for tensor in (input1, input2)]
-    for position, multiplier in enumerate(multipliers):
-        check_below_one(ctx, float(multiplier), f"the multiplier for the scale of input {position}")
+    twice = rounded(2 * rounded(max(scale(input1), scale(input2))))
+    for position, tensor in enumerate((input1, input2)):
+        multiplier = rounded(quotient(rounded(scale(tensor)), twice))
+        check_below_one(ctx, multiplier, f"the multiplier for the scale of input {position}")
 
 
 def _prepare_add(ctx: NodeContext) -> None:
@@ -104,7 +102,7 @@ def _prepare_add(ctx: NodeContext) -> None:
     elif output.type in _FIXED_POINT_TYPES:
         ctx.ensure(output.quantization is not None, "TFLM aborts: the output is not quantised")
     if output.type in _FIXED_POINT_TYPES:
-        check_sum_multipliers(ctx, input1, input2, output, np.float64)
+        check_sum_multipliers(ctx, input1, input2, output, float)
         check_activation_range(ctx, fused_activation(ctx, "AddOptions"), output)
     elif output.type == _INT32:
         _ensure_unquantized(ctx, input1, input2)
@@ -114,7 +112,7 @@ def _prepare_add(ctx: NodeContext) -> None:
 def _prepare_sub(ctx: NodeContext) -> None:
     input1, input2, output = _tensors(ctx)
     if output.type in _FIXED_POINT_TYPES:
-        check_sum_multipliers(ctx, input1, input2, output, np.float32)
+        check_sum_multipliers(ctx, input1, input2, output, single)
         check_activation_range(ctx, fused_activation(ctx, "SubOptions"), output)
     elif output.type == _INT32:
         _ensure_unquantized(ctx, input1, input2, output)
@@ -155,7 +153,7 @@ def _prepare_squared_difference(ctx: NodeContext) -> None:
     elif input1.type == _INT16:
         _ensure_symmetric(ctx, input1, input2, output)
     if input1.type in _FIXED_POINT_TYPES:
-        _check_input_multipliers(ctx, input1, input2, np.float64)
+        _check_input_multipliers(ctx, input1, input2, float)
     runs_on(ctx, output, *_ARITHMETIC_TYPES)
 
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import struct
-
 from predictor.model.graph import Tensor, TensorType
+from predictor.operators.constants import read_values
 from predictor.operators.context import NodeContext
 from predictor.operators.parsing import options_of
 
@@ -88,7 +87,7 @@ def _constant(
             f"TFLM reads {count * size} bytes of tensor {tensor.name!r}, "
             f"of which the file holds {tensor.data.nbytes}"
         )
-    return struct.unpack_from(f"<{count}{code}", tensor.data)
+    return read_values(ctx, tensor.data, code, count)
 
 
 def check_runtime_shape(ctx: NodeContext, *tensors: Tensor) -> None:

@@ -2,31 +2,52 @@
 
 from __future__ import annotations
 
-import numpy as np
+import struct
+from typing import Any
 
+from predictor.errors import ModelError
 from predictor.model.graph import Tensor, TensorType
 from predictor.operators.context import NodeContext
 
-_DTYPES = {
-    TensorType.FLOAT32: "<f4",
-    TensorType.INT8: "<i1",
-    TensorType.INT16: "<i2",
-    TensorType.INT32: "<i4",
-    TensorType.INT64: "<i8",
+_CODES = {
+    TensorType.FLOAT32: "f",
+    TensorType.INT8: "b",
+    TensorType.INT16: "h",
+    TensorType.INT32: "i",
+    TensorType.INT64: "q",
 }
+MOST_VALUES = 1 << 22
+"""Values that the operators of a model read before they run, at most: many may share a constant."""
 
 
-def constant_values(ctx: NodeContext, tensor: Tensor) -> list[int] | list[float] | None:
+def constant_values(ctx: NodeContext, tensor: Tensor) -> tuple[int, ...] | tuple[float, ...] | None:
     """The elements of a constant tensor.
 
     None where the tensor is computed, has another type, or where the file holds fewer bytes than
     the shape needs (TFLM would read on into whatever follows).
+
+    Raises:
+        ModelError: the operators of the model read too many values.
     """
-    dtype = _DTYPES.get(tensor.type)
-    if tensor.data is None or dtype is None:
+    code = _CODES.get(tensor.type)
+    if tensor.data is None or code is None:
         return None
     elements = ctx.element_count(tensor)
-    if tensor.data.nbytes < elements * np.dtype(dtype).itemsize:
+    if tensor.data.nbytes < elements * struct.calcsize(code):
         return None
-    values: list[int] | list[float] = np.frombuffer(tensor.data, dtype, elements).tolist()
-    return values
+    return read_values(ctx, tensor.data, code, elements)
+
+
+def read_values(ctx: NodeContext, data: memoryview, code: str, count: int) -> tuple[Any, ...]:
+    """The first values of a constant's bytes, of the type that ``struct`` calls ``code``.
+
+    Raises:
+        ModelError: the operators of the model read too many values.
+    """
+    ctx.state.values_read += count
+    if ctx.state.values_read > MOST_VALUES:
+        raise ModelError(
+            f"its operators read more than {MOST_VALUES:,} values of constants before they run, "
+            "as no model for a microcontroller does"
+        )
+    return struct.unpack_from(f"<{count}{code}", data)

@@ -31,16 +31,20 @@ class GraphState:
 
     ``shapes`` and ``data`` are keyed by (subgraph index, tensor index): shapes that a kernel has
     replaced, and tensors whose data pointer a kernel has set, so that they are not planned.
-    ``resources`` maps (container, shared name) to the ids of resource variables.
+    ``resources`` maps (container, shared name) to the ids of resource variables. ``values_read``:
+    values of constants that they have read; ``taps_walked``: taps of windows gone through to count
+    their work.
     """
 
-    __slots__ = ("data", "resources", "shapes", "shared")
+    __slots__ = ("data", "resources", "shapes", "shared", "taps_walked", "values_read")
 
     def __init__(self) -> None:
         self.shapes: dict[tuple[int, int], tuple[int, ...]] = {}
         self.data: set[tuple[int, int]] = set()
         self.resources: dict[tuple[str, str], int] = {}
         self.shared: dict[str, Any] = {}
+        self.values_read = 0
+        self.taps_walked = 0
 
 
 class NodeContext:

@@ -6,13 +6,10 @@ MVE).
 
 from __future__ import annotations
 
-from math import copysign, inf, nan
-
-import numpy as np
-
 from predictor.model.graph import Tensor, TensorType
 from predictor.operators.context import NodeContext
 from predictor.operators.fixed_point import check_activation_range
+from predictor.operators.floating import quotient, single
 from predictor.operators.quantized import (
     INT16_BYTES,
     INT32_BYTES,
@@ -97,19 +94,9 @@ def column_buffer_bytes(taps: int) -> int:
     return 2 * align_up(taps, 4) * INT16_BYTES
 
 
-def quotient(dividend: float, divisor: float) -> float:
-    """Division as C does it: infinite or NaN where the divisor is zero."""
-    if divisor:
-        return dividend / divisor
-    if not dividend or dividend != dividend:
-        return nan
-    return copysign(inf, dividend) * copysign(1.0, divisor)
-
-
 def product_f32(first: float, second: float) -> float:
     """The product of two 32-bit floats, rounded to one."""
-    with np.errstate(all="ignore"):
-        return float(np.float32(first) * np.float32(second))
+    return single(single(first) * single(second))
 
 
 def check_multiplier(

@@ -97,7 +97,7 @@ def _prepare_fill(ctx: NodeContext) -> None:
     if values is None:
         ctx.inexact("the file is too short to hold the dims")
     else:
-        ctx.ensure(tuple(values) == out_shape, f"the output does not have the shape {values}")
+        ctx.ensure(values == out_shape, f"the output does not have the shape {list(values)}")
     runs_on(ctx, value, TensorType.FLOAT32, TensorType.INT32, TensorType.INT8)
 
 

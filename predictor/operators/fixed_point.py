@@ -6,10 +6,11 @@ kernels/kernel_util.cc. ``QuantizeMultiplier`` itself never fails, not even on i
 
 from __future__ import annotations
 
-import numpy as np
+from math import frexp, isfinite, log
 
 from predictor.model.graph import Tensor
 from predictor.operators.context import NodeContext
+from predictor.operators.floating import quotient, single
 from predictor.operators.parsing import (
     ACTIVATION_NONE,
     ACTIVATION_RELU,
@@ -39,8 +40,7 @@ def check_activation_range(ctx: NodeContext, activation: int, output: Tensor) ->
         f"its activation range is not defined for {output.type.name} outputs",
     )
     for bound in ACTIVATION_BOUNDS.get(activation, ()):
-        with np.errstate(all="ignore"):
-            steps = float(np.float32(bound) / np.float32(scale(output)))
+        steps = single(quotient(bound, single(scale(output))))
         ctx.ensure(
             -_INT32_LIMIT <= steps <= _INT32_LIMIT,
             f"the output's scale {scale(output):g} cannot express the bound {bound:g} of the fused "
@@ -58,29 +58,28 @@ def check_below_one(ctx: NodeContext, multiplier: float, what: str) -> None:
 
 def check_accumulation(ctx: NodeContext, input: Tensor, output: Tensor, left_shift: int) -> None:
     """Mirrors the rescaling of kernels that add up int8 values of one scale (ADD_N, CUMSUM)."""
-    with np.errstate(all="ignore"):
-        twice = np.float64(2) * np.float64(scale(input))
-        in_multiplier = np.float64(scale(input)) / twice
-        out_multiplier = twice / (np.float64(1 << left_shift) * np.float64(scale(output)))
-    check_below_one(ctx, float(in_multiplier), "the multiplier for the scale of the input")
-    check_below_one(ctx, float(out_multiplier), "the multiplier from input to output scale")
+    twice = 2 * scale(input)
+    in_multiplier = quotient(scale(input), twice)
+    out_multiplier = quotient(twice, (1 << left_shift) * scale(output))
+    check_below_one(ctx, in_multiplier, "the multiplier for the scale of the input")
+    check_below_one(ctx, out_multiplier, "the multiplier from input to output scale")
     check_activation_range(ctx, ACTIVATION_NONE, output)
 
 
 def rounded_log2(value: float) -> int | None:
     """``CheckedLog2``: the exponent of a value within 0.1 % of a power of two, else None."""
-    with np.errstate(all="ignore"):
-        log2 = np.log(np.float32(value)) * (np.float32(1) / np.log(np.float32(2)))
-        rounded = np.round(log2)
-        if not abs(log2 - rounded) < np.float32(1e-3):
-            return None
-    return int(rounded)
+    value = single(value)
+    if not (value > 0 and isfinite(value)):
+        return None
+    log2 = single(single(log(value)) * single(1 / single(log(2))))
+    rounded = round(log2)
+    return rounded if abs(single(log2 - rounded)) < single(1e-3) else None
 
 
 def exponent_of(value: float) -> int:
     """The shift of ``QuantizeMultiplier``; 0 for 0, infinity and NaN."""
-    if not np.isfinite(value) or value == 0.0:
+    if not isfinite(value) or value == 0.0:
         return 0
-    fraction, exponent = np.frexp(np.float64(value))
-    shift = int(exponent) + (abs(fraction) >= _ROUNDS_TO_ONE)
+    fraction, exponent = frexp(value)
+    shift = exponent + (abs(fraction) >= _ROUNDS_TO_ONE)
     return shift if shift >= -31 else 0

@@ -4,12 +4,11 @@ embedding_lookup.cc."""
 from __future__ import annotations
 
 from math import prod
-
-import numpy as np
-import numpy.typing as npt
+from operator import mul
 
 from predictor.model.graph import Tensor, TensorType
 from predictor.operators.checks import ensure_rank, int_option, need_counts, writable_dims
+from predictor.operators.constants import read_values
 from predictor.operators.context import NodeContext
 from predictor.operators.loops import elements
 from predictor.operators.quantized import zero_point
@@ -74,19 +73,22 @@ def _check_indices(ctx: NodeContext, shape: tuple[int, ...], indices: Tensor) ->
     count = ctx.shape(indices)[-1]
     if values is None or 0 in shape:
         return
-    strides = np.array([prod(shape[axis + 1 :]) for axis in range(count)], np.int64)
-    positions = values.reshape(-1, count) @ strides
+    strides = [prod(shape[axis + 1 :]) for axis in range(count)]
     limit = prod(shape) - prod(shape[count:])
-    if np.any((positions < 0) | (positions > limit)):
+    positions = (
+        sum(map(mul, values[start : start + count], strides))
+        for start in range(0, len(values), count)
+    )
+    if not all(0 <= position <= limit for position in positions):
         ctx.fails_at_invoke("one of its indices lies outside the input")
 
 
-def _constant_values(ctx: NodeContext, tensor: Tensor) -> npt.NDArray[np.int64] | None:
+def _constant_values(ctx: NodeContext, tensor: Tensor) -> tuple[int, ...] | None:
     """The values of an int32 constant, None where it is computed or empty."""
     elements = ctx.element_count(tensor)
     if tensor.data is None or not 0 < 4 * elements <= tensor.data.nbytes:
         return None
-    return np.frombuffer(tensor.data, "<i4", elements).astype(np.int64)
+    return read_values(ctx, tensor.data, "i", elements)
 
 
 def _prepare_embedding_lookup(ctx: NodeContext) -> None:
@@ -119,7 +121,7 @@ def _prepare_embedding_lookup(ctx: NodeContext) -> None:
     if value.type == TensorType.INT8 and output.type == TensorType.FLOAT32:
         ctx.ensure(zero_point(value) == 0, "an int8 table needs zero point 0")
     rows, positions = ctx.shape(value)[0], _constant_values(ctx, lookup)
-    if positions is not None and np.any((positions < 0) | (positions >= rows)):
+    if positions is not None and not 0 <= min(positions) <= max(positions) < rows:
         ctx.fails_at_invoke(f"it looks up a row that is not one of {rows}")
 
 

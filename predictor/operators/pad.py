@@ -93,7 +93,9 @@ def _overlap(ctx: NodeContext) -> Sequence[InputOverlap]:
         return ()
     in_shape, out_shape = ctx.shape(input), ctx.shape(output)
     values = constant_values(ctx, paddings)
-    if values is None or len(values) != 2 * len(in_shape) or min((*values, *in_shape, 1)) < 0:
+    if values is None or not len(values) == 2 * len(in_shape) == 2 * len(out_shape):
+        return ()
+    if min(values, default=0) < 0:
         return ()
     last = 0
     for size, out_size, before in zip(in_shape, out_shape, values[::2], strict=True):

@@ -7,8 +7,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from math import fabs
 
-import numpy as np
-
 from predictor.model.geometry import padding_of
 from predictor.model.graph import Tensor, TensorType
 from predictor.operators import pooling_order as order
@@ -17,6 +15,7 @@ from predictor.operators.checks import ensure_rank, need_counts, writable_dims
 from predictor.operators.context import NodeContext
 from predictor.operators.convolution import check_4d, expect_4d
 from predictor.operators.evaluation import allocates
+from predictor.operators.floating import single
 from predictor.operators.loops.pooling import loops
 from predictor.operators.parsing import options_of
 from predictor.operators.quantized import INT32_BYTES, scale, zero_point
@@ -42,8 +41,7 @@ def _prepare(ctx: NodeContext) -> tuple[Tensor, Tensor]:
     expect_4d(ctx, input, output)
     ctx.ensure_type(input, TensorType.FLOAT32, *_QUANTIZED)
     if input.type in _QUANTIZED:
-        with np.errstate(all="ignore"):
-            difference = float(np.float32(scale(input)) - np.float32(scale(output)))
+        difference = single(single(scale(input)) - single(scale(output)))
         ctx.ensure(fabs(difference) <= 1.0e-6, "input and output differ in scale")
         ctx.ensure(zero_point(input) == zero_point(output), "input and output differ in zero point")
     return input, output

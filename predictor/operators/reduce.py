@@ -50,7 +50,7 @@ def _check_axis(ctx: NodeContext, input: Tensor, axis: Tensor) -> None:
     rank = len(ctx.shape(input))
     axes = constant_values(ctx, axis)
     if rank and axes and not all(-rank <= value < rank for value in axes):
-        ctx.fails_at_invoke(f"the input has no axis {axes}")
+        ctx.fails_at_invoke(f"the input has no axis {list(axes)}")
 
 
 def _prepare_mean_or_sum(ctx: NodeContext) -> None:

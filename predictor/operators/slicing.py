@@ -7,8 +7,6 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
-import numpy as np
-
 from predictor.model.graph import Tensor, TensorType
 from predictor.operators.checks import (
     INT32_MAX,
@@ -21,6 +19,7 @@ from predictor.operators.checks import (
 )
 from predictor.operators.context import NodeContext
 from predictor.operators.evaluation import allocates, runs_on
+from predictor.operators.floating import single
 from predictor.operators.loops import elements, movement
 from predictor.operators.registry import count_outputs, register
 
@@ -63,7 +62,7 @@ class SliceAxis(NamedTuple):
         else:
             stop = self._clamped(self.end, self.is_end_masked, is_stop=True)
         # TFLM divides in single precision.
-        length = math.ceil(np.float32(stop - start) / np.float32(self.stride))
+        length = math.ceil(single(single(stop - start) / single(self.stride)))
         return max(0, length)
 
     def _clamped(self, value: int, is_masked: bool, is_stop: bool) -> int:

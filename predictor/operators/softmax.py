@@ -5,13 +5,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
-
 from predictor.model.graph import Tensor, TensorType
 from predictor.operators.access_order import InputOverlap
 from predictor.operators.checks import check_runtime_shape, ensure_same_type, need_counts
 from predictor.operators.context import NodeContext
 from predictor.operators.evaluation import allocates, runs_on
+from predictor.operators.floating import single
 from predictor.operators.loops import elements
 from predictor.operators.overlap_rules import elementwise
 from predictor.operators.parsing import options_of
@@ -32,10 +31,10 @@ def count(ctx: NodeContext) -> OpCount:
 
 def _check_near(ctx: NodeContext, output: Tensor, wanted: float) -> None:
     """Mirrors ``TF_LITE_ENSURE_NEAR`` of the output's scale, within a thousandth."""
-    difference = abs(np.float32(scale(output)) - np.float32(wanted))
+    difference = abs(single(single(scale(output)) - single(wanted)))
     ctx.ensure(
         # NaN passes.
-        not difference > np.float32(0.001) * np.float32(wanted),
+        not difference > single(single(0.001) * single(wanted)),
         f"the output needs the scale {wanted}, not {scale(output)}",
     )
 

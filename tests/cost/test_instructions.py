@@ -22,7 +22,6 @@ from predictor.model.random_graphs import random_graph
 from predictor.operators.loops import Loops, misaligned
 from predictor.operators.loops.c_library import copy, fill
 from predictor.operators.loops.matmul import columns_s16, product_s8
-from predictor.operators.loops.windows import Axis
 from predictor.prediction import predict
 from tests.shared_data import needs_shared
 
@@ -32,16 +31,6 @@ SMALL = st.integers(1, 40)
 @given(st.integers(0, 60), st.integers(0, 60))
 def test_misaligned_multiples(count: int, step: int) -> None:
     assert misaligned(count, step) == sum(1 for i in range(count) if i * step % 4)
-
-
-@given(
-    st.builds(
-        Axis, st.integers(1, 30), st.integers(1, 6), st.integers(1, 30), st.integers(1, 3),
-        st.integers(1, 3), st.integers(0, 5),
-    )
-)  # fmt: skip
-def test_taps_inside_a_window(axis: Axis) -> None:
-    assert axis.inside() == sum(1 for _ in axis.taps())
 
 
 @given(SMALL, SMALL, SMALL)
@@ -71,7 +60,7 @@ def test_products_load_words_where_rows_start(lhs: int, rhs: int, cols: int) -> 
 @given(SMALL, SMALL, SMALL)
 def test_columns_do_each_mac_once(columns: int, rows: int, taps: int) -> None:
     loops = Loops()
-    columns_s16(loops, columns, rows, taps, "c")
+    columns_s16(loops, 1, columns, rows, taps, "c")
     macs = 0
     for prefix, results in (("c", 4), ("c.odd", 2), ("c.left", 1)):
         macs += results * 4 * loops.terms.get(f"{prefix}.quad", 0)

@@ -20,6 +20,7 @@ from predictor.model.graph import (
 )
 from predictor.model.metadata import OFFLINE_PLAN, PLAN_ORIGIN
 from predictor.operators.registry import OPERATORS
+from predictor.operators.sizes import RUNTIME_TYPE_BYTES
 
 DIMS = (0, 1, 1, 2, 3, 4, 7, 8, 16, 17, 64, 255, 1024, 1 << 16, 1 << 20, 1 << 24, 1 << 31 - 1)
 INTS = (-(2**31), -129, -2, -1, 0, 1, 2, 3, 4, 8, 127, 255, 1 << 16, 1 << 20, 2**31 - 1)
@@ -48,6 +49,23 @@ def mutated(graph: Graph, rng: random.Random) -> Graph:
     for _ in range(rng.choice((1, 1, 1, 2, 3, 6))):
         graph = rng.choice(_CHANGES)(graph, rng)
     return graph
+
+
+def with_other_tensors(graph: Graph, rng: random.Random) -> Graph:
+    """Other shapes and types (of those that TFLM has) for about half of the tensors."""
+    subgraphs = tuple(
+        replace(
+            subgraph,
+            tensors=tuple(
+                tensor
+                if rng.random() < 0.5
+                else rng.choice((_shape, _shape, _known_type))(tensor, rng)
+                for tensor in subgraph.tensors
+            ),
+        )
+        for subgraph in graph.subgraphs
+    )
+    return replace(graph, subgraphs=subgraphs)
 
 
 def _with_subgraph(graph: Graph, subgraph: Subgraph) -> Graph:
@@ -104,6 +122,14 @@ def _shape(tensor: Tensor, rng: random.Random) -> Tensor:
 
 def _type(tensor: Tensor, rng: random.Random) -> Tensor:
     return replace(tensor, type=rng.choice(tuple(TensorType)))
+
+
+def _unchanged(tensor: Tensor, _: random.Random) -> Tensor:
+    return tensor
+
+
+def _known_type(tensor: Tensor, rng: random.Random) -> Tensor:
+    return replace(tensor, type=rng.choice(tuple(RUNTIME_TYPE_BYTES)))
 
 
 def _name(tensor: Tensor, rng: random.Random) -> Tensor:

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from predictor.model.device.options import Tables, WeightedOptions
+from predictor.operators.context import GraphState
 from predictor.operators.ours import loops
 from predictor.operators.ours.loops import kernel_loops
 
@@ -73,7 +74,7 @@ def is_inside(options: WeightedOptions, tap: tuple[int, int]) -> bool:
 
 @given(layers("CONV_2D"))
 def test_pieces_hold_each_tap_once(options: WeightedOptions) -> None:
-    found = loops._axes(options)
+    found = loops._axes(options, GraphState())
     assert found is not None
     depth = options.filter_dims[3]
     groups = options.input_dims[3] // depth
@@ -87,7 +88,7 @@ def test_pieces_hold_each_tap_once(options: WeightedOptions) -> None:
 @given(layers("CONV_2D"))
 def test_products_cover_each_multiplication(options: WeightedOptions) -> None:
     """Loops of whole words do each product once; ends of rows do some of them twice."""
-    made = kernel_loops(options, "custom")
+    made = kernel_loops(options, "custom", GraphState())
     assert made is not None
     terms, bits = made.terms, options.weight_bits
     group = 4 if bits == 8 else 8
@@ -105,7 +106,7 @@ def test_products_cover_each_multiplication(options: WeightedOptions) -> None:
 
 @given(layers("DEPTHWISE_CONV_2D"))
 def test_positions_whose_window_lies_inside(options: WeightedOptions) -> None:
-    made = kernel_loops(options, "custom")
+    made = kernel_loops(options, "custom", GraphState())
     assert made is not None
     whole = sum(all(is_inside(options, tap) for tap in position) for position in taps(options))
     pixels = prod(options.output_dims[1:3])

@@ -8,7 +8,7 @@ one run costs on a core, in instructions, loads and stores, is data
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from predictor.operators.context import NodeContext
 
@@ -40,6 +40,16 @@ class Loops:
 
 LoopCounter = Callable[[NodeContext], Loops | None]
 """Yields None where the kernel that would run is not one whose loops are known."""
+
+
+CYCLE = 4
+"""Alignment of addresses that rise evenly repeats after so many of them."""
+
+
+def cycle(count: int) -> Iterator[tuple[int, int]]:
+    """The first of ``count`` numbers, each with how many are the same modulo ``CYCLE``."""
+    for first in range(min(CYCLE, count)):
+        yield first, -(-(count - first) // CYCLE)
 
 
 def misaligned(count: int, step: int) -> int:

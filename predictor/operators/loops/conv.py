@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable
+from itertools import product
 from typing import NamedTuple
-
-import numpy as np
 
 from predictor.model.graph import TensorType
 from predictor.operators.context import NodeContext
-from predictor.operators.loops import Loops
+from predictor.operators.loops import Loops, cycle
 from predictor.operators.loops.c_library import copy, fill
 from predictor.operators.loops.matmul import columns_s16, product_s8
-from predictor.operators.loops.windows import MOST_STEPS, Axis, axes
+from predictor.operators.loops.windows import Axis, axes
 
 _OPTIONS = "Conv2DOptions"
 MOST_PRODUCTS_S32 = 512
@@ -31,6 +32,8 @@ def loops(ctx: NodeContext) -> Loops | None:
     batches, channels = ctx.shape(input)[0], ctx.shape(input)[3]
     types = input.type, filter.type
     if ctx.kernels == "cmsis_nn" and types == (TensorType.INT8, TensorType.INT8):
+        if channels % filter_shape[3]:
+            return None
         return _cmsis_s8(batches, channels, filter_shape, rows, columns)
     if ctx.kernels == "cmsis_nn" and types == (TensorType.INT16, TensorType.INT8):
         bias = ctx.input(2)
@@ -44,7 +47,7 @@ def loops(ctx: NodeContext) -> Loops | None:
 
 def _cmsis_s8(
     batches: int, channels: int, filter_shape: tuple[int, ...], rows: Axis, columns: Axis
-) -> Loops | None:
+) -> Loops:
     made = Loops()
     outs, window_h, window_w, depth = filter_shape
     pixels = batches * rows.out * columns.out
@@ -61,17 +64,15 @@ def _cmsis_s8(
             product_s8(made, batches * rows.out, columns.out, outs, depth, step)
         return made
     groups = channels // depth
-    if groups > MOST_STEPS:
-        return None
     made.add("conv_s8", call=1, group=batches * groups, row=batches * groups * rows.out)
     made.add("conv_s8", pixel=groups * pixels)
     taps = window_h * window_w * depth
-    for group in range(groups):
-        _im2col(made, batches, rows, columns, Patch(channels, depth, group * depth))
-        _widen(made, pixels, batches * (rows.out * columns.out // 2), taps)
+    for group, times in cycle(groups):
+        _im2col(made, batches * times, rows, columns, Patch(channels, depth, group * depth))
+    seconds = batches * groups * (rows.out * columns.out // 2)
+    _widen(made, groups * pixels, seconds, taps)
     kernel = "columns_s16" if groups == 1 else "columns_row_offset_s16"
-    for _ in range(batches * groups):
-        columns_s16(made, rows.out * columns.out, outs // groups, taps, kernel)
+    columns_s16(made, batches * groups, rows.out * columns.out, outs // groups, taps, kernel)
     return made
 
 
@@ -88,8 +89,7 @@ def _cmsis_s16(
     made.add(prefix, call=1, row=batches * rows.out, pixel=batches * pixels)
     _im2col(made, batches, rows, columns, Patch(depth, depth, 0, type_bytes=2))
     slow = max(0, taps - MOST_PRODUCTS_S32) if bias == "int64" else 0
-    for _ in range(batches):
-        columns_s16(made, pixels, outs, taps - slow, prefix)
+    columns_s16(made, batches, pixels, outs, taps - slow, prefix)
     made.add(prefix, slow=batches * (pixels // 2) * outs * slow)
     made.add(prefix, slow_left=batches * (pixels % 2) * outs * slow)
     return made
@@ -118,7 +118,7 @@ def _im2col(made: Loops, batches: int, rows: Axis, columns: Axis, patch: Patch) 
     copies, fills = _alignments(rows, columns, patch)
     for (source, target), count in copies.items():
         copy(made, batches * count, size, source, target)
-    for target, count in enumerate(fills):
+    for target, count in fills.items():
         fill(made, batches * count, size, target)
 
 
@@ -131,30 +131,58 @@ def _widen(made: Loops, pixels: int, seconds: int, taps: int) -> None:
         made.unaligned_loads += seconds * quads
 
 
+class _Alike(NamedTuple):
+    """Taps along an axis with the same part in addresses: of the input and of the column, both
+    modulo 4, and of the number of the column, modulo 2."""
+
+    source: int
+    target: int
+    second: int
+    times: int
+
+
+def _sources(axis: Axis, element: int, tap: int, column: int) -> Iterable[_Alike]:
+    """The taps that lie inside; ``element``, ``tap`` and ``column``: what one of them adds."""
+    found: Counter[tuple[int, int, int]] = Counter()
+    for out, number, position, count in axis.taps():
+        key = position * element % 4, number * tap % 4, out * column % 2
+        found[key] += count
+    return [_Alike(*key, count) for key, count in found.items()]
+
+
+def _targets(axis: Axis, tap: int, column: int) -> Iterable[_Alike]:
+    """All taps, whether inside or not."""
+    found: Counter[tuple[int, int, int]] = Counter()
+    for number, (out, times) in product(range(axis.window), cycle(axis.out)):
+        found[0, number * tap % 4, out * column % 2] += times
+    return [_Alike(*key, count) for key, count in found.items()]
+
+
 def _alignments(
     rows: Axis, columns: Axis, patch: Patch
-) -> tuple[dict[tuple[int, int], int], list[int]]:
+) -> tuple[Counter[tuple[int, int]], Counter[int]]:
     """How many copies there are by source and target modulo 4, and fills by target modulo 4.
 
     The second of two columns follows the first without a gap, so that its address is that of the
     first plus the size of a column.
     """
-    out_y, out_x = np.arange(rows.out), np.arange(columns.out)
-    tap_y, tap_x = np.arange(rows.window), np.arange(columns.window)
-    y = out_y[:, None] * rows.stride - rows.pad + tap_y * rows.dilation
-    x = out_x[:, None] * columns.stride - columns.pad + tap_x * columns.dilation
-    # Dimensions: output row, tap row, output column, tap column.
-    y, x = y[:, :, None, None], x[None, None]
-    is_inside = (y >= 0) & (y < rows.size) & (x >= 0) & (x < columns.size)
-    source = ((y * columns.size + x) * patch.channels + patch.first) * patch.type_bytes
-    is_second = (out_y[:, None, None, None] * columns.out + out_x[:, None]) % 2
-    tap = tap_y[:, None, None] * columns.window + tap_x
-    target = (is_second * rows.window * columns.window + tap) * patch.depth * patch.type_bytes % 4
-    target = np.broadcast_to(target, is_inside.shape)
-    pairs = np.bincount((source % 4 * 4 + target)[is_inside], minlength=16)
-    fills = np.bincount(target[~is_inside], minlength=4)
-    copies = {(index // 4, index % 4): int(count) for index, count in enumerate(pairs) if count}
-    return copies, [int(count) for count in fills]
+    element, tap = patch.channels * patch.type_bytes, patch.depth * patch.type_bytes
+    column = rows.window * columns.window * tap
+    copies: Counter[tuple[int, int]] = Counter()
+    fills: Counter[int] = Counter()
+    axes = (
+        (rows, columns.size * element, columns.window * tap, columns.out),
+        (columns, element, tap, 1),
+    )
+    for y, x in product(*(_sources(*axis) for axis in axes)):
+        target = (y.second + x.second) % 2 * column + y.target + x.target
+        source = y.source + x.source + patch.first * patch.type_bytes
+        copies[source % 4, target % 4] += y.times * x.times
+        fills[target % 4] -= y.times * x.times
+    for y, x in product(*(_targets(axis, *steps) for axis, _, *steps in axes)):
+        target = (y.second + x.second) % 2 * column + y.target + x.target
+        fills[target % 4] += y.times * x.times
+    return copies, fills
 
 
 def _reference(

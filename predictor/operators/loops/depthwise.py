@@ -3,11 +3,13 @@ reference_ops::DepthwiseConv of TFLM."""
 
 from __future__ import annotations
 
+from collections import Counter
+
 from predictor.model.graph import TensorType
 from predictor.operators.context import NodeContext
-from predictor.operators.loops import Loops
+from predictor.operators.loops import Loops, cycle, misaligned
 from predictor.operators.loops.c_library import fill
-from predictor.operators.loops.windows import Axis, axes
+from predictor.operators.loops.windows import Axis, Taps, axes
 
 _OPTIONS = "DepthwiseConv2DOptions"
 
@@ -56,8 +58,8 @@ def _depthwise_3x3(made: Loops, channels: int, rows: Axis, columns: Axis) -> Non
     blocks, rest = divmod(channels, 4)
     lines = rows.inside()
     taps = [0, 0, 0]
-    for _, tap, _ in columns.taps():
-        taps[tap] += 1
+    for _, tap, _, count in columns.taps():
+        taps[tap] += count
     # Where the right tap lies outside, the kernel asks for the input's width, as for the left.
     taps[1] = columns.out
     pixels = rows.out * columns.out
@@ -79,15 +81,17 @@ def _misaligned_taps(channels: int, rows: Axis, columns: Axis) -> int:
     """Loads of a word of input or weights that are not aligned, for one block of channels."""
     y_residues, x_residues = [0] * 4, [0] * 4
     kernel_rows, kernel_columns = [0] * 3, [0] * 3
-    for _, tap, position in rows.taps():
-        y_residues[position * columns.size * channels % 4] += 1
-        kernel_rows[tap] += 1
-    for out in range(columns.out):
-        for tap in range(3):
-            position = out * columns.stride - columns.pad + tap
-            if tap == 1 or 0 <= position < columns.size:
-                x_residues[position * channels % 4] += 1
-                kernel_columns[tap] += 1
+    for _, tap, position, count in rows.taps():
+        y_residues[position * columns.size * channels % 4] += count
+        kernel_rows[tap] += count
+    sides = (item for item in columns.taps() if item.tap != 1)
+    middle = (
+        Taps(out, 1, out * columns.stride - columns.pad + 1, times)
+        for out, times in cycle(columns.out)
+    )
+    for _, tap, position, count in (*sides, *middle):
+        x_residues[position * channels % 4] += count
+        kernel_columns[tap] += count
     inputs = sum(y_residues[y] * x_residues[x] for y in range(4) for x in range(4) if (y + x) % 4)
     weights = sum(
         kernel_rows[y] * kernel_columns[x]
@@ -110,8 +114,8 @@ def _depthwise_opt(made: Loops, channels: int, rows: Axis, columns: Axis) -> Non
     made.add(prefix, inside=inside, quad=inside * blocks, single=inside * rest)
     fill(made, lines * (columns.out * columns.window - columns.inside()), 2 * channels)
     size = 2 * columns.window * channels
-    for above in _outside(rows):
-        fill(made, columns.out, above * size)
+    for outside, count in _outside(rows).items():
+        fill(made, count * columns.out, outside * size)
     made.add(
         f"{prefix}.block",
         result=pixels * blocks,
@@ -121,22 +125,30 @@ def _depthwise_opt(made: Loops, channels: int, rows: Axis, columns: Axis) -> Non
     made.add(f"{prefix}.rest", result=pixels * rest, tap=pixels * rest * taps)
     if channels % 4:
         # Of the input, the widened column and the weights; each tap starts at its own multiple.
-        x = [position * channels % 4 for _, _, position in columns.taps()]
-        y = [position * columns.size * channels % 4 for _, _, position in rows.taps()]
-        words = sum(1 for a in y for b in x if (a + b) % 4)
+        x, y = _residues(columns, channels), _residues(rows, columns.size * channels)
+        words = sum(y[a] * x[b] for a in range(4) for b in range(4) if (a + b) % 4)
         made.unaligned_loads += words * blocks
-        weights = sum(1 for tap in range(taps // 2 * 2) if tap * channels % 4)
-        halves = 2 * sum(1 for tap in range(taps // 2 * 2) if tap * channels % 2)
+        weights = misaligned(taps // 2 * 2, channels)
+        halves = 2 * (taps // 2) if channels % 2 else 0
         made.unaligned_loads += pixels * blocks * (weights + halves)
 
 
-def _outside(rows: Axis) -> list[int]:
-    """Rows of the window above the input, then those below it, of each output row, if any."""
-    found = []
-    for out in range(rows.out):
+def _residues(axis: Axis, step: int) -> Counter[int]:
+    """How many taps lie inside, by their address modulo 4; a position adds ``step`` to it."""
+    found: Counter[int] = Counter()
+    for _, _, position, count in axis.taps():
+        found[position * step % 4] += count
+    return found
+
+
+def _outside(rows: Axis) -> Counter[int]:
+    """How often so many rows of a window lie above the input, or below it."""
+    found: Counter[int] = Counter()
+    for out in rows.borders():
         first = out * rows.stride - rows.pad
-        found += [max(0, -first), max(0, first + rows.window - rows.size)]
-    return [count for count in found if count]
+        found.update((max(0, -first), max(0, first + rows.window - rows.size)))
+    del found[0]
+    return found
 
 
 def _depthwise_mult_4(

@@ -57,9 +57,12 @@ def _rows(loops: Loops, name: str, runs: int, quads: int, rest: int) -> None:
     )
 
 
-def columns_s16(loops: Loops, columns: int, rows: int, taps: int, prefix: str) -> None:
-    """``arm_nn_mat_mult_kernel_s8_s16`` on pairs of columns, and the loop for a last column."""
-    calls, left = divmod(columns, 2)
+def columns_s16(loops: Loops, times: int, columns: int, rows: int, taps: int, prefix: str) -> None:
+    """``arm_nn_mat_mult_kernel_s8_s16`` on pairs of columns, and the loop for a last column.
+
+    ``times``: how often there are so many columns.
+    """
+    calls, left = (times * count for count in divmod(columns, 2))
     quads, rest = divmod(taps, 4)
     pairs, odd = divmod(rows, 2)
     for name, runs in (("", calls * pairs), (".odd", calls * odd), (".left", left * rows)):

@@ -8,15 +8,13 @@ from math import prod
 from predictor.model.graph import Tensor, TensorType
 from predictor.operators.constants import constant_values
 from predictor.operators.context import NodeContext
-from predictor.operators.loops import Loops
+from predictor.operators.loops import Loops, cycle
 from predictor.operators.loops.c_library import copy, fill
 from predictor.operators.loops.elements import kernel_name
 from predictor.operators.parsing import options_of
 from predictor.operators.sizes import RUNTIME_TYPE_BYTES
 
 Shape = tuple[int, ...]
-MOST_PADDED = 1 << 22
-"""Larger images are no model for a microcontroller and would take long to follow."""
 
 
 def reshape(ctx: NodeContext) -> Loops | None:
@@ -58,8 +56,7 @@ def _repeated_copies(
     made: Loops, count: int, size: int, source_step: int, target_step: int, target: int = 0
 ) -> None:
     """``count`` copies whose addresses advance by steps; alignments repeat after four."""
-    for start in range(min(4, count)):
-        copies = (count - start + 3) // 4
+    for start, copies in cycle(count):
         source = start * source_step % 4
         copy(made, copies, size, source, (target + start * target_step) % 4)
 
@@ -144,11 +141,11 @@ def pad(ctx: NodeContext) -> Loops | None:
         return None
     paddings = _ints(ctx, 1)
     if ctx.kernels == "cmsis_nn" and input.type == TensorType.INT8 and paddings:
-        if ctx.element_count(output) > MOST_PADDED or len(paddings) != 2 * len(ctx.shape(input)):
+        if len(paddings) != 2 * len(ctx.shape(input)) or min(paddings) < 0:
             return None
         return _pad_s8(ctx.shape(input), paddings)
     made = Loops()
-    outside = ctx.element_count(output) - ctx.element_count(input)
+    outside = max(0, ctx.element_count(output) - ctx.element_count(input))
     out_shape = ctx.shape(output)
     made.add(kernel_name(ctx), call=1, inside=ctx.element_count(input), outside=outside)
     made.add(kernel_name(ctx), row=prod(out_shape[:-1]))
@@ -156,45 +153,37 @@ def pad(ctx: NodeContext) -> Loops | None:
 
 
 def _pad_s8(in_shape: Shape, paddings: list[int]) -> Loops:
-    """``arm_pad_s8``, followed address by address."""
+    """``arm_pad_s8``, followed address by address; alignments repeat after four of anything."""
     rank = min(4, len(in_shape))
     dims = [1] * (4 - rank) + list(in_shape[-rank:])
     pairs = [(0, 0)] * (4 - rank) + list(zip(paddings[::2], paddings[1::2], strict=True))[-rank:]
     (n, h, w, c), (pad_n, pad_h, pad_w, pad_c) = dims, pairs
     out_c = c + sum(pad_c)
     row = (w + sum(pad_w)) * out_c
+    batch = (h + sum(pad_h)) * row
     made = Loops()
     made.add("pad_s8", call=1, batch=n, row=n * h)
-    address = 0
-
-    def filled(size: int) -> None:
-        nonlocal address
-        fill(made, 1, size, address % 4)
-        address += size
-
-    def copied(size: int, source: int) -> None:
-        nonlocal address
-        copy(made, 1, size, source % 4, address % 4)
-        address += size
-
-    batch = (h + sum(pad_h)) * row
-    filled(batch * pad_n[0])
-    for index in range(n * h):
-        if index % h == 0:
-            filled(row * pad_h[0])
-        filled(out_c * pad_w[0])
-        if out_c == c:
-            copied(w * c, index * w * c)
-        else:
-            made.add("pad_s8", pixel=w)
-            for pixel in range(w):
-                filled(pad_c[0])
-                copied(c, (index * w + pixel) * c)
-                filled(pad_c[1])
-        filled(out_c * pad_w[1])
-        if index % h == h - 1:
-            filled(row * pad_h[1])
-    filled(batch * pad_n[1])
+    fill(made, 1, batch * pad_n[0])
+    for image, images in cycle(n):
+        start = batch * (pad_n[0] + image)
+        fill(made, images, row * pad_h[0], start % 4)
+        fill(made, images, row * pad_h[1], (start + batch - row * pad_h[1]) % 4)
+        for line, lines in cycle(h):
+            runs, source = images * lines, (image * h + line) * w * c
+            left = start + row * (pad_h[0] + line)
+            first = left + out_c * pad_w[0]
+            fill(made, runs, out_c * pad_w[0], left % 4)
+            fill(made, runs, out_c * pad_w[1], (first + w * out_c) % 4)
+            if out_c == c:
+                copy(made, runs, w * c, source % 4, first % 4)
+                continue
+            made.add("pad_s8", pixel=runs * w)
+            for pixel, pixels in cycle(w):
+                at = first + pixel * out_c
+                fill(made, runs * pixels, pad_c[0], at % 4)
+                copy(made, runs * pixels, c, (source + pixel * c) % 4, (at + pad_c[0]) % 4)
+                fill(made, runs * pixels, pad_c[1], (at + pad_c[0] + c) % 4)
+    fill(made, 1, batch * pad_n[1], batch * (pad_n[0] + n) % 4)
     return made
 
 
@@ -225,12 +214,14 @@ def _nest(name: str, shape: Shape) -> Loops:
 def block_shuffle(ctx: NodeContext) -> Loops | None:
     """DEPTH_TO_SPACE and SPACE_TO_DEPTH: runs of elements are copied."""
     input, output = ctx.input(0), ctx.output(0)
-    if input is None or output is None or len(ctx.shape(input)) != 4:
+    if input is None or output is None:
         return None
     is_to_space = ctx.op.name == "DEPTH_TO_SPACE"
     table = "DepthToSpaceOptions" if is_to_space else "SpaceToDepthOptions"
     block = options_of(ctx, table).get("block_size", 1)
     deep: Tensor = input if is_to_space else output
+    if len(ctx.shape(deep)) != 4:
+        return None
     batches, height, width, _ = ctx.shape(deep)
     runs = batches * height * width * block
     made = Loops()

@@ -33,7 +33,7 @@ def loops(ctx: NodeContext) -> Loops | None:
         Axis(out_shape[1 + i], filter_shape[1 + i], in_shape[1 + i], strides[i], 1, pads[i])
         for i in range(2)
     )
-    if not is_of_sane_size(rows, columns, in_shape[0]) or min(strides) < 1:
+    if min(*strides, *in_shape, *out_shape) < 1 or not is_of_sane_size(ctx.state, rows, columns):
         return None
     channels, outs, batches = in_shape[3], out_shape[3], in_shape[0]
     made = Loops()
@@ -87,5 +87,4 @@ def _reverse(made: Loops, batches: int, channels: int, outs: int, axes: tuple[Ax
     size = taps * channels
     made.add("widen", call=pixels, quad=pixels * (size // 4), tap=pixels * (size % 4))
     made.add("widen", rest=pixels if size % 4 else 0)
-    for _ in range(batches):
-        columns_s16(made, rows.size * columns.size, outs, size, "columns_s16")
+    columns_s16(made, batches, rows.size * columns.size, outs, size, "columns_s16")

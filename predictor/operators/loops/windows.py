@@ -6,11 +6,23 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from predictor.model.geometry import padding_of
-from predictor.operators.context import NodeContext
+from predictor.operators.context import GraphState, NodeContext
+from predictor.operators.loops import cycle
 from predictor.operators.parsing import options_of
 
-MOST_STEPS = 1 << 14
-MOST_TAPS = 1 << 22
+MOST_TAPS = 1 << 10
+"""Rows or columns of a window; longer ones are not gone through."""
+MOST_TAPS_OF_MODEL = 1 << 18
+"""The same for all operators of a model, so that many long ones cost no time either."""
+
+
+class Taps(NamedTuple):
+    """Alike taps, at every fourth output: the first of them, and how many they are."""
+
+    out: int
+    tap: int
+    position: int
+    times: int
 
 
 class Axis(NamedTuple):
@@ -23,24 +35,30 @@ class Axis(NamedTuple):
     dilation: int
     pad: int
 
-    def taps(self) -> Iterator[tuple[int, int, int]]:
-        """(output position, tap, input position) of each tap that lies inside."""
-        for out in range(self.out):
-            first = out * self.stride - self.pad
-            for tap in range(self.window):
-                position = first + tap * self.dilation
-                if 0 <= position < self.size:
-                    yield out, tap, position
-
-    def inside(self) -> int:
-        """Taps that lie inside, over all output positions."""
-        found = 0
+    def _inside(self) -> Iterator[tuple[int, int, int]]:
+        """(tap, first output, output behind the last) where a tap lies inside."""
         for tap in range(self.window):
             offset = tap * self.dilation - self.pad
             first = max(0, -(offset // self.stride))
-            last = min(self.out, (self.size - 1 - offset) // self.stride + 1)
-            found += max(0, last - first)
-        return found
+            yield tap, first, min(self.out, (self.size - 1 - offset) // self.stride + 1)
+
+    def taps(self) -> Iterator[Taps]:
+        """The taps that lie inside, alike ones together."""
+        for tap, begin, end in self._inside():
+            for step, times in cycle(end - begin):
+                out = begin + step
+                yield Taps(out, tap, out * self.stride - self.pad + tap * self.dilation, times)
+
+    def inside(self) -> int:
+        """Taps that lie inside, over all output positions."""
+        return sum(max(0, end - begin) for _, begin, end in self._inside())
+
+    def borders(self) -> Iterator[int]:
+        """Outputs whose window may reach beyond the input, in order; for windows not dilated."""
+        first = min(self.out, -(-max(0, self.pad) // self.stride))
+        last = max(first, (self.size - self.window + self.pad) // self.stride + 1)
+        yield from range(first)
+        yield from range(last, self.out)
 
 
 def axes(
@@ -66,10 +84,16 @@ def axes(
         Axis(in_shape[1 + i], window[i], out_shape[1 + i], strides[i], dilation[i], pads[i])
         for i in range(2)
     )
-    return (rows, columns) if is_of_sane_size(rows, columns, in_shape[0]) else None
+    return (rows, columns) if is_of_sane_size(ctx.state, rows, columns) else None
 
 
-def is_of_sane_size(rows: Axis, columns: Axis, batches: int) -> bool:
-    """Whether the windows can be gone through in no time; no model for a microcontroller fails."""
-    taps = (rows.out * rows.window, columns.out * columns.window)
-    return max(*taps, batches) <= MOST_STEPS and taps[0] * taps[1] <= MOST_TAPS
+def is_of_sane_size(state: GraphState, rows: Axis, columns: Axis) -> bool:
+    """Whether the windows can be gone through in no time, and the last begins inside the input.
+
+    No model for a microcontroller fails.
+    """
+    taps = max(rows.window, columns.window)
+    state.taps_walked += taps
+    if taps > MOST_TAPS or state.taps_walked > MOST_TAPS_OF_MODEL:
+        return False
+    return all((axis.out - 1) * axis.stride - axis.pad < axis.size for axis in (rows, columns))

@@ -66,7 +66,7 @@ def _overlap(ctx: NodeContext) -> Sequence[InputOverlap]:
 
 
 def _loops(ctx: NodeContext) -> Loops | None:
-    return kernel_loops(options(ctx), "custom")
+    return kernel_loops(options(ctx), "custom", ctx.state)
 
 
 for _code in CODES:

@@ -56,7 +56,7 @@ def _overlap(ctx: NodeContext) -> Sequence[InputOverlap]:
 
 
 def _loops(ctx: NodeContext) -> Loops | None:
-    return kernel_loops(options(ctx), "builtin")
+    return kernel_loops(options(ctx), "builtin", ctx.state)
 
 
 for _name in BUILTIN:

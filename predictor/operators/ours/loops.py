@@ -24,6 +24,7 @@ from predictor.model.device.options import (
     packed_bytes,
 )
 from predictor.model.requantization import Range
+from predictor.operators.context import GraphState
 from predictor.operators.loops import Loops
 from predictor.operators.loops.windows import Axis, is_of_sane_size
 from predictor.operators.ours.scratch import group_of, is_direct, is_pointwise, needs_patch
@@ -38,25 +39,26 @@ _SHORT_SHIFTS = range(-20, 0)
 _INT8 = (-128, 127)
 
 
-def kernel_loops(options: DeviceOptions, call: str) -> Loops | None:
+def kernel_loops(options: DeviceOptions, call: str, state: GraphState) -> Loops | None:
     """The loops of a kernel.
 
     Args:
         call: how the operator calls it, "custom" or "builtin".
+        state: of the model, which bounds the work for all its operators.
     """
     made = Loops()
     made.terms[f"{options.code.lower()}.{call}_call"] = 1
     if isinstance(options, WeightedOptions):
-        return made if _WEIGHTED[options.operator](made, options) else None
+        return made if _WEIGHTED[options.operator](made, options, state) else None
     if isinstance(options, PoolOptions):
-        return made if _pool(made, options) else None
+        return made if _pool(made, options, state) else None
     _others(made, options)
     return made
 
 
-def _convolution(made: Loops, options: WeightedOptions) -> bool:
+def _convolution(made: Loops, options: WeightedOptions, state: GraphState) -> bool:
     """``mn_convolution_run``: columns of 16-bit inputs, four positions at a time."""
-    found = _axes(options)
+    found = _axes(options, state)
     if found is None or not _has_short_shifts(options):
         return False
     rows, columns = found
@@ -102,16 +104,16 @@ def _pieces(
     outside = images * rows.out * rows.window - lines
     if outside:
         zeros[columns.window * depth] += outside * columns.out
-    is_whole = columns.dilation == 1 and depth == options.input_dims[3]
-    for out in range(columns.out):
+    if columns.dilation != 1 or depth != options.input_dims[3]:
+        inside = columns.inside()
+        inputs[depth] += lines * inside
+        zeros[depth] += lines * (columns.out * columns.window - inside)
+        return inputs, zeros
+    border = list(columns.borders())
+    if len(border) < columns.out:
+        inputs[columns.window * depth] += lines * (columns.out - len(border))
+    for out in border:
         first = out * columns.stride - columns.pad
-        if not is_whole:
-            inside = sum(
-                0 <= first + tap * columns.dilation < columns.size for tap in range(columns.window)
-            )
-            inputs[depth] += lines * inside
-            zeros[depth] += lines * (columns.window - inside)
-            continue
         begin = min(max(0, -first), columns.window)
         end = max(begin, min(columns.size - first, columns.window))
         for found, count in ((zeros, begin), (inputs, end - begin), (zeros, columns.window - end)):
@@ -203,9 +205,9 @@ def _padded_rows(made: Loops, options: WeightedOptions, depth: int) -> None:
         made.add(f"mn_pad_rows_w{options.weight_bits}", call=1, row=outs, element=outs * depth)
 
 
-def _depthwise(made: Loops, options: WeightedOptions) -> bool:
+def _depthwise(made: Loops, options: WeightedOptions, state: GraphState) -> bool:
     """``mn_depthwise_run``: four channels at a time, eight taps in a pass."""
-    found = _axes(options)
+    found = _axes(options, state)
     if found is None:
         return False
     rows, columns = found
@@ -240,7 +242,7 @@ def _depthwise(made: Loops, options: WeightedOptions) -> bool:
     return True
 
 
-def _fully_connected(made: Loops, options: WeightedOptions) -> bool:
+def _fully_connected(made: Loops, options: WeightedOptions, _: GraphState) -> bool:
     """``mn_fully_connected_run``: a column for each batch, one position at a time."""
     if not _has_short_shifts(options):
         return False
@@ -274,11 +276,11 @@ def _dot(made: Loops, batches: int, outs: int, depth: int) -> None:
     made.add("mn_dot_s8_w8", output=batches * outs)
 
 
-def _pool(made: Loops, options: PoolOptions) -> bool:
+def _pool(made: Loops, options: PoolOptions, state: GraphState) -> bool:
     """``mn_avgpool_*`` and ``mn_max_pool_*``; those of int8 take four channels at a time."""
     rows, columns = _axis(options, 0, options.window), _axis(options, 1, options.window)
     batches, channels = options.output_dims[0], options.output_dims[3]
-    if not is_of_sane_size(rows, columns, batches):
+    if not is_of_sane_size(state, rows, columns):
         return False
     name = options.code.lower()
     pixels = batches * rows.out * columns.out
@@ -318,11 +320,11 @@ def _pad(made: Loops, options: PadOptions) -> None:
         made.add("mn_pad_s4", odd=pixels * channels)
 
 
-def _axes(options: WeightedOptions) -> tuple[Axis, Axis] | None:
+def _axes(options: WeightedOptions, state: GraphState) -> tuple[Axis, Axis] | None:
     """Rows and columns, None where they are too many to go through."""
     window = options.filter_dims[1:3]
     rows, columns = (_axis(options, i, window, options.dilation[i]) for i in range(2))
-    return (rows, columns) if is_of_sane_size(rows, columns, options.input_dims[0]) else None
+    return (rows, columns) if is_of_sane_size(state, rows, columns) else None
 
 
 def _axis(

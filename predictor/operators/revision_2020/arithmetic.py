@@ -5,12 +5,11 @@ Mirrors kernels/add.cc, sub.cc, mul.cc, maximum_minimum.cc, comparisons.cc and l
 
 from __future__ import annotations
 
-import numpy as np
-
 from predictor.model.graph import Tensor, TensorType
 from predictor.operators.broadcast import check_sum_multipliers
 from predictor.operators.context import NodeContext
 from predictor.operators.fixed_point import check_below_one
+from predictor.operators.floating import single
 from predictor.operators.quantized import scale
 from predictor.operators.revision_2020.evaluation import (
     MAX_RANK,
@@ -34,7 +33,7 @@ def _evaluate_add(ctx: NodeContext) -> None:
     input1, input2, output = _tensors(ctx)
     ctx.ensure_type(output, _FLOAT32, *_BYTES)
     if output.type in _BYTES:
-        check_sum_multipliers(ctx, input1, input2, output, np.float64)
+        check_sum_multipliers(ctx, input1, input2, output, float)
     limit_broadcast(ctx, (input1, input2), output)
     check_sizes(ctx, (input1, input2), output)
 
@@ -43,7 +42,7 @@ def _evaluate_sub(ctx: NodeContext) -> None:
     input1, input2, output = _tensors(ctx)
     ctx.ensure_type(output, _FLOAT32, *_BYTES)
     if output.type in _BYTES:
-        check_sum_multipliers(ctx, input1, input2, output, np.float32)
+        check_sum_multipliers(ctx, input1, input2, output, single)
     limit_rank(ctx, MAX_RANK, input1, input2, output)
     check_sizes(ctx, (input1, input2), output)
 

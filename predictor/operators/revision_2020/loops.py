@@ -40,8 +40,9 @@ def _concatenation(ctx: NodeContext) -> Loops | None:
     """As today, but each shape is copied whole, whatever its rank."""
     made = movement.concatenation(ctx)
     if made is not None:
-        del made.terms["concatenation.dim"]
-        made.add("concatenation", line=made.terms["concatenation.copy"] // len(ctx.op.inputs))
+        made.terms.pop("concatenation.dim", None)
+        copies = made.terms.get("concatenation.copy", 0)
+        made.add("concatenation", line=copies // len(ctx.op.inputs))
     return made
 
 

@@ -19,7 +19,7 @@ _FLOAT32, _INT32, _INT8, _UINT8 = (
     TensorType.INT8,
     TensorType.UINT8,
 )
-_IMAGE_AXES = ([1, 2], [2, 1])
+_IMAGE_AXES = ((1, 2), (2, 1))
 """Height and width: the axes over which MEAN can be taken."""
 
 

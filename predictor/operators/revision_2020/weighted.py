@@ -3,6 +3,8 @@ fully_connected.cc and kernel_util.cc."""
 
 from __future__ import annotations
 
+from math import isfinite
+
 from predictor.model.graph import Tensor, TensorType
 from predictor.operators.checks import ensure_same_type, int_option, need_counts
 from predictor.operators.context import NodeContext
@@ -13,6 +15,7 @@ from predictor.operators.convolution import (
 )
 from predictor.operators.evaluation import allocates
 from predictor.operators.fixed_point import ACTIVATION_BOUNDS
+from predictor.operators.floating import quotient
 from predictor.operators.fully_connected import is_per_channel
 from predictor.operators.parsing import fused_activation
 from predictor.operators.quantized import (
@@ -84,10 +87,8 @@ def _prepare_depthwise_conv(ctx: NodeContext) -> None:
 
 def _clamps(activation: int, output: Tensor) -> bool:
     """Whether a fused activation clamps within the range of an INT8 output."""
-    if not scale(output):
-        return False
-    bounds = ACTIVATION_BOUNDS.get(activation, ())
-    return any(-128 < zero_point(output) + round(bound / scale(output)) < 127 for bound in bounds)
+    steps = (quotient(bound, scale(output)) for bound in ACTIVATION_BOUNDS.get(activation, ()))
+    return any(isfinite(step) and -128 < zero_point(output) + round(step) < 127 for step in steps)
 
 
 def _evaluate_convolution(ctx: NodeContext) -> None:
