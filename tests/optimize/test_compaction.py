@@ -266,7 +266,7 @@ def _sabotaged(graph: Graph, rng: random.Random) -> Graph:
             first, second = rng.sample(range(len(values)), 2)
             values[[first, second]] = values[[second, first]]
         else:
-            flat[place] += rng.choice((-1, 1)) if abs(int(flat[place])) < 100 else 0
+            flat[place] += 1 if flat[place] < 0 else -1
         changed = with_values(tensor, values)
     else:
         tensor = rng.choice([t for t in main.tensors if t.quantization is not None])
