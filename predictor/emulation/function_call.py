@@ -13,10 +13,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
+from predictor.emulation.platform.description import Memory
 from predictor.errors import EmulationError
+from predictor.firmware.elf_image import ElfImage
 
 PAGE_BYTES = 4096
-MAX_ALIGNMENT = PAGE_BYTES
+WINDOW_BASE = 0x60000000
+"""Buffers lie from here on, external RAM in the Armv7-M memory map; the boards have none."""
+RETURN_ADDRESS = 0x1FFF0000
+"""Holds the page that calls return to; unused code space of the boards."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,25 +32,35 @@ class Buffer:
         data: content at the call, and so the size.
         name: for messages.
         is_writable: False for what the function may only read.
-        alignment: the address is a multiple of it.
-        pointers: other buffers whose addresses stand in this one, by byte offset.
+        misalignment: bytes behind a multiple of ``PAGE_BYTES`` at which it starts.
+        pointers: addresses of other buffers, or in them, that stand in this one, by byte offset.
     """
 
     data: bytes
     name: str = "buffer"
     is_writable: bool = True
-    alignment: int = 16
-    pointers: Mapping[int, Buffer] = field(default_factory=lambda: MappingProxyType({}))
+    misalignment: int = 0
+    pointers: Mapping[int, Buffer | Pointer] = field(default_factory=lambda: MappingProxyType({}))
 
     def __post_init__(self) -> None:
-        if not 1 <= self.alignment <= MAX_ALIGNMENT or MAX_ALIGNMENT % self.alignment:
-            raise EmulationError(f"{self.name}: alignment {self.alignment} is not a power of two")
+        if not 0 <= self.misalignment < PAGE_BYTES:
+            raise EmulationError(f"{self.name}: misalignment {self.misalignment} exceeds a page")
         for offset in self.pointers:
             if not 0 <= offset <= len(self.data) - 4:
                 raise EmulationError(f"{self.name} has no room for a pointer at byte {offset}")
 
 
-Argument = int | float | Buffer | ctypes.c_int64 | ctypes.c_uint64 | ctypes.c_double | bytes
+@dataclass(frozen=True, slots=True)
+class Pointer:
+    """An address inside a buffer."""
+
+    buffer: Buffer
+    offset: int
+
+
+Argument = (
+    int | float | Buffer | Pointer | ctypes.c_int64 | ctypes.c_uint64 | ctypes.c_double | bytes
+)
 """A whole number of up to 32 bits, a float, a pointer, a 64-bit value, or a struct by value."""
 
 
@@ -88,24 +103,90 @@ class PlacedBuffer:
     def end(self) -> int:
         return self.address + len(self.buffer.data)
 
+    @property
+    def first_page(self) -> int:
+        """Address of the first of its pages."""
+        return self.address - self.buffer.misalignment
+
+    @property
+    def pages_bytes(self) -> int:
+        """Size of all of its pages."""
+        return max(1, -(-(self.end - self.first_page) // PAGE_BYTES)) * PAGE_BYTES
+
+
+def stack_span(memories: Sequence[Memory], image: ElfImage) -> range:
+    """The end of RAM, from behind the program's data on: a call's stack."""
+    begin = end = max(memory.end for memory in memories)
+    for memory in sorted(memories, key=lambda memory: -memory.end):
+        if memory.end == begin:
+            begin = memory.base
+    ends = [segment.run_address + segment.memory_bytes for segment in image.segments]
+    return range(max((used for used in ends if begin <= used <= end), default=begin), end)
+
+
+def register_marker(number: int) -> int:
+    """What a register holds at a call that no argument stands in."""
+    return 0xC0DE0000 + number
+
+
+PRESERVED, PRESERVED_FLOATS = range(4, 12), range(16, 32)
+"""Registers that a function hands back as it found them: AAPCS32, 6.1."""
+
+
+def check_preserved(name: str, found: Mapping[str, int], stack_pointer: int) -> None:
+    """Raises EmulationError where a function changed a register that it must preserve.
+
+    Args:
+        found: r4 to r11, s16 to s31 and sp at its return; any others are not looked at.
+    """
+    expected = {f"r{n}": register_marker(n) for n in PRESERVED}
+    expected |= {f"s{n}": register_marker(n) for n in PRESERVED_FLOATS}
+    expected["sp"] = stack_pointer
+    for register, value in expected.items():
+        if found.get(register, value) != value:
+            raise EmulationError(
+                f"{name} returns with {register} changed from {value:#010x} to "
+                f"{found[register]:#010x}; a function must preserve it (AAPCS32, 6.1)"
+            )
+
+
+def describe_place(address: int, placed: Sequence[PlacedBuffer]) -> str:
+    """An address in terms of the nearest buffer."""
+    nearest = min(
+        placed,
+        key=lambda item: max(item.address - address, address - item.end + 1, 0),
+        default=None,
+    )
+    if nearest is None:
+        return "where no buffer is"
+    name, size = nearest.buffer.name, len(nearest.buffer.data)
+    if address >= nearest.end:
+        return f"{address - nearest.end} bytes past the end of {name} ({size} bytes)"
+    if address < nearest.address:
+        return f"{nearest.address - address} bytes before {name} ({size} bytes)"
+    if not nearest.buffer.is_writable:
+        return f"in {name}, which is read-only"
+    return f"which reaches past the end of {name} ({size} bytes)"
+
 
 def place_buffers(arguments: Sequence[Argument], base: int) -> tuple[PlacedBuffer, ...]:
     """Addresses for all buffers: each on pages of its own, an empty page before and behind."""
     placed: list[PlacedBuffer] = []
     address = base + PAGE_BYTES
     for buffer in _all_buffers(arguments):
-        placed.append(PlacedBuffer(buffer, address))
-        pages = max(1, -(-len(buffer.data) // PAGE_BYTES))
-        address += (pages + 1) * PAGE_BYTES
+        item = PlacedBuffer(buffer, address + buffer.misalignment)
+        placed.append(item)
+        address = item.first_page + item.pages_bytes + PAGE_BYTES
     return tuple(placed)
 
 
 def _all_buffers(arguments: Sequence[Argument]) -> Iterator[Buffer]:
     """Each buffer once, those that others point to included."""
     seen: dict[Buffer, None] = {}
-    waiting = [argument for argument in arguments if isinstance(argument, Buffer)]
+    waiting = [argument for argument in arguments if isinstance(argument, Buffer | Pointer)]
     while waiting:
-        buffer = waiting.pop(0)
+        first = waiting.pop(0)
+        buffer = first.buffer if isinstance(first, Pointer) else first
         if buffer not in seen:
             seen[buffer] = None
             waiting.extend(buffer.pointers.values())
@@ -116,8 +197,14 @@ def filled(item: PlacedBuffer, addresses: Mapping[Buffer, int]) -> bytes:
     """A buffer's content with the addresses of the buffers that it points to."""
     content = bytearray(item.buffer.data)
     for offset, target in item.buffer.pointers.items():
-        struct.pack_into("<I", content, offset, addresses[target])
+        struct.pack_into("<I", content, offset, _address(target, addresses))
     return bytes(content)
+
+
+def _address(target: Buffer | Pointer, addresses: Mapping[Buffer, int]) -> int:
+    if isinstance(target, Pointer):
+        return addresses[target.buffer] + target.offset
+    return addresses[target]
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,8 +248,8 @@ def marshal(
 
 def _words(argument: Argument, addresses: Mapping[Buffer, int]) -> tuple[list[int], bool]:
     """The 32-bit words of an argument, and whether they need an even register."""
-    if isinstance(argument, Buffer):
-        return [addresses[argument]], False
+    if isinstance(argument, Buffer | Pointer):
+        return [_address(argument, addresses)], False
     if isinstance(argument, float):
         return list(struct.unpack("<I", struct.pack("<f", argument))), False
     if isinstance(argument, bytes):

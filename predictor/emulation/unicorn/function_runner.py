@@ -12,30 +12,31 @@ import numpy as np
 
 from predictor.emulation.function_call import (
     PAGE_BYTES,
+    PRESERVED,
+    PRESERVED_FLOATS,
+    RETURN_ADDRESS,
+    WINDOW_BASE,
     Argument,
     Buffer,
     CallResult,
     PlacedBuffer,
+    check_preserved,
+    describe_place,
     filled,
     marshal,
     place_buffers,
+    register_marker,
+    stack_span,
 )
 from predictor.emulation.machine import Fault, FaultKind
 from predictor.emulation.unicorn.access_trace import READABLE, WRITABLE, BoundsChecker
 from predictor.emulation.unicorn.core_devices import SystemControl
 from predictor.emulation.unicorn.fault_report import RawFault
-from predictor.errors import EmulationError
 
 if TYPE_CHECKING:
     from predictor.emulation.unicorn.core import UnicornCore
 
-WINDOW_BASE = 0x60000000
-"""External RAM in the Armv7-M memory map; the boards have nothing there."""
-RETURN_ADDRESS = 0x1FFF0000
-"""Holds the page that calls return to; unused code space of the boards."""
 _BREAKPOINT = b"\x00\xbe"
-_PRESERVED = range(4, 12)
-_PRESERVED_FLOATS = range(16, 32)
 
 
 class FunctionRunner:
@@ -51,7 +52,8 @@ class FunctionRunner:
         self._core = core
         core.engine.mem_map(RETURN_ADDRESS, PAGE_BYTES, UC_PROT_READ | UC_PROT_EXEC)
         core.engine.mem_write(RETURN_ADDRESS, _BREAKPOINT)
-        self._stack = _stack_span(core)
+        ram = [item.memory for item in core.memory.mapped if not item.is_executable]
+        self._stack = stack_span(ram, core.image)
         if not core.has_booted:
             self._set_up_data()
 
@@ -88,28 +90,12 @@ class FunctionRunner:
 
         engine = self._core.engine
         for number in range(13):
-            value = core_values[number] if number < len(core_values) else _marker(number)
+            value = core_values[number] if number < len(core_values) else register_marker(number)
             engine.reg_write(arm.UC_ARM_REG_R0 + number, value)
         for number in range(32):
-            value = float_values[number] if number < len(float_values) else _marker(number)
+            value = float_values[number] if number < len(float_values) else register_marker(number)
             engine.reg_write(arm.UC_ARM_REG_S0 + number, value)
         engine.reg_write(arm.UC_ARM_REG_LR, RETURN_ADDRESS | 1)
-
-
-def _stack_span(core: UnicornCore) -> range:
-    """The end of RAM, from behind the program's data on."""
-    memories = [item.memory for item in core.memory.mapped if not item.is_executable]
-    begin = end = max(memory.end for memory in memories)
-    for memory in sorted(memories, key=lambda memory: -memory.end):
-        if memory.end == begin:
-            begin = memory.base
-    ends = [segment.run_address + segment.memory_bytes for segment in core.image.segments]
-    return range(max((used for used in ends if begin <= used <= end), default=begin), end)
-
-
-def _marker(number: int) -> int:
-    """What a register holds that no argument stands in."""
-    return 0xC0DE0000 + number
 
 
 class PreparedCall:
@@ -129,8 +115,9 @@ class PreparedCall:
         self._start_instructions = core.instructions
         self._hosts: list[tuple[PlacedBuffer, mmap.mmap]] = []
         for item in placed:
-            host = mmap.mmap(-1, max(1, -(-len(item.buffer.data) // PAGE_BYTES)) * PAGE_BYTES)
-            host[: len(item.buffer.data)] = filled(item, addresses)
+            host = mmap.mmap(-1, item.pages_bytes)
+            start = item.buffer.misalignment
+            host[start : start + len(item.buffer.data)] = filled(item, addresses)
             self._map(item, host)
             self._hosts.append((item, host))
         self._checker = self._make_checker() if checks_bounds and placed else None
@@ -140,7 +127,7 @@ class PreparedCall:
 
         permissions = UC_PROT_READ | (UC_PROT_WRITE if item.buffer.is_writable else 0)
         pointer = ctypes.addressof(ctypes.c_char.from_buffer(host))
-        self._core.engine.mem_map_ptr(item.address, len(host), permissions, pointer)
+        self._core.engine.mem_map_ptr(item.first_page, len(host), permissions, pointer)
 
     def _make_checker(self) -> BoundsChecker:
         last = self._placed[-1]
@@ -156,34 +143,18 @@ class PreparedCall:
         if violation is not None:
             verb = "write" if violation.is_write else "read"
             what = f"{verb} of {violation.size_bytes} bytes at {violation.address:#010x}"
-            message = f"{what}, {self._where(violation.address)}"
+            message = f"{what}, {describe_place(violation.address, self._placed)}"
             raw = RawFault(FaultKind.OUT_OF_BUFFER, message, violation.address)
             return self._core.reporter.fault(raw, violation.pc)
         if found is not None and found.address is not None and found.address >= WINDOW_BASE:
             what = found.message.split(",")[0]
             raw = RawFault(
-                FaultKind.OUT_OF_BUFFER, f"{what}, {self._where(found.address)}", found.address
+                FaultKind.OUT_OF_BUFFER,
+                f"{what}, {describe_place(found.address, self._placed)}",
+                found.address,
             )
             return self._core.reporter.fault(raw, found.location.address)
         return found
-
-    def _where(self, address: int) -> str:
-        """An address in terms of the nearest buffer."""
-        nearest = min(
-            self._placed,
-            key=lambda item: max(item.address - address, address - item.end + 1, 0),
-            default=None,
-        )
-        if nearest is None:
-            return "where no buffer is"
-        name, size = nearest.buffer.name, len(nearest.buffer.data)
-        if address >= nearest.end:
-            return f"{address - nearest.end} bytes past the end of {name} ({size} bytes)"
-        if address < nearest.address:
-            return f"{nearest.address - address} bytes before {name} ({size} bytes)"
-        if not nearest.buffer.is_writable:
-            return f"in {name}, which is read-only"
-        return f"which reaches past the end of {name} ({size} bytes)"
 
     def result(self) -> CallResult:
         """Registers and buffers after the return.
@@ -201,26 +172,24 @@ class PreparedCall:
             r1=core.engine.reg_read(arm.UC_ARM_REG_R1),
             s0=struct.unpack("<f", single)[0],
             instructions=core.instructions - self._start_instructions,
-            contents={item.buffer: host[: len(item.buffer.data)] for item, host in self._hosts},
+            contents={
+                item.buffer: host[item.buffer.misalignment :][: len(item.buffer.data)]
+                for item, host in self._hosts
+            },
         )
 
     def _check_preserved(self) -> None:
         from unicorn import arm_const as arm
 
-        registers = {f"r{n}": (arm.UC_ARM_REG_R0 + n, _marker(n)) for n in _PRESERVED}
-        registers |= {f"s{n}": (arm.UC_ARM_REG_S0 + n, _marker(n)) for n in _PRESERVED_FLOATS}
-        registers["sp"] = (arm.UC_ARM_REG_SP, self._core.stack_top)
-        for name, (register, expected) in registers.items():
-            found = self._core.engine.reg_read(register)
-            if found != expected:
-                raise EmulationError(
-                    f"{self._name} returns with {name} changed from {expected:#010x} to "
-                    f"{found:#010x}; a function must preserve it (AAPCS32, 6.1)"
-                )
+        read = self._core.engine.reg_read
+        found = {f"r{n}": read(arm.UC_ARM_REG_R0 + n) for n in PRESERVED}
+        found |= {f"s{n}": read(arm.UC_ARM_REG_S0 + n) for n in PRESERVED_FLOATS}
+        found["sp"] = read(arm.UC_ARM_REG_SP)
+        check_preserved(self._name, found, self._core.stack_top)
 
     def finish(self) -> None:
         """Unmaps the buffers."""
         if self._checker is not None:
             self._checker.remove()
         for item, host in self._hosts:
-            self._core.engine.mem_unmap(item.address, len(host))
+            self._core.engine.mem_unmap(item.first_page, len(host))

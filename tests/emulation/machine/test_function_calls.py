@@ -162,8 +162,8 @@ def test_bad_arguments():
         marshal([1 << 40], {}, True)
     with pytest.raises(EmulationError, match="no room for a pointer at byte 2"):
         Buffer(bytes(4), pointers={2: Buffer(b"x")})
-    with pytest.raises(EmulationError, match="alignment 3 is not a power of two"):
-        Buffer(bytes(4), alignment=3)
+    with pytest.raises(EmulationError, match="misalignment 4096 exceeds a page"):
+        Buffer(bytes(4), misalignment=4096)
 
 
 @given(st.lists(st.integers(-(2**31), 2**32 - 1), max_size=12))

@@ -13,7 +13,7 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
-from predictor.emulation.platform.description import Platform, read_platform
+from predictor.emulation.platform.description import Platform, parse_platform, read_platform
 from predictor.emulation.platform.renode_classes import check_classes
 from predictor.errors import PredictorError
 from predictor.firmware.elf_image import ElfImage
@@ -188,6 +188,21 @@ class Monitor:
     def unexpected(self, kind: str) -> str:
         return f"0x{self._machine.unexpected[kind]:08X}"
 
+    def set_program_counter(self, address: str) -> None:
+        self._machine.go_to(int(address, 0))
+
+    def add_entries(self, text: str) -> None:
+        """Memory in addition to that of the platform file."""
+        (entry,) = parse_platform(f"cpu: CPU.CortexM @ sysbus\n{text}", "text").memories
+        self._machine.add_memory(entry)
+
+    def read_bytes(self, address: str, count: str) -> str:
+        """As Renode prints any enumerable: ten a line."""
+        content = self._machine.read_any(int(address, 0), int(count))
+        lines = [content[start : start + 10] for start in range(0, len(content), 10)]
+        rows = ["".join(f"0x{byte:02X}, " for byte in line) for line in lines]
+        return "\n".join(["[", *rows, "]"])
+
     def read_double_word(self, address: str) -> str:
         word = self._machine.read_any(int(address, 0), 4)
         return f"0x{int.from_bytes(word, 'little'):08X}"
@@ -220,6 +235,9 @@ _COMMANDS: list[tuple[str, Callable[..., str | None]]] = [
     (r"emulation GetSeed", Monitor.get_seed),
     (r'emulation RunFor "([0-9.]+)"', Monitor.run_for),
     (r"sysbus\.cpu PC", Monitor.program_counter),
+    (r"sysbus\.cpu PC (0x[0-9A-Fa-f]+)", Monitor.set_program_counter),
+    (r'machine LoadPlatformDescriptionFromString "([^"]*)"', Monitor.add_entries),
+    (r"sysbus ReadBytes (0x[0-9A-Fa-f]+) (\d+)", Monitor.read_bytes),
     (r"sysbus\.cpu ExecutedInstructions", Monitor.executed_instructions),
     (r"sysbus\.cpu IsHalted", Monitor.is_halted),
     (r"sysbus Unexpected(Reads|Writes)", Monitor.unexpected),

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from predictor.emulation.platform.description import Platform
+from predictor.emulation.platform.description import Memory, Platform
 from predictor.emulation.unicorn.core import UnicornCore
 from predictor.emulation.unicorn.machine import UnicornMachine
 from predictor.emulation.unicorn.memory_map import PAGE_BYTES
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
     from unicorn import Uc
 
 _SELF_BRANCH = b"\xfe\xe7"
+_ADDED = {"call_code": Memory("call_code", 0x1FFF0000, 8192)}
+_ADDED["call_buffers"] = Memory("call_buffers", 0x60000000, 16 << 20)
+"""Memories that may be added while the machine runs; the engine has them from the start."""
 
 
 class PermissiveCore(UnicornCore):
@@ -23,8 +27,13 @@ class PermissiveCore(UnicornCore):
     def __init__(self, platform: Platform, image: ElfImage) -> None:
         self.unexpected = {"Reads": 0, "Writes": 0}
         self.is_parked = False
-        self._platform = platform
-        super().__init__(platform, image, is_profile=False)
+        self._watched: set[int] = set()
+        memories = (*platform.memories, *_ADDED.values())
+        extended = replace(
+            platform, memories=memories, read_only=platform.read_only | {"call_code"}
+        )
+        self._platform = extended
+        super().__init__(extended, image, is_profile=False)
         self._park_at_self_branches()
 
     def _park_at_self_branches(self) -> None:
@@ -36,6 +45,22 @@ class PermissiveCore(UnicornCore):
                 if segment.data[offset : offset + 2] == _SELF_BRANCH:
                     address = segment.run_address + offset
                     self.engine.hook_add(UC_HOOK_CODE, self._park, begin=address, end=address)
+
+    def go_to(self, address: int) -> None:
+        from unicorn.arm_const import UC_ARM_REG_EPSR, UC_ARM_REG_PC, UC_ARM_REG_SP
+        from unicorn.unicorn_const import UC_HOOK_CODE
+
+        self.engine.reg_write(UC_ARM_REG_EPSR, 1 << 24)
+        self.engine.reg_write(UC_ARM_REG_PC, address | 1)
+        self.stack_top = self.engine.reg_read(UC_ARM_REG_SP)
+        self.has_booted = True
+        self.is_parked = False
+        page = address // PAGE_BYTES * PAGE_BYTES
+        code = self.memory.read(page, PAGE_BYTES)
+        if code.find(_SELF_BRANCH) >= 0 and page not in self._watched:
+            self._watched.add(page)
+            park = page + code.find(_SELF_BRANCH)
+            self.engine.hook_add(UC_HOOK_CODE, self._park, begin=park, end=park)
 
     def _park(self, engine: Uc, address: int, size_bytes: int, _: Any) -> None:
         self.is_parked = True
@@ -84,6 +109,9 @@ class PermissiveMachine(UnicornMachine):
     def load_elf(self, path: str | os.PathLike[str]) -> None:
         self._loaded_core = PermissiveCore(self.platform, ElfImage(path))
 
+    def load_binary(self, data: bytes, address: int) -> None:
+        self._core.memory.write(address, data)
+
     def run_for(self, seconds: float) -> None:
         """Virtual time: ``PerformanceInMips`` million instructions a second."""
         core = self._permissive_core
@@ -91,6 +119,14 @@ class PermissiveMachine(UnicornMachine):
             return
         limit = core.instructions + round(seconds * self._mips * 1e6)
         self.is_halted = self.run(max_instructions=limit).fault is not None
+
+    def go_to(self, address: int) -> None:
+        """Sets the program counter."""
+        self._permissive_core.go_to(address & ~1)
+
+    def add_memory(self, memory: Memory) -> None:
+        """The engine has it already."""
+        assert _ADDED[memory.name] == memory
 
     @property
     def _permissive_core(self) -> PermissiveCore:
@@ -114,6 +150,8 @@ class PermissiveMachine(UnicornMachine):
     def read_any(self, address: int, size_bytes: int) -> bytes:
         """Memory, or a peripheral's register as the core would read it."""
         core = self._core
+        if size_bytes > 4:
+            return self.read_memory(address, size_bytes)
         for entry in core._bus.devices:
             if entry.holds(address, size_bytes):
                 value = entry.device.read(address - entry.base, size_bytes)
