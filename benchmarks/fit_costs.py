@@ -22,9 +22,11 @@ from scipy.optimize import nnls
 
 from benchmarks.layer_models import layer_model
 from benchmarks.truth_layers import truth_layers
+from predictor.cores.core import find_core
 from predictor.cost.instructions import (
     INTERPRETER_STEP,
     is_model,
+    costs_of,
     load_costs,
     loops_of,
     shared_costs,
@@ -294,7 +296,7 @@ def fit_set(
     counted = layers_of([*rows, *truth])
     if fill_from:
         # The same source for another core takes within a few percent of the same.
-        other = load_costs(revision, kernels, fill_from)
+        other = load_costs(revision, kernels, find_core(fill_from))
         for term in other.keys() - costs["instructions"].keys() - shared_costs().keys():
             if kernels == OURS and not is_own(term):
                 continue
@@ -309,7 +311,7 @@ def fit_set(
         f"{f'; the rest as on the {fill_from}' if fill_from else ''}.\n"
     )
     write(OUT / f"{revision}_{kernels}_{core}.csv", costs, counted, note)
-    load_costs.cache_clear()
+    costs_of.cache_clear()
 
 
 def main() -> None:

@@ -15,10 +15,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from predictor.errors import PredictorError
-from predictor.optimize.optimization import Optimization, instructions_of, optimize_model
+from predictor.optimize.optimization import Optimization, count_instructions, optimize_model
 from predictor.optimize.optimizer import OptimizeOptions
 
-BOARD, CORE = "f446re", "cortex-m4"
+BOARD = "f446re"
 NAMES = {
     "tflm_person_detect": "TFLM person detection",
     "zoo_ad_small_int8": "MicroNet-AD-S",
@@ -57,7 +57,7 @@ def share(after: int, before: int) -> str:
 
 def row(path: Path, count: bool) -> str:
     """A model's line of the table."""
-    settings = OptimizeOptions(instructions=instructions_of(CORE))
+    settings = OptimizeOptions(instructions=count_instructions)
     same, ours = (
         optimize_model(path, BOARD, settings, kernels=kernels) for kernels in ("cmsis_nn", "ours")
     )

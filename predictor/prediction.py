@@ -9,6 +9,7 @@ from math import inf
 from typing import Any
 
 from predictor.boards.board import Board, find_board, shipped_boards
+from predictor.cores.core import Core
 from predictor.cost.energy import DutyCycle, EnergyEstimate, duty_cycle, energy
 from predictor.cost.instructions import Work, total, work
 from predictor.cost.latency import LatencyEstimate, Timing, features, latency, timing
@@ -45,8 +46,8 @@ class Options:
     fps: float | None = None
     battery_j: float | None = None
 
-    def revision(self) -> Revision:
-        return load_revision(self.tflm, self.kernels)
+    def revision(self, core: Core) -> Revision:
+        return load_revision(self.tflm, self.kernels, core)
 
 
 @dataclass(frozen=True)
@@ -100,7 +101,7 @@ class Prediction:
         """Instructions of each of ``layers``: those counted in emulation, else the model's."""
         if self.counted is not None:
             return self.counted
-        return work(self.arena.prepared, self.board.core.name, self.layers)
+        return work(self.arena.prepared, self.layers)
 
     @cached_property
     def work(self) -> Work:
@@ -264,9 +265,9 @@ def predict_graph(
 ) -> Prediction:
     """Predicts a graph that is in memory already: the fast path for callers with many graphs."""
     chosen, options = find_board(board), options or Options()
-    revision = options.revision()
+    revision = options.revision(chosen.core.model)
     deployed = deploy(graph, content, revision)
-    code = flash(deployed.graph, revision, chosen.core.name, options.resolver)
+    code = flash(deployed.graph, revision, options.resolver)
     memory = arena(deployed.graph, revision)
     return Prediction(
         graph=graph,
@@ -282,18 +283,26 @@ def predict_graph(
 
 
 def on_board(prediction: Prediction, board: Board) -> Prediction:
-    """The same model and options on another board, without preparing the model again."""
-    code = flash(
-        prediction.deployed.graph,
-        prediction.revision,
-        board.core.name,
-        prediction.options.resolver,
-    )
+    """The same model and options on another board.
+
+    The model is prepared again only where the other core may run other kernels.
+
+    Raises:
+        RefusedError: TFLM refuses the model there.
+    """
+    revision, core = prediction.revision, board.core.model
+    if core.extensions != revision.core.extensions:
+        return predict_graph(
+            prediction.graph, board, prediction.options, prediction.path, prediction.content
+        )
+    if core is not revision.core:
+        revision = prediction.options.revision(core)
+    code = flash(prediction.deployed.graph, revision, prediction.options.resolver)
     return Prediction(
         graph=prediction.graph,
         board=board,
         options=prediction.options,
-        arena=prediction.arena,
+        arena=prediction.arena.under(revision),
         flash=code,
         sram=place(
             board,

@@ -99,10 +99,9 @@ def make_budget(
         reserve_ram_bytes=reserve_ram_bytes,
         reserve_flash_bytes=reserve_flash_bytes,
     )
-    options.revision()
-    return Budget(
-        find_board(board), options, max_arena_bytes, max_flash_bytes, max_ops, max_latency_s
-    )
+    found = find_board(board)
+    options.revision(found.core.model)
+    return Budget(found, options, max_arena_bytes, max_flash_bytes, max_ops, max_latency_s)
 
 
 BUDGET_NAMES = (

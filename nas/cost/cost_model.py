@@ -44,7 +44,8 @@ def predicted(
     """
     graph = network_graph(network)
     if optimized:
-        graph = with_plan(graph, options)
+        core = find_board(board).core.model
+        graph = with_plan(graph, (options or Options()).revision(core))
     return predict_graph(replace(graph, flatbuffer_bytes=file_bytes(graph)), board, options)
 
 

@@ -45,12 +45,8 @@ class LayerFacts(NamedTuple):
     is_deployed: bool
 
 
-def layer_facts(layer: Layer, shape: tuple[int, ...], revision: Revision, core: str) -> LayerFacts:
-    """The facts of a plain layer that reads a tensor of this shape.
-
-    Args:
-        core: that of the board, such as "cortex-m4".
-    """
+def layer_facts(layer: Layer, shape: tuple[int, ...], revision: Revision) -> LayerFacts:
+    """The facts of a plain layer that reads a tensor of this shape."""
     graph = alone(layer, shape)
     prepared = prepare(graph, revision)
     node, rows, tensors = prepared.nodes[-1], layers(prepared), graph.main.tensors
@@ -66,7 +62,7 @@ def layer_facts(layer: Layer, shape: tuple[int, ...], revision: Revision, core: 
         output_quantization=output.quantization,
         output_bytes=runtime_bytes(output, output.shape),
         macs=rows[-1].macs,
-        work=work(prepared, core, rows)[-1],
+        work=work(prepared, rows)[-1],
         params=node.params,
         init_requests=merged(node.init_requests),
         prepare_requests=merged(node.prepare_requests),

@@ -98,7 +98,7 @@ class NetworkCosts:
 
     def __init__(self, supernet: Supernet, board: Board, options: Options | None = None) -> None:
         self._supernet, self._board, self._options = supernet, board, options or Options()
-        self._revision = self._options.revision()
+        self._revision = self._options.revision(board.core.model)
         self._timing = timing(board, self._revision).costs
         self._structural_nodes = supernet.structural_nodes()
         self._structure = lru_cache(_STRUCTURES)(self._new_structure)
@@ -160,7 +160,7 @@ class NetworkCosts:
             facts = known.get((shape, channels, bits))
             if facts is None:
                 alike = plain(layer, channels, bits)
-                facts = layer_facts(alike, shape, self._revision, self._board.core.name)
+                facts = layer_facts(alike, shape, self._revision)
                 known[shape, channels, bits] = facts
             if not facts.is_deployed:
                 return None
@@ -202,8 +202,8 @@ class NetworkCosts:
         """The flash of networks with these operators, such as that of the decisions."""
         found = self._code.get(operators)
         if found is None:
-            graph, core = network_graph(self._supernet.fixed(decisions)), self._board.core.name
-            found = flash(graph, self._revision, core, self._options.resolver)
+            graph = network_graph(self._supernet.fixed(decisions))
+            found = flash(graph, self._revision, self._options.resolver)
             self._code[operators] = found
         return found
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 
-from predictor import Options
+from predictor.memory.revision import Revision
 from predictor.model.graph import Graph
 from predictor.model.tflite_writer import write_model
 from predictor.optimize.optimizer import optimize
@@ -16,17 +16,17 @@ from predictor.optimize.optimizer import optimize
 _UNKNOWN_DIGEST = "0" * 64
 
 
-def with_plan(graph: Graph, options: Options | None, digest: str = _UNKNOWN_DIGEST) -> Graph:
+def with_plan(graph: Graph, revision: Revision, digest: str = _UNKNOWN_DIGEST) -> Graph:
     """The graph with the smallest plan that its kernels allow, in its metadata.
 
     It stays as it is where TFLM's own plan takes no more. ``digest`` is the SHA-256 of the file
     without the plan, which the metadata names.
     """
-    found = optimize(graph, (options or Options()).revision(), original_sha256=digest)
+    found = optimize(graph, revision, original_sha256=digest)
     return found.graph if found.is_better else graph
 
 
-def planned_file(graph: Graph, options: Options) -> bytes:
+def planned_file(graph: Graph, revision: Revision) -> bytes:
     """The file of a trained network, with its plan."""
     digest = hashlib.sha256(write_model(graph)).hexdigest()
-    return write_model(with_plan(graph, options, digest))
+    return write_model(with_plan(graph, revision, digest))

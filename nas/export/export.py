@@ -30,7 +30,8 @@ from nas.space.supernet import (
 )
 from nas.training.model import SupernetModel
 from nas.training.quantizers import activation_limits, learnt_range, weight_limit
-from predictor import Options, read_graph
+from predictor import read_graph
+from predictor.memory.revision import Revision
 from predictor.model.tflite_writer import write_model
 
 PROBABILITY_TOP = 255 / 256
@@ -95,10 +96,10 @@ def _on_grid(tops: dict[str, float], name: str, x: Any, activation: str) -> Any:
     return tf.quantization.fake_quant_with_min_max_args(x, low * step, high * step)
 
 
-def export(model: SupernetModel, plan_for: Options | None = None) -> bytes:
+def export(model: SupernetModel, plan_for: Revision | None = None) -> bytes:
     """The bytes of the ``.tflite`` file of a network without open decisions.
 
-    ``plan_for``: kernels and TFLM for which it gets a memory plan of its own; None leaves the
+    ``plan_for``: the TFLM for which it gets a memory plan of its own; None leaves the
     plan to TFLM.
 
     Raises:

@@ -72,7 +72,10 @@ def export_run(folder: Path) -> Path:
     from nas.training.checkpoint import write_bytes
 
     config = RunFolder(folder).read_json(CONFIG)["config"]
-    plan_for = _budget(config).options if config["memory"] == "optimized" else None
+    budget = _budget(config)
+    plan_for = None
+    if config["memory"] == "optimized":
+        plan_for = budget.options.revision(budget.board.core.model)
     path = folder / MODEL
     write_bytes(path, export(trained_network(folder), plan_for))
     return path

@@ -115,7 +115,6 @@ def command(
     Any current TFLM runs the new file. It relies on the order in which the kernels of one kernel
     set (--kernels) read and write; predict warns when it is used with another.
     """
-    from predictor.boards.board import find_board
     from predictor.optimize import optimization as results
     from predictor.optimize.optimizer import OptimizeOptions
     from predictor.optimize.overlap import OverlapLevel
@@ -124,13 +123,12 @@ def command(
         raise click.BadParameter("LOW is above HIGH", param_hint="--input-range")
     if verified is not None:
         return _verify(verified, model, input_range)
-    core = find_board(board).core.name
     settings = OptimizeOptions(
         overlap=OverlapLevel(overlap),
         reorder=reorder,
         time_limit_s=time_limit_s,
         max_slowdown=None if max_slowdown is None else _fraction(max_slowdown),
-        instructions=results.instructions_of(core),
+        instructions=results.count_instructions,
         compact=compact,
         input_range=input_range,
     )

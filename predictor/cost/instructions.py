@@ -14,6 +14,7 @@ from enum import Enum
 from functools import cache
 from pathlib import Path
 
+from predictor.cores.core import Core
 from predictor.cost.op_count import Layer
 from predictor.memory.preparation import PreparedGraph, PreparedNode
 from predictor.memory.revision import OURS
@@ -34,6 +35,7 @@ class Basis(Enum):
     """What a layer's counts rest on."""
 
     MODEL = "model"
+    OTHER_CORE = "model of another core"
     PROXY = "proxy"
     EMULATED = "emulated"
 
@@ -71,16 +73,33 @@ CostTable = Mapping[str, Costs]
 """Costs by loop."""
 
 
-@cache
-def load_costs(revision: str, kernels: str, core: str) -> CostTable:
+def load_costs(revision: str, kernels: str, core: Core) -> CostTable:
     """The table for a revision, kernel set and core; empty where none was measured."""
-    # The project's own kernels are the same under any TFLM.
-    counted = _OURS_REVISION if kernels == OURS else revision
-    path = _FOLDER / f"{counted}_{kernels}_{core}.csv"
+    return costs_of(revision, kernels, counted_core(revision, kernels, core))
+
+
+@cache
+def costs_of(revision: str, kernels: str, core: str) -> CostTable:
+    """The table as counted on a core; empty where it was not."""
+    path = _path(revision, kernels, core)
     # Operators that the project has no kernel for run TFLM's reference kernel.
-    others = load_costs(revision, "reference", core) if kernels == OURS else {}
+    others = costs_of(revision, "reference", core) if kernels == OURS else {}
     own = {**shared_costs(), **_read(path)} if path.is_file() else {}
     return {**others, **own}
+
+
+@cache
+def counted_core(revision: str, kernels: str, core: Core) -> str:
+    """The core on which the costs were counted: the core itself, else one that serves in its
+    stead, else the core again, for which there are none."""
+    names = core.measured_as
+    return next((name for name in names if _path(revision, kernels, name).is_file()), names[0])
+
+
+def _path(revision: str, kernels: str, core: str) -> Path:
+    # The project's own kernels are the same under any TFLM.
+    counted = _OURS_REVISION if kernels == OURS else revision
+    return _FOLDER / f"{counted}_{kernels}_{core}.csv"
 
 
 def loops_of(node: PreparedNode) -> Loops | None:
@@ -118,20 +137,24 @@ def proxy_costs() -> CostTable:
     return _read(_FOLDER / "proxy.csv")
 
 
-def work(prepared: PreparedGraph, core: str, layers: Iterable[Layer]) -> tuple[Work, ...]:
-    """Counts of each operator, in the order of ``layers``."""
+def work(prepared: PreparedGraph, layers: Iterable[Layer]) -> tuple[Work, ...]:
+    """Counts of each operator on the core it was prepared for, in the order of ``layers``."""
     revision = prepared.revision
+    core = revision.core
     costs = load_costs(revision.name, revision.kernels, core)
+    is_own = counted_core(revision.name, revision.kernels, core) == core.measured_as[0]
+    basis = Basis.MODEL if is_own else Basis.OTHER_CORE
     return tuple(
-        _work(node, layer, costs) for node, layer in zip(prepared.nodes, layers, strict=True)
+        _work(node, layer, costs, basis) for node, layer in zip(prepared.nodes, layers, strict=True)
     )
 
 
-def _work(node: PreparedNode, layer: Layer, costs: CostTable) -> Work:
+def _work(node: PreparedNode, layer: Layer, costs: CostTable, basis: Basis) -> Work:
+    """``basis``: what loops with costs rest on."""
     loops = loops_of(node)
     if loops is not None and loops.terms.keys() <= costs.keys():
         is_sure = is_model(costs[term].layers for term in loops.terms)
-        return _sum(loops, costs, Basis.MODEL if is_sure else Basis.PROXY)
+        return _sum(loops, costs, basis if is_sure else Basis.PROXY)
     proxy = Loops()
     proxy.add(node.context.kernels, call=1, mac=layer.macs, other_op=layer.other_ops)
     return _sum(proxy, proxy_costs(), Basis.PROXY)
@@ -165,6 +188,7 @@ def total(works: Iterable[Work]) -> Work:
     """The sum of layers; it rests on the weakest basis among them."""
     works = tuple(works)
     bases = {item.basis for item in works}
+    weakest_first = (Basis.PROXY, Basis.OTHER_CORE, Basis.MODEL)
     return Work(
         instructions=sum(item.instructions for item in works),
         loads=sum(item.loads for item in works),
@@ -172,5 +196,5 @@ def total(works: Iterable[Work]) -> Work:
         unaligned_loads=sum(item.unaligned_loads for item in works),
         mac_instructions=sum(item.mac_instructions for item in works),
         streamed_bytes=sum(item.streamed_bytes for item in works),
-        basis=next((b for b in (Basis.PROXY, Basis.MODEL) if b in bases), Basis.EMULATED),
+        basis=next((basis for basis in weakest_first if basis in bases), Basis.EMULATED),
     )

@@ -175,6 +175,9 @@ def latency(works: tuple[Work, ...], timing: Timing, board: Board) -> LatencyEst
     spread = combined([timing.spread, _count_spread(works)])
     evidence = timing.evidence
     proxies = share(works, Basis.PROXY)
+    others = share(works, Basis.OTHER_CORE)
+    if others > 0:
+        evidence += f"; {100 * others:.0f} % of the instructions as counted on another core"
     if proxies > 0:
         evidence += f"; {100 * proxies:.0f} % of the instructions are a proxy"
     return LatencyEstimate(

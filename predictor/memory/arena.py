@@ -5,7 +5,7 @@ Mirrors ``MicroInterpreter::AllocateTensors`` and ``MicroAllocator``.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from types import MappingProxyType
 
@@ -97,6 +97,13 @@ class ArenaReport:
     steps: MappingProxyType[int, tuple[int, int]]
     persistent_log: tuple[PersistentAllocation, ...]
     recorder_objects: tuple[str, ...]
+
+    def under(self, revision: Revision) -> ArenaReport:
+        """The same arena, for a core on which TFLM asks for the same memory."""
+        prepared = self.prepared
+        if revision is prepared.revision:
+            return self
+        return replace(self, prepared=replace(prepared, revision=revision))
 
     @property
     def used_bytes(self) -> int:

@@ -14,6 +14,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from predictor.cores.core import Core
 from predictor.errors import UsageError
 from predictor.memory.deployment import registers_builtin
 from predictor.memory.revision import Revision
@@ -32,7 +33,8 @@ Groups = tuple[tuple[int, frozenset[str]], ...]
 @dataclass(frozen=True, slots=True)
 class FlashReport:
     """Bytes of flash. ``avoidable_bytes`` is code of operators that no node uses;
-    ``unmeasured`` names operators whose code is not in the table.
+    ``unmeasured`` names operators whose code is not in the table; ``measured_on`` is the core on
+    which the others were measured.
 
     ``code_bytes`` is then a lower bound; it is otherwise within ``code_error`` (a fraction) of
     a linked image.
@@ -46,6 +48,7 @@ class FlashReport:
     code_error: float
     avoidable_bytes: int
     unmeasured: tuple[str, ...]
+    measured_on: str
 
     @property
     def code_bytes(self) -> int:
@@ -65,10 +68,13 @@ class FlashReport:
 class CodeSizes:
     """Measured code of one core, kernel set and TFLM revision.
 
+    ``core`` is the core that was measured, where another stands in for the one asked for.
+
     ``base_ram_bytes`` is the RAM of the interpreter without the arena: statics, the interpreter
     object and an empty op resolver; each operator adds ``resolver_entry_bytes``.
     """
 
+    core: str
     base_bytes: int
     base_ram_bytes: int
     resolver_entry_bytes: int
@@ -92,24 +98,26 @@ def _linked(groups: Groups, operators: frozenset[str]) -> int:
 
 
 @cache
-def load_code_sizes(revision_name: str, core: str, kernels: str) -> CodeSizes:
-    """The table of a revision, core ("cortex-m4", "cortex-m7") and kernel set.
+def load_code_sizes(revision_name: str, kernels: str, core: Core) -> CodeSizes:
+    """The table of a revision, kernel set and core, or of a core that serves in its stead.
 
     Raises:
         UsageError: nothing was measured for this combination.
     """
     path = _FOLDER / f"{revision_name}.json"
     tables: dict[str, Any] = json.loads(path.read_text())["profiles"] if path.exists() else {}
-    table = tables.get(f"{core}/{kernels}")
-    if table is None:
+    measured = next((name for name in core.measured_as if f"{name}/{kernels}" in tables), None)
+    if measured is None:
         known = ", ".join(sorted(tables)) or "none"
         raise UsageError(
-            f"no code sizes for TFLM revision {revision_name} with {kernels} kernels on {core}; "
-            f"measured: {known}"
+            f"no code sizes for TFLM revision {revision_name} with {kernels} kernels on "
+            f"{core.name}; measured: {known}"
         )
+    table = tables[f"{measured}/{kernels}"]
     groups = _groups(table["groups"])
     resolver = table["resolver_bytes"]
     return CodeSizes(
+        core=measured,
         base_bytes=table["base_bytes"],
         base_ram_bytes=table["static_ram_bytes"] + table["interpreter_bytes"] + resolver["fixed"],
         resolver_entry_bytes=resolver["per_operator"],
@@ -133,7 +141,7 @@ def _own_labels(labels: Iterable[str], is_drop_in: bool) -> frozenset[str]:
     return frozenset(labels) - frozenset(DROP_IN_LABELS.values())
 
 
-def flash(graph: Graph, revision: Revision, core: str, resolver: str = "used") -> FlashReport:
+def flash(graph: Graph, revision: Revision, resolver: str = "used") -> FlashReport:
     """Predicts the flash of a model with the operators it lists, or with all of TFLM.
 
     Raises:
@@ -141,7 +149,7 @@ def flash(graph: Graph, revision: Revision, core: str, resolver: str = "used") -
     """
     if resolver not in RESOLVERS:
         raise UsageError(f"unknown resolver {resolver!r}; choose {' or '.join(RESOLVERS)}")
-    sizes = load_code_sizes(revision.name, core, revision.kernels)
+    sizes = load_code_sizes(revision.name, revision.kernels, revision.core)
     is_drop_in = registers_builtin(graph, revision)
     used = _own_labels(graph.operator_labels, is_drop_in)
     others = sizes.operators if resolver == "all" else frozenset(graph.unused_codes)
@@ -157,5 +165,6 @@ def flash(graph: Graph, revision: Revision, core: str, resolver: str = "used") -
         code_error=sizes.error,
         avoidable_bytes=sizes.operator_bytes(linked) - sizes.operator_bytes(used),
         unmeasured=tuple(sorted(used - sizes.operators)),
+        measured_on=sizes.core,
     )
     return code.with_model(graph.flatbuffer_bytes)

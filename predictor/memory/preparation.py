@@ -76,7 +76,9 @@ def prepare(graph: Graph, revision: Revision) -> PreparedGraph:
     for subgraph in graph.subgraphs:
         for op in subgraph.operators:
             row = _row(operators, op, subgraph)
-            context = flow.NODE_CONTEXT(graph, subgraph, op, revision.kernels, sizeof, state)
+            context = flow.NODE_CONTEXT(
+                graph, subgraph, op, revision.kernels, revision.core, sizeof, state
+            )
             _note_version(row, context)
             contexts.append((row, context))
     nodes: list[PreparedNode] = []

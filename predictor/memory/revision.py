@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from predictor import toml
+from predictor.cores.core import Core, find_core
 from predictor.errors import RevisionError
 from predictor.memory.abi import ABIS, StructLayouts
 
@@ -34,7 +35,7 @@ class Rules:
 
 @dataclass(frozen=True, eq=False)
 class Revision:
-    """One TFLM revision on one target with one kernel set.
+    """One TFLM revision on one core with one kernel set.
 
     ``flow`` names the generation of the allocator and of the kernels (:mod:`~.flow`).
     ``device_model`` says when a model needs a device model to run with the project's own kernels:
@@ -46,6 +47,7 @@ class Revision:
     title: str
     flow: str
     kernels: str
+    core: Core
     rules: Rules
     structs: StructLayouts
     device_model: str = ""
@@ -61,8 +63,10 @@ def _load_toml(path: Path) -> dict[str, Any]:
         return toml.load(file)
 
 
-def load_revision(name: str = DEFAULT_REVISION, kernels: str | None = None) -> Revision:
-    """Loads a revision with a kernel set, by default the first that it has.
+def load_revision(
+    name: str = DEFAULT_REVISION, kernels: str | None = None, core: Core | None = None
+) -> Revision:
+    """Loads a revision with a kernel set, by default the first that it has, for a core.
 
     Raises:
         RevisionError: no such revision, or it lacks the kernel set.
@@ -70,7 +74,7 @@ def load_revision(name: str = DEFAULT_REVISION, kernels: str | None = None) -> R
     header = _header(name)
     if kernels is None:
         kernels = str(header["kernel_sets"][0])
-    return _load(name, kernels)
+    return _load(name, kernels, core or find_core())
 
 
 @cache
@@ -82,24 +86,31 @@ def _header(name: str) -> dict[str, Any]:
 
 
 @cache
-def _load(name: str, kernels: str) -> Revision:
+def _load(name: str, kernels: str, core: Core) -> Revision:
     header = _header(name)
     if kernels not in header["kernel_sets"]:
         known = ", ".join(header["kernel_sets"])
         raise RevisionError(f"TFLM revision {name} has no kernel set {kernels!r}; known: {known}")
-    common: dict[str, list[str]] = {}
-    specific: dict[str, list[str]] = {}
-    for path in sorted((_FOLDER / header.get("structs_of", name)).glob("*.toml")):
-        tables = _load_toml(path)
-        common.update(tables.get("structs", {}))
-        specific.update(tables.get("reference" if kernels == OURS else kernels, {}))
     return Revision(
         name=name,
         commit=header["commit"],
         title=header["title"],
         flow=header["flow"],
         kernels=kernels,
+        core=core,
         rules=Rules(**header["rules"]),
-        structs=StructLayouts(ABIS[header["abi"]], common, specific),
+        structs=_structs(name, kernels),
         device_model=header.get("device_model", ""),
     )
+
+
+@cache
+def _structs(name: str, kernels: str) -> StructLayouts:
+    header = _header(name)
+    common: dict[str, list[str]] = {}
+    specific: dict[str, list[str]] = {}
+    for path in sorted((_FOLDER / header.get("structs_of", name)).glob("*.toml")):
+        tables = _load_toml(path)
+        common.update(tables.get("structs", {}))
+        specific.update(tables.get("reference" if kernels == OURS else kernels, {}))
+    return StructLayouts(ABIS[header["abi"]], common, specific)

@@ -15,6 +15,7 @@ from collections.abc import Callable
 from math import prod
 from typing import Any, NoReturn
 
+from predictor.cores.core import Core
 from predictor.errors import RefusedError
 from predictor.model.graph import Graph, Operator, Quantization, Subgraph, Tensor, TensorType
 from predictor.operators.sizes import runtime_bytes
@@ -53,9 +54,11 @@ class NodeContext:
     Args:
         sizeof: bytes of a C struct by name, for the TFLM revision, target and kernel set.
         kernels: "cmsis_nn" or "reference".
+        core: the processor, by whose instructions kernel sets choose among their kernels.
     """
 
     __slots__ = (
+        "core",
         "graph",
         "inexact_reasons",
         "invoke_errors",
@@ -77,6 +80,7 @@ class NodeContext:
         subgraph: Subgraph,
         op: Operator,
         kernels: str,
+        core: Core,
         sizeof: Callable[[str], int],
         state: GraphState,
     ) -> None:
@@ -84,6 +88,7 @@ class NodeContext:
         self.subgraph = subgraph
         self.op = op
         self.kernels = kernels
+        self.core = core
         self.sizeof = sizeof
         self.pointer_bytes = sizeof("ptr")
         self.state = state
@@ -97,7 +102,9 @@ class NodeContext:
 
     def with_operator(self, op: Operator) -> NodeContext:
         """What another operator would see in the place of this one."""
-        return type(self)(self.graph, self.subgraph, op, self.kernels, self.sizeof, self.state)
+        return type(self)(
+            self.graph, self.subgraph, op, self.kernels, self.core, self.sizeof, self.state
+        )
 
     # Tensors.
 

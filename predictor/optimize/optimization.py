@@ -26,7 +26,7 @@ from predictor.model.tflite_writer import write_model
 from predictor.optimize import plan_cpsat
 from predictor.optimize.compaction.compaction import Compaction, compact
 from predictor.optimize.offline_plan import without_plan
-from predictor.optimize.optimizer import Instructions, Optimized, OptimizeOptions, optimize
+from predictor.optimize.optimizer import Optimized, OptimizeOptions, optimize
 from predictor.optimize.overlap import OperatorDistance
 from predictor.optimize.prepared_filters import prepared_operators, with_prepared_filters
 from predictor.optimize.verification.verifier import prove_equal
@@ -119,7 +119,7 @@ def optimize_model(
         model = load_bytes(path)
     content = bytes(model)
     graph = read_graph(content)
-    settings = settings or OptimizeOptions(instructions=instructions_of(chosen.core.name))
+    settings = settings or OptimizeOptions(instructions=count_instructions)
     digest = hashlib.sha256(content).hexdigest()
     before = predict_graph(graph, chosen, made, path, content)
 
@@ -172,13 +172,9 @@ def _may_need_more(graph: Graph, before: Prediction) -> bool:
     return second.required_bytes > first.required_bytes
 
 
-def instructions_of(core: str) -> Instructions:
-    """A count of instructions for :class:`OptimizeOptions` on a core."""
-
-    def count(prepared: PreparedGraph) -> list[float]:
-        return [item.instructions for item in work(prepared, core, layers(prepared))]
-
-    return count
+def count_instructions(prepared: PreparedGraph) -> list[float]:
+    """Instructions of each operator on the core that it was prepared for, in their order."""
+    return [item.instructions for item in work(prepared, layers(prepared))]
 
 
 def picture(result: Optimization) -> str:

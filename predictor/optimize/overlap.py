@@ -83,7 +83,13 @@ def planned_distance_of(node: PreparedNode) -> OperatorDistance:
     if context.kernels != _CMSIS_NN or node.row.overlap is None or not found.overlaps:
         return found
     reference = type(context)(
-        context.graph, context.subgraph, context.op, "reference", context.sizeof, context.state
+        context.graph,
+        context.subgraph,
+        context.op,
+        "reference",
+        context.core,
+        context.sizeof,
+        context.state,
     )
     limits = {item.position: item for item in node.row.overlap(reference)}
     return replace(

@@ -32,6 +32,11 @@ def notes(prediction: Prediction) -> tuple[str, ...]:
     if prediction.flash.unmeasured:
         names = ", ".join(prediction.flash.unmeasured)
         found.append(f"code bytes are a lower bound: the code of {names} was not measured")
+    if prediction.flash.measured_on != prediction.board.core.model.measured_as[0]:
+        found.append(
+            f"code bytes are those on a {prediction.flash.measured_on}: none were measured on a "
+            f"{prediction.board.core.name}"
+        )
     if prediction.options.resolver == "used" and prediction.flash.avoidable_bytes > 0:
         names = ", ".join(prediction.graph.unused_codes)
         found.append(

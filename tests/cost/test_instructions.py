@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 
 from benchmarks.fit_costs import DATA, counted_rows
 from benchmarks.truth_layers import TruthLayer, truth_layers
+from predictor.cores.core import find_core
 from predictor.cost.instructions import Basis, is_model, load_costs, loops_of, shared_costs, work
 from predictor.cost.op_count import layers
 from predictor.memory.preparation import prepare
@@ -95,7 +97,7 @@ def test_fills_store_each_byte_once(size: int, target: int) -> None:
 
 @pytest.mark.parametrize("core", ["cortex-m4", "cortex-m7"])
 def test_tables_are_whole(core: str) -> None:
-    table = load_costs("2026.08", "cmsis_nn", core)
+    table = load_costs("2026.08", "cmsis_nn", find_core(core))
     assert shared_costs().keys() <= table.keys()
     for costs in table.values():
         assert min(costs.instructions, costs.loads, costs.stores, costs.mac_instructions) >= 0
@@ -125,8 +127,9 @@ def test_other_kernel_sets_are_labelled() -> None:
     builder = ModelBuilder()
     builder.output(builder.conv_2d(builder.input((1, 8, 8, 16)), 8, kernel=3))
     graph = builder.graph()
-    prepared = prepare(graph, load_revision("2020.07", "reference"))
-    (found,) = work(prepared, "no-such-core", layers(prepared))
+    core = replace(find_core(), measured_as=("no-such-core",))
+    prepared = prepare(graph, load_revision("2020.07", "reference", core))
+    (found,) = work(prepared, layers(prepared))
     assert found.basis is Basis.PROXY
     assert found.instructions > 0
 
@@ -143,7 +146,7 @@ def test_counts_of_upstream_tflm(core: str) -> None:
     errors: list[float] = []
     loads: list[float] = []
     models: dict[str, list[float]] = defaultdict(lambda: [0.0, 0.0, 0.0])
-    costs = load_costs("2026.08", "cmsis_nn", core)
+    costs = load_costs("2026.08", "cmsis_nn", find_core(core))
     for item in truth(core):
         true = item.counts["instructions"] or 0.0
         loops = loops_of(item.node)
@@ -179,7 +182,7 @@ def test_counts_of_upstream_tflm(core: str) -> None:
 )
 def test_counts_of_other_kernel_sets(revision: str, kernels: str, core: str) -> None:
     """Convolutions and fully connected layers: median 1 %, 95th percentile 4 %."""
-    costs = load_costs(revision, kernels, core)
+    costs = load_costs(revision, kernels, find_core(core))
     errors: dict[str, list[float]] = defaultdict(list)
     for row in counted_rows(DATA / f"{revision}_{kernels}_{core}.csv", revision, kernels):
         assert row.terms.keys() <= costs.keys(), (row.model, row.index)

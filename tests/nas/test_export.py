@@ -68,10 +68,11 @@ def test_files_with_a_plan_take_what_the_search_said(data: Any) -> None:
     from nas.cost.cost_model import predicted
     from nas.export.export import export
     from predictor import Options, predict
+    from predictor.memory.revision import load_revision
 
     model = _settled_model("mobilenet_v2", 8, 8, data)
     options = Options(kernels="ours")
-    content = export(model, plan_for=options)
+    content = export(model, plan_for=load_revision(kernels="ours"))
     searched = predicted(model.supernet, "f446re", options, optimized=True)
     found = predict(content, "f446re", kernels="ours")
     assert found.arena.required_bytes == searched.arena.required_bytes

@@ -6,7 +6,7 @@ import csv
 
 import pytest
 
-from predictor.optimize.optimization import instructions_of, optimize_model
+from predictor.optimize.optimization import count_instructions, optimize_model
 from predictor.optimize.optimizer import OptimizeOptions
 from predictor.prediction import predict
 from tests.shared_data import MODELS, TRUTH, needs_shared
@@ -38,7 +38,7 @@ def test_arena_of_planned_models(row: dict[str, str]) -> None:
 @pytest.mark.parametrize("row", _ROWS, ids=lambda row: row["model"])
 def test_plans_for_cmsis_nn(row: dict[str, str]) -> None:
     """Not more bytes, and not more instructions than counted, but for the model's half percent."""
-    settings = OptimizeOptions(instructions=instructions_of("cortex-m4"))
+    settings = OptimizeOptions(instructions=count_instructions)
     result = optimize_model(MODELS / row["model"], settings=settings, kernels="cmsis_nn")
     before, after = (int(row[name]) for name in ("invoke_kinsns", "planned_invoke_kinsns"))
     assert result.planned_bytes[1] <= int(row["planned_head_bytes"])

@@ -9,9 +9,13 @@ from pathlib import Path
 import pytest
 
 from predictor import toml
+from predictor.boards.board import find_board
 from predictor.cores import core as cores
 from predictor.cores.core import core_names, find_core
+from predictor.cost.instructions import Basis
 from predictor.errors import BoardError
+from predictor.model.example_models import ds_cnn
+from predictor.prediction import predict
 
 FOLDER = Path(cores.__file__).parent
 
@@ -61,3 +65,73 @@ def test_chips_differ_in_their_floating_point_unit() -> None:
 def test_cores_that_do_not_exist(arguments: tuple[object, ...], message: str) -> None:
     with pytest.raises(BoardError, match=message):
         find_core(*arguments)  # type: ignore[arg-type]
+
+
+BOARD = """\
+name = "mine"
+[core]
+name = "cortex-m99"
+clock_hz = 64_000_000
+{keys}
+[[regions]]
+name = "flash"
+kind = "flash"
+base = 0
+bytes = 1_048_576
+[[regions]]
+name = "ram"
+kind = "sram"
+base = 0x2000_0000
+bytes = 262_144
+"""
+CORE = """\
+name = "cortex-m99"
+architecture = "armv8-m.main"
+cpuid = 0x410F_D210
+cycle_counter = "dwt"
+stand_ins = ["cortex-m4"]
+[extensions]
+dsp = "+nodsp"
+[fpu]
+fpv5-sp-d16 = ""
+none = "+nofp"
+"""
+
+
+@pytest.fixture
+def new_core(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder of cores with one more."""
+    folder = tmp_path / "cores"
+    shutil.copytree(FOLDER, folder)
+    (folder / "cortex-m99.toml").write_text(CORE)
+    monkeypatch.setattr(cores, "_FOLDER", folder)
+    return tmp_path
+
+
+def test_a_core_takes_its_file_and_nothing_else(new_core: Path) -> None:
+    path = new_core / "mine.toml"
+    path.write_text(BOARD.format(keys=""))
+    board, m4 = find_board(path), find_board("f446re")
+    assert board.core.model.extensions == {"dsp"}
+    content = ds_cnn().build()
+    found, known = predict(content, board), predict(content, m4)
+    assert found.arena.required_bytes == known.arena.required_bytes
+    assert found.flash.code_bytes == known.flash.code_bytes
+    assert found.work.instructions == known.work.instructions
+    assert found.work.basis is Basis.OTHER_CORE
+    assert any("none were measured on a cortex-m99" in note for note in found.notes)
+
+
+@pytest.mark.parametrize(
+    ("keys", "message"),
+    [
+        ("dps = false", "core.dps is no key of a core"),
+        ("dsp = 1", "core.dsp must be true or false"),
+        ('fpu = "fpv4-sp-d16"', "mine.toml: core: a cortex-m99 has no FPU"),
+    ],
+)
+def test_wrong_keys_of_a_core(new_core: Path, keys: str, message: str) -> None:
+    path = new_core / "mine.toml"
+    path.write_text(BOARD.format(keys=keys))
+    with pytest.raises(BoardError, match=message):
+        find_board(path)

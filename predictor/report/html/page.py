@@ -233,6 +233,7 @@ def certainty(prediction: Prediction) -> list[tuple[str, str, str]]:
 _BASES = {
     Basis.EMULATED: "counted in emulation",
     Basis.MODEL: "from the loops of the kernels",
+    Basis.OTHER_CORE: "from the loops of the kernels, at the cost that another core has for them",
     Basis.PROXY: "by a proxy from operation counts",
 }
 

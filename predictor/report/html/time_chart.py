@@ -12,10 +12,11 @@ from predictor.report.printable import printable
 from predictor.report.units import time_unit, time_words
 
 PLOT_HEIGHT, TOP, BOTTOM = 160, 12, 40
-_CLASSES = {Basis.MODEL: "t", Basis.PROXY: "s", Basis.EMULATED: "i"}
+_CLASSES = {Basis.MODEL: "t", Basis.OTHER_CORE: "t", Basis.PROXY: "s", Basis.EMULATED: "i"}
 _KINDS = {
     Basis.EMULATED: ("io", "instructions counted in emulation"),
     Basis.MODEL: ("tensor", "instructions from the loops of the kernel"),
+    Basis.OTHER_CORE: ("tensor", "instructions from the loops of the kernel, as of another core"),
     Basis.PROXY: ("scratch", "instructions by a proxy"),
 }
 
