@@ -125,7 +125,7 @@ def test_a_core_takes_its_file_and_nothing_else(new_core: Path) -> None:
 @pytest.mark.parametrize(
     ("keys", "message"),
     [
-        ("dps = false", "core.dps is no key of a core"),
+        ("dps = false", "unknown key 'dps': did you mean dsp"),
         ("dsp = 1", "core.dsp must be true or false"),
         ('fpu = "fpv4-sp-d16"', "mine.toml: core: a cortex-m99 has no FPU"),
     ],
