@@ -25,8 +25,8 @@ from benchmarks.truth_layers import truth_layers
 from predictor.cores.core import find_core
 from predictor.cost.instructions import (
     INTERPRETER_STEP,
-    is_model,
     costs_of,
+    is_model,
     load_costs,
     loops_of,
     shared_costs,
