@@ -32,7 +32,8 @@ class Core:
         fpu: its floating-point unit as GCC names it, "none" without one.
         cpuid: the register of that name.
         cycle_counter: "dwt", "locked dwt" where it takes no writes without its key, or "none".
-        gcc_cpu: what follows GCC's ``-mcpu=``.
+        gcc_cpu: what follows GCC's ``-mcpu=``; another core's name (key ``gcc_name``) where
+            common releases of GCC do not know this one's.
         measured_as: names under which measured figures (code sizes, costs of loops) may stand: its
             own, then those of cores that serve in its stead, the most alike first.
         unicorn_model: constant of Unicorn's Python package, "" where Unicorn lacks the core.
@@ -121,7 +122,7 @@ def _core(name: str, fpu: str | None, without: frozenset[str]) -> Core:
         fpu=fpu,
         cpuid=table["cpuid"],
         cycle_counter=table["cycle_counter"],
-        gcc_cpu=name + built,
+        gcc_cpu=table.get("gcc_name", name) + built,
         measured_as=(*own, *table.get("stand_ins", ())),
         unicorn_model=emulators.get("unicorn", ""),
         renode_type=emulators.get("renode", ""),

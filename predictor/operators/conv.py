@@ -11,20 +11,19 @@ from predictor.model.graph import TensorType
 from predictor.operators import convolution_order as order
 from predictor.operators.access_order import InputOverlap, windows_of
 from predictor.operators.checks import ensure_rank, ensure_same_type, need_counts
+from predictor.operators.cmsis_buffers import convolution_bytes, int16_column_bytes, is_1x1
 from predictor.operators.context import NodeContext
 from predictor.operators.convolution import (
-    Shape,
     allocate_requantization,
     check_filter_scales,
     check_hybrid,
-    column_buffer_bytes,
     expect_4d,
     populate_quantization,
 )
 from predictor.operators.evaluation import allocates
 from predictor.operators.loops.conv import loops
 from predictor.operators.parsing import check_element_types, fused_activation, options_of
-from predictor.operators.quantized import INT16_BYTES, zero_point
+from predictor.operators.quantized import zero_point
 from predictor.operators.registry import OpCount, register
 from predictor.operators.sizes import RUNTIME_TYPE_BYTES
 
@@ -105,27 +104,15 @@ def _prepare_cmsis_nn(ctx: NodeContext) -> None:
     buffer_bytes = 0
     if input.type == TensorType.INT8:
         # For INT4 weights, too, the kernel asks for the size of the int8 convolution.
-        buffer_bytes = 0 if _is_1x1(ctx, in_shape, filter_shape) else column_buffer_bytes(taps)
+        buffer_bytes = convolution_bytes(
+            ctx.core, options_of(ctx, _OPTIONS), in_shape, filter_shape, out_shape
+        )
     elif input.type == TensorType.INT16:
         ctx.ensure(zero_point(input) == 0, "int16 input needs zero point 0")
         ctx.ensure(zero_point(output) == 0, "int16 output needs zero point 0")
-        buffer_bytes = 2 * taps * INT16_BYTES
+        buffer_bytes = int16_column_bytes(ctx.core, taps)
     if buffer_bytes > 0:
         ctx.scratch(buffer_bytes)
-
-
-def _is_1x1(ctx: NodeContext, in_shape: Shape, filter_shape: Shape) -> bool:
-    """Mirrors ``arm_nn_is_convolve_1x1`` (padding of a 1x1 filter is always 0).
-
-    Such a convolution needs no buffer.
-    """
-    options = options_of(ctx, _OPTIONS)
-    return (
-        filter_shape[1:3] == (1, 1)
-        and options.get("dilation_h_factor", 0) == 1
-        and options.get("dilation_w_factor", 0) == 1
-        and in_shape[3] == filter_shape[3]
-    )
 
 
 def _check_eval(ctx: NodeContext) -> None:
@@ -154,7 +141,7 @@ def _overlap(ctx: NodeContext) -> Sequence[InputOverlap]:
         return (InputOverlap(0, distance, "each position is finished before the next"),)
     if (input.type, filter.type) != (TensorType.INT8, TensorType.INT8):
         return ()
-    if _is_1x1(ctx, ctx.shape(input), ctx.shape(filter)):
+    if is_1x1(options_of(ctx, _OPTIONS), ctx.shape(input), ctx.shape(filter)):
         return (InputOverlap(0, order.cmsis_nn_pointwise(windows), "1x1: channels come first"),)
     distance = order.cmsis_nn_columns(windows, groups)
     return (InputOverlap(0, distance, "im2col: two positions are copied, then written"),)
@@ -172,7 +159,7 @@ def steered_options(ctx: NodeContext) -> Mapping[str, Any] | None:
     if ctx.op.name != "CONV_2D" or ctx.kernels != "cmsis_nn" or input is None or filter is None:
         return None
     is_int8 = (input.type, filter.type) == (TensorType.INT8, TensorType.INT8)
-    if not is_int8 or not _is_1x1(ctx, ctx.shape(input), ctx.shape(filter)):
+    if not is_int8 or not is_1x1(options_of(ctx, _OPTIONS), ctx.shape(input), ctx.shape(filter)):
         return None
     return {**options, "dilation_h_factor": 2, "dilation_w_factor": 2}
 

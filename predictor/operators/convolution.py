@@ -11,13 +11,11 @@ from predictor.operators.context import NodeContext
 from predictor.operators.fixed_point import check_activation_range
 from predictor.operators.floating import quotient, single
 from predictor.operators.quantized import (
-    INT16_BYTES,
     INT32_BYTES,
     check_convolution_quantization,
     need_quantization,
     scale,
 )
-from predictor.operators.sizes import align_up
 
 Shape = tuple[int, ...]
 
@@ -83,15 +81,6 @@ def populate_quantization(
         check_multiplier(ctx, input, filter, bias, output)
     if input.type in (TensorType.INT8, TensorType.UINT8, TensorType.INT16):
         check_activation_range(ctx, activation, output)
-
-
-def column_buffer_bytes(taps: int) -> int:
-    """Mirrors ``arm_convolve_s8_get_buffer_size``.
-
-    The kernel copies two columns of the input patch, of filter height x width x input channels
-    each, rounded up to 4, as 16-bit values.
-    """
-    return 2 * align_up(taps, 4) * INT16_BYTES
 
 
 def product_f32(first: float, second: float) -> float:

@@ -6,11 +6,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from predictor.model.geometry import padding_of
 from predictor.model.graph import Tensor, TensorType
 from predictor.operators import depthwise_order as order
 from predictor.operators.access_order import InputOverlap, windows_of
 from predictor.operators.checks import ensure_same_type, need_counts
+from predictor.operators.cmsis_buffers import depthwise_wrapper_bytes
 from predictor.operators.context import NodeContext
 from predictor.operators.convolution import (
     allocate_requantization,
@@ -23,7 +23,7 @@ from predictor.operators.convolution import (
 from predictor.operators.evaluation import allocates
 from predictor.operators.loops.depthwise import loops
 from predictor.operators.parsing import fused_activation, options_of
-from predictor.operators.quantized import INT16_BYTES, zero_point
+from predictor.operators.quantized import zero_point
 from predictor.operators.registry import OpCount, register
 from predictor.operators.sizes import RUNTIME_TYPE_BYTES
 
@@ -115,23 +115,18 @@ def _prepare_cmsis_nn(ctx: NodeContext) -> None:
 
 
 def _buffer_bytes(ctx: NodeContext, input: Tensor, filter: Tensor, output: Tensor) -> int:
-    """Mirrors ``arm_depthwise_conv_wrapper_s8_get_buffer_size`` and its ``_s4`` sibling.
-
-    Only the fast convolution (batch 1, depth multiplier 1, no dilation) has a buffer: one column
-    of the input as 16-bit values. With int8 weights, 3x3 filters have a kernel without buffer.
-    """
+    """What the wrapper of the weights' type asks for."""
     check_4d(ctx, input, output)
     in_shape, filter_shape, out_shape = ctx.shape(input), ctx.shape(filter), ctx.shape(output)
-    options = options_of(ctx, _OPTIONS)
-    dilation = options.get("dilation_h_factor", 0), options.get("dilation_w_factor", 0)
     batches, channels = min(in_shape[0], out_shape[0]), min(out_shape[3], filter_shape[3])
-    if in_shape[3] != channels or batches != 1 or dilation != (1, 1):
-        return 0
-    if filter.type == TensorType.INT8 and filter_shape[1:3] == (3, 3):
-        padding = padding_of(options, in_shape[1:3], filter_shape[1:3])
-        if padding.height <= 1 and padding.width <= 1:
-            return 0
-    return channels * filter_shape[2] * filter_shape[1] * INT16_BYTES
+    return depthwise_wrapper_bytes(
+        ctx.core,
+        options_of(ctx, _OPTIONS),
+        (batches, *in_shape[1:]),
+        filter_shape,
+        (*out_shape[:3], channels),
+        filter.type == TensorType.INT4,
+    )
 
 
 def _overlap(ctx: NodeContext) -> Sequence[InputOverlap]:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from predictor.model.graph import Tensor, TensorType
 from predictor.operators.checks import check_runtime_shape, ensure_same_type
+from predictor.operators.cmsis_buffers import kernel_sum_bytes
 from predictor.operators.context import NodeContext
 from predictor.operators.convolution import (
     allocate_requantization,
@@ -114,6 +115,19 @@ def _prepare_cmsis_nn(ctx: NodeContext, input: Tensor, filter: Tensor, output: T
         as_convolution = len(out_shape) > 2 and _last(ctx.shape(filter)) % 4 == 0
         if as_convolution and not is_per_channel(filter):
             ctx.scratch(out_shape[-1] * INT32_BYTES * 2)
+        if not as_convolution:
+            _request_kernel_sums(ctx, filter, kernel_sum_bytes(ctx.core, out_shape[-1]))
+
+
+def _request_kernel_sums(ctx: NodeContext, filter: Tensor, sum_bytes: int) -> None:
+    """Sums of constant weights are computed once; else at each call, in scratch memory."""
+    if not sum_bytes:
+        return
+    bias = ctx.input(2)
+    if filter.is_constant and (bias is None or bias.is_constant):
+        ctx.persistent(sum_bytes)
+    else:
+        ctx.scratch(sum_bytes)
 
 
 register(

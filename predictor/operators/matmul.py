@@ -7,6 +7,7 @@ from math import prod
 
 from predictor.model.graph import Tensor, TensorType
 from predictor.operators.checks import ensure_rank, ensure_same_type, need_counts, writable_dims
+from predictor.operators.cmsis_buffers import kernel_sum_bytes
 from predictor.operators.context import NodeContext
 from predictor.operators.convolution import check_multiplier
 from predictor.operators.evaluation import allocates
@@ -46,6 +47,9 @@ def _prepare(ctx: NodeContext) -> None:
         _allocate_transposed(ctx, lhs, rhs)
         _reshape_output(ctx, lhs, rhs, output)
         _prepare_quantization(ctx, lhs, rhs, output)
+        sum_bytes = kernel_sum_bytes(ctx.core, ctx.shape(output)[-1])
+        if lhs.type == TensorType.INT8 and sum_bytes:
+            ctx.scratch(sum_bytes)
     else:
         _prepare_quantization(ctx, lhs, rhs, output)
         _allocate_transposed(ctx, lhs, rhs)

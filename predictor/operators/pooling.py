@@ -12,13 +12,14 @@ from predictor.model.graph import Tensor, TensorType
 from predictor.operators import pooling_order as order
 from predictor.operators.access_order import InputOverlap, windows_of
 from predictor.operators.checks import ensure_rank, need_counts, writable_dims
+from predictor.operators.cmsis_buffers import average_pool_bytes
 from predictor.operators.context import NodeContext
 from predictor.operators.convolution import check_4d, expect_4d
 from predictor.operators.evaluation import allocates
 from predictor.operators.floating import single
 from predictor.operators.loops.pooling import loops
 from predictor.operators.parsing import options_of
-from predictor.operators.quantized import INT32_BYTES, scale, zero_point
+from predictor.operators.quantized import scale, zero_point
 from predictor.operators.registry import OpCount, register
 from predictor.operators.sizes import RUNTIME_TYPE_BYTES
 
@@ -60,8 +61,9 @@ def _prepare_average(ctx: NodeContext) -> None:
     if input.type in _QUANTIZED:
         check_4d(ctx, input, output)
         channels = min(ctx.shape(input)[3], ctx.shape(output)[3])
-        if channels > 0:
-            ctx.scratch(channels * INT32_BYTES)
+        buffer_bytes = average_pool_bytes(ctx.core, channels)
+        if buffer_bytes > 0:
+            ctx.scratch(buffer_bytes)
 
 
 def _prepare_l2(ctx: NodeContext) -> None:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from predictor.model.graph import Tensor, TensorType
 from predictor.operators.checks import ensure_rank, int_option, need_counts
+from predictor.operators.cmsis_buffers import kernel_sum_bytes
 from predictor.operators.context import NodeContext
 from predictor.operators.convolution import product_f32
 from predictor.operators.evaluation import allocates, runs_on
@@ -196,6 +197,10 @@ def _prepare_svdf(ctx: NodeContext) -> None:
     ctx.scratch(batches * filters * INT32_BYTES)
     if input.type == TensorType.INT8:
         ctx.scratch(batches * units * INT32_BYTES)
+        sum_bytes = kernel_sum_bytes(ctx.core, filters) if ctx.kernels == "cmsis_nn" else 0
+        if sum_bytes:
+            ctx.ensure(weights_feature.is_constant, "the weights of its features must be constant")
+            ctx.persistent(sum_bytes)
 
 
 def _check_svdf_shapes(ctx: NodeContext, tensors: _SvdfTensors) -> tuple[int, int, int]:

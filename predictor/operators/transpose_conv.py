@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from predictor.model.graph import Tensor, TensorType
 from predictor.operators.checks import INT32_MAX, ensure_same_type, need_counts
+from predictor.operators.cmsis_buffers import column_bytes
 from predictor.operators.context import NodeContext
 from predictor.operators.convolution import (
     Shape,
@@ -15,7 +16,6 @@ from predictor.operators.convolution import (
     check_4d,
     check_filter_scales,
     check_hybrid,
-    column_buffer_bytes,
     expect_4d,
     populate_quantization,
 )
@@ -117,7 +117,7 @@ def _request_int8_buffers(ctx: NodeContext, input: Tensor, filter: Tensor, outpu
     out_channels = min(filter_shape[0], out_shape[3])
     if max(strides) <= 2 and in_channels > _REVERSE_ABOVE_CHANNELS:
         taps = filter_shape[2] * filter_shape[1] * in_channels
-        ctx.scratch(column_buffer_bytes(taps))
+        ctx.scratch(column_bytes(ctx.core, taps))
         ctx.scratch(taps * out_channels)
     else:
         accumulators = _accumulator_bytes(in_shape, filter_shape, out_channels, strides)

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 import predictor
+from predictor.cores.core import Core, find_core
 from predictor.errors import RefusedError
 from predictor.memory.arena import ArenaReport, arena
 from predictor.memory.revision import DEFAULT_REVISION, load_revision
@@ -25,6 +26,15 @@ SETS = (
     ("rnd_m4.json", "plan_rnd_m4.json", "rnd", "cmsis_nn"),
     ("arena_m4_reference.json", None, "", "reference"),
 )
+
+CORES = {
+    "m0plus": ("cortex-m0plus", ()),
+    "m3": ("cortex-m3", ()),
+    "m33": ("cortex-m33", ()),
+    "m55": ("cortex-m55", ()),
+    "m55_nomve": ("cortex-m55", ("mve",)),
+}
+"""Cores whose arena was measured, too: name and the extensions that the chip lacks."""
 
 # TFLM checks persistent requests against the head alone: a per-channel FULLY_CONNECTED may write
 # its multipliers over the last bytes of a temporary tensor, which happens to be harmless. There the
@@ -47,8 +57,34 @@ def _cases() -> list[Any]:
     ]
 
 
-def _predict(path: Path, kernels: str) -> ArenaReport:
-    return arena(read_graph(path), load_revision(DEFAULT_REVISION, kernels))
+def _predict(path: Path, kernels: str, core: Core | None = None) -> ArenaReport:
+    return arena(read_graph(path), load_revision(DEFAULT_REVISION, kernels, core))
+
+
+@needs_shared
+@pytest.mark.parametrize("chip", CORES)
+@pytest.mark.parametrize("folder", ["", "sweep", "ops", "rnd"])
+def test_arena_is_exact_on_other_cores(chip: str, folder: str) -> None:
+    """CMSIS-NN takes other kernels there, with other buffers; all else is the same."""
+    name, without = CORES[chip]
+    core = find_core(name, without=without)
+    wrong, models = [], measured_models(f"cores/{chip}_{folder or 'named'}.json", folder)
+    for model, path, measured in models:
+        if measured.get("allocate_status") != 0:
+            with pytest.raises(RefusedError):
+                _predict(path, "cmsis_nn", core)
+            continue
+        report = _predict(path, "cmsis_nn", core)
+        found = report.used_bytes, report.nonpersistent_bytes, report.persistent_bytes
+        names = ("arena_used_bytes", "non_persistent", "persistent")
+        excess = report.required_bytes - measured.get("min_arena_bytes", report.required_bytes)
+        is_exact = excess == 0 or (
+            excess in (UNSAFE_BYTES, 2 * UNSAFE_BYTES) and _may_overwrite_temporaries(report)
+        )
+        if found != tuple(measured[name] for name in names) or not is_exact:
+            wrong.append(model)
+    assert models
+    assert not wrong
 
 
 @needs_shared
