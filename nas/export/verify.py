@@ -17,7 +17,7 @@ from nas.training.metrics import quality
 from predictor import predict, read_graph
 from predictor.errors import PredictorError
 from predictor.memory.revision import OURS
-from predictor.model.device.device_model import has_int4_activations
+from predictor.model.device.layers import has_int4_activations
 from predictor.model.graph import Graph, TensorType
 
 if TYPE_CHECKING:

@@ -9,8 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from math import floor, frexp
 
-import numpy as np
-
+from predictor.model.floating import quotient, single
 from predictor.model.graph import Quantization
 
 Multiplier = tuple[int, int]
@@ -44,9 +43,9 @@ def convolution_factors(
     input_scale: float, filter_scales: Sequence[float], output_scale: float, channels: int
 ) -> list[float]:
     """One factor for each output channel. Mirrors ``PopulateConvolutionQuantizationParams``."""
-    scales = np.array(filter_scales, np.float32).astype(np.float64)
-    factors = np.float64(np.float32(input_scale)) * scales / np.float64(np.float32(output_scale))
-    return [float(factor) for factor in np.broadcast_to(factors, channels)]
+    input_scale, output_scale = single(input_scale), single(output_scale)
+    factors = [quotient(input_scale * single(scale), output_scale) for scale in filter_scales]
+    return factors * channels if len(factors) == 1 else factors
 
 
 def single_factor(input_scale: float, filter_scale: float, output_scale: float) -> float:
@@ -54,9 +53,8 @@ def single_factor(input_scale: float, filter_scale: float, output_scale: float) 
 
     Mirrors ``GetQuantizedConvolutionMultipler``, which multiplies the first two as floats.
     """
-    with np.errstate(over="ignore", under="ignore"):
-        product = np.float32(input_scale) * np.float32(filter_scale)
-    return float(np.float64(product) / np.float64(np.float32(output_scale)))
+    product = single(single(input_scale) * single(filter_scale))
+    return quotient(product, single(output_scale))
 
 
 def activation_range(function: int, output: Quantization, bits: int) -> Range:
@@ -72,8 +70,7 @@ def activation_range(function: int, output: Quantization, bits: int) -> Range:
     low, high = _ACTIVATION_BOUNDS.get(function, (None, None))
 
     def quantized(real: float) -> int:
-        with np.errstate(over="ignore"):
-            steps = float(np.float32(real) / np.float32(output.scale))
+        steps = single(quotient(real, single(output.scale)))
         return output.zero_point + floor(abs(steps) + 0.5) * (1 if steps >= 0 else -1)
 
     return (
@@ -88,7 +85,7 @@ def softmax_scaling(beta: float, input_scale: float) -> tuple[int, int, int]:
     Mirrors ``PreprocessSoftmaxScaling`` and ``CalculateInputRadius``; beta x scale must exceed
     2^-26.
     """
-    scaled = float(np.float32(beta)) * float(np.float32(input_scale)) * _SOFTMAX_FRACTION
+    scaled = single(beta) * single(input_scale) * _SOFTMAX_FRACTION
     multiplier, shift = quantize_multiplier(min(scaled, _ONE - 1.0))
     radius = ((1 << _SOFTMAX_INTEGER_BITS) - 1) * _SOFTMAX_FRACTION / (1 << shift)
     return multiplier, shift, -floor(radius)

@@ -6,12 +6,12 @@ tanh.cc, hard_swish_common.cc and elu.cc, with the Eval functions that go with t
 
 from __future__ import annotations
 
+from predictor.model.floating import quotient, single
 from predictor.model.graph import Tensor, TensorType
 from predictor.operators.checks import ensure_same_type, need_counts
 from predictor.operators.context import NodeContext
 from predictor.operators.evaluation import allocates, runs_on
 from predictor.operators.fixed_point import exponent_of, rounded_log2
-from predictor.operators.floating import quotient, single
 from predictor.operators.loops import elements
 from predictor.operators.overlap_rules import elementwise
 from predictor.operators.quantized import scale, zero_point

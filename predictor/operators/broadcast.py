@@ -7,6 +7,7 @@ cmsis_nn/maximum_minimum.cc, floor_div.cc, floor_mod.cc, prelu_common.cc and sel
 
 from __future__ import annotations
 
+from predictor.model.floating import Rounding, quotient, single
 from predictor.model.graph import Tensor, TensorType
 from predictor.operators.checks import ensure_same_type, need_counts
 from predictor.operators.constants import constant_values
@@ -22,7 +23,6 @@ from predictor.operators.fixed_point import (
     check_activation_range,
     check_below_one,
 )
-from predictor.operators.floating import Rounding, quotient, single
 from predictor.operators.loops import elements
 from predictor.operators.overlap_rules import elementwise
 from predictor.operators.parsing import fused_activation

@@ -6,10 +6,10 @@ MVE).
 
 from __future__ import annotations
 
+from predictor.model.floating import quotient, single
 from predictor.model.graph import Tensor, TensorType
 from predictor.operators.context import NodeContext
 from predictor.operators.fixed_point import check_activation_range
-from predictor.operators.floating import quotient, single
 from predictor.operators.quantized import (
     INT32_BYTES,
     check_convolution_quantization,

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from math import frexp, isfinite, log
 
+from predictor.model.floating import quotient, single
 from predictor.model.graph import Tensor
 from predictor.operators.context import NodeContext
-from predictor.operators.floating import quotient, single
 from predictor.operators.parsing import (
     ACTIVATION_NONE,
     ACTIVATION_RELU,

@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from math import fabs
 
+from predictor.model.floating import single
 from predictor.model.geometry import padding_of
 from predictor.model.graph import Tensor, TensorType
 from predictor.operators import pooling_order as order
@@ -16,7 +17,6 @@ from predictor.operators.cmsis_buffers import average_pool_bytes
 from predictor.operators.context import NodeContext
 from predictor.operators.convolution import check_4d, expect_4d
 from predictor.operators.evaluation import allocates
-from predictor.operators.floating import single
 from predictor.operators.loops.pooling import loops
 from predictor.operators.parsing import options_of
 from predictor.operators.quantized import scale, zero_point

@@ -7,6 +7,7 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
+from predictor.model.floating import single
 from predictor.model.graph import Tensor, TensorType
 from predictor.operators.checks import (
     INT32_MAX,
@@ -19,7 +20,6 @@ from predictor.operators.checks import (
 )
 from predictor.operators.context import NodeContext
 from predictor.operators.evaluation import allocates, runs_on
-from predictor.operators.floating import single
 from predictor.operators.loops import elements, movement
 from predictor.operators.registry import count_outputs, register
 

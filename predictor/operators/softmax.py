@@ -5,12 +5,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from predictor.model.floating import single
 from predictor.model.graph import Tensor, TensorType
 from predictor.operators.access_order import InputOverlap
 from predictor.operators.checks import check_runtime_shape, ensure_same_type, need_counts
 from predictor.operators.context import NodeContext
 from predictor.operators.evaluation import allocates, runs_on
-from predictor.operators.floating import single
 from predictor.operators.loops import elements
 from predictor.operators.overlap_rules import elementwise
 from predictor.operators.parsing import options_of

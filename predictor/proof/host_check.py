@@ -10,10 +10,10 @@ import numpy.typing as npt
 
 from predictor.errors import MissingDependencyError
 from predictor.model.device.device_model import (
-    has_int4_activations,
     is_device_model,
     original_model,
 )
+from predictor.model.device.layers import has_int4_activations
 from predictor.model.tflite_reader import read_graph
 from predictor.model.tflite_writer import write_model
 from predictor.optimize.offline_plan import without_plan

@@ -45,15 +45,6 @@ def is_device_model(graph: Graph) -> bool:
     return METADATA_NAME in graph.metadata
 
 
-def has_int4_activations(graph: Graph) -> bool:
-    """Whether operators compute INT4 tensors, for which TFLM has no kernels."""
-    return any(
-        tensor.type == TensorType.INT4 and not tensor.is_constant
-        for subgraph in graph.subgraphs
-        for tensor in subgraph.tensors
-    )
-
-
 def device_model(graph: Graph, tables: str = "flash", prepared: Collection[int] = ()) -> Graph:
     """The device model of a model; the model itself where no operator has a kernel.
 

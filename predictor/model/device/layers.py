@@ -10,8 +10,6 @@ import struct
 from collections.abc import Callable, Mapping
 from math import prod
 
-import numpy as np
-
 from predictor.model.device.node import LayerNode
 from predictor.model.device.options import (
     AddOptions,
@@ -25,7 +23,8 @@ from predictor.model.device.options import (
     Tables,
     WeightedOptions,
 )
-from predictor.model.graph import Operator, Subgraph, Tensor, TensorType
+from predictor.model.floating import quotient, single
+from predictor.model.graph import Graph, Operator, Subgraph, Tensor, TensorType
 from predictor.model.requantization import (
     convolution_factors,
     single_factor,
@@ -193,7 +192,7 @@ def _add(node: LayerNode) -> DeviceOptions:
     bits = node.same_bits(first, output)
     node.same_bits(second, output)
     quantizations = [node.activations(tensor) for tensor in (first, second, output)]
-    scales = [float(np.float32(quantization.scale)) for quantization in quantizations]
+    scales = [single(quantization.scale) for quantization in quantizations]
     twice = 2.0 * max(scales[:2])
     factors = [scales[0] / twice, scales[1] / twice, twice / ((1 << _ADD_LEFT_SHIFT) * scales[2])]
     pairs = [node.multiplier(factor) for factor in factors]
@@ -286,7 +285,7 @@ def _quantize(node: LayerNode) -> DeviceOptions:
     node.ensure(bits[0] != bits[1], "it needs one INT8 and one INT4 tensor")
     node.ensure(input.elements == output.elements > 0, "input and output differ in size")
     source, target = node.activations(input), node.activations(output)
-    factor = float(np.float32(source.scale)) / float(np.float32(target.scale))
+    factor = quotient(single(source.scale), single(target.scale))
     multiplier = node.multiplier(factor)
     return RequantizeOptions(
         *bits, output.elements, -source.zero_point, *multiplier, target.zero_point
@@ -308,6 +307,15 @@ _LAYERS: Mapping[str, Callable[[LayerNode], DeviceOptions]] = {
     "RELU_N1_TO_1": _clamp,
     "SOFTMAX": _softmax,
 }
+
+
+def has_int4_activations(graph: Graph) -> bool:
+    """Whether operators compute INT4 tensors, for which TFLM has no kernels."""
+    return any(
+        tensor.type == TensorType.INT4 and not tensor.is_constant
+        for subgraph in graph.subgraphs
+        for tensor in subgraph.tensors
+    )
 
 
 def options_of(subgraph: Subgraph, op: Operator, tables: str = "flash") -> DeviceOptions:

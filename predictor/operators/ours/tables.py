@@ -5,8 +5,7 @@ from __future__ import annotations
 from types import MappingProxyType
 
 from predictor.errors import RefusedError
-from predictor.model.device.device_model import has_int4_activations
-from predictor.model.device.layers import options_of
+from predictor.model.device.layers import has_int4_activations, options_of
 from predictor.model.device.options import PREFIX, DeviceOptions
 from predictor.model.device.reader import CODES
 from predictor.model.graph import Graph, Operator, Subgraph, TensorType

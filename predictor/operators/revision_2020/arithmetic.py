@@ -5,11 +5,11 @@ Mirrors kernels/add.cc, sub.cc, mul.cc, maximum_minimum.cc, comparisons.cc and l
 
 from __future__ import annotations
 
+from predictor.model.floating import single
 from predictor.model.graph import Tensor, TensorType
 from predictor.operators.broadcast import check_sum_multipliers
 from predictor.operators.context import NodeContext
 from predictor.operators.fixed_point import check_below_one
-from predictor.operators.floating import single
 from predictor.operators.quantized import scale
 from predictor.operators.revision_2020.evaluation import (
     MAX_RANK,

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from math import isfinite
 
+from predictor.model.floating import quotient
 from predictor.model.graph import Tensor, TensorType
 from predictor.operators.checks import ensure_same_type, int_option, need_counts
 from predictor.operators.context import NodeContext
@@ -15,7 +16,6 @@ from predictor.operators.convolution import (
 )
 from predictor.operators.evaluation import allocates
 from predictor.operators.fixed_point import ACTIVATION_BOUNDS
-from predictor.operators.floating import quotient
 from predictor.operators.fully_connected import is_per_channel
 from predictor.operators.parsing import fused_activation
 from predictor.operators.quantized import (
