@@ -8,17 +8,23 @@ Mirrors ``GreedyMemoryPlanner::CalculateOffsetsIfNeeded``:
 - each goes into the first gap, by rising offset, between the buffers that are alive at the same
   time; the gap starts after the highest end seen so far.
 
-TFLM walks all placed buffers for each new one; here only those that live at about the same time are
-looked at.
+TFLM walks all placed buffers for each new one. Here time is a tree whose leaves are a few steps
+each: what buffers cover over a part of it is kept as one union, in which neighbours have merged.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from math import isqrt
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
+from predictor.errors import ModelError
 from predictor.model.metadata import ONLINE_PLANNED
+
+MOST_VISITS = 1 << 24
+"""Placed buffers that are looked at for all new ones together; no real model needs a tenth."""
+_EVENTS = 32
+"""Buffers that begin or end within a leaf of several steps, at most."""
 
 
 class BufferRequest(NamedTuple):
@@ -30,36 +36,126 @@ class BufferRequest(NamedTuple):
     offline_offset: int = ONLINE_PLANNED
 
 
-class _Placed:
-    """Placed buffers by lifetime; finds those whose lifetime meets an interval.
+class _Union:
+    """Bytes that some buffers cover together: disjoint intervals, sorted."""
 
-    Time is cut into about as many spans as each span has steps. A buffer is filed in all spans in
-    which it lives, and in that in which it is born: those that meet an interval live in its first
-    span or are born in a later one.
+    __slots__ = ("ends", "starts")
+
+    def __init__(self) -> None:
+        self.starts: list[int] = []
+        self.ends: list[int] = []
+
+    def add(self, start: int, end: int) -> bool:
+        """Whether there was something to add."""
+        starts, ends = self.starts, self.ends
+        low = bisect_left(ends, start)
+        high = bisect_right(starts, end, low)
+        if low < high:
+            if starts[low] <= start and end <= ends[low]:
+                return False
+            start, end = min(start, starts[low]), max(end, ends[high - 1])
+        starts[low:high] = [start]
+        ends[low:high] = [end]
+        return True
+
+
+class _Placed:
+    """Placed buffers by lifetime; finds the bytes that are taken during one.
+
+    Nodes are numbered as in a heap: 1 is the root, the leaves come last. A buffer is kept in the
+    largest nodes that it outlives, and where it begins or ends within a leaf, in the leaf's list.
     """
 
-    def __init__(self, steps: int) -> None:
-        self._length = isqrt(steps) + 1
-        spans = range(steps // self._length + 1)
-        self._living: list[list[tuple[int, int, int, int]]] = [[] for _ in spans]
-        self._born: list[list[tuple[int, int, int, int]]] = [[] for _ in spans]
+    def __init__(self, buffers: Sequence[BufferRequest]) -> None:
+        events: dict[int, int] = {}
+        for _, first, last, _ in buffers:
+            events[first] = events.get(first, 0) + 1
+            events[last] = events.get(last, 0) + 1
+        self._leaf_of: dict[int, int] = {}
+        self._bounds: list[list[int]] = []
+        count = 0
+        for step in sorted(events):
+            if not self._bounds or count + events[step] > _EVENTS:
+                self._bounds.append([step, step])
+                count = 0
+            count += events[step]
+            self._bounds[-1][1] = step
+            self._leaf_of[step] = len(self._bounds) - 1
+        self._leaves = 1 << (len(self._bounds) - 1).bit_length()
+        self._partly: list[list[tuple[int, int, int, int]]] = [[] for _ in self._bounds]
+        self._outlived: list[_Union | None] = [None] * (2 * self._leaves)
+        self._any: list[_Union | None] = [None] * (2 * self._leaves)
+        self._visits = 0
 
-    def add(self, first: int, last: int, offset: int, end: int) -> None:
-        item = (offset, end, first, last)
-        span = first // self._length
-        self._born[span].append(item)
-        for living in self._living[span : last // self._length + 1]:
-            living.append(item)
+    def add(self, first: int, last: int, start: int, end: int) -> None:
+        low, high = self._leaf_of[first], self._leaf_of[last]
+        item = start, end, first, last
+        if first != self._bounds[low][0] or (low == high and last != self._bounds[low][1]):
+            self._partly[low].append(item)
+            self._note(low + self._leaves, start, end)
+            low += 1
+        if low <= high and last != self._bounds[high][1]:
+            self._partly[high].append(item)
+            self._note(high + self._leaves, start, end)
+            high -= 1
+        for node in self._nodes(low, high):
+            union = self._outlived[node]
+            if union is None:
+                union = self._outlived[node] = _Union()
+            if union.add(start, end):
+                self._note(node, start, end)
 
-    def alive(self, first: int, last: int) -> list[tuple[int, int]]:
-        """(offset, end) of all buffers alive at any step of [first, last], by rising offset."""
-        span, last_span = first // self._length, last // self._length
-        items = self._living[span]
-        if last_span > span:
-            items = items + [item for born in self._born[span + 1 : last_span + 1] for item in born]
-        found = [
-            (offset, end) for offset, end, born, dies in items if born <= last and dies >= first
-        ]
+    def _note(self, node: int, start: int, end: int) -> None:
+        """Something lives within a node, and so within those above it."""
+        while node:
+            union = self._any[node]
+            if union is None:
+                union = self._any[node] = _Union()
+            if not union.add(start, end):
+                return
+            node >>= 1
+
+    def _nodes(self, low: int, high: int) -> Iterator[int]:
+        """The largest nodes that make up the leaves from ``low`` to ``high``."""
+        low, high = low + self._leaves, high + self._leaves + 1
+        while low < high:
+            if low & 1:
+                yield low
+                low += 1
+            if high & 1:
+                high -= 1
+                yield high
+            low, high = low >> 1, high >> 1
+
+    def taken(self, first: int, last: int) -> list[tuple[int, int]]:
+        """(start, end) of what is taken at any step of [first, last], by rising start.
+
+        Raises:
+            ModelError: there was too much to look at.
+        """
+        low, high = self._leaf_of[first], self._leaf_of[last]
+        found: list[tuple[int, int]] = []
+        unions: list[_Union | None] = []
+        for leaf in {low, high}:
+            found += [
+                (start, end)
+                for start, end, born, dies in self._partly[leaf]
+                if born <= last and dies >= first
+            ]
+            node = leaf + self._leaves
+            while node:
+                unions.append(self._outlived[node])
+                node >>= 1
+        unions += [self._any[node] for node in self._nodes(low + 1, high - 1)]
+        for union in unions:
+            if union is not None:
+                found += zip(union.starts, union.ends, strict=True)
+        self._visits += len(found)
+        if self._visits > MOST_VISITS:
+            raise ModelError(
+                "so many tensors live at once that planning the arena takes too long: no model "
+                "for a microcontroller has as many"
+            )
         found.sort()
         return found
 
@@ -69,11 +165,13 @@ def plan(buffers: Sequence[BufferRequest], first_added_first: bool = False) -> l
 
     Args:
         first_added_first: among equal sizes the lowest index comes first, as it did in 2020.
+
+    Raises:
+        ModelError: more buffers live at once than can be planned in a reasonable time.
     """
     if not buffers:
         return []
-    shift = -min(buffer.first_use for buffer in buffers)
-    placed = _Placed(max(buffer.last_use for buffer in buffers) + shift + 1)
+    placed = _Placed(buffers)
     offline = [i for i, buffer in enumerate(buffers) if buffer.offline_offset != ONLINE_PLANNED]
     online = [i for i, buffer in enumerate(buffers) if buffer.offline_offset == ONLINE_PLANNED]
     if not first_added_first:
@@ -83,13 +181,11 @@ def plan(buffers: Sequence[BufferRequest], first_added_first: bool = False) -> l
     for i in offline:
         size, first, last, offset = buffers[i]
         offsets[i] = offset
-        placed.add(first + shift, last + shift, offset, offset + size)
+        placed.add(first, last, offset, offset + size)
     for i in online:
         size, first, last, _ = buffers[i]
-        first += shift
-        last += shift
         offset = 0
-        for start, end in placed.alive(first, last):
+        for start, end in placed.taken(first, last):
             if start - offset >= size:
                 break
             if end > offset:

@@ -15,8 +15,8 @@ from predictor.model.metadata import OFFLINE_PLAN, ONLINE_PLANNED
 from predictor.operators.context import GraphState
 from predictor.operators.sizes import runtime_bytes
 
-MAX_VISITED_OPERATORS = 1_000_000
-"""Control flow may visit a subgraph many times; beyond this the file is taken for hostile."""
+MOST_REVISITS = 200_000
+"""Operators of subgraphs that control flow visits again; beyond this the file is taken for hostile."""
 
 UNSET = -1
 
@@ -141,6 +141,8 @@ class _Builder:
             self._scratch_of.setdefault(key, []).append(allocation)
         self._step = 0
         self._visited = 0
+        operators = sum(len(subgraph.operators) for subgraph in graph.subgraphs)
+        self._most_visits = operators + MOST_REVISITS
         self._steps: dict[int, tuple[int, int]] = {}
 
     def build(self) -> Lifetimes:
@@ -162,8 +164,10 @@ class _Builder:
         for op in subgraph.operators:
             self._step += 1
             self._visited += 1
-            if self._visited > MAX_VISITED_OPERATORS:
-                raise ModelError("control flow visits more than a million operators")
+            if self._visited > self._most_visits:
+                raise ModelError(
+                    f"control flow visits operators {self._most_visits:,} times and more"
+                )
             self._steps[self._step] = (subgraph_index, op.index)
             for tensor in op.outputs:
                 tensors[tensor].create(self._step)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from predictor.errors import ModelError
+from predictor.memory import greedy_planner
 from predictor.memory.greedy_planner import (
     BufferRequest,
     lower_bound_bytes,
@@ -98,3 +101,25 @@ def test_nothing_to_plan() -> None:
     assert plan([]) == []
     assert planned_bytes([], []) == 0
     assert lower_bound_bytes([]) == (0, 0)
+
+
+@given(st.lists(requests(offline=True), max_size=40), st.integers(1, 6))
+def test_plan_does_not_hang_on_how_time_is_cut(buffers: list[BufferRequest], events: int) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(greedy_planner, "_EVENTS", events)
+        assert plan(buffers) == literal_plan(buffers)
+
+
+def test_tensors_of_subgraphs_that_never_run() -> None:
+    """All of them live at step -1: each lies above the others, and is found without a walk."""
+    sizes = [16 * (1 + number % 7) for number in range(20_000)]
+    offsets = plan([BufferRequest(size, -1, -1) for size in sizes])
+    assert sorted(offsets)[0] == 0
+    assert max(map(sum, zip(offsets, sizes, strict=True))) == sum(sizes)
+
+
+def test_more_tensors_alive_at_once_than_can_be_planned(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(greedy_planner, "MOST_VISITS", 1000)
+    buffers = [BufferRequest(16 + 32 * (n % 5), n // 2, 50 + n % 40) for n in range(100)]
+    with pytest.raises(ModelError, match="live at once"):
+        plan(buffers)
