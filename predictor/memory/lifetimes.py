@@ -16,7 +16,7 @@ from predictor.operators.context import GraphState
 from predictor.operators.sizes import runtime_bytes
 
 MOST_REVISITS = 200_000
-"""Operators of subgraphs that control flow visits again; beyond this the file is taken for hostile."""
+"""How often control flow may visit operators again; a file with more is taken for hostile."""
 
 UNSET = -1
 
