@@ -20,7 +20,7 @@ from kernels.binding import INCLUDE_DIRECTORY, KERNELS_DIRECTORY
 from kernels.calls import Dims, Layer, buffer_bytes, run, suffix
 from predictor.cores.core import find_core
 from predictor.model.device.packing import pack
-from tests.kernels.emulated import COMPILER, CORES, EmulatedLibrary, build
+from tests.kernels.emulated import COMPILER, CORES, EmulatedLibrary, build, in_process
 
 ROOT = Path(__file__).resolve().parents[1]
 FIGURES = ROOT / "benchmarks" / "cmsis_nn_m4.csv"
@@ -307,9 +307,7 @@ def main() -> None:
     """Measure and write the report."""
     with tempfile.TemporaryDirectory() as name:
         directory = Path(name)
-        libraries = {
-            cpu: EmulatedLibrary(build(directory / f"{cpu}.elf", cpu), cpu) for cpu in CORES
-        }
+        libraries = {cpu: in_process(build(directory / f"{cpu}.elf", cpu), cpu) for cpu in CORES}
         results = measure_all(libraries)
         cliffs = {
             re.sub(r"_", " x ", suffix(*widths)): cliff(libraries["cortex-m4"], widths)

@@ -72,6 +72,7 @@ class CallResult:
         r0, r1: core registers at return; a 64-bit result stands in both.
         s0: floating-point register at return.
         instructions: executed from the function's first instruction to its return.
+        addresses: where the buffers were.
     """
 
     r0: int
@@ -79,6 +80,7 @@ class CallResult:
     s0: float
     instructions: int
     contents: Mapping[Buffer, bytes] = field(repr=False)
+    addresses: Mapping[Buffer, int] = field(repr=False)
 
     @property
     def int32(self) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from kernels.binding import CompilerNotFoundError, Library, NativeLibrary, build_shared_library
-from tests.kernels.emulated import CORES, EmulatedLibrary, build
+from tests.kernels.emulated import CORES, EmulatedLibrary, build, in_process
 
 
 @pytest.fixture(scope="session")
@@ -23,7 +23,7 @@ def host(tmp_path_factory: pytest.TempPathFactory) -> NativeLibrary:
 def emulated(tmp_path_factory: pytest.TempPathFactory) -> dict[str, EmulatedLibrary]:
     """The DSP path on each emulated core."""
     directory = tmp_path_factory.mktemp("emulated")
-    return {cpu: EmulatedLibrary(build(directory / f"{cpu}.elf", cpu), cpu) for cpu in CORES}
+    return {cpu: in_process(build(directory / f"{cpu}.elf", cpu), cpu) for cpu in CORES}
 
 
 @pytest.fixture(scope="session")
@@ -34,11 +34,6 @@ def libraries(host: NativeLibrary, emulated: dict[str, EmulatedLibrary]) -> dict
 
 @pytest.fixture(scope="session")
 def tracing(tmp_path_factory: pytest.TempPathFactory) -> EmulatedLibrary:
-    """A Cortex-M4 that records accesses.
-
-    Built without conditional loads: Unicorn 2.1 loses the IT state when a memory hook runs inside
-    an IT block.
-    """
-    flags = ("-O2", "-fno-if-conversion", "-fno-if-conversion2")
-    path = build(tmp_path_factory.mktemp("tracing") / "kernels.elf", "cortex-m4", flags)
-    return EmulatedLibrary(path, "cortex-m4", traces=True)
+    """A Cortex-M4, built for itself: recording slows it down."""
+    path = build(tmp_path_factory.mktemp("tracing") / "kernels.elf", "cortex-m4")
+    return in_process(path, "cortex-m4")

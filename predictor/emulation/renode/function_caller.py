@@ -144,6 +144,7 @@ class FunctionCaller:
             s0=struct.unpack_from("<f", block, 4 * _FLOATS_AT)[0],
             instructions=(words[_RESULT_WORDS - 1] - start & 0xFFFFFFFF) - _OVERHEAD,
             contents={item.buffer: self._content(item, addresses, placed) for item in placed},
+            addresses=addresses,
         )
 
     def _content(

@@ -176,6 +176,7 @@ class PreparedCall:
                 item.buffer: host[item.buffer.misalignment :][: len(item.buffer.data)]
                 for item, host in self._hosts
             },
+            addresses={item.buffer: item.address for item in self._placed},
         )
 
     def _check_preserved(self) -> None:

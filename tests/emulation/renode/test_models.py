@@ -13,10 +13,11 @@ from predictor.emulation.renode import console as renode_console
 from predictor.firmware.build import build
 from predictor.model.builder import ModelBuilder
 from predictor.model.example_models import EXAMPLE_MODELS
-from predictor.model.tflite_reader import read_graph
-from predictor.prediction import Options, predict_graph
+from predictor.model.tflite_writer import write_model
+from predictor.prediction import predict
 from predictor.proof.model_run import ModelRun, RunOptions, run_model
 from tests.emulation.renode.test_driver import put_on_path
+from tests.networks import int4_layers, network
 from tests.shared_data import MODELS, needs_shared
 
 pytestmark = [
@@ -37,17 +38,26 @@ def small_model() -> bytes:
     return builder.build()
 
 
-def run(content: bytes, board_name: str, backend: str, arena_bytes: int | None = None) -> ModelRun:
+def run(
+    content: bytes,
+    board_name: str,
+    backend: str,
+    arena_bytes: int | None = None,
+    kernels: str = "reference",
+) -> ModelRun:
     board = find_board(board_name)
-    options = Options(kernels="reference", tflm="2020.07", resolver="all")
-    predicted = predict_graph(read_graph(content), board, options, content=content)
+    predicted = predict(content, board, kernels=kernels, tflm="2020.07", resolver="all")
+    image = build(board, kernels=kernels, registers_builtin=predicted.registers_builtin)
     how = RunOptions(backend=backend, arena_bytes=arena_bytes, timeout_s=300)
-    return run_model(content, predicted.arena, build(board_name), board, options=how)
+    deployed = predicted.deployed.content or content
+    return run_model(deployed, predicted.arena, image, board, options=how)
 
 
-def check(content: bytes, board: str) -> None:
+def check(content: bytes, board: str, kernels: str = "reference") -> None:
     """Both emulators tell the same of a model."""
-    unicorn, renode = (run(content, board, backend) for backend in ("unicorn", "renode"))
+    unicorn, renode = (
+        run(content, board, backend, kernels=kernels) for backend in ("unicorn", "renode")
+    )
     assert renode.failure is None
     assert renode.passed
     assert renode.outputs == unicorn.outputs
@@ -57,7 +67,7 @@ def check(content: bytes, board: str) -> None:
         assert (ours.operator, ours.calls) == (theirs.operator, theirs.calls)
         assert abs(ours.instructions - theirs.instructions) <= CYCCNT_TOLERANCE
     required = unicorn.arena.required_bytes
-    short = run(content, board, "renode", required - 16)
+    short = run(content, board, "renode", required - 16, kernels)
     assert short.is_out_of_memory
     assert "bytes short" in (short.failure or "")
 
@@ -66,6 +76,22 @@ def check(content: bytes, board: str) -> None:
 def test_on_the_stand_in(board: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     put_on_path("-m tests.emulation.renode.fake_renode", tmp_path / "bin", monkeypatch)
     check(small_model(), board)
+
+
+OUR_NETWORKS = {
+    "s8": network(),
+    "s8_w4": network(weights="int4"),
+    "s4": network("int4", "int4", channels=23),
+    "s4_w8": network("int4", "int8"),
+    "s4_layers": int4_layers(),
+}
+
+
+def test_a_network_of_4_bits_on_the_stand_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put_on_path("-m tests.emulation.renode.fake_renode", tmp_path / "bin", monkeypatch)
+    check(write_model(OUR_NETWORKS["s4"]), "f746zg", "ours")
 
 
 def test_through_the_python_package(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -91,6 +117,15 @@ needs_renode = pytest.mark.skipif(
 @pytest.mark.parametrize("name", ["small", "ds_cnn", "autoencoder"])
 def test_on_renode(name: str, board: str) -> None:
     check(small_model() if name == "small" else EXAMPLE_MODELS[name]().build(), board)
+
+
+@pytest.mark.renode
+@needs_renode
+@pytest.mark.parametrize("board", BOARDS)
+@pytest.mark.parametrize("name", OUR_NETWORKS)
+def test_our_kernels_on_renode(name: str, board: str) -> None:
+    """Networks of 8 and of 4 bits with the project's own kernels."""
+    check(write_model(OUR_NETWORKS[name]), board, "ours")
 
 
 @pytest.mark.renode
