@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
@@ -17,6 +18,7 @@ import click
 from predictor import toml
 from predictor.cli.options import format_option
 from predictor.cli.output import emit
+from predictor.emulation.renode import python_package
 from predictor.errors import PredictorError
 
 TOOLS = Path(__file__).parent / "tools.toml"
@@ -88,8 +90,13 @@ def _find_module(entry: dict[str, Any]) -> tuple[str, str, str]:
         version = metadata.version(entry["distribution"])
     except metadata.PackageNotFoundError:
         version = ""
+    environment: dict[str, str] | None = {}
+    if module == "pyrenode3":
+        environment = python_package.environment()
+        if environment is None:
+            return "broken", version, "no Renode behind it: let PYRENODE_BIN name one"
     # In a process of its own: an import may take seconds, print, or end the interpreter.
-    problem = _run([sys.executable, "-c", f"import {module}"])[1]
+    problem = _run([sys.executable, "-c", f"import {module}"], environment)[1]
     return ("broken" if problem else "ok"), version, problem
 
 
@@ -99,15 +106,23 @@ def _find_program(entry: dict[str, Any]) -> tuple[str, str, str]:
         return "missing", "", ""
     printed, problem = _run([path, "--version"])
     match = _VERSION.search(printed)
-    return ("broken" if problem else "ok"), match[0] if match else "", problem
+    version = match[0] if match else ""
+    least = entry.get("at_least", "")
+    if not problem and _numbers(version) < _numbers(least):
+        problem = f"too old: at least {least} is needed"
+    return ("broken" if problem else "ok"), version, problem
 
 
-def _run(arguments: list[str]) -> tuple[str, str]:
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(map(int, re.findall(r"\d+", version)[:3]))
+
+
+def _run(arguments: list[str], environment: dict[str, str] | None = None) -> tuple[str, str]:
     """What a program prints, and why it failed if it did."""
     try:
         done = subprocess.run(
             arguments, capture_output=True, text=True, errors="replace", timeout=TIMEOUT_S,
-            stdin=subprocess.DEVNULL, check=False,
+            stdin=subprocess.DEVNULL, check=False, env={**os.environ, **(environment or {})},
         )  # fmt: skip
     except subprocess.TimeoutExpired:
         return "", f"no answer in {TIMEOUT_S} s"

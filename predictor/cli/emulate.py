@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
+import shutil
+import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -13,7 +16,13 @@ from predictor.cli.emulate_job import Job, Outcome, run_job
 from predictor.cli.options import BYTES, OUTPUT_PATH, firmware_options, format_option
 from predictor.cli.output import emit, write_atomically
 from predictor.cli.workers import run_in_workers
-from predictor.errors import EXIT_DOES_NOT_FIT, EXIT_FITS, PredictorError, UsageError
+from predictor.errors import (
+    EXIT_DOES_NOT_FIT,
+    EXIT_FITS,
+    MissingDependencyError,
+    PredictorError,
+    UsageError,
+)
 from predictor.memory.revision import OURS
 from predictor.prediction import DEFAULT_BOARD
 from predictor.report.check_result import CheckResult, Finding
@@ -42,6 +51,18 @@ from predictor.report.junit import junit_xml
 @click.option("--random", "seed", type=int, default=0, show_default=True, help="Seed of inputs.")
 @click.option("--arena", "arena_bytes", type=BYTES, help="Arena size; default: as predicted.")
 @click.option("--max-instructions", type=click.IntRange(min=1), help="Give up after so many.")
+@click.option(
+    "--timeout",
+    "timeout_s",
+    type=click.FloatRange(min=0, min_open=True),
+    help="Give up after so many seconds.",
+)
+@click.option(
+    "--robot",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Write a suite for renode-test, with all that it takes, into this folder.",
+)
+@click.option("--monitor", is_flag=True, help="Leave Renode's monitor open on the machine.")
 @click.option("--profile", type=OUTPUT_PATH, help="Write instructions per function as CSV.")
 @click.option("--trace", type=OUTPUT_PATH, help="Write operators as Chrome/Perfetto trace events.")
 @click.option("--junit", type=OUTPUT_PATH, help="Write JUnit XML.")
@@ -52,6 +73,7 @@ def command(
     boards: tuple[str, ...],
     form: str,
     junit: Path | None,
+    monitor: bool,
     **settings: Any,
 ) -> int:
     """Run MODELS under TFLM on emulated boards and hold the result against the prediction.
@@ -62,8 +84,12 @@ def command(
     emulated board ran out of memory as predicted, 1 that it did not.
     """
     jobs = [Job(model=model, board=board, **settings) for model in models for board in boards]
-    if len(jobs) > 1 and (settings["profile"] or settings["trace"]):
-        raise UsageError("--profile and --trace take one model on one board")
+    alone = [name for name in ("profile", "trace", "robot") if settings[name]]
+    alone += ["monitor"] if monitor else []
+    if len(jobs) > 1 and alone:
+        raise UsageError(f"--{alone[0]} takes one model on one board")
+    if monitor:
+        _check_monitor(settings["backend"])
     if settings["profile"] and settings["backend"] == "renode":
         raise UsageError("--profile takes the in-process emulator; leave out --backend renode")
     for board in boards:
@@ -72,10 +98,24 @@ def command(
     emit(_report(outcomes, form), None)
     if junit is not None:
         write_atomically(junit, junit_xml([_check_result(outcome) for outcome in outcomes]))
+    if monitor and outcomes[0].by_hand is not None:
+        _open_monitor(outcomes[0].by_hand)
     codes = {outcome.exit_code for outcome in outcomes}
     if PredictorError.exit_code in codes:
         return PredictorError.exit_code
     return max(codes, default=EXIT_FITS)
+
+
+def _check_monitor(backend: str) -> None:
+    if backend != "renode":
+        raise UsageError("--monitor takes --backend renode")
+    if shutil.which("renode") is None:
+        raise MissingDependencyError("--monitor takes the command renode: see https://renode.io")
+
+
+def _open_monitor(command_line: str) -> None:
+    _say("the same machine in Renode: start runs it, quit leaves")
+    subprocess.run(shlex.split(command_line), check=False)
 
 
 def _run_all(jobs: Sequence[Job]) -> list[Outcome]:

@@ -41,6 +41,8 @@ class Job:
     seed: int
     arena_bytes: int | None
     max_instructions: int | None
+    timeout_s: float | None
+    robot: Path | None
     profile: Path | None
     trace: Path | None
     force: bool
@@ -56,6 +58,8 @@ class Outcome:
     text: str = ""
     json: dict[str, Any] | None = None
     problem: str | None = None
+    by_hand: str | None = None
+    """The command that opens the same machine in Renode."""
 
     @property
     def name(self) -> str:
@@ -139,6 +143,7 @@ def _outcome(
     start: float,
 ) -> Outcome:
     from predictor.cli.emulate_report import run_json, text_report
+    from predictor.cli.renode_files import kept_for_renode
     from predictor.report.text import render
 
     if not prediction.fits and not job.force:
@@ -147,8 +152,13 @@ def _outcome(
     run = _run(job, prediction, operators, progress)
     _write_files(job, run)
     text = render(text_report(prediction, run, job.model.name), color=wants_color(None))
+    by_hand = None
+    if run.backend == "renode":
+        by_hand = kept_for_renode(run)
+        text += f"by hand  {by_hand}\n"
     code = _exit_code(prediction, run)
-    return Outcome(job, code, time.perf_counter() - start, text, run_json(prediction, run))
+    seconds = time.perf_counter() - start
+    return Outcome(job, code, seconds, text, run_json(prediction, run), by_hand=by_hand)
 
 
 def misfit(prediction: Prediction) -> str:
@@ -191,6 +201,7 @@ def _run(
         backend=job.backend,
         arena_bytes=arena_bytes,
         max_instructions=job.max_instructions,
+        timeout_s=job.timeout_s,
         profile=job.profile is not None,
         traces_calls=job.trace is not None and job.backend != "renode",
     )
@@ -210,6 +221,10 @@ def _write_files(job: Job, run: ModelRun) -> None:
     from predictor.proof.trace import chrome_trace, profile_table
     from predictor.report.json_report import dumps
 
+    if job.robot is not None:
+        from predictor.cli.renode_files import write_suite
+
+        write_suite(job.robot, run)
     if job.trace is not None:
         write_atomically(job.trace, dumps(chrome_trace(run, job.model.name)) + "\n")
     if job.profile is not None and run.result.profile is not None:

@@ -61,6 +61,8 @@ class ModelRun:
     host_reason: str
     result: RunResult = field(repr=False)
     report: FirmwareReport = field(repr=False)
+    blob: bytes = field(repr=False)
+    """The model and its inputs, as they were in flash behind the firmware."""
 
     @property
     def used_bytes(self) -> int | None:
@@ -181,6 +183,7 @@ def run_model(
         host_reason=reason,
         result=result,
         report=report,
+        blob=flash_blob(content, graph, [arrays], arena_bytes),
     )
 
 
@@ -202,10 +205,7 @@ def run_inputs(
 
     Raises: as :func:`run_model`; FlashOverflowError where model and inputs do not fit into flash.
     """
-    for arrays in inputs:
-        check_inputs(graph, arrays)
-    blobs = [b"".join(np.ascontiguousarray(a).tobytes() for a in arrays) for arrays in inputs]
-    blob = model_blobs(content, blobs, arena_bytes)
+    blob = flash_blob(content, graph, inputs, arena_bytes)
     _check_flash(image, len(blob))
     with machine:
         machine.load_elf(image.elf)
@@ -218,6 +218,20 @@ def run_inputs(
                 max_instructions=options.max_instructions,
                 timeout_s=options.timeout_s,
             )
+
+
+def flash_blob(
+    content: bytes, graph: Graph, inputs: Sequence[Sequence[Array]], arena_bytes: int
+) -> bytes:
+    """What the host writes into flash behind the firmware: the model, and inputs for each run.
+
+    Raises:
+        UsageError: inputs that the model does not take.
+    """
+    for arrays in inputs:
+        check_inputs(graph, arrays)
+    blobs = [b"".join(np.ascontiguousarray(a).tobytes() for a in arrays) for arrays in inputs]
+    return model_blobs(content, blobs, arena_bytes)
 
 
 def _check_flash(image: FirmwareImage, blob_bytes: int) -> None:

@@ -52,6 +52,44 @@ def test_states(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("printed", "state", "problem"),
+    [
+        ("Renode v1.16.1\n  build: 20260216", "ok", ""),
+        ("Renode v1.16.0", "ok", ""),
+        ("Renode v1.15.3", "broken", "too old: at least 1.16 is needed"),
+        ("Renode v1.9.1", "broken", "too old: at least 1.16 is needed"),
+        ("Renode", "broken", "too old: at least 1.16 is needed"),
+    ],
+)
+def test_a_renode_that_is_too_old_will_not_do(
+    printed: str, state: str, problem: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _program(tmp_path, "renode", f"printf '{printed}'")
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    with doctor.TOOLS.open("rb") as file:
+        (entry,) = (tool for tool in toml.load(file)["tools"] if tool["name"] == "Renode")
+    tool = doctor._examine(entry)
+    assert (tool.state, tool.problem) == (state, problem)
+
+
+def test_the_python_package_without_a_renode_will_not_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "pyrenode3.py").write_text(
+        "import os\nassert os.environ['PYRENODE_RUNTIME'] == 'coreclr'\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.setenv("PATH", "/usr/bin:/bin")
+    entry = {"name": "x", "python": "pyrenode3", "distribution": "x", "purpose": "", "install": ""}
+    for name in ("PYRENODE_BIN", "PYRENODE_PKG", "PYRENODE_BUILD_DIR", "PYRENODE_RUNTIME"):
+        monkeypatch.delenv(name, raising=False)
+    assert doctor._examine(entry).problem.startswith("no Renode behind it")
+    monkeypatch.setenv("PYRENODE_BIN", "/opt/renode/renode")
+    assert doctor._examine(entry).state == "ok"
+
+
 def test_text_says_what_installs_the_missing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -20,7 +20,8 @@ from predictor.firmware.elf_image import ElfImage
 from tests.emulation.renode.permissive import PermissiveMachine
 
 MACRO_QUOTES = '"""'
-PATH = r"@?(\S+)"
+PATH = r"@?((?:\\ |\S)+)"
+"""Spaces in paths stand behind backslashes."""
 
 
 class MonitorError(Exception):
@@ -73,7 +74,8 @@ class Monitor:
             return ""
         for pattern, method in _COMMANDS:
             if found := re.fullmatch(pattern, command):
-                return method(self, *found.groups()) or ""
+                arguments = [(group or "").replace("\\ ", " ") for group in found.groups()]
+                return method(self, *arguments) or ""
         raise MonitorError(f"No such command or device: {command.split()[0]}")
 
     def _substituted(self, command: str) -> str:
@@ -99,7 +101,7 @@ class Monitor:
         if not script.is_file():
             raise MonitorError(f"Could not find file {script}")
         outer = self.variables.get("ORIGIN")
-        self.variables["ORIGIN"] = str(script.parent)
+        self.variables["ORIGIN"] = str(script.parent).replace(" ", "\\ ")
         lines = iter(script.read_text().splitlines())
         for line in lines:
             if not line.strip() or line.startswith((":", "#")):

@@ -6,6 +6,7 @@ Names and arguments are those of Renode 1.16: ``UartKeywords.cs``, ``renode-keyw
 from __future__ import annotations
 
 import re
+from types import SimpleNamespace
 
 from tests.emulation.renode.monitor import Monitor
 
@@ -62,7 +63,7 @@ class robot_keywords:  # noqa: N801, Robot Framework wants the module's name
         timeout: float | None = None,
         testerId: int | None = None,  # noqa: N803
         treatAsRegex: bool = False,  # noqa: N803
-    ) -> str:
+    ) -> SimpleNamespace:
         pattern = content if treatAsRegex else re.escape(content)
         left_s = self._left_s if timeout is None else float(timeout)
         while True:
@@ -70,8 +71,8 @@ class robot_keywords:  # noqa: N801, Robot Framework wants the module's name
                 self._lines_read += 1
                 if any(re.search(failing, line) for failing in self._failing):
                     raise AssertionError(f"Test failing entry has been found on UART: {line}")
-                if re.search(pattern, line):
-                    return line
+                if found := re.search(pattern, line):
+                    return SimpleNamespace(Line=line, Groups=list(found.groups()))
             if left_s <= 0:
                 raise AssertionError(f"Terminal tester failed! {self._complete_lines()}")
             self._monitor.execute(f'emulation RunFor "{SLICE_S}"')
