@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from nas.cli.options import FOLDER, prepare_tensorflow
+from predictor.cli.output import emit
 
 
 @click.command(name="export", short_help="Write a run's network as a .tflite file.")
@@ -18,4 +19,4 @@ def command(run: Path) -> None:
 
     RunFolder(run).read_json(RESULT)
     prepare_tensorflow(2)
-    click.echo(export_run(run))
+    emit(f"{export_run(run)}\n", None)

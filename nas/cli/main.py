@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from importlib import import_module
+from typing import NoReturn
 
 import click
 
-from predictor.errors import EXIT_INTERRUPTED, MissingDependencyError, PredictorError
+from predictor.cli.running import run_group
+from predictor.errors import MissingDependencyError
+from predictor.start import exit_with, say
 
 _COMMANDS = {
     "search": "Search a network for a task and a board.",
@@ -52,35 +54,19 @@ def cli() -> None:
     """
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Runs the command line and exits with the documented code."""
-    sys.exit(run(arguments))
+    exit_with(lambda: run(arguments))
 
 
 def run(arguments: Sequence[str] | None = None) -> int:
     """Runs the command line and returns its exit code; errors are one line on standard error."""
     try:
-        result = cli.main(
-            args=None if arguments is None else list(arguments),
-            prog_name="nas",
-            standalone_mode=False,
-        )
-        return result if isinstance(result, int) else 0
-    except click.exceptions.Exit as error:
-        return error.exit_code
-    except (click.Abort, KeyboardInterrupt):
-        click.echo("interrupted", err=True)
-        return EXIT_INTERRUPTED
-    except click.ClickException as error:
-        error.show()
-        return error.exit_code
-    except PredictorError as error:
-        click.echo(f"nas: {error}", err=True)
-        return error.exit_code
+        return run_group(cli, "nas", arguments)
     except ModuleNotFoundError as error:
         if (error.name or "").split(".")[0] not in ("tensorflow", "keras", "matplotlib"):
             raise
-        click.echo(f"nas: {error.name} is missing: pip install 'mcu-predictor[nas]'", err=True)
+        say(f"nas: {error.name} is missing: pip install 'mcu-predictor[nas]'")
         return MissingDependencyError.exit_code
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from nas.cli.options import FOLDER
+from predictor.cli.output import emit
 
 
 @click.command(name="report", short_help="Draw a run's figures and write its HTML page.")
@@ -15,4 +16,4 @@ def command(run: Path) -> None:
     """Draw RUN, a run's folder or the folder of a sweep, as PNG files and report.html."""
     from nas.run.report import write_report
 
-    click.echo(write_report(run))
+    emit(f"{write_report(run)}\n", None)

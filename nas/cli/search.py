@@ -18,7 +18,9 @@ from nas.cli.options import (
     recipe_options,
 )
 from nas.cli.tables import closest_text, verification_text
+from predictor.cli.output import emit
 from predictor.errors import EXIT_DOES_NOT_FIT, EXIT_FITS
+from predictor.start import say
 
 
 @click.command(name="search", short_help="Search a network for a task and a board.")
@@ -52,11 +54,11 @@ def command(
     prepare_tensorflow(threads)
     request = pipeline.make_request(task, preset, budget, seed, recipe_path, memory, strategy)
     data = pipeline.load_data(request.recipe, seed, data_path)
-    table = pipeline.search(request, data, folder, Bar(), lambda text: click.echo(text, err=True))
+    table = pipeline.search(request, data, folder, Bar(), say)
     if not table["fits"]:
-        click.echo(closest_text(table["closest"]), err=True, nl=False)
+        say(closest_text(table["closest"]).rstrip())
         return EXIT_DOES_NOT_FIT
-    click.echo(verification_text(table), nl=False)
+    emit(verification_text(table), None)
     return EXIT_FITS
 
 

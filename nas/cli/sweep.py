@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from nas.cli.options import FOLDER
+from predictor.cli.output import emit
 from predictor.errors import EXIT_DOES_NOT_FIT, UsageError
 
 _LIMITS = ("--max-ops", "--max-arena", "--max-flash", "--max-latency")
@@ -50,7 +51,7 @@ def command(
     runs = run_on_ray(work, address) if address else run_local(work)
     worst = 0
     for name, code in runs:
-        click.echo(f"{name}: {'done' if code == 0 else f'exit code {code}'}")
+        emit(f"{name}: {'done' if code == 0 else f'exit code {code}'}\n", None)
         if code not in (0, EXIT_DOES_NOT_FIT):
             worst = max(worst, code)
     return worst

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from nas.tasks import TASKS, find_task
+from predictor.cli.output import emit
 
 
 @click.command(name="tasks", short_help="List the tasks.")
@@ -13,4 +14,4 @@ def command() -> None:
     for name in TASKS:
         task = find_task(name)
         needs = "offline" if task.is_offline else "--data"
-        click.echo(f"{name:17}{needs:9}{task.metric:10}{task.title}; {task.source}")
+        emit(f"{name:17}{needs:9}{task.metric:10}{task.title}; {task.source}\n", None)

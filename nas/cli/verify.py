@@ -9,12 +9,15 @@ import click
 
 from nas.cli.options import FOLDER
 from nas.cli.tables import verification_text
-from predictor.cli.options import OUTPUT_PATH, format_option
+from predictor.cli.options import format_option
 from predictor.cli.output import emit
+from predictor.cli.paths import OUTPUT_PATH, FileCommand
 from predictor.errors import EXIT_DOES_NOT_FIT, EXIT_FITS, PredictorError
 
 
-@click.command(name="verify", short_help="Hold a run's file against predictor and test set.")
+@click.command(
+    cls=FileCommand, name="verify", short_help="Hold a run's file against predictor and test set."
+)
 @click.argument("run", type=FOLDER)
 @click.option("--data", "data_path", type=FOLDER, help="Folder of a public data set.")
 @click.option("--no-emulation", is_flag=True, help="Leave out the firmware on an emulated board.")

@@ -29,12 +29,17 @@ def jobs(
 
 def run_local(work: list[Job]) -> Iterator[tuple[str, int]]:
     """Runs jobs one after the other, each in its own process; yields name and exit code."""
-    import subprocess
     import sys
+
+    from predictor.processes import TiedProcess
 
     for name, arguments in work:
         command = [sys.executable, "-m", "nas.cli.main", "search", *arguments]
-        yield name, subprocess.run(command, check=False).returncode
+        search = TiedProcess(command)
+        try:
+            yield name, search.wait()
+        finally:
+            search.end()
 
 
 def run_on_ray(work: list[Job], address: str) -> Iterator[tuple[str, int]]:

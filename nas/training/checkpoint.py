@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import os
-import tempfile
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -14,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from predictor.errors import OutputError, UsageError
+from predictor.files import write_file
 
 Arrays = dict[str, npt.NDArray[Any]]
 _STATE = "__state__"
@@ -49,19 +48,13 @@ def load_checkpoint(path: Path) -> tuple[Arrays, dict[str, Any]]:
 
 
 def write_bytes(path: Path, content: bytes) -> None:
-    """Writes a file so that readers see the old content or the new, never a part.
+    """Writes a file, whole or not at all, in a folder that is made if missing.
 
     Raises:
         OutputError: the file cannot be written.
     """
-    temporary = ""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-        os.replace(temporary, path)
     except OSError as error:
-        if temporary and os.path.exists(temporary):
-            os.unlink(temporary)
         raise OutputError(f"cannot write {path}: {error.strerror}") from error
+    write_file(path, content)

@@ -11,10 +11,9 @@ import io
 import json
 import os
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from contextlib import suppress
 from dataclasses import asdict, astuple, dataclass, fields, replace
-from itertools import islice
+from functools import partial
 from pathlib import Path
 
 from predictor.boards.board import find_board
@@ -22,6 +21,7 @@ from predictor.characterize.sampling import LAYERS, SPACES, Subject
 from predictor.errors import EmulationError, UsageError
 from predictor.model.builder import ModelBuilder
 from predictor.prediction import Options, Prediction, on_board, predict_graph
+from predictor.workers import run_in_workers
 
 MODEL, EMULATION = "model", "emulation"
 _ATTEMPTS = 200
@@ -133,24 +133,7 @@ def _measure_all(
     if count <= 1:
         yield from (measure(subject, settings) for subject in subjects)
         return
-    remaining = iter(subjects)
-    with ProcessPoolExecutor(count) as pool:
-        # A few tasks a process at a time: an interruption does not wait for a long queue.
-        pending = {
-            pool.submit(measure, subject, settings) for subject in islice(remaining, 2 * count)
-        }
-        try:
-            while pending:
-                done, pending = wait(pending, return_when=FIRST_COMPLETED)
-                pending |= {
-                    pool.submit(measure, subject, settings)
-                    for subject in islice(remaining, len(done))
-                }
-                for future in done:
-                    yield future.result()
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
+    yield from run_in_workers(partial(measure, settings=settings), subjects, count)
 
 
 def measure(subject: Subject, settings: Settings) -> list[Result]:

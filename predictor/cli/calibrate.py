@@ -12,9 +12,11 @@ import click
 
 from predictor import toml
 from predictor.boards.board import Board, board_path, find_board, parse_board, shipped_boards
-from predictor.cli.options import OUTPUT_PATH, format_option
-from predictor.cli.output import emit, write_atomically
+from predictor.cli.options import format_option
+from predictor.cli.output import emit
+from predictor.cli.paths import FileCommand, OutputPath
 from predictor.errors import EXIT_FITS, MeasurementError, OutputError, UsageError
+from predictor.files import write_file
 
 if TYPE_CHECKING:
     from predictor.boards.calibration import Features
@@ -32,10 +34,14 @@ _CONDITION_WORDS = {
 }
 
 
-@click.command(name="calibrate", short_help="Fit a board's core to measurements.")
+@click.command(cls=FileCommand, name="calibrate", short_help="Fit a board's core to measurements.")
 @click.argument("measurements", type=click.Path(path_type=Path))
 @click.option("--board", required=True, help="Board file to calibrate, or name of a board.")
-@click.option("--output", type=OUTPUT_PATH, help="Board file to write; default: that of --board.")
+@click.option(
+    "--output",
+    type=OutputPath(updates=["board"]),
+    help="Board file to write; default: that of --board.",
+)
 @click.option(
     "--plots",
     type=click.Path(path_type=Path, file_okay=False),
@@ -78,7 +84,7 @@ def command(
     finished = report.CalibrationReport(target, result, powers, tuple(samples))
     if plots is not None:
         _write_plots(plots, finished)
-    write_atomically(output or source, text)
+    write_file(output or source, text)
     if form == "json":
         from predictor.report.json_report import dumps
 
@@ -222,4 +228,4 @@ def _write_plots(folder: Path, finished: CalibrationReport) -> None:
     except OSError as error:
         raise OutputError(f"cannot write to {folder}: {error.strerror}") from error
     for name, picture in finished.plots().items():
-        write_atomically(folder / name, picture)
+        write_file(folder / name, picture)

@@ -11,8 +11,9 @@ import click
 
 from predictor.boards.board import find_board
 from predictor.cli.options import firmware_options, format_option
-from predictor.cli.output import emit, write_atomically
+from predictor.cli.output import emit
 from predictor.errors import EXIT_FITS, OutputError, UsageError
+from predictor.files import write_file
 
 _LAYER_BOARDS, _MODEL_BOARDS = ("f767zi",), ("f446re", "f746zg")
 """The boards of the paper's Figure 3, and of Figures 4 and 5."""
@@ -96,12 +97,12 @@ def command(
     for space in dict.fromkeys(backbones) or (LAYERS,):
         settings = replace(settings, space=space)
         with _progress_bar(space) as progress:
-            own = study.run(settings, count, folder, write_atomically, jobs=jobs, progress=progress)
+            own = study.run(settings, count, folder, write_file, jobs=jobs, progress=progress)
     results = (*own, *study.others(settings, folder))
     for name, picture in report.figures(results).items():
-        write_atomically(folder / name, picture)
+        write_file(folder / name, picture)
     summary = dumps(report.summary(results)) + "\n"
-    write_atomically(folder / "summary.json", summary)
+    write_file(folder / "summary.json", summary)
     emit(summary if form == "json" else report.text(results), None)
     return EXIT_FITS
 

@@ -11,16 +11,21 @@ from pathlib import Path
 import click
 
 from predictor.cli.budget_file import Settings, read_budgets
-from predictor.cli.options import OUTPUT_PATH, format_option, max_regression_option
-from predictor.cli.output import emit, write_atomically
+from predictor.cli.options import format_option, max_regression_option
+from predictor.cli.output import emit
+from predictor.cli.paths import OUTPUT_PATH, FileCommand, refuse_overwriting
 from predictor.errors import EXIT_DOES_NOT_FIT, EXIT_FITS, PredictorError, UsageError
+from predictor.files import write_file
 from predictor.prediction import predict
 from predictor.report.check_result import CheckResult, Finding, markdown, text, to_json
 from predictor.report.comparison import Comparison, compare, parse_regressions, subject
 from predictor.report.markdown import escape
+from predictor.start import say
 
 
-@click.command(name="check", short_help="Hold models against the budgets of a predictor.toml.")
+@click.command(
+    cls=FileCommand, name="check", short_help="Hold models against the budgets of a predictor.toml."
+)
 @click.option(
     "--config",
     type=click.Path(dir_okay=False, path_type=Path),
@@ -71,9 +76,11 @@ def command(
     if base is not None and form == "json":
         raise UsageError("--base has no JSON form; use predict compare OLD NEW --format json")
     limits = parse_regressions(regressions)
+    wanted = read_budgets(config)
+    refuse_overwriting({"--junit": junit, "--sarif": sarif}, _files(wanted))
     checked = [
         Checked(path, settings, board, check_model(path, board, settings))
-        for path, settings in read_budgets(config)
+        for path, settings in wanted
         for board in settings.boards
     ]
     comparisons = [] if base is None else _compare(checked, config.parent, base, limits)
@@ -84,11 +91,19 @@ def command(
     if annotations is not None:
         from predictor.report.annotations import github
 
-        click.echo(github(results, Path.cwd()), nl=False, err=True)
+        if found := github(results, Path.cwd()):
+            say(found)
     _show(comparisons, form)
     if any(result.error is not None for result in results):
         return PredictorError.exit_code
     return EXIT_FITS if all(result.passed for result in results) else EXIT_DOES_NOT_FIT
+
+
+def _files(wanted: list[tuple[Path, Settings]]) -> list[Path]:
+    """Models and boards, as far as these are files."""
+    found: list[str | Path] = [path for path, _ in wanted]
+    found += [board for _, settings in wanted for board in settings.boards]
+    return list(map(Path, found))
 
 
 @dataclass(slots=True)
@@ -105,13 +120,13 @@ def _write_files(results: list[CheckResult], junit: Path | None, sarif: Path | N
     if junit is not None:
         from predictor.report.junit import junit_xml
 
-        write_atomically(junit, junit_xml(results))
+        write_file(junit, junit_xml(results))
     if sarif is not None:
         from importlib.metadata import version
 
         from predictor.report.sarif import sarif_json
 
-        write_atomically(sarif, sarif_json(results, Path.cwd(), version("mcu-predictor")))
+        write_file(sarif, sarif_json(results, Path.cwd(), version("mcu-predictor")))
 
 
 def _compare(

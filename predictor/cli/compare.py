@@ -10,12 +10,12 @@ from typing import Any
 import click
 
 from predictor.cli.options import (
-    OUTPUT_PATH,
     format_option,
     max_regression_option,
     prediction_options,
 )
 from predictor.cli.output import emit
+from predictor.cli.paths import OUTPUT_PATH, FileCommand
 from predictor.errors import EXIT_DOES_NOT_FIT, EXIT_FITS, ModelError, UsageError
 from predictor.prediction import DEFAULT_BOARD, predict
 from predictor.report.comparison import (
@@ -25,9 +25,14 @@ from predictor.report.comparison import (
     parse_regressions,
     subject,
 )
+from predictor.start import say
 
 
-@click.command(name="compare", short_help="Show what differs between models, boards or kernels.")
+@click.command(
+    cls=FileCommand,
+    name="compare",
+    short_help="Show what differs between models, boards or kernels.",
+)
 @click.argument("subjects", nargs=-1, required=True, metavar="A [B]...")
 @click.option("--board", "boards", multiple=True, help="Board; given twice, compares boards.")
 @prediction_options
@@ -57,7 +62,7 @@ def command(
     comparison = compare(_with_places(found), limits)
     emit(_form(comparison, form), output)
     for regression in comparison.regressions:
-        click.echo(f"predict: {regression}", err=True)
+        say(f"predict: {regression}")
     return EXIT_DOES_NOT_FIT if comparison.regressions else EXIT_FITS
 
 

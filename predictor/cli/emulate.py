@@ -13,9 +13,9 @@ import click
 
 from predictor.boards.board import find_board
 from predictor.cli.emulate_job import Job, Outcome, run_job
-from predictor.cli.options import BYTES, OUTPUT_PATH, firmware_options, format_option
-from predictor.cli.output import emit, write_atomically
-from predictor.cli.workers import run_in_workers
+from predictor.cli.options import BYTES, firmware_options, format_option
+from predictor.cli.output import emit
+from predictor.cli.paths import OUTPUT_PATH, FileCommand
 from predictor.errors import (
     EXIT_DOES_NOT_FIT,
     EXIT_FITS,
@@ -23,13 +23,18 @@ from predictor.errors import (
     PredictorError,
     UsageError,
 )
+from predictor.files import write_file
 from predictor.memory.revision import OURS
 from predictor.prediction import DEFAULT_BOARD
 from predictor.report.check_result import CheckResult, Finding
 from predictor.report.junit import junit_xml
+from predictor.start import say
+from predictor.workers import run_in_workers
 
 
-@click.command(name="emulate", short_help="Run models in TFLM firmware on emulated boards.")
+@click.command(
+    cls=FileCommand, name="emulate", short_help="Run models in TFLM firmware on emulated boards."
+)
 @click.argument("models", type=click.Path(path_type=Path), nargs=-1, required=True)
 @click.option(
     "--board",
@@ -97,7 +102,7 @@ def command(
     outcomes = _run_all(jobs)
     emit(_report(outcomes, form), None)
     if junit is not None:
-        write_atomically(junit, junit_xml([_check_result(outcome) for outcome in outcomes]))
+        write_file(junit, junit_xml([_check_result(outcome) for outcome in outcomes]))
     if monitor and outcomes[0].by_hand is not None:
         _open_monitor(outcomes[0].by_hand)
     codes = {outcome.exit_code for outcome in outcomes}
@@ -125,7 +130,7 @@ def _run_all(jobs: Sequence[Job]) -> list[Outcome]:
     outcomes: dict[Job, Outcome] = {}
     for outcome in run_in_workers(run_job, jobs):
         outcomes[outcome.job] = outcome
-        click.echo(f"[{len(outcomes)}/{len(jobs)}] {outcome.name}: {_verdict(outcome)}", err=True)
+        say(f"[{len(outcomes)}/{len(jobs)}] {outcome.name}: {_verdict(outcome)}")
     return [outcomes[job] for job in jobs]
 
 
@@ -140,7 +145,7 @@ def prepare_images(jobs: Sequence[Job]) -> None:
 
 
 def _say(text: str) -> None:
-    click.echo(f"{text} ...", err=True)
+    say(f"{text} ...")
 
 
 def _verdict(outcome: Outcome) -> str:

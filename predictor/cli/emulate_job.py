@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from predictor.boards.board import Board, find_board
-from predictor.cli.output import wants_color, write_atomically
+from predictor.cli.output import wants_color
 from predictor.errors import (
     EXIT_DOES_NOT_FIT,
     EXIT_FITS,
@@ -18,6 +18,7 @@ from predictor.errors import (
     PredictorError,
     UsageError,
 )
+from predictor.files import write_file
 from predictor.model.tflite_reader import ModelSource
 from predictor.prediction import Prediction, predict
 
@@ -226,6 +227,6 @@ def _write_files(job: Job, run: ModelRun) -> None:
 
         write_suite(job.robot, run)
     if job.trace is not None:
-        write_atomically(job.trace, dumps(chrome_trace(run, job.model.name)) + "\n")
+        write_file(job.trace, dumps(chrome_trace(run, job.model.name)) + "\n")
     if job.profile is not None and run.result.profile is not None:
-        write_atomically(job.profile, profile_table(run.result.profile))
+        write_file(job.profile, profile_table(run.result.profile))

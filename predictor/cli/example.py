@@ -6,14 +6,15 @@ from pathlib import Path
 
 import click
 
-from predictor.cli.options import OUTPUT_PATH
-from predictor.cli.output import write_atomically
+from predictor.cli.paths import OUTPUT_PATH, FileCommand
+from predictor.files import write_file
+from predictor.start import say
 
 NAMES = ("ds_cnn", "person_detection", "mobilenet_v2", "autoencoder")
 """Keys of ``EXAMPLE_MODELS``, which loads too much to be read for a help text."""
 
 
-@click.command(name="example", short_help="Write an example model.")
+@click.command(cls=FileCommand, name="example", short_help="Write an example model.")
 @click.argument("name", type=click.Choice(NAMES), default=NAMES[0])
 @click.option("-o", "--output", type=OUTPUT_PATH, help="File to write.  [default: NAME.tflite]")
 def command(name: str, output: Path | None) -> int:
@@ -29,6 +30,6 @@ def command(name: str, output: Path | None) -> int:
 
     path = output or Path(f"{name}.tflite")
     content = EXAMPLE_MODELS[name]().build()
-    write_atomically(path, content)
-    click.echo(f"wrote {path} ({len(content):,} bytes)", err=True)
+    write_file(path, content)
+    say(f"wrote {path} ({len(content):,} bytes)")
     return 0

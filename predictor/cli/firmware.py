@@ -9,8 +9,10 @@ import click
 from predictor.boards.board import find_board
 from predictor.cli.options import BYTES, firmware_options, format_option
 from predictor.cli.output import emit
+from predictor.cli.paths import refuse_overwriting
 from predictor.errors import EXIT_DOES_NOT_FIT, EXIT_FITS
 from predictor.prediction import DEFAULT_BOARD, predict
+from predictor.start import say
 
 
 @click.command(name="firmware", short_help="Build TFLM firmware with a model in it.")
@@ -41,10 +43,12 @@ def command(
     Prints its sizes beside the prediction. Exit code 3 if the model does not fit the board.
     """
     from predictor.cli.emulate_job import PACKAGED_REVISION, UPSTREAM_REVISION, misfit
-    from predictor.firmware.build import write_firmware
+    from predictor.firmware.build import write_firmware, written_files
     from predictor.firmware.kernel_sets import library_kernels
 
     target = find_board(board)
+    for path in written_files(target, out_dir).values():
+        refuse_overwriting({"--out": path}, [model, Path(board)])
     revision = PACKAGED_REVISION if tflm_dir is None else UPSTREAM_REVISION
     prediction = predict(
         model,
@@ -53,7 +57,7 @@ def command(
         kernels=kernels or library_kernels(target, tflm_dir),
     )
     if not prediction.fits:
-        click.echo(f"predict: {model} {misfit(prediction)}", err=True)
+        say(f"predict: {model} {misfit(prediction)}")
         return EXIT_DOES_NOT_FIT
     files = write_firmware(
         prediction.deployed.content or b"",
@@ -64,7 +68,7 @@ def command(
         kernels=kernels,
         registers_builtin=prediction.registers_builtin,
         arena_bytes=prediction.arena.required_bytes if arena_bytes is None else arena_bytes,
-        progress=lambda text: click.echo(f"{text} ...", err=True),
+        progress=lambda text: say(f"{text} ..."),
     )
     sizes = {
         "elf": str(files.elf),

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from importlib import import_module
+from typing import NoReturn
 
 import click
 
-from predictor.errors import EXIT_INTERRUPTED, PredictorError
+from predictor.cli.output import emit
+from predictor.cli.running import run_group
+from predictor.start import exit_with
 
 _COMMANDS = {
     "model": ("predictor.cli.model", "Predict one model (the default command)."),
@@ -58,7 +60,7 @@ def _version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
     if wanted and not ctx.resilient_parsing:
         from importlib.metadata import version
 
-        click.echo(f"predict {version('mcu-predictor')}")
+        emit(f"predict {version('mcu-predictor')}\n", None)
         ctx.exit()
 
 
@@ -90,36 +92,14 @@ def cli() -> None:
     """
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Runs the command line and exits with the documented code."""
-    try:
-        code = run(arguments)
-    except KeyboardInterrupt:
-        click.echo("interrupted", err=True)
-        code = EXIT_INTERRUPTED
-    sys.exit(code)
+    exit_with(lambda: run(arguments))
 
 
 def run(arguments: Sequence[str] | None = None) -> int:
     """Runs the command line and returns its exit code; errors are one line on standard error."""
-    try:
-        result = cli.main(
-            args=None if arguments is None else list(arguments),
-            prog_name="predict",
-            standalone_mode=False,
-        )
-        return result if isinstance(result, int) else 0
-    except click.exceptions.Exit as error:
-        return error.exit_code
-    except click.Abort:
-        click.echo("interrupted", err=True)
-        return EXIT_INTERRUPTED
-    except click.ClickException as error:
-        error.show()
-        return error.exit_code
-    except PredictorError as error:
-        click.echo(f"predict: {error}", err=True)
-        return error.exit_code
+    return run_group(cli, "predict", arguments)
 
 
 if __name__ == "__main__":

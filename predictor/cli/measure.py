@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 import time
 from contextlib import closing
 from pathlib import Path
@@ -11,10 +10,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from predictor.cli.options import OUTPUT_PATH, firmware_options
-from predictor.cli.output import emit, write_atomically
+from predictor.cli.options import firmware_options
+from predictor.cli.output import emit
+from predictor.cli.paths import OUTPUT_PATH, FileCommand
 from predictor.errors import EXIT_DOES_NOT_FIT, EXIT_FITS, PredictorError
+from predictor.files import scratch_folder, write_file
 from predictor.prediction import DEFAULT_BOARD, Prediction, predict
+from predictor.start import say
 
 if TYPE_CHECKING:
     from predictor.measure.board_run import BoardRun, Job
@@ -24,7 +26,9 @@ if TYPE_CHECKING:
 _POLL_S = 0.5
 
 
-@click.command(name="measure", short_help="Run a model on a physical board and measure it.")
+@click.command(
+    cls=FileCommand, name="measure", short_help="Run a model on a physical board and measure it."
+)
 @click.argument("model", type=click.Path(path_type=Path))
 @click.option("--board", default=DEFAULT_BOARD, show_default=True, help="Board name or file.")
 @click.option("--port", help="Serial port of the board; default: that of the only ST-LINK.")
@@ -37,7 +41,7 @@ _POLL_S = 0.5
 @click.option(
     "--current",
     "trace_path",
-    type=OUTPUT_PATH,
+    type=click.Path(dir_okay=False, path_type=Path),
     help="CSV export of the current in this run (Otii, PPK2 or Joulescope); waits for it.",
 )
 @click.option("--supply-v", type=float, help="Voltage of the supply, for traces without it.")
@@ -67,7 +71,7 @@ def command(
     _say("predicting")
     prediction = _predict(model, board, tflm_dir, kernels)
     if not prediction.fits:
-        click.echo(f"predict: {model} does not fit {prediction.board.name}", err=True)
+        say(f"predict: {model} does not fit {prediction.board.name}")
         return EXIT_DOES_NOT_FIT
     job = board_run.Job(
         content=prediction.deployed.content or b"",
@@ -99,7 +103,7 @@ def command(
     if run.host is HostCheck.DIFFERENT:
         return PredictorError.exit_code
     if output is not None:
-        write_atomically(output, measurements.append(output, row))
+        write_file(output, measurements.append(output, row))
     else:
         emit(measurements.csv_text([row]), None)
     return EXIT_FITS
@@ -119,11 +123,11 @@ def _run(job: Job, port: str | None, probe_id: str | None) -> BoardRun:
     from predictor.measure.serial_port import open_port
 
     with (
-        tempfile.TemporaryDirectory(prefix="mcu-predictor-") as folder,
+        scratch_folder() as folder,
         closing(open_port(port)) as opened,
         PyOcdProbe(job.board, probe_id) as probe,
     ):
-        return measure(job, probe, opened, Path(folder), _say)
+        return measure(job, probe, opened, folder, _say)
 
 
 def _windows(path: Path, started: float, supply_v: float | None) -> tuple[Window, ...]:
@@ -141,7 +145,7 @@ def _windows(path: Path, started: float, supply_v: float | None) -> tuple[Window
 
 
 def _say(text: str) -> None:
-    click.echo(f"{text} ...", err=True)
+    say(f"{text} ...")
 
 
 def _text(run: BoardRun, row: Row, prediction: Prediction) -> str:

@@ -12,12 +12,12 @@ from predictor.cli.options import (
     BYTES,
     JOULES,
     MACS,
-    OUTPUT_PATH,
     SECONDS,
     format_option,
     prediction_options,
 )
 from predictor.cli.output import emit, wants_color
+from predictor.cli.paths import OUTPUT_PATH, FileCommand
 from predictor.errors import EXIT_DOES_NOT_FIT, EXIT_FITS, PredictorError, UsageError
 from predictor.prediction import (
     DEFAULT_BOARD,
@@ -26,9 +26,10 @@ from predictor.prediction import (
     predict,
 )
 from predictor.report.budgets import Budgets, Violation
+from predictor.start import say
 
 
-@click.command(name="model", short_help="Predict one model (the default command).")
+@click.command(cls=FileCommand, name="model", short_help="Predict one model (the default command).")
 @click.argument("model", type=click.Path(path_type=Path))
 @click.option(
     "--board",
@@ -91,9 +92,9 @@ def command(
         emit(_report_text(first, form, per_layer, violations, output), output)
         fits = first.fits
     for violation in violations:
-        click.echo(f"predict: {model}: {violation}", err=True)
+        say(f"predict: {model}: {violation}")
     if first.invoke_errors:
-        click.echo(f"predict: {model}: Invoke will fail: {first.invoke_errors[0]}", err=True)
+        say(f"predict: {model}: Invoke will fail: {first.invoke_errors[0]}")
         return PredictorError.exit_code
     return EXIT_FITS if fits and not violations else EXIT_DOES_NOT_FIT
 

@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from predictor.cli.options import OUTPUT_PATH, format_option, prediction_options
-from predictor.cli.output import emit, wants_color, write_atomically
+from predictor.cli.options import format_option, prediction_options
+from predictor.cli.output import emit, wants_color
+from predictor.cli.paths import OUTPUT_PATH, FileCommand
 from predictor.errors import EXIT_DOES_NOT_FIT, EXIT_FITS, EXIT_INTERRUPTED, PredictorError
+from predictor.files import write_file
 from predictor.prediction import DEFAULT_BOARD
+from predictor.start import say
 
 if TYPE_CHECKING:
     from predictor.optimize.optimization import Optimization
@@ -19,7 +22,9 @@ if TYPE_CHECKING:
 _PERCENT = 100.0
 
 
-@click.command(name="optimize", short_help="Write the same model with a smaller memory plan.")
+@click.command(
+    cls=FileCommand, name="optimize", short_help="Write the same model with a smaller memory plan."
+)
 @click.argument("model", type=click.Path(path_type=Path))
 @click.option("-o", "--output", type=OUTPUT_PATH, help="Write the new model to this file.")
 @click.option(
@@ -134,9 +139,9 @@ def command(
     )
     result = results.optimize_model(model, board, settings, **options)
     if output is not None:
-        write_atomically(output, result.content)
+        write_file(output, result.content)
     if plan_path is not None:
-        write_atomically(plan_path, results.picture(result))
+        write_file(plan_path, results.picture(result))
     proof = _proof(model, result, tflm_dir) if is_proved else None
     if form == "json":
         from predictor.report.json_report import dumps
@@ -152,8 +157,8 @@ def command(
             emit("\n" + text.render(proof_report(proof), None, wants_color(None)), None)
     if proof is not None and not proof.passed:
         return PredictorError.exit_code
-    if result.optimized.solution.is_interrupted:
-        click.echo("interrupted: the best plan found until then was kept", err=True)
+    if result.optimized.is_interrupted:
+        say("interrupted: the best plan found until then was kept")
         return EXIT_INTERRUPTED
     return EXIT_FITS if result.after.fits else EXIT_DOES_NOT_FIT
 
@@ -172,7 +177,7 @@ def _verify(before: Path, after: Path, input_range: tuple[int, int] | None) -> i
     graphs = [original_model(graph) if is_device_model(graph) else graph for graph in found]
     prove_equal(graphs[0], graphs[1], input_range)
     inputs = "every input" if input_range is None else "every input in that range"
-    click.echo(f"EQUAL  {after.name} computes what {before.name} does, on {inputs}, to the bit")
+    emit(f"EQUAL  {after.name} computes what {before.name} does, on {inputs}, to the bit\n", None)
     return EXIT_FITS
 
 
@@ -184,7 +189,7 @@ def _proof(model: Path, result: Optimization, tflm_dir: Path | None) -> PlanProo
     task = ProofTask(
         bytes(load_bytes(model)), result.content, after.board, after.revision.kernels, tflm_dir
     )
-    return prove(task, lambda text: click.echo(f"{text} ...", err=True))
+    return prove(task, lambda text: say(f"{text} ..."))
 
 
 def _fraction(text: str) -> float:

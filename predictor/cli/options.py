@@ -59,7 +59,6 @@ BYTES = Quantity("bytes", BYTE_UNITS)
 ALL_BOARDS = "all"
 """What stands for all shipped boards where a board is asked for."""
 MACS = Quantity("count", COUNT_UNITS)
-OUTPUT_PATH = click.Path(dir_okay=False, path_type=Path)
 
 
 def format_option(*forms: str) -> Callable[[Command], Command]:

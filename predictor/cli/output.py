@@ -6,55 +6,20 @@ import os
 import sys
 from pathlib import Path
 
-import click
-
-from predictor.errors import OutputError
-
-
-def write_atomically(path: Path, content: str | bytes) -> None:
-    """Writes a file so that readers see the old content or the new, never a part.
-
-    Text is written as UTF-8.
-
-    Raises:
-        OutputError: the file cannot be written.
-    """
-    # Only writers need it, and it loads much: most runs print.
-    import tempfile
-
-    temporary = ""
-    try:
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        with os.fdopen(handle, "wb") as file:
-            file.write(content.encode() if isinstance(content, str) else content)
-        umask = os.umask(0)
-        os.umask(umask)
-        os.chmod(temporary, 0o666 & ~umask)
-        os.replace(temporary, path)
-    except OSError as error:
-        if temporary and os.path.exists(temporary):
-            os.unlink(temporary)
-        raise OutputError(f"cannot write {path}: {error.strerror}") from error
-    except BaseException:
-        if temporary and os.path.exists(temporary):
-            os.unlink(temporary)
-        raise
+from predictor.files import write_file
+from predictor.start import write_out
 
 
 def emit(text: str, output: Path | None) -> None:
     """Text to a file, or to standard output.
 
-    A reader that has gone, as in ``predict ... | head``, is no error.
+    Raises:
+        OutputError: it cannot be written.
     """
-    if output is not None:
-        write_atomically(output, text)
-        return
-    try:
-        click.echo(text, nl=False)
-        sys.stdout.flush()
-    except BrokenPipeError:
-        # Python would complain once more when it flushes standard output at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    if output is None:
+        write_out(text)
+    else:
+        write_file(output, text)
 
 
 def wants_color(output: Path | None) -> bool:

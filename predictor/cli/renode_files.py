@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-from predictor.cli.output import write_atomically
 from predictor.emulation.renode.machine_files import (
     Expected,
     Machine,
@@ -14,8 +13,9 @@ from predictor.emulation.renode.machine_files import (
     robot_suite,
 )
 from predictor.errors import UsageError
+from predictor.files import write_file
+from predictor.firmware.cache import cache_dir, cached
 from predictor.firmware.elf_image import ElfImage
-from predictor.firmware.toolchain import cache_dir, cache_entry
 from predictor.proof.model_run import ModelRun
 
 
@@ -23,11 +23,12 @@ def kept_for_renode(run: ModelRun) -> str:
     """Keeps the machine of a run among the cached firmware; the command that opens it."""
     files = machine_files(_machine(run))
     digest = hashlib.sha256(b"\0".join(files.values())).hexdigest()[:16]
-    folder = cache_dir() / "renode" / f"{run.board.name}-{digest}"
-    if not folder.is_dir():
-        with cache_entry(folder) as entry:
-            for name, content in files.items():
-                (entry / name).write_bytes(content)
+
+    def fill(folder: Path) -> None:
+        for name, content in files.items():
+            (folder / name).write_bytes(content)
+
+    folder = cached(cache_dir() / "renode" / f"{run.board.name}-{digest}", fill)
     return command_line(folder / f"{run.board.name}.resc")
 
 
@@ -44,7 +45,7 @@ def write_suite(folder: Path, run: ModelRun) -> None:
     files = {**machine_files(_machine(run)), f"{run.board.name}.robot": suite.encode()}
     folder.mkdir(parents=True, exist_ok=True)
     for name, content in files.items():
-        write_atomically(folder / name, content)
+        write_file(folder / name, content)
 
 
 def _machine(run: ModelRun) -> Machine:

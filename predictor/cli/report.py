@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from predictor.boards.board import Board, find_board, shipped_boards
-from predictor.cli.options import ALL_BOARDS, OUTPUT_PATH, format_option, prediction_options
-from predictor.cli.output import emit, write_atomically
+from predictor.cli.options import ALL_BOARDS, format_option, prediction_options
+from predictor.cli.output import emit
+from predictor.cli.paths import OUTPUT_PATH, FileCommand
 from predictor.errors import (
     EXIT_DOES_NOT_FIT,
     EXIT_FITS,
@@ -18,13 +19,19 @@ from predictor.errors import (
     PredictorError,
     UsageError,
 )
+from predictor.files import write_file
 from predictor.prediction import Prediction, on_board, predict, predict_graph
+from predictor.start import say
 
 if TYPE_CHECKING:
     from predictor.report.html.page import ModelReport
 
 
-@click.command(name="report", short_help="Write a page with verdicts, memory plans and layers.")
+@click.command(
+    cls=FileCommand,
+    name="report",
+    short_help="Write a page with verdicts, memory plans and layers.",
+)
 @click.argument(
     "models", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="MODEL..."
 )
@@ -82,7 +89,7 @@ def command(
         _draw(reports[0], form, output)
     for report in reports:
         if report.error is not None:
-            click.echo(f"predict: {report.name}: {report.error}", err=True)
+            say(f"predict: {report.name}: {report.error}")
     if any(report.error for report in reports):
         return PredictorError.exit_code
     return EXIT_FITS if all(report.fits_somewhere for report in reports) else EXIT_DOES_NOT_FIT
@@ -128,7 +135,10 @@ def _greedy(prediction: Prediction) -> Prediction:
 def _optimized(prediction: Prediction, options: dict[str, Any]) -> Prediction:
     from predictor.optimize.optimization import optimize_model
 
-    return optimize_model(prediction.content or b"", prediction.board, **options).after
+    found = optimize_model(prediction.content or b"", prediction.board, **options)
+    if found.optimized.is_interrupted:
+        raise KeyboardInterrupt  # a page without the best plan would say that there is none better
+    return found.after
 
 
 def _draw(report: ModelReport, form: str, output: Path | None) -> None:
@@ -150,4 +160,4 @@ def _draw(report: ModelReport, form: str, output: Path | None) -> None:
             'pip install "mcu-predictor[png]", on Debian also apt-get install libcairo2; '
             f"--format svg needs neither ({error})"
         ) from error
-    write_atomically(output, svg2png(bytestring=svg.encode(), scale=2))
+    write_file(output, svg2png(bytestring=svg.encode(), scale=2))

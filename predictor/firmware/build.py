@@ -11,14 +11,15 @@ import hashlib
 import os
 import re
 import shutil
-import tempfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from predictor.boards.board import Board, find_board
 from predictor.errors import EmulationError, FlashOverflowError, OutputError
+from predictor.files import scratch_folder, write_file
 from predictor.firmware.board_file import board_file
+from predictor.firmware.cache import cache_dir, cached
 from predictor.firmware.elf_image import ElfImage
 from predictor.firmware.flash_blob import model_blobs
 from predictor.firmware.kernel_sets import available_operators, select_library
@@ -30,8 +31,6 @@ from predictor.firmware.toolchain import (
     ProgressCallback,
     Toolchain,
     build_with_cmake,
-    cache_dir,
-    cache_entry,
     find_toolchain,
     run_logged,
 )
@@ -202,8 +201,7 @@ def write_firmware(
     header = operators_header(select_operators(available, operators))
     blob = model_blobs(model, inputs, arena_bytes, repeats)
     progress(f"linking the model for {target.name}")
-    with tempfile.TemporaryDirectory(prefix="mcu-predictor-") as name:
-        work = Path(name)
+    with scratch_folder() as work:
         (work / "model.blob").write_bytes(blob)
         variables = runner_variables(library, stack_bytes) | {"BLOB": str(work / "model.blob")}
         key = _key(toolchain, target, variables, {"operators.h": header}, [work / "model.blob"])
@@ -211,6 +209,13 @@ def write_firmware(
         image = _image(work, "runner", target, library)
         flash_bytes = image.flash_bytes + len(blob)
         return _write_files(image, target, flash_bytes, Path(out_dir))
+
+
+def written_files(board: Board, out_dir: Path) -> dict[str, Path]:
+    """Where :func:`write_firmware` writes to, by the kind of file."""
+    return {
+        kind: out_dir / f"{board.name}.{kind}" for kind in ("elf", "map", "model", "hex", "bin")
+    }
 
 
 def _write_files(
@@ -224,14 +229,11 @@ def _write_files(
         run_logged(command, work / "objcopy.log", f"converting the firmware to {form}")
     try:
         out_dir.mkdir(parents=True, exist_ok=True)
-        written = {}
-        for suffix, path in produced.items():
-            written[suffix] = out_dir / f"{board.name}.{suffix}"
-            partial = out_dir / f".{board.name}.{suffix}.partial"
-            shutil.copyfile(path, partial)
-            partial.replace(written[suffix])
     except OSError as error:
         raise OutputError(f"cannot write the firmware to {out_dir}: {error.strerror}") from error
+    written = written_files(board, out_dir)
+    for suffix, path in produced.items():
+        write_file(written[suffix], path.read_bytes())
     return FirmwareFiles(image=image, flash_bytes=flash_bytes, **written)
 
 
@@ -257,12 +259,12 @@ def _build_cached(
     progress: ProgressCallback,
 ) -> Path:
     key = _key(toolchain, board, variables, generated, inputs)
-    folder = cache_dir() / "firmware" / f"{board.name}-{key}"
-    if not folder.is_dir():
+
+    def fill(folder: Path) -> None:
         progress(f"building firmware for {board.name}")
-        with cache_entry(folder) as entry:
-            _compile(toolchain, entry, key, board, variables, generated)
-    return folder
+        _compile(toolchain, folder, key, board, variables, generated)
+
+    return cached(cache_dir() / "firmware" / f"{board.name}-{key}", fill)
 
 
 def _key(

@@ -8,14 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from predictor.cores.core import Core
+from predictor.firmware.cache import cache_dir, cached
 from predictor.firmware.shipped import shipped_folder
-from predictor.firmware.toolchain import (
-    ProgressCallback,
-    Toolchain,
-    build_with_cmake,
-    cache_dir,
-    cache_entry,
-)
+from predictor.firmware.toolchain import ProgressCallback, Toolchain, build_with_cmake
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,14 +34,16 @@ def kernel_library(
     digest = hashlib.sha256(f"{toolchain.version} {flags}".encode())
     for path in (source / "CMakeLists.txt", *sorted(source.glob("*/*.[ch]"))):
         digest.update(path.read_bytes() + b"\0")
-    folder = cache_dir() / "mn_kernels" / f"{core.name}-{digest.hexdigest()[:16]}"
-    if not folder.is_dir():
+
+    def fill(folder: Path) -> None:
         progress(f"building the kernels for {core.name} (once)")
-        with cache_entry(folder) as entry:
-            build = entry / "build"
-            build.mkdir()
-            toolchain_file = firmware / "cmake" / "toolchain-arm-none-eabi.cmake"
-            build_with_cmake(toolchain, source, build, toolchain_file, MN_CPU_FLAGS=flags)
-            shutil.move(build / "libmn_kernels.a", entry / "libmn_kernels.a")
-            shutil.rmtree(build)
+        build = folder / "build"
+        build.mkdir()
+        toolchain_file = firmware / "cmake" / "toolchain-arm-none-eabi.cmake"
+        build_with_cmake(toolchain, source, build, toolchain_file, MN_CPU_FLAGS=flags)
+        shutil.move(build / "libmn_kernels.a", folder / "libmn_kernels.a")
+        shutil.rmtree(build)
+
+    name = f"{core.name}-{digest.hexdigest()[:16]}"
+    folder = cached(cache_dir() / "mn_kernels" / name, fill, trusts_times=True)
     return KernelLibrary(source, folder / "libmn_kernels.a")

@@ -13,14 +13,13 @@ from typing import Any
 from predictor import toml
 from predictor.cores.core import Core
 from predictor.errors import EmulationError, UsageError
+from predictor.firmware.cache import cache_dir, cached
 from predictor.firmware.kernel_library import KernelLibrary
 from predictor.firmware.toolchain import (
     PREFIX,
     ProgressCallback,
     Toolchain,
     build_with_cmake,
-    cache_dir,
-    cache_entry,
     require_program,
 )
 
@@ -72,22 +71,24 @@ def packaged_library(
     digest = hashlib.sha256(f"{toolchain.version} {flags} {package['version']}".encode())
     for path in recipe:
         digest.update(path.read_bytes())
-    folder = cache_dir() / "tflm" / f"{package['revision']}-{core.name}-{digest.hexdigest()[:16]}"
-    if not folder.is_dir():
+
+    def fill(folder: Path) -> None:
         progress(f"building TFLM {package['revision']} for {core.name} (once)")
-        with cache_entry(folder) as entry:
-            build = entry / "build"
-            build.mkdir()
-            build_with_cmake(
-                toolchain,
-                firmware / "tflm",
-                build,
-                firmware / "cmake" / "toolchain-arm-none-eabi.cmake",
-                TFLM_ROOT=str(root),
-                CORE_FLAGS=flags,
-            )
-            shutil.move(build / "libtflm.a", entry / "libtflm.a")
-            shutil.rmtree(build)
+        build = folder / "build"
+        build.mkdir()
+        build_with_cmake(
+            toolchain,
+            firmware / "tflm",
+            build,
+            firmware / "cmake" / "toolchain-arm-none-eabi.cmake",
+            TFLM_ROOT=str(root),
+            CORE_FLAGS=flags,
+        )
+        shutil.move(build / "libtflm.a", folder / "libtflm.a")
+        shutil.rmtree(build)
+
+    name = f"{package['revision']}-{core.name}-{digest.hexdigest()[:16]}"
+    folder = cached(cache_dir() / "tflm" / name, fill, trusts_times=True)
     return TflmLibrary(
         folder / "libtflm.a", root, _include_dirs(root), package["revision"], "reference"
     )
@@ -96,16 +97,16 @@ def packaged_library(
 def _fetch(manifest_dir: Path, package: dict[str, Any], progress: ProgressCallback) -> Path:
     """Root of the package's TFLM sources, copied into the cache on first use."""
     name, version = package["package"], package["version"]
-    folder = cache_dir() / "sources" / f"{name}-{version}"
-    if not folder.is_dir():
+
+    def fill(folder: Path) -> None:
         cargo = require_program("cargo", "apt install cargo, or see https://rustup.rs")
         progress(f"fetching TFLM's sources (package {name} {version})")
-        crate = _crate_folder(cargo, manifest_dir, name)
-        with cache_entry(folder) as entry:
-            shutil.copytree(crate, entry, dirs_exist_ok=True)
+        shutil.copytree(_crate_folder(cargo, manifest_dir, name), folder, dirs_exist_ok=True)
+
+    folder = cached(cache_dir() / "sources" / f"{name}-{version}", fill, trusts_times=True)
     root = folder / str(package["root"])
     if not (root / _INTERPRETER).is_file():
-        raise EmulationError(f"{folder} is damaged: remove it, it is fetched again")
+        raise EmulationError(f"package {name} {version} has no {package['root']}/{_INTERPRETER}")
     return root
 
 

@@ -2,30 +2,25 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import re
 import shutil
-import signal
 import subprocess
-import tempfile
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
 from predictor.errors import EmulationError, MissingDependencyError
+from predictor.processes import TiedProcess
 
 PREFIX = "arm-none-eabi-"
-CACHE_VARIABLE = "MCU_PREDICTOR_CACHE"
 ProgressCallback = Callable[[str], None]
 
 _APT_COMPILER = (
     "apt install gcc-arm-none-eabi libnewlib-arm-none-eabi libstdc++-arm-none-eabi-newlib"
 )
 _OLDEST_CMAKE = (3, 16)
-_GRACE_S = 2.0
 _TELLING = re.compile(r"error: |CMake Error|overflowed by|undefined reference|multiple definition")
 
 
@@ -84,35 +79,24 @@ def run_logged(command: Sequence[str], log: Path, what: str) -> None:
         EmulationError: it failed; holds the lines that tell why.
     """
     with log.open("ab") as file:
-        step = subprocess.Popen(
+        step = TiedProcess(
             command,
             stdin=subprocess.DEVNULL,
             stdout=file,
             stderr=subprocess.STDOUT,
-            start_new_session=True,
+            # Compilers that are killed leave their files with the log, in a folder that goes.
+            env={**os.environ, "TMPDIR": str(log.parent.resolve())},
         )
         try:
             returncode = step.wait()
         except BaseException:
-            _end_group(step)
+            step.end()
             raise
     if returncode == 0:
         return
     lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
     telling = [line for line in lines if _TELLING.search(line)]
     raise EmulationError(f"{what} failed:\n" + "\n".join((telling or lines)[-12:]))
-
-
-def _end_group(step: subprocess.Popen[bytes]) -> None:
-    """Ends a step and the compilers that it has started, which remove their temporary files."""
-    for number in (signal.SIGINT, signal.SIGKILL):
-        deadline = time.monotonic() + _GRACE_S
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(step.pid, number)
-            while time.monotonic() < deadline:
-                step.poll()
-                os.killpg(step.pid, 0)  # until the group is empty
-                time.sleep(0.02)
 
 
 def build_with_cmake(
@@ -130,38 +114,3 @@ def build_with_cmake(
     run_logged(configure, log, f"configuring {source.name}")
     jobs = str(os.cpu_count() or 1)
     run_logged(["cmake", "--build", str(build), "--parallel", jobs], log, f"building {source.name}")
-
-
-def cache_dir() -> Path:
-    """Where built libraries and firmware are kept.
-
-    The environment variable ``MCU_PREDICTOR_CACHE`` names another place than the user's cache.
-    """
-    override = os.environ.get(CACHE_VARIABLE)
-    if override:
-        return Path(override).expanduser().resolve()
-    try:
-        import platformdirs
-    except ImportError:
-        raise MissingDependencyError(
-            "building firmware needs platformdirs: pip install 'mcu-predictor[emulate]'"
-        ) from None
-    return platformdirs.user_cache_path("mcu-predictor")
-
-
-@contextlib.contextmanager
-def cache_entry(path: Path) -> Iterator[Path]:
-    """A new folder to fill, which becomes ``path`` once filled without an error.
-
-    Another process may fill the same entry at the same time: the first one to finish wins.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".building-", dir=path.parent) as folder:
-        filled = Path(folder) / "entry"
-        filled.mkdir()
-        yield filled
-        try:
-            filled.rename(path)
-        except OSError:
-            if not path.is_dir():
-                raise

@@ -6,7 +6,7 @@ import hashlib
 import os
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from rich.console import Group, RenderableType
@@ -133,10 +133,12 @@ def optimize_model(
 
     smaller = _compacted(graph, before, settings) if settings.compact else None
     found = planned(graph if smaller is None else smaller.graph)
-    if smaller is not None and _may_need_more(smaller.graph, before):
+    if smaller is not None and not found.is_interrupted and _may_need_more(smaller.graph, before):
         plain = planned(graph)
         if plain.after.required_bytes < found.after.required_bytes:
             found, smaller = plain, None
+        else:
+            found = replace(found, is_interrupted=plain.is_interrupted)
     new = write_model(found.graph)
     return Optimization(
         optimized=found,

@@ -95,7 +95,8 @@ class Optimized:
     ``without_overlap_bytes`` is the height of the tensors in the best plan without overlaps.
     ``steered`` are operators of the main subgraph that got other options, which costs
     ``extra_instructions`` of ``instructions``. ``trade`` are plans for fewer instructions, from
-    none extra to those of this plan.
+    none extra to those of this plan. ``is_interrupted``: somebody stopped the solver; this is the
+    best that it had.
     """
 
     graph: Graph
@@ -109,6 +110,7 @@ class Optimized:
     extra_instructions: float
     trade: tuple[TradePoint, ...]
     solver_s: float
+    is_interrupted: bool
     origin: PlanOrigin = field(repr=False)
 
     @property
@@ -167,11 +169,12 @@ def optimize(
     if order is not None:
         moved = with_order(plain, order)
         other = _solved(_Task(moved, arena(moved, revision), options, order))
-        best = min(best, other, key=lambda item: (item.solution.height_bytes, item.price))
+        best = _better(best, other)
     changed, after, origin = _written(best, original_sha256)
     if _need(after) > _need(report):
         # TFLM may place several scratch buffers of an operator higher than the solver.
         changed, after = plain, report
+    trade, is_trade_interrupted = _trade(best)
     return Optimized(
         graph=changed,
         before=before,
@@ -182,24 +185,35 @@ def optimize(
         steered=best.steered,
         instructions=best.task.instructions,
         extra_instructions=best.price,
-        trade=_trade(best),
+        trade=trade,
         solver_s=time.monotonic() - start,
+        is_interrupted=best.solution.is_interrupted or is_trade_interrupted,
         origin=origin,
     )
 
 
-def _trade(best: _Solved) -> tuple[TradePoint, ...]:
-    """The best plan and those for ever fewer instructions, the cheapest first."""
+def _better(one: _Solved, other: _Solved) -> _Solved:
+    """The lower plan, or the cheaper of two as low."""
+    best = min(one, other, key=lambda item: (item.solution.height_bytes, item.price))
+    is_interrupted = one.solution.is_interrupted or other.solution.is_interrupted
+    return replace(best, solution=replace(best.solution, is_interrupted=is_interrupted))
+
+
+def _trade(best: _Solved) -> tuple[tuple[TradePoint, ...], bool]:
+    """The best plan and those for ever fewer instructions, the cheapest first; and whether
+    somebody stopped the solver."""
     points = [TradePoint(best.solution.height_bytes, best.price, best.steered)]
     deadline = time.monotonic() + best.task.options.time_limit_s
+    is_interrupted = best.solution.is_interrupted
     while points[0].extra_instructions > 0 and len(points) < _MAX_TRADE_POINTS:
         limit_s = deadline - time.monotonic()
-        if limit_s <= 0 or best.solution.is_interrupted:
+        if limit_s <= 0 or is_interrupted:
             break
         budget = int(points[0].extra_instructions) - 1
         solved = _solved(best.task, max_price=budget, time_limit_s=limit_s)
         points.insert(0, TradePoint(solved.solution.height_bytes, solved.price, solved.steered))
-    return tuple(points)
+        is_interrupted = solved.solution.is_interrupted
+    return tuple(points), is_interrupted
 
 
 @dataclass(frozen=True, slots=True)

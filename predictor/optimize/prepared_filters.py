@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from predictor.model.device.device_model import device_model, preparable
 from predictor.model.device.options import PREPARED_BITS
@@ -24,19 +25,21 @@ def with_prepared_filters(graph: Graph, plain: Optimized, plan: Plan) -> Optimiz
         plain: its device model without prepared filters, optimised.
     """
     chosen = list(preparable(graph))
-    if not chosen or plain.solution.is_interrupted:
+    if not chosen or plain.is_interrupted:
         return plain
     best = plan(device_model(graph, prepared=chosen))
     if not _is_lower(best, plain):
-        return plain
+        return replace(plain, is_interrupted=best.is_interrupted)
     main = graph.main
     for index in sorted(chosen, key=lambda i: -main.tensors[main.operators[i].inputs[1]].elements):
-        if best.solution.is_interrupted:
+        if best.is_interrupted:
             break
         fewer = [item for item in chosen if item != index]
         found = plan(device_model(graph, prepared=fewer)) if fewer else plain
         if not _is_lower(best, found):
             best, chosen = found, fewer
+        elif found.is_interrupted:
+            best = replace(best, is_interrupted=True)
     return best
 
 

@@ -25,6 +25,7 @@ import numpy.typing as npt
 
 from predictor.errors import MissingDependencyError
 from predictor.memory.arena import KindUsage
+from predictor.processes import TiedProcess
 
 Array = npt.NDArray[Any]
 Arrays = tuple[Array, ...]
@@ -103,7 +104,7 @@ class HostRuntime:
                 f"the package {PACKAGES[name]} is not installed: pip install {PACKAGES[name]}"
             )
         self._name = name
-        self._child: subprocess.Popen[bytes] | None = None
+        self._child: TiedProcess | None = None
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the runtime
 
     def __enter__(self) -> HostRuntime:
@@ -157,9 +158,9 @@ class HostRuntime:
         log = os.pread(self._log.fileno(), 1 << 20, start).decode(errors="replace")
         return HostResult(error, log, outputs, parse_allocations(log))
 
-    def _started(self) -> subprocess.Popen[bytes]:
+    def _started(self) -> TiedProcess:
         if self._child is None:
-            self._child = subprocess.Popen(
+            self._child = TiedProcess(
                 [sys.executable, "-m", __name__, self._name],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
@@ -181,7 +182,7 @@ class HostRuntime:
             return
 
 
-def _pipes(child: subprocess.Popen[bytes]) -> tuple[IO[bytes], IO[bytes]]:
+def _pipes(child: TiedProcess) -> tuple[IO[bytes], IO[bytes]]:
     """Its standard input and output, which are pipes."""
     if child.stdin is None or child.stdout is None:
         raise RuntimeError("the child process has no pipes")

@@ -11,9 +11,9 @@ from predictor.report.sarif import relative
 
 def github(results: Sequence[CheckResult], folder: Path) -> str:
     """One ``::error`` line per finding; files are named relative to ``folder`` if in it."""
-    return "".join(
+    return "\n".join(
         f"::error file={_property(str(relative(Path(result.model), folder)))},"
-        f"title={_property(f'{finding.rule} on {result.board}')}::{_data(finding.message)}\n"
+        f"title={_property(f'{finding.rule} on {result.board}')}::{_data(finding.message)}"
         for result in results
         for finding in result.findings
     )

@@ -149,7 +149,8 @@ def test_several_boards_and_junit(
     assert ElementTree.parse(report).getroot().attrib["tests"] == "2"
 
 
-def test_ctrl_c_leaves_nothing_behind(tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
+def test_signals_leave_nothing_behind(number: signal.Signals, tmp_path: Path) -> None:
     build("f767zi")
     path = tmp_path / "large.tflite"
     path.write_bytes(mobilenet_v2().build())
@@ -168,9 +169,13 @@ def test_ctrl_c_leaves_nothing_behind(tmp_path: Path) -> None:
     while len(members := session_members(process.pid)) < 3:
         assert process.poll() is None
         time.sleep(0.05)
-    os.kill(process.pid, signal.SIGINT)
+    os.kill(process.pid, number)
     _, errors = process.communicate(timeout=60)
     assert "Traceback" not in errors
+    if number == signal.SIGKILL:
+        while session_members(process.pid):
+            time.sleep(0.05)
+        return
     assert errors.splitlines()[-1] == "interrupted"
     assert process.returncode == 130
     assert not session_members(process.pid), members

@@ -32,7 +32,17 @@ ROOMS = [
     "characterize",
     "cli",
 ]
-BELOW = {"errors", "escapes", "intervals", "toml", "words"}
+BELOW = {
+    "errors",
+    "escapes",
+    "files",
+    "intervals",
+    "processes",
+    "start",
+    "toml",
+    "words",
+    "workers",
+}
 BEHIND_COST = {"prediction"}  # the module that joins memory and cost
 FORBIDDEN = {"tensorflow", "keras", "nas"}
 

@@ -14,7 +14,6 @@ import os
 import queue
 import re
 import shutil
-import signal
 import subprocess
 import sys
 import threading
@@ -27,6 +26,7 @@ from pathlib import Path
 
 from predictor.emulation.renode import python_package
 from predictor.errors import EmulationError, MissingDependencyError
+from predictor.processes import TiedProcess
 
 START_TIMEOUT_S = 120.0
 """Renode takes some seconds to start; more on a busy machine."""
@@ -63,13 +63,12 @@ class RenodeConsole(ABC):
     """
 
     def __init__(self, command: Sequence[str], environment: dict[str, str] | None = None) -> None:
-        self._process = subprocess.Popen(
+        self._process = TiedProcess(
             command,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             env={**os.environ, **(environment or {})},
-            start_new_session=True,
         )
         assert self._process.stdout is not None
         # Carriage returns mean something here: they tell a wrapped line from two.
@@ -159,7 +158,7 @@ class RenodeConsole(ABC):
     def kill(self) -> None:
         """Ends the process and what it has started, at once."""
         if self._process.poll() is None:
-            os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.kill()
             self._process.wait()
 
 

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import fnmatch
-import os
-import signal
-import threading
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -23,7 +20,7 @@ from predictor.errors import (
     OutputError,
     UsageError,
 )
-from predictor.firmware import toolchain
+from predictor.firmware import cache, toolchain
 from predictor.firmware.board_file import board_file
 from predictor.firmware.build import (
     FirmwareFiles,
@@ -158,7 +155,7 @@ def test_a_failing_build_tells_why_and_leaves_nothing(
     tmp_path: Path, build_runner: BuildRunner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     build_runner("f446re")
-    monkeypatch.setenv(toolchain.CACHE_VARIABLE, str(tmp_path / "cache"))
+    monkeypatch.setenv(cache.CACHE_VARIABLE, str(tmp_path / "cache"))
     broken = tmp_path / "broken.c"
     broken.write_text("int kernel(void) { return undeclared; }\n")
     with pytest.raises(EmulationError, match="'undeclared' undeclared"):
@@ -209,7 +206,7 @@ def test_missing_cargo_is_named(
     build_runner: BuildRunner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     build_runner("f446re")
-    monkeypatch.setenv(toolchain.CACHE_VARIABLE, str(tmp_path / "cache"))
+    monkeypatch.setenv(cache.CACHE_VARIABLE, str(tmp_path / "cache"))
     found = toolchain.find_toolchain()
     monkeypatch.setattr("predictor.firmware.build.find_toolchain", lambda: found)
     monkeypatch.setenv("PATH", str(tmp_path))
@@ -268,24 +265,8 @@ def test_any_other_board_takes_the_generic_port() -> None:
 
 
 def test_the_cache_can_be_moved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(toolchain.CACHE_VARIABLE, str(tmp_path))
-    assert toolchain.cache_dir() == tmp_path
-
-
-def test_a_cache_entry_appears_whole_or_not_at_all(tmp_path: Path) -> None:
-    def fill(text: str, error: Exception | None) -> None:
-        with toolchain.cache_entry(tmp_path / "entry") as folder:
-            (folder / "file").write_text(text)
-            if error is not None:
-                raise error
-
-    with pytest.raises(EmulationError):
-        fill("half", EmulationError("broken"))
-    assert list(tmp_path.iterdir()) == []
-    fill("first", None)
-    fill("second", None)
-    assert (tmp_path / "entry" / "file").read_text() == "first"
-    assert os.listdir(tmp_path) == ["entry"]
+    monkeypatch.setenv(cache.CACHE_VARIABLE, str(tmp_path))
+    assert cache.cache_dir() == tmp_path
 
 
 def test_all_sources_are_installed() -> None:
@@ -297,15 +278,3 @@ def test_all_sources_are_installed() -> None:
         here = [p for p in patterns if p.count("/") == name.count("/")]
         matching = [p for p in here if fnmatch.fnmatch(name, p)]
         assert path.is_dir() or matching, f"{name} is in no entry of data-files"
-
-
-def test_an_interrupted_step_ends_with_all_that_it_started(tmp_path: Path) -> None:
-    members = tmp_path / "members"
-    script = f"sleep 1000 & echo $! $$ > {members}; wait"
-    timer = threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT))
-    timer.start()
-    with pytest.raises(KeyboardInterrupt):
-        toolchain.run_logged(["sh", "-c", script], tmp_path / "log", "sleeping")
-    for member in members.read_text().split():
-        state = Path("/proc") / member / "stat"
-        assert not state.exists() or state.read_text().rsplit(")", 1)[1].split()[0] == "Z"
