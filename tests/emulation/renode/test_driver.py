@@ -347,7 +347,7 @@ def test_contract_text_memory_and_cycle_counter(board, any_machine):
     assert result.stop is StopReason.SYMBOL
     assert result.uart == machine.uart == b"done\n"
     cycles, last = struct.unpack("<2I", machine.read_memory(machine.symbol("result"), 8))
-    assert abs(cycles - 40_000) < 16
+    assert abs(cycles - 40_000) <= 64  # Renode's virtual time goes in steps
     assert last == 0x12345678
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from predictor.boards.board import find_board, shipped_boards
 from predictor.emulation.renode import console as renode_console
+from predictor.emulation.renode import python_package
 from predictor.firmware.build import build
 from predictor.model.builder import ModelBuilder
 from predictor.model.example_models import EXAMPLE_MODELS
@@ -117,6 +118,24 @@ needs_renode = pytest.mark.skipif(
 @pytest.mark.parametrize("name", ["small", "ds_cnn", "autoencoder"])
 def test_on_renode(name: str, board: str) -> None:
     check(small_model() if name == "small" else EXAMPLE_MODELS[name]().build(), board)
+
+
+@pytest.mark.renode
+def test_on_renode_through_the_python_package(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """pyrenode3 and the Renode that it finds, as where there is no command ``renode``."""
+    environment = python_package.environment()
+    if environment is None:
+        pytest.skip("pyrenode3 is not installed, or there is no Renode that it can load")
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(renode_console.shutil, "which", lambda name: None)
+    console = renode_console.open_console()
+    assert isinstance(console, renode_console.PythonConsole)
+    renode_console.give_back(console)
+    monkeypatch.undo()
+    check(small_model(), "f446re")  # takes the idle one
 
 
 @pytest.mark.renode

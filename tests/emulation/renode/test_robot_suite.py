@@ -57,7 +57,7 @@ def test_syntax(suite: Suite) -> None:
 
 def test_boards_without_elf_are_skipped(suite: Suite) -> None:
     results = suite()
-    assert sorted(results) == BOARDS
+    assert sorted(results) == sorted(BOARDS)
     assert {status for status, _ in results.values()} == {"SKIP"}
 
 
@@ -66,7 +66,7 @@ def test_firmware_with_its_model(suite: Suite, firmware_tools: None, tmp_path: P
     files = write_firmware(ds_cnn().build(), "f446re", tmp_path)
     results = suite(ELF_F446RE=files.elf)
     statuses = {name: status for name, (status, _) in results.items()}
-    assert statuses == {"f446re": "PASS", "f746zg": "SKIP", "f767zi": "SKIP"}
+    assert statuses == {board: "PASS" if board == "f446re" else "SKIP" for board in BOARDS}
 
 
 @pytest.mark.toolchain
