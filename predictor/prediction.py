@@ -317,5 +317,14 @@ def on_board(prediction: Prediction, board: Board) -> Prediction:
 
 
 def on_shipped_boards(prediction: Prediction) -> tuple[Prediction, ...]:
-    """The same model on each board that ships with the package, smallest RAM first."""
-    return tuple(on_board(prediction, board) for board in shipped_boards())
+    """The same model on each board that ships with the package, smallest RAM first.
+
+    The model is prepared once for all boards of a core.
+    """
+    of_core = {prediction.revision.core: prediction}
+    found = []
+    for board in shipped_boards():
+        known = of_core.get(board.core.model, prediction)
+        found.append(on_board(known, board))
+        of_core.setdefault(board.core.model, found[-1])
+    return tuple(found)

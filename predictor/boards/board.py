@@ -130,10 +130,20 @@ class Board:
         return tuple(sorted(spans, key=lambda span: -span.size_bytes))
 
 
+def shipped_names() -> tuple[str, ...]:
+    """Names of the boards that ship with the package; nothing is read for that."""
+    return tuple(sorted(path.stem for path in _FOLDER.glob("*.toml")))
+
+
+@cache
+def _shipped(name: str) -> Board:
+    return toml.read_file(_FOLDER / f"{name}.toml", _board, BoardError)
+
+
 @cache
 def shipped_boards() -> tuple[Board, ...]:
     """The boards that ship with the package, smallest RAM first."""
-    boards = [toml.read_file(path, _board, BoardError) for path in sorted(_FOLDER.glob("*.toml"))]
+    boards = map(_shipped, shipped_names())
     return tuple(sorted(boards, key=lambda board: (board.sram_bytes, board.name)))
 
 
@@ -146,6 +156,8 @@ def find_board(board: str | os.PathLike[str] | Board) -> Board:
     if isinstance(board, Board):
         return board
     text = os.fspath(board)
+    if text.lower() in shipped_names():
+        return _shipped(text.lower())
     known = {name: found for found in shipped_boards() for name in (found.name, *found.aliases)}
     match = known.get(text.lower())
     if match is not None:
@@ -157,10 +169,9 @@ def find_board(board: str | os.PathLike[str] | Board) -> Board:
         return toml.read_file(path, _board, BoardError)
     close = difflib.get_close_matches(text.lower(), known, n=2, cutoff=0.5)
     hint = f"did you mean {' or '.join(close)}? " if close else ""
-    names = ", ".join(found.name for found in shipped_boards())
     raise BoardError(
-        f"unknown board {text!r}: {hint}known boards: {names}; "
-        "or name a TOML file that describes yours"
+        f"unknown board {text!r}: {hint}predict boards lists the {len(shipped_names())} that are "
+        "known; or name a TOML file that describes yours"
     )
 
 

@@ -23,6 +23,21 @@ _FOLDER = Path(__file__).parent
 
 
 @dataclass(frozen=True, slots=True)
+class StandIn:
+    """Instructions of whole models over those on the core that serves in a core's stead.
+
+    Args:
+        ratio: geometric mean.
+        relative_sd: standard deviation of the logarithm.
+        models: how many models were counted on both.
+    """
+
+    ratio: float
+    relative_sd: float
+    models: int
+
+
+@dataclass(frozen=True, slots=True)
 class Core:
     """A core as one chip has it.
 
@@ -38,6 +53,8 @@ class Core:
             own, then those of cores that serve in its stead, the most alike first.
         unicorn_model: constant of Unicorn's Python package, "" where Unicorn lacks the core.
         renode_type: ``cpuType`` in Renode's platform files.
+        stand_in: how its counts compare with those of the core that serves in its stead, None
+            where they are taken as they are.
     """
 
     name: str
@@ -50,6 +67,7 @@ class Core:
     measured_as: tuple[str, ...]
     unicorn_model: str
     renode_type: str
+    stand_in: StandIn | None = None
 
     @property
     def compiler_flags(self) -> tuple[str, ...]:
@@ -126,7 +144,13 @@ def _core(name: str, fpu: str | None, without: frozenset[str]) -> Core:
         measured_as=(*own, *table.get("stand_ins", ())),
         unicorn_model=emulators.get("unicorn", ""),
         renode_type=emulators.get("renode", ""),
+        stand_in=_stand_in(table, missing),
     )
+
+
+def _stand_in(table: Mapping[str, Any], missing: str) -> StandIn | None:
+    found = table.get("stand_in_counts", {}).get(missing or "whole")
+    return None if found is None else StandIn(**found)
 
 
 def _table(name: str) -> dict[str, Any]:

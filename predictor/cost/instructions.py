@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from functools import cache
 from pathlib import Path
@@ -144,8 +144,22 @@ def work(prepared: PreparedGraph, layers: Iterable[Layer]) -> tuple[Work, ...]:
     costs = load_costs(revision.name, revision.kernels, core)
     is_own = counted_core(revision.name, revision.kernels, core) == core.measured_as[0]
     basis = Basis.MODEL if is_own else Basis.OTHER_CORE
-    return tuple(
+    works = tuple(
         _work(node, layer, costs, basis) for node, layer in zip(prepared.nodes, layers, strict=True)
+    )
+    if is_own or core.stand_in is None:
+        return works
+    return tuple(_scaled(item, core.stand_in.ratio) for item in works)
+
+
+def _scaled(item: Work, ratio: float) -> Work:
+    """Counts of another core, by how many times as many instructions this one takes."""
+    return replace(
+        item,
+        instructions=item.instructions * ratio,
+        loads=item.loads * ratio,
+        stores=item.stores * ratio,
+        mac_instructions=item.mac_instructions * ratio,
     )
 
 

@@ -15,6 +15,7 @@ from statistics import fmean
 
 from predictor.boards.board import Board, shipped_boards
 from predictor.boards.calibration import Calibration, CoreCosts, Features
+from predictor.cores.core import Core
 from predictor.cost.coverage import further_model_spread
 from predictor.cost.instructions import Basis, Work
 from predictor.cost.spreads import load_spreads
@@ -172,7 +173,7 @@ def latency(works: tuple[Work, ...], timing: Timing, board: Board) -> LatencyEst
     """Latency of one inference of a model whose operators take ``works``."""
     cycles = timing.costs.cycles(features(works))
     seconds = cycles / board.core.clock_hz
-    spread = combined([timing.spread, _count_spread(works)])
+    spread = combined([timing.spread, _count_spread(works, board.core.model)])
     evidence = timing.evidence
     proxies = share(works, Basis.PROXY)
     others = share(works, Basis.OTHER_CORE)
@@ -192,9 +193,12 @@ def share(works: Iterable[Work], basis: Basis) -> float:
     return sum(item.instructions for item in works if item.basis is basis) / whole if whole else 0
 
 
-def _count_spread(works: tuple[Work, ...]) -> Spread:
+def _count_spread(works: tuple[Work, ...], core: Core) -> Spread:
     """Spread of a model's instructions: of each basis the spread of its share."""
-    spreads = load_spreads()
+    spreads = dict(load_spreads())
+    if core.stand_in is not None:
+        own = Spread(core.stand_in.relative_sd, core.stand_in.models)
+        spreads[Basis.OTHER_CORE.name] = own
     parts = [
         Spread(
             spreads[basis.name].relative_sd * share(works, basis),

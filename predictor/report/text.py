@@ -11,8 +11,9 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from predictor.boards.board import shipped_names
 from predictor.cost.instructions import Basis
-from predictor.prediction import Prediction, on_shipped_boards
+from predictor.prediction import Prediction
 from predictor.report.budgets import Violation
 from predictor.report.cost_text import cost_rows, quantity
 
@@ -51,6 +52,8 @@ def render(renderable: RenderableType, width: int | None = None, color: bool = F
         force_terminal=color,
         color_system="standard" if color else None,
         highlight=False,
+        markup=False,  # names and messages stand as they are
+        emoji=False,
         legacy_windows=False,
     )
     console.print(renderable)
@@ -74,7 +77,7 @@ def report(
         Text(),
         _layers(prediction, per_layer),
         _notes(prediction),
-        _other_boards(prediction),
+        Text(f"--board all: the verdict on {len(shipped_names())} boards", style="dim"),
     ]
     return Group(*[part for part in parts if part is not None])
 
@@ -241,34 +244,21 @@ def _notes(prediction: Prediction) -> RenderableType:
     return Padding(Group(*lines), (1, 0, 0, 0)) if lines else Text()
 
 
-def _other_boards(prediction: Prediction) -> Text:
-    words = [
-        f"{other.board.name} {'yes' if other.fits else 'no'}"
-        for other in on_shipped_boards(prediction)
-        if other.board.name != prediction.board.name
-    ]
-    return Text(f"other boards: {', '.join(words)}" if words else "", style="dim")
-
-
 def boards_table(predictions: Sequence[Prediction]) -> Table:
-    """One row per board."""
-    table = Table(box=None, padding=(0, 1))
-    table.add_column("board", style="bold")
-    table.add_column("verdict")
-    columns = ("arena B", "SRAM B", "of", "margin", "flash B", "of", "margin", "latency", "energy")
-    for heading in columns:
-        table.add_column(heading, justify="right")
+    """One row per board in 80 columns, with what it leaves of RAM and flash, or lacks."""
+    table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False)
+    table.add_column("board", style="bold", no_wrap=True)
+    table.add_column("core", style="dim", no_wrap=True)
+    table.add_column("fits")
+    for heading in ("arena B", "RAM left B", "flash left B", "latency", "energy"):
+        table.add_column(heading, justify="right", no_wrap=True)
     for item in predictions:
-        verdict = Text("fits", style="green") if item.fits else Text("does not fit", style="red")
         table.add_row(
             item.board.name,
-            verdict,
+            item.board.core.name.removeprefix("cortex-"),
+            Text("yes", style="green") if item.fits else Text("no", style="red"),
             f"{item.arena.required_bytes:,}",
-            f"{item.sram.total_bytes:,}",
-            f"{item.sram.available_bytes:,}",
             f"{item.sram.margin_bytes:,}",
-            f"{item.flash_total_bytes:,}",
-            f"{item.board.flash_bytes:,}",
             f"{item.flash_margin_bytes:,}",
             quantity(item.latency.seconds, "s"),
             "-" if item.energy is None else quantity(item.energy.joules, "J"),

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from predictor.model.graph import Graph, Operator, Subgraph, Tensor, TensorType
+from predictor.model.graph import Graph, Operator, Quantization, Subgraph, Tensor, TensorType
 from predictor.model.requantization import type_range
 from predictor.optimize.compaction.intervals import Spans, is_along_channels
 from predictor.optimize.compaction.spans import Ints, channels_of
@@ -213,6 +213,15 @@ def can_fold(layer: WeightedLayer, spans: Spans) -> Flags:
     return np.asarray(unread.reshape(-1, layer.input_channels).all(axis=0))
 
 
+def bias_scales(input: Tensor, filter: Quantization | None) -> Quantization | None:
+    """The scales that kernels demand of a bias: the input's times the filter's, in 32 bits."""
+    if input.quantization is None or filter is None:
+        return None
+    scale = np.float32(input.quantization.scale)
+    products = tuple(float(scale * np.float32(own)) for own in filter.scales)
+    return Quantization(products, (0,) * len(products))
+
+
 @dataclass(frozen=True, eq=False)
 class Cut:
     """A graph without some channels. ``leaders``: for each tensor, the channel that stands for each
@@ -291,7 +300,8 @@ class Cut:
             like = replace(like, quantization=with_channels(like.quantization, outputs))
             changes[2] = draft.constant(like.name, bias, like)
         elif bias.any():
-            like = replace(filter, type=TensorType.INT32, quantization=None)
+            scales = bias_scales(draft.tensors[op.inputs[0]], scaling)
+            like = replace(filter, type=TensorType.INT32, quantization=scales)
             op = replace(op, inputs=(*op.inputs[:2], -1))
             changes[2] = draft.constant(f"{filter.name}/bias", bias, like)
         return draft.with_inputs(op, changes)

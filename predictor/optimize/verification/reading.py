@@ -85,6 +85,7 @@ class Sum:
     clamp: tuple[int, int]
     in_zero: int
     out_zero: int
+    bias_scales: tuple[float, ...]
 
     def leaves(self) -> Array:
         """1 for each window place that lies outside the input for some output."""
@@ -141,7 +142,18 @@ def layer_sum(graph: Subgraph, op: Operator, padded: Operator | None = None) -> 
         clamp_of(function, y.quantization.scale, y.quantization.zero_point, *RANGES[y.type]),
         x.quantization.zero_point,
         y.quantization.zero_point,
+        _bias_scales(x, filter, bias, outputs),
     )
+
+
+def _bias_scales(x: Tensor, filter: Tensor, bias: Tensor | None, outputs: int) -> tuple[float, ...]:
+    """The scale of each bias, on which TFLM insists; without biases those that it would take."""
+    if bias is not None:
+        own = bias.quantization.scales if bias.quantization else (0.0,)
+    else:
+        scales = filter.quantization.scales if filter.quantization else (0.0,)
+        own = tuple(float(np.float32(scale_of(x)) * np.float32(scale)) for scale in scales)
+    return own * (outputs // len(own)) if len(own) in (1, outputs) else own
 
 
 def _shaped(op: Operator, values: Array, x: Tensor, outputs: int) -> Array | None:

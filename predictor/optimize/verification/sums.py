@@ -34,6 +34,7 @@ def same_depthwise(layer: Sum, first: Sum, left: Array, channels: int) -> Array:
         np.array_equal(layer.weights, first.weights[own])
         and np.array_equal(layer.bias, first.bias[own])
         and layer.factors == [first.factors[place] for place in own]
+        and [*layer.bias_scales] == [_at(first.bias_scales, place) for place in own]
     )
     if not same:
         raise UnprovedError("its weights, biases or scales are not those of its channels")
@@ -77,10 +78,10 @@ def same_outputs(layer: Sum, first: Sum, wanted: Expected) -> Array:
     """
     if layer.weights.shape[1:] != wanted.weights.shape[1:]:
         raise UnprovedError("its weights have another shape")
-    rows = _rows(wanted, first.factors)
+    rows = _rows(wanted, first)
     found: list[int] = []
     place = 0
-    for number, row in enumerate(_rows(Expected(layer.weights, layer.bias), layer.factors)):
+    for number, row in enumerate(_rows(Expected(layer.weights, layer.bias), layer)):
         while place < len(rows) and rows[place] != row:
             place += 1
         if place == len(rows):
@@ -90,10 +91,20 @@ def same_outputs(layer: Sum, first: Sum, wanted: Expected) -> Array:
     return np.array(found, np.int64)
 
 
-def _rows(layer: Expected, factors: list[tuple[int, int]]) -> list[tuple[bytes, int, object]]:
-    """All that decides an output, for each of them."""
-    weights = np.ascontiguousarray(layer.weights)
+def _rows(values: Expected, layer: Sum) -> list[tuple[object, ...]]:
+    """All that decides an output, for each of them, and whether TFLM takes its bias."""
+    weights = np.ascontiguousarray(values.weights)
     return [
-        (weights[output].tobytes(), int(layer.bias[output]), factors[output])
+        (
+            weights[output].tobytes(),
+            int(values.bias[output]),
+            layer.factors[output],
+            _at(layer.bias_scales, output),
+        )
         for output in range(len(weights))
     ]
+
+
+def _at(scales: tuple[float, ...], output: int) -> float | None:
+    """A bias's scale, None where there are not as many as outputs."""
+    return scales[output] if output < len(scales) else None
