@@ -15,6 +15,7 @@ from predictor.prediction import Prediction, on_shipped_boards
 from predictor.report.pruning import pruning_notes
 
 MAX_OF_A_KIND = 5
+_BOARDS_NAMED = 5
 
 
 def notes(prediction: Prediction) -> tuple[str, ...]:
@@ -144,7 +145,9 @@ def remedies(prediction: Prediction) -> tuple[str, ...]:
         found += _flash_remedies(prediction)
     larger = [other.board.name for other in on_shipped_boards(prediction) if other.fits]
     if larger:
-        found.append(f"use a larger board: it fits {', '.join(larger)}")
+        more = f" and {len(larger) - _BOARDS_NAMED} more" if len(larger) > _BOARDS_NAMED else ""
+        names = ", ".join(larger[:_BOARDS_NAMED])
+        found.append(f"use a larger board, smallest RAM first: it fits {names}{more}")
     return tuple(found)
 
 

@@ -20,7 +20,7 @@ from predictor.model.example_models import ds_cnn
 from predictor.prediction import predict
 
 PUBLISHED = Path(boards.__file__).with_name("published.csv")
-BOARDS = {board.name: board for board in shipped_boards()}
+BOARDS = {board.name: board for board in shipped_boards() if board.calibrations}
 
 
 def published() -> list[dict[str, str]]:
