@@ -13,15 +13,21 @@ from predictor.cost.power import board_power, powers
 from predictor.report.calibration import cost_lines, power_lines, row_lines
 from predictor.report.printable import printable
 
+_WIDTH = 80
+
 
 def boards_text(boards: Sequence[Board]) -> str:
-    """One paragraph a board."""
-    lines = []
+    """One line a board: name, core, clock, RAM and flash, title."""
+    if not boards:
+        return "no board is like that; predict boards lists all of them\n"
+    lines = [f"{'board':14} {'core':7} {'MHz':>4} {'RAM KB':>7} {'flash KB':>8}  title"]
     for board in boards:
-        lines.append(
-            f"{board.name:8} {board.title:20} {board.core.name} {board.core.clock_hz // 10**6} MHz"
+        line = (
+            f"{board.name:14} {board.core.name.removeprefix('cortex-'):7} "
+            f"{board.core.clock_hz // 10**6:4} {board.sram_bytes // 1024:7,} "
+            f"{board.flash_bytes // 1024:8,}  {board.title}"
         )
-        lines += _memories(board, " " * 9)
+        lines.append(line if len(line) <= _WIDTH else line[: _WIDTH - 3] + "...")
     return "\n".join(lines) + "\n"
 
 
@@ -39,6 +45,7 @@ def board_text(board: Board) -> str:
         f"caches {core.icache_bytes:,} + {core.dcache_bytes:,} B",
         *_memories(board, "  "),
         *_power(board),
+        *_names(board),
     ]
     found = board.calibrations
     for item in reversed(found):
@@ -46,6 +53,15 @@ def board_text(board: Board) -> str:
     if not found:
         lines += ["", "no calibration: latency by those of other boards, with wide intervals"]
     return "\n".join(lines) + "\n"
+
+
+def _names(board: Board) -> Iterable[str]:
+    if board.aliases:
+        listed = "other names: " + ", ".join(board.aliases)
+        yield from textwrap.wrap(listed, 80, initial_indent="  ", subsequent_indent="    ")
+    for mark, source in board.sources:
+        listed = printable(f"{mark}: {source}")
+        yield from textwrap.wrap(listed, 80, initial_indent="  ", subsequent_indent="    ")
 
 
 def _power(board: Board) -> Iterable[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 from predictor import toml
 from predictor.boards import board as boards
 from predictor.boards.board import find_board, parse_board, shipped_boards
+from predictor.cli.main import run
 from predictor.errors import BoardError
 
 FOLDER = Path(boards.__file__).parent
@@ -224,3 +226,33 @@ def test_invalid_toml_is_a_board_error(tmp_path: Path) -> None:
     path.write_bytes(b"\xff\xfe\x00")
     with pytest.raises(BoardError, match="not valid TOML"):
         find_board(path)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "names"),
+    [
+        (["--core", "m85"], ["ra8m1"]),
+        (["--core", "cortex-m0plus", "--min-ram", "200KB"], ["pico"]),
+        (["--vendor", "nordic", "--min-flash", "1MB", "--core", "m4"], ["nrf52840"]),
+        (["--min-ram", "900MB"], []),
+    ],
+)
+def test_boards_are_filtered(
+    arguments: list[str], names: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["boards", *arguments, "--format", "json"]) == 0
+    assert [row["name"] for row in json.loads(capsys.readouterr().out)] == names
+    assert run(["boards", *arguments]) == 0
+    text = capsys.readouterr().out
+    assert all(name in text for name in names)
+    assert max(map(len, text.splitlines())) <= 80
+
+
+def test_a_page_per_board(capsys: pytest.CaptureFixture[str]) -> None:
+    for board in shipped_boards():
+        assert run(["boards", board.name]) == 0
+        text = capsys.readouterr().out
+        assert max(map(len, text.splitlines())) <= 100
+        assert all(mark in text for mark, _ in board.sources)
+    assert run(["boards", "pico", "--core", "m4"]) == 2
+    assert "not both" in capsys.readouterr().err
