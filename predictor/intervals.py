@@ -63,6 +63,14 @@ class Intervals:
     def around(cls, value: float, spread: Spread) -> Intervals:
         return cls(spread.interval(value, 80), spread.interval(value, 95))
 
+    def joined(self, higher: Intervals, is_open: bool = False) -> Intervals:
+        """From the low ends of these to the high ends of others, or to infinity."""
+        pairs = (
+            (self.interval_80, higher.interval_80),
+            (self.interval_95, higher.interval_95),
+        )
+        return Intervals(*(Interval(low.low, inf if is_open else high.high) for low, high in pairs))
+
 
 def quantile(level: int, degrees_of_freedom: float) -> float:
     """Two-sided quantile of Student's t for a level of 80 or 95 percent.

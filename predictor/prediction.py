@@ -11,8 +11,9 @@ from typing import Any
 from predictor.boards.board import Board, find_board, shipped_boards
 from predictor.cores.core import Core
 from predictor.cost.energy import DutyCycle, EnergyEstimate, duty_cycle, energy
-from predictor.cost.instructions import Work, total, work
-from predictor.cost.latency import LatencyEstimate, Timing, features, latency, timing
+from predictor.cost.inference import Inference, inference_latency
+from predictor.cost.instructions import Work, round_work, subgraph_work, total, work
+from predictor.cost.latency import LatencyEstimate, Timing, features, timing
 from predictor.cost.op_count import Layer, OpCountReport, layers, totals
 from predictor.cost.op_proxy import OpProxy, op_proxy
 from predictor.memory.arena import ArenaReport, PlannedBuffer, arena
@@ -22,6 +23,7 @@ from predictor.memory.revision import DEFAULT_REVISION, Revision, load_revision
 from predictor.memory.sram import SramReport, place
 from predictor.model.graph import Graph
 from predictor.model.tflite_reader import ModelSource, load_bytes, read_graph
+from predictor.semantics.execution import Execution, execution
 
 DEFAULT_BOARD = "f746zg"
 
@@ -93,20 +95,40 @@ class Prediction:
         return layers(self.arena.prepared)
 
     @cached_property
+    def execution(self) -> Execution:
+        """How often an inference runs each subgraph."""
+        return execution(self.arena.prepared.graph)
+
+    @cached_property
     def ops(self) -> OpCountReport:
-        return totals(self.layers)
+        return totals(self.layers, self.execution)
 
     @cached_property
     def works(self) -> tuple[Work, ...]:
-        """Instructions of each of ``layers``: those counted in emulation, else the model's."""
+        """Instructions of one run of each of ``layers``: those counted in emulation, else the
+        model's."""
         if self.counted is not None:
             return self.counted
         return work(self.arena.prepared, self.layers)
 
     @cached_property
+    def inference(self) -> Inference:
+        """What one inference runs, and what only the first one does."""
+        prepared = self.arena.prepared
+        around = subgraph_work(prepared) if self.counted is None else ()
+        return Inference(
+            self.execution,
+            self.layers,
+            self.works,
+            round_work(prepared),
+            around,
+            self.timing.costs,
+        )
+
+    @cached_property
     def work(self) -> Work:
-        """Instructions of one inference."""
-        return total(self.works)
+        """Instructions of one inference, with the dearest branches."""
+        return total(self.inference.works_on(self.inference.dearest))
 
     @cached_property
     def timing(self) -> Timing:
@@ -115,18 +137,19 @@ class Prediction:
 
     @cached_property
     def latency(self) -> LatencyEstimate:
-        return latency(self.works, self.timing, self.board)
+        return inference_latency(self.inference, self.timing, self.board)
 
     @cached_property
     def layer_latencies_s(self) -> tuple[float, ...]:
-        """Latency of each of ``layers`` in seconds."""
+        """Latency of one run of each of ``layers`` in seconds."""
         costs, clock_hz = self.timing.costs, self.board.core.clock_hz
         return tuple(costs.cycles(features([work])) / clock_hz for work in self.works)
 
     @cached_property
     def energy(self) -> EnergyEstimate | None:
         """None where the board's file holds no power."""
-        return energy(self.latency, self.works, self.timing, self.board)
+        works = self.inference.works_on(self.inference.dearest)
+        return energy(self.latency, works, self.timing, self.board)
 
     @cached_property
     def op_proxy(self) -> OpProxy | None:
@@ -135,8 +158,9 @@ class Prediction:
 
     @cached_property
     def duty(self) -> DutyCycle | None:
-        """Average power at ``options.fps``; None without a rate or without a known power."""
-        if self.options.fps is None or self.energy is None:
+        """Average power at ``options.fps``; None without a rate, without a known power, or where
+        the time of an inference has no bound."""
+        if self.options.fps is None or self.energy is None or self.latency.is_open:
             return None
         return duty_cycle(self.energy, self.latency, self.board, self.options.fps)
 

@@ -64,10 +64,11 @@ def energy(
     used = convolution if connected_share < 0.5 else connected
     joules = watts * latency.seconds
     spread = combined([latency.spread, used.spread])
+    least = Intervals.around(watts * latency.least_s, spread)
     return EnergyEstimate(
         joules,
         watts,
-        Intervals.around(joules, spread),
+        least.joined(Intervals.around(joules, spread), latency.is_open),
         known,
         f"{known.evidence}; latency: {latency.evidence}",
     )

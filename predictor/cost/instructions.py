@@ -29,6 +29,8 @@ LEAST_LAYERS = 4
 """Costs that rest on fewer layers are no better than a proxy."""
 INTERPRETER_STEP = "interpreter.operator"
 """What the interpreter's own loop adds to each operator."""
+SUBGRAPH_STEP, BETWEEN_STEP = "interpreter.subgraph", "interpreter.between"
+"""What it adds to a run of a subgraph, and to each operator of it beyond that."""
 
 
 class Basis(Enum):
@@ -57,6 +59,20 @@ class Work:
     streamed_bytes: int = 0
     basis: Basis = Basis.MODEL
 
+    def times(self, runs: int) -> Work:
+        """Counts of so many runs."""
+        if runs == 1:
+            return self
+        return Work(
+            runs * self.instructions,
+            runs * self.loads,
+            runs * self.stores,
+            runs * self.unaligned_loads,
+            runs * self.mac_instructions,
+            runs * self.streamed_bytes,
+            self.basis,
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Costs:
@@ -84,7 +100,7 @@ def costs_of(revision: str, kernels: str, core: str) -> CostTable:
     path = _path(revision, kernels, core)
     # Operators that the project has no kernel for run TFLM's reference kernel.
     others = costs_of(revision, "reference", core) if kernels == OURS else {}
-    own = {**shared_costs(), **_read(path)} if path.is_file() else {}
+    own = {**_read(path), **shared_costs()} if path.is_file() else {}
     return {**others, **own}
 
 
@@ -177,6 +193,34 @@ def _work(node: PreparedNode, layer: Layer, costs: CostTable, basis: Basis) -> W
 def is_model(layers: Iterable[float]) -> bool:
     """Whether loops whose costs rest on so many layers each make a model, not a mere proxy."""
     return min(layers, default=0) >= LEAST_LAYERS
+
+
+def round_work(prepared: PreparedGraph) -> dict[tuple[int, int], Work]:
+    """Counts that each round of an operator adds, by (subgraph, operator)."""
+    revision = prepared.revision
+    costs = load_costs(revision.name, revision.kernels, revision.core)
+    found = {}
+    for node in prepared.nodes:
+        counter = node.row.round_loops
+        loops = counter(node.context) if counter is not None else None
+        if loops is not None and loops.terms.keys() <= costs.keys():
+            place = node.context.subgraph.index, node.context.op.index
+            found[place] = _sum(loops, costs, Basis.MODEL)
+    return found
+
+
+def subgraph_work(prepared: PreparedGraph) -> tuple[Work, ...]:
+    """Counts that the interpreter adds to the operators of each subgraph when it runs it."""
+    revision = prepared.revision
+    costs = load_costs(revision.name, revision.kernels, revision.core)
+    if SUBGRAPH_STEP not in costs:
+        return tuple(Work() for _ in prepared.graph.subgraphs)
+    found = []
+    for subgraph in prepared.graph.subgraphs:
+        loops = Loops()
+        loops.terms = {SUBGRAPH_STEP: 1, BETWEEN_STEP: len(subgraph.operators)}
+        found.append(_sum(loops, costs, Basis.MODEL))
+    return tuple(found)
 
 
 def _sum(loops: Loops, costs: CostTable, basis: Basis) -> Work:

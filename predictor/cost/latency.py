@@ -50,8 +50,23 @@ class Timing:
 
 
 @dataclass(frozen=True, slots=True)
+class LoopRound:
+    """A loop of unknown length: its operator and what a round of it takes."""
+
+    subgraph_index: int
+    index: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class LatencyEstimate:
-    """Time of one inference: ``seconds`` = ``cycles`` / clock."""
+    """Time of one inference: ``seconds`` = ``cycles`` / clock.
+
+    Where branches differ these are of the dearest ones, ``least_s`` of the cheapest, and the
+    intervals reach from the one to the other. Loops of unknown length run no round in them; each
+    round adds what ``rounds`` says, so that ``is_open`` and the intervals have no upper end.
+    ``once_s`` is what the first inference takes beside.
+    """
 
     cycles: float
     seconds: float
@@ -59,6 +74,10 @@ class LatencyEstimate:
     spread: Spread
     basis: TimingBasis
     evidence: str
+    least_s: float
+    once_s: float = 0.0
+    is_open: bool = False
+    rounds: tuple[LoopRound, ...] = ()
 
     @property
     def inferences_per_s(self) -> float:
@@ -182,7 +201,13 @@ def latency(works: tuple[Work, ...], timing: Timing, board: Board) -> LatencyEst
     if proxies > 0:
         evidence += f"; {100 * proxies:.0f} % of the instructions are a proxy"
     return LatencyEstimate(
-        cycles, seconds, Intervals.around(seconds, spread), spread, timing.basis, evidence
+        cycles,
+        seconds,
+        Intervals.around(seconds, spread),
+        spread,
+        timing.basis,
+        evidence,
+        least_s=seconds,
     )
 
 

@@ -5,10 +5,12 @@ As in the paper (section 3.3), 1 MAC counts as 2 ops; other operations are count
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 
 from predictor.memory.preparation import PreparedGraph, PreparedNode
 from predictor.operators.context import PERSISTENT
+from predictor.semantics.execution import Execution, Part, price
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +45,18 @@ class OperatorTotal:
 
 @dataclass(frozen=True, slots=True)
 class OpCountReport:
-    """``total_ops`` is 2 x ``total_macs``; ``total_other_ops`` are not MACs and not in it."""
+    """Operations of one inference.
+
+    ``total_ops`` is 2 x ``total_macs``; ``total_other_ops`` are not MACs and not in it. Where
+    branches differ, these are of the dearest and ``least_macs`` of the cheapest; loops of unknown
+    length run no round, and ``is_open`` then says whether a round has MACs.
+    """
 
     total_macs: int
     total_other_ops: int
     by_operator: dict[str, OperatorTotal]
+    least_macs: int
+    is_open: bool
 
     @property
     def total_ops(self) -> int:
@@ -88,17 +97,29 @@ def _layer(node: PreparedNode) -> Layer:
     )
 
 
-def totals(rows: tuple[Layer, ...]) -> OpCountReport:
-    """Sums layers by operator, the heaviest first."""
+def totals(rows: tuple[Layer, ...], runs: Execution) -> OpCountReport:
+    """Sums layers by operator, the heaviest first, as often as they run in an inference."""
+    macs = Counter[int]()
+    for row in rows:
+        macs[row.subgraph_index] += row.macs
+
+    def cost(part: Part) -> float:
+        return macs[part[0]] if part[1] is None else 0
+
+    path = runs.each.path(cost, max)
     sums: dict[str, list[int]] = {}
     for row in rows:
         entry = sums.setdefault(row.operator, [0, 0, 0])
+        times = path[row.subgraph_index, None]
         entry[0] += 1
-        entry[1] += row.macs
-        entry[2] += row.other_ops
+        entry[1] += times * row.macs
+        entry[2] += times * row.other_ops
     ordered = sorted(sums.items(), key=lambda item: (-item[1][1], -item[1][2], item[0]))
+    in_rounds = {part for each in runs.each.open_loops().values() for part in each.touched()}
     return OpCountReport(
-        total_macs=sum(row.macs for row in rows),
-        total_other_ops=sum(row.other_ops for row in rows),
+        total_macs=sum(entry[1] for entry in sums.values()),
+        total_other_ops=sum(entry[2] for entry in sums.values()),
         by_operator={name: OperatorTotal(*entry) for name, entry in ordered},
+        least_macs=round(price(runs.each.path(cost, min), cost)),
+        is_open=not runs.is_followed or any(cost(part) for part in in_rounds),
     )

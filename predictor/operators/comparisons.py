@@ -40,6 +40,7 @@ register(
     init=allocates("OpDataComparisons"),
     prepare=_prepare_comparison,
     count=count_outputs,
+    loops=elements.comparison,
 )
 register(
     "LOGICAL_AND", "LOGICAL_OR", prepare=_prepare_logical, count=count_outputs, loops=elements.loops

@@ -9,6 +9,7 @@ from predictor.model.graph import Subgraph, Tensor, TensorType
 from predictor.operators.checks import int_option
 from predictor.operators.context import NodeContext
 from predictor.operators.evaluation import allocates
+from predictor.operators.loops import control_flow as loops
 from predictor.operators.registry import count_nothing, register
 from predictor.operators.sizes import runtime_bytes
 
@@ -100,6 +101,7 @@ register(
     init=allocates("OpDataIf"),
     prepare=_prepare_if,
     count=count_nothing,
+    loops=loops.branch,
 )
 register(
     "WHILE",
@@ -107,6 +109,8 @@ register(
     init=allocates("OpDataWhile"),
     prepare=_prepare_while,
     count=count_nothing,
+    loops=loops.loop,
+    round_loops=loops.loop_round,
 )
 register(
     "CALL_ONCE",
@@ -114,4 +118,5 @@ register(
     init=allocates("OpDataCallOnce"),
     prepare=_prepare_call_once,
     count=count_nothing,
+    loops=loops.call,
 )

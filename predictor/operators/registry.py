@@ -40,6 +40,7 @@ class OperatorRow:
     ``highest_version``: newest operator version that TFLM's own list registers, None where it
     does not ask for the version. ``loops``: how often its kernel runs its loops, None where that
     is not known. ``overlap``: how far its output may overlap its inputs, None where it never may.
+    ``round_loops``: of an operator that runs subgraphs in rounds, what each round adds.
     """
 
     name: str
@@ -50,6 +51,7 @@ class OperatorRow:
     highest_version: int | None = None
     loops: LoopCounter | None = None
     overlap: OverlapRule | None = None
+    round_loops: LoopCounter | None = None
 
 
 class OperatorTable:
@@ -75,13 +77,22 @@ class OperatorTable:
         highest_version: int | None = None,
         loops: LoopCounter | None = None,
         overlap: OverlapRule | None = None,
+        round_loops: LoopCounter | None = None,
     ) -> None:
         """Adds a row for each name (a builtin operator, or the code of a custom operator)."""
         for name in names:
             if name in self._rows or name not in self._family_of:
                 raise ValueError(f"operator {name} is registered twice or has no family")
             self._rows[name] = OperatorRow(
-                name, prepare, count, init, params, highest_version, loops, overlap
+                name,
+                prepare,
+                count,
+                init,
+                params,
+                highest_version,
+                loops,
+                overlap,
+                round_loops,
             )
 
     def find(self, name: str) -> OperatorRow | None:

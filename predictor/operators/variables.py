@@ -13,6 +13,7 @@ from predictor.model.graph import Graph, TensorType
 from predictor.operators.checks import constant_int32, need_counts
 from predictor.operators.context import NodeContext
 from predictor.operators.evaluation import allocates
+from predictor.operators.loops import control_flow as loops
 from predictor.operators.parsing import options_of
 from predictor.operators.registry import OpCount, count_nothing, count_outputs, register
 from predictor.operators.sizes import runtime_bytes
@@ -102,6 +103,17 @@ register(
     init=allocates("OpDataVarHandle"),
     prepare=_prepare_var_handle,
     count=count_nothing,
+    loops=loops.call,
 )
-register("READ_VARIABLE", prepare=_prepare_read_variable, count=count_outputs)
-register("ASSIGN_VARIABLE", prepare=_prepare_assign_variable, count=count_assigned)
+register(
+    "READ_VARIABLE",
+    prepare=_prepare_read_variable,
+    count=count_outputs,
+    loops=loops.read_variable,
+)
+register(
+    "ASSIGN_VARIABLE",
+    prepare=_prepare_assign_variable,
+    count=count_assigned,
+    loops=loops.assign_variable,
+)

@@ -11,6 +11,7 @@ from typing import Any
 
 from predictor.errors import UsageError
 from predictor.prediction import Prediction
+from predictor.report.cost_text import NO_POWER, open_words
 from predictor.toml import shown
 
 _NUMBER = re.compile(r"\s*([0-9]{1,15}(?:\.[0-9]{1,15})?)\s*([A-Za-z]*)\s*", re.ASCII)
@@ -67,17 +68,19 @@ def rule_of(budget: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Violation:
-    """A budget that a prediction breaks."""
+    """A budget that a prediction breaks. ``actual`` is infinite where it has no bound or is not
+    known, for the reason ``why_unknown``."""
 
     budget: str
     limit: float
     actual: float
     unit: str = ""
+    why_unknown: str = ""
 
     def __str__(self) -> str:
         limit, actual = self._words(self.limit), self._words(self.actual)
         if self.actual == inf:
-            return f"{self.budget}: not known, so that no budget of {limit} is kept"
+            return f"{self.budget}: no bound is known, the budget is {limit}: {self.why_unknown}"
         return f"{self.budget}: {actual} exceeds the budget of {limit}"
 
     def _words(self, value: float) -> str:
@@ -88,8 +91,9 @@ class Violation:
 class Budgets:
     """Upper limits; None means no limit. Arena and flash in bytes, MACs per inference.
 
-    Latency (seconds) and energy (joules) are held against the estimates, not their intervals; a
-    board whose power is unknown breaks any energy budget.
+    Latency (seconds) and energy (joules) are held against the estimates of the dearest branches,
+    not their intervals. What is not known breaks any budget: loops of unknown length, and the
+    energy of a board whose power is not known.
     """
 
     max_arena: int | None = None
@@ -105,8 +109,16 @@ class Budgets:
         for name, limit in wanted.items():
             actual = BUDGETS[name].actual(prediction)
             if actual > limit:
-                found.append(Violation(rule_of(name), limit, actual, BUDGETS[name].unit))
+                why = _why_unknown(prediction) if actual == inf else ""
+                found.append(Violation(rule_of(name), limit, actual, BUDGETS[name].unit, why))
         return tuple(found)
+
+
+def _why_unknown(prediction: Prediction) -> str:
+    if not prediction.latency.is_open:
+        return NO_POWER
+    (why, *_) = open_words(prediction)
+    return why
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,19 +147,23 @@ BUDGETS: Mapping[str, Budget] = {
     ),
     "max_macs": Budget(
         lambda text, name: parse_quantity(text, COUNT_UNITS, name),
-        lambda prediction: prediction.ops.total_macs,
+        lambda prediction: inf if prediction.ops.is_open else prediction.ops.total_macs,
         "",
         "The multiply-accumulate operations are within their budget",
     ),
     "max_latency": Budget(
         lambda text, name: parse_measure(text, SECOND_UNITS, name),
-        lambda prediction: prediction.latency.seconds,
+        lambda prediction: inf if prediction.latency.is_open else prediction.latency.seconds,
         "s",
         "The time of an inference is within its budget",
     ),
     "max_energy": Budget(
         lambda text, name: parse_measure(text, JOULE_UNITS, name),
-        lambda prediction: inf if prediction.energy is None else prediction.energy.joules,
+        lambda prediction: (
+            inf
+            if prediction.energy is None or prediction.latency.is_open
+            else prediction.energy.joules
+        ),
         "J",
         "The energy of an inference is known and within its budget",
     ),

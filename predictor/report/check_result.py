@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from predictor.report.budgets import BUDGETS, rule_of
+from predictor.report.cost_text import macs_words
 from predictor.report.markdown import escape
 
 if TYPE_CHECKING:
@@ -84,7 +85,7 @@ def markdown(results: Sequence[CheckResult]) -> str:
             found = result.prediction
             figures = (
                 f"{found.arena.required_bytes:,} | {found.flash_total_bytes:,} | "
-                f"{found.ops.total_macs:,} |"
+                f"{macs_words(found)} |"
             )
         lines.append(f"| {escape(result.model)} | {escape(result.board)} | {verdict} | {figures}")
     return "\n".join(lines) + "\n"

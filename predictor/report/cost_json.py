@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import inf
 from typing import Any
 
 from predictor.cost.instructions import Work
@@ -25,6 +26,17 @@ def cost_json(prediction: Prediction) -> dict[str, Any]:
         "latency": {
             "seconds": _figures(latency.seconds),
             **_intervals(latency.intervals),
+            "least_seconds": _figures(latency.least_s),
+            "once_seconds": _figures(latency.once_s),
+            "is_open": latency.is_open,
+            "rounds": [
+                {
+                    "subgraph": each.subgraph_index,
+                    "index": each.index,
+                    "seconds": _figures(each.seconds),
+                }
+                for each in latency.rounds
+            ],
             "cycles": round(latency.cycles),
             "fps": _figures(latency.inferences_per_s),
             "basis": latency.basis.value,
@@ -74,8 +86,16 @@ def layer_costs_json(prediction: Prediction) -> list[dict[str, Any]]:
             "cycles": round(costs.cycles(features([work]))),
             "latency_s": _figures(latency_s),
             "instructions_basis": work.basis.value,
+            "runs_least": runs.least,
+            "runs_most": runs.most,
+            "runs_once": runs.once,
         }
-        for work, latency_s in zip(prediction.works, prediction.layer_latencies_s, strict=True)
+        for work, latency_s, runs in zip(
+            prediction.works,
+            prediction.layer_latencies_s,
+            prediction.inference.layer_runs,
+            strict=True,
+        )
     ]
 
 
@@ -83,15 +103,16 @@ def _counts(work: Work) -> dict[str, int]:
     return {"loads": round(work.loads), "unaligned_loads": round(work.unaligned_loads)}
 
 
-def _intervals(intervals: Intervals) -> dict[str, list[float]]:
+def _intervals(intervals: Intervals) -> dict[str, list[float | None]]:
     return {
         "interval_80": _ends(intervals.interval_80),
         "interval_95": _ends(intervals.interval_95),
     }
 
 
-def _ends(interval: Interval) -> list[float]:
-    return [_figures(interval.low), _figures(interval.high)]
+def _ends(interval: Interval) -> list[float | None]:
+    """Low and high end; the high one is None where there is no bound."""
+    return [_figures(interval.low), None if interval.high == inf else _figures(interval.high)]
 
 
 def _figures(value: float) -> float:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from math import inf
+
+from predictor.cost.inference import LayerRuns
 from predictor.intervals import Intervals
 from predictor.prediction import Prediction
 
@@ -15,6 +18,11 @@ def quantity(value: float, unit: str) -> str:
     return f"{value / size:.3g} {prefix}{unit}" if value < 999.5 else f"{value:,.0f} {unit}"
 
 
+def _rate(per_second: float) -> str:
+    """Three significant digits, without an exponent."""
+    return f"{per_second:.3g}" if per_second < 999.5 else f"{per_second:,.0f}"
+
+
 def duration(seconds: float) -> str:
     """Seconds, hours or days, whichever reads best."""
     for size, name in ((86_400.0, "days"), (3_600.0, "hours")):
@@ -23,22 +31,78 @@ def duration(seconds: float) -> str:
     return quantity(seconds, "s")
 
 
+def open_words(prediction: Prediction) -> list[str]:
+    """Why the work of an inference has no bound, one sentence a reason; none where it has one."""
+    if not prediction.execution.is_followed:
+        return ["control flow calls itself or is too long to follow: figures are lower bounds"]
+    return [
+        f"WHILE, operator {index} of {_subgraph_words(subgraph)}, runs rounds whose number does "
+        "not follow from constants"
+        for subgraph, index in sorted(prediction.inference.open_rounds)
+    ]
+
+
+def _subgraph_words(index: int) -> str:
+    return f"subgraph {index}" if index else "the model"
+
+
+def macs_words(prediction: Prediction) -> str:
+    """MACs of an inference: a number, from the cheapest branches to the dearest, or at least."""
+    ops = prediction.ops
+    if ops.is_open:
+        return f"at least {ops.least_macs:,}"
+    if ops.least_macs < ops.total_macs:
+        return f"{ops.least_macs:,} to {ops.total_macs:,}"
+    return f"{ops.total_macs:,}"
+
+
+def runs_words(runs: LayerRuns) -> str:
+    """How often an inference runs a layer: "1", "0 to 1", "3 on", or "once" for the first alone."""
+    if runs.once and not runs.most:
+        return "once"
+    if runs.most is None:
+        return f"{runs.least:,} on"
+    return f"{runs.most:,}" if runs.least == runs.most else f"{runs.least:,} to {runs.most:,}"
+
+
+def _flow_rows(prediction: Prediction) -> list[tuple[str, str, str]]:
+    """What branches, loops of unknown length and initialisation add to the row of latency."""
+    latency = prediction.latency
+    rows = []
+    if latency.least_s < latency.seconds:
+        rows.append(
+            ("  cheapest branches", quantity(latency.least_s, "s"), "the figure is of the dearest")
+        )
+    for each in latency.rounds:
+        where = f"operator {each.index} of {_subgraph_words(each.subgraph_index)}"
+        rows.append(
+            ("  each round more", quantity(each.seconds, "s"), f"WHILE, {where}: rounds not known")
+        )
+    if prediction.inference.once:
+        rows.append(
+            ("  once more", quantity(latency.once_s, "s"), "CALL_ONCE, in the first inference")
+        )
+    return rows
+
+
 def cost_rows(prediction: Prediction) -> list[tuple[str, str, str]]:
     """(name, figure, remark) of latency, energy and what they rest on."""
     latency, energy, work = prediction.latency, prediction.energy, prediction.work
     rows = [
         (
             "latency",
-            quantity(latency.seconds, "s"),
-            f"{_intervals(latency.intervals, 's')}; {latency.inferences_per_s:.3g} FPS",
+            ("≥ " if latency.is_open else "") + quantity(latency.seconds, "s"),
+            f"{_intervals(latency.intervals, 's')}; "
+            + ("no bound" if latency.is_open else f"{_rate(latency.inferences_per_s)} FPS"),
         ),
         ("", "", latency.evidence),
+        *_flow_rows(prediction),
     ]
     if energy is not None:
         rows.append(
             (
                 "energy",
-                quantity(energy.joules, "J"),
+                ("≥ " if latency.is_open else "") + quantity(energy.joules, "J"),
                 f"{_intervals(energy.intervals, 'J')}; at {quantity(energy.power_w, 'W')}",
             )
         )
@@ -89,7 +153,7 @@ def _duty_rows(prediction: Prediction) -> list[tuple[str, str, str]]:
 def _intervals(intervals: Intervals, unit: str) -> str:
     parts = []
     for level, interval in ((80, intervals.interval_80), (95, intervals.interval_95)):
-        parts.append(
-            f"{level} %: {quantity(interval.low, unit)} to {quantity(interval.high, unit)}"
-        )
+        low, high = quantity(interval.low, unit), quantity(interval.high, unit)
+        is_open = interval.high == inf
+        parts.append(f"{level} %: " + (f"from {low} on" if is_open else f"{low} to {high}"))
     return ", ".join(parts)

@@ -13,7 +13,7 @@ from predictor.memory.arena import PlannedBuffer
 from predictor.prediction import Prediction
 from predictor.report.cost_json import cost_json, layer_costs_json
 
-SCHEMA_VERSION = "1.1"
+SCHEMA_VERSION = "1.2"
 
 
 def prediction_json(prediction: Prediction) -> dict[str, Any]:
@@ -85,6 +85,8 @@ def prediction_json(prediction: Prediction) -> dict[str, Any]:
         },
         "ops": {
             "total_macs": ops.total_macs,
+            "least_macs": ops.least_macs,
+            "is_open": ops.is_open,
             "total_ops": ops.total_ops,
             "total_other_ops": ops.total_other_ops,
             "by_operator": {name: asdict(total) for name, total in ops.by_operator.items()},

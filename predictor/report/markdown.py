@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from predictor.prediction import Prediction
 from predictor.report.budgets import Violation
-from predictor.report.cost_text import cost_rows, quantity
+from predictor.report.cost_text import cost_rows, macs_words, quantity
 
 
 def report(
@@ -44,7 +44,7 @@ def report(
         ],
         "",
         f"Flash: model {flash.model_bytes:,} + code {flash.code_bytes:,} bytes. "
-        f"{prediction.ops.total_macs:,} MACs in {len(prediction.layers)} operators. "
+        f"{macs_words(prediction)} MACs in {len(prediction.layers)} operators. "
         f"TFLM {prediction.revision.name}, {prediction.revision.kernels} kernels.",
     ]
     if per_layer:

@@ -12,6 +12,7 @@ from predictor.model.metadata import read_plan_origin
 from predictor.operators.sizes import align_up
 from predictor.optimize.overlap import optimized_bound_bytes, unsafe_overlaps
 from predictor.prediction import Prediction, on_shipped_boards
+from predictor.report.cost_text import open_words
 from predictor.report.pruning import pruning_notes
 
 MAX_OF_A_KIND = 5
@@ -26,6 +27,7 @@ def notes(prediction: Prediction) -> tuple[str, ...]:
         *_plan_origin(prediction),
         *_shortened(f"arena is a bound, not exact: {why}" for why in prepared.inexact_reasons),
         *_shortened(_short_constants(prediction)),
+        *_shortened(open_words(prediction)),
         *_left_out(prediction),
     ]
     if prediction.deployed.is_device_model and prediction.deployed.graph is not prediction.graph:

@@ -15,7 +15,7 @@ from predictor.boards.board import shipped_names
 from predictor.cost.instructions import Basis
 from predictor.prediction import Prediction
 from predictor.report.budgets import Violation
-from predictor.report.cost_text import cost_rows, quantity
+from predictor.report.cost_text import cost_rows, macs_words, quantity, runs_words
 
 BAR_WIDTH = 24
 TOP_LAYERS = 8
@@ -96,7 +96,7 @@ def _verdict(prediction: Prediction) -> Text:
         f"  {name} on {board.title} ({board.core.name}, {board.core.clock_hz // 10**6} MHz)\n",
         (
             f"TFLM {prediction.revision.name}, {prediction.revision.kernels} kernels, "
-            f"{len(prediction.layers)} operators, {prediction.ops.total_macs:,} MACs",
+            f"{len(prediction.layers)} operators, {macs_words(prediction)} MACs",
             "dim",
         ),
     )
@@ -203,7 +203,12 @@ def _costs(prediction: Prediction) -> Table:
 
 def _heaviest(prediction: Prediction) -> list[int]:
     """Positions of the layers that take longest, longest first."""
-    latencies = prediction.layer_latencies_s
+    latencies = [
+        seconds * runs.shown
+        for seconds, runs in zip(
+            prediction.layer_latencies_s, prediction.inference.layer_runs, strict=True
+        )
+    ]
     return sorted(range(len(latencies)), key=lambda position: (-latencies[position], position))[
         :TOP_LAYERS
     ]
@@ -216,7 +221,9 @@ def _layers(prediction: Prediction, all_of_them: bool) -> Table:
     table.add_column("operator")
     table.add_column("output")
     figures = _FIGURES if all_of_them else _MAIN_FIGURES
-    for heading in ("latency", *figures):
+    has_calls = len(prediction.graph.subgraphs) > 1
+    headings = ("runs", "each") if has_calls else ("latency",)
+    for heading in (*headings, *figures):
         table.add_column(heading, justify="right")
     shown = range(len(prediction.layers)) if all_of_them else _heaviest(prediction)
     for position in shown:
@@ -227,6 +234,7 @@ def _layers(prediction: Prediction, all_of_them: bool) -> Table:
             index,
             row.operator,
             f"{'x'.join(map(str, row.output_shape))} {row.output_type}",
+            *((runs_words(prediction.inference.layer_runs[position]),) if has_calls else ()),
             ("~" if is_proxy else "") + quantity(prediction.layer_latencies_s[position], "s"),
             *(f"{value:,}" if (value := getattr(row, name)) else "-" for name in figures.values()),
         )

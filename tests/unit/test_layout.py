@@ -20,6 +20,7 @@ ROOMS = [
     "model",
     "cores",
     "boards",
+    "semantics",
     "operators",
     "memory",
     "cost",

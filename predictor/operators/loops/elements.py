@@ -10,7 +10,8 @@ from predictor.operators.quantized import scale
 
 _BROADCASTING = frozenset(
     ("ADD", "SUB", "MUL", "DIV", "MAXIMUM", "MINIMUM", "SQUARED_DIFFERENCE", "FLOOR_DIV",
-     "FLOOR_MOD", "SELECT_V2", "PRELU")
+     "FLOOR_MOD", "SELECT_V2", "PRELU", "EQUAL", "NOT_EQUAL", "LESS", "LESS_EQUAL", "GREATER",
+     "GREATER_EQUAL", "LOGICAL_AND", "LOGICAL_OR")
 )  # fmt: skip
 
 
@@ -28,6 +29,17 @@ def loops(ctx: NodeContext) -> Loops | None:
     made.add(name, call=1, element=_outputs(ctx))
     if is_broadcast:
         made.add(name, row=prod(ctx.shape(output)[:-1]))
+    return made
+
+
+def comparison(ctx: NodeContext) -> Loops | None:
+    """EQUAL, LESS and the others, which share their loops for each type of inputs."""
+    first = ctx.input(0)
+    made = loops(ctx)
+    if made is None or first is None:
+        return None
+    own, shared = kernel_name(ctx), f"comparison_{first.type.name.lower()}"
+    made.terms = {term.replace(own, shared, 1): runs for term, runs in made.terms.items()}
     return made
 
 

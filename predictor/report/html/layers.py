@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from predictor.cost.inference import LayerRuns
 from predictor.cost.instructions import Work
 from predictor.cost.latency import features
 from predictor.cost.op_count import Layer
 from predictor.prediction import Prediction
+from predictor.report.cost_text import runs_words
 from predictor.report.html.plan import TIMES
 from predictor.report.printable import printable
 from predictor.report.units import time_unit
@@ -21,6 +23,7 @@ class LayerRow:
     layer: Layer
     work: Work
     seconds: float
+    runs: LayerRuns
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +51,10 @@ def layer_rows(prediction: Prediction) -> list[LayerRow]:
     """The layers of a prediction in their order."""
     costs, clock_hz = prediction.timing.costs, prediction.board.core.clock_hz
     return [
-        LayerRow(layer, work, costs.cycles(features([work])) / clock_hz)
-        for layer, work in zip(prediction.layers, prediction.works, strict=True)
+        LayerRow(layer, work, runs.shown * costs.cycles(features([work])) / clock_hz, runs)
+        for layer, work, runs in zip(
+            prediction.layers, prediction.works, prediction.inference.layer_runs, strict=True
+        )
     ]
 
 
@@ -71,6 +76,7 @@ def columns(prediction: Prediction, rows: list[LayerRow]) -> list[Column]:
     ]  # fmt: skip
     if len(prediction.graph.subgraphs) > 1:
         found.insert(0, Column("subgraph", lambda row: row.layer.subgraph_index))
+        found.insert(1, Column("runs", lambda row: runs_words(row.runs), is_number=False))
     return found
 
 

@@ -1,0 +1,1 @@
+"""What operators compute, whatever runs them: small values, shapes, and how often they run."""

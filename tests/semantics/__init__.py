@@ -1,0 +1,1 @@
+"""What operators compute: values, shapes and control flow."""
