@@ -25,7 +25,7 @@ from truth.measure import Bench
 
 NAMED = sorted(truth("arena_m4.json")) if TRUTH.is_dir() else []
 _, RECORDS = figures.read(figures.path_of(DEFAULT_REVISION))
-TARGETS = ("cmsis_nn/cortex-m4", "reference/cortex-m4")
+TARGETS = ("cmsis_nn/cortex-m4", "cmsis_nn/cortex-m7", "reference/cortex-m4", "reference/cortex-m7")
 
 
 def test_every_model_was_measured_as_it_is_built_today() -> None:
