@@ -34,7 +34,7 @@ COMMAND_TIMEOUT_S = 60.0
 _QUIT_TIMEOUT_S = 5.0
 _MARKER = 0x5EED5EED
 """The emulation's seed: asking for it after a command marks the end of that command's output."""
-_SET_MARKER = f"numbersMode Hexadecimal; emulation SetSeed {_MARKER}"
+_SET_MARKER = f"emulation SetSeed {_MARKER}; numbersMode Hexadecimal"
 """Whatever way to show numbers the user has chosen, the marker is looked for in this one."""
 _LAST_LINES = 5
 """So many lines of what a Renode said last stand in the message that it ended."""

@@ -19,6 +19,14 @@ uart_file = None
 idle_after = int(os.environ.get("FAKE_IDLE_AFTER", "1000000"))
 
 
+def byte_at(address):
+    """RAM counts up in elevens; elsewhere stands the same word everywhere."""
+    if address >= 0x20000000:
+        return 0x11 * (1 + address % 8)
+    word = int(os.environ.get("FAKE_CODE", "46C046C0"), 16)
+    return word >> 8 * (address % 4) & 0xFF
+
+
 def answer(command):
     global seed, slices, uart_file
     if match := re.fullmatch(r"emulation SetSeed (\d+)", command):
@@ -49,13 +57,13 @@ def answer(command):
         "sysbus.cpu ExecutedInstructions": f"0x{min(slices, idle_after) * 1_000_000:016X}",
         "sysbus.cpu IsHalted": os.environ.get("FAKE_HALTED", "False"),
         "sysbus ReadDoubleWord 0xe000e010": os.environ.get("FAKE_SYSTICK", "0x00000000"),
-        "sysbus ReadDoubleWord 0x20000000": "0x44332211",
-        "sysbus ReadDoubleWord 0x20000004": "0x88776655",
     }
     if command in answers:
         return answers[command]
-    if command.startswith("sysbus ReadDoubleWord"):
-        return "0x" + os.environ.get("FAKE_CODE", "46C046C0")
+    if match := re.fullmatch(r"sysbus ReadBytes (0x[0-9a-f]+) (\d+)", command):
+        first = int(match[1], 16)
+        content = ", ".join(f"0x{byte_at(first + i):02X}" for i in range(int(match[2])))
+        return f"[\n{content}, \n]"
     known = ("mach create", "machine LoadPlatformDescription", "emulation SetGlobal")
     known += ("sysbus LoadELF", "sysbus LoadBinary", "sysbus.cpu VectorTableOffset")
     known += ("numbersMode", "Clear")
