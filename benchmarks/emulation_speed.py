@@ -24,6 +24,7 @@ from predictor.emulation.unicorn import core as unicorn_core
 from predictor.emulation.unicorn.machine import UnicornMachine
 from predictor.firmware.build import FirmwareImage, build
 from predictor.firmware.flash_blob import model_blobs
+from predictor.firmware.target import firmware_target
 
 
 class _Uncounted(block_counter.BlockCounter):
@@ -82,7 +83,7 @@ def _run(image: FirmwareImage, blob: bytes, profile: bool) -> tuple[RunResult, f
 @click.option("--rounds", default=3, show_default=True)
 def main(model: Path, board: str, rounds: int) -> None:
     """Prints millions of instructions per second for each way of running MODEL."""
-    image = build(board, progress=click.echo)
+    image = build(firmware_target(board), progress=click.echo)
     blob = model_blobs(model.read_bytes(), ())
     instructions = _run(image, blob, False)[0].instructions
     click.echo(f"{model.name} on {board}: {instructions:,} instructions")

@@ -16,7 +16,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
@@ -28,6 +28,8 @@ from predictor.emulation.unicorn.machine import UnicornMachine
 from predictor.firmware.build import FirmwareImage, build
 from predictor.firmware.flash_blob import model_blobs
 from predictor.firmware.runner_report import read_report
+from predictor.firmware.target import firmware_target
+from predictor.firmware.user_tflm import read_user_tflm
 from predictor.memory.revision import OURS
 from predictor.prediction import predict
 from predictor.proof.model_run import END_SYMBOL, random_inputs
@@ -157,13 +159,12 @@ def firmware(board: str, tflm: Path | None, kernels: str | None, is_device: bool
 
     ``is_device``: for device models, whose builtin operators have TFLM's kernels.
     """
-    return build(
+    target = firmware_target(
         with_more_memory(find_board(board))[0],
-        tflm_dir=tflm,
-        kernels=kernels,
-        registers_builtin=kernels == OURS and not is_device,
-        progress=lambda text: None,
+        None if tflm is None else read_user_tflm(tflm),
+        kernels,
     )
+    return build(replace(target, registers_builtin=kernels == OURS and not is_device))
 
 
 def count(
@@ -173,8 +174,9 @@ def count(
     board, platform = with_more_memory(find_board(board_name))
     image = firmware(board_name, tflm, kernels, is_device_model(name))
     content = layer_model(name)
-    revision = "2026.08" if tflm else "2020.07"
-    prediction = predict(content, board, tflm=revision, kernels=image.kernels, resolver="all")
+    prediction = predict(
+        content, board, tflm=image.tflm_revision, kernels=image.kernels, resolver="all"
+    )
     inputs = random_inputs(prediction.graph, seed=1)
     flat = b"".join(array.tobytes() for array in inputs)
     blob = model_blobs(content, [flat], prediction.arena.required_bytes)
@@ -238,7 +240,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("out", type=Path)
     parser.add_argument("--board", default="f446re")
-    parser.add_argument("--tflm", type=Path, help="TFLM source tree with a library in it")
+    parser.add_argument("--tflm-dir", type=Path, help="TFLM source tree with a library in it")
     parser.add_argument("--note", required=True, help="what was measured; written as a comment")
     parser.add_argument("--kernels", help="kernel set of the firmware")
     parser.add_argument("--kinds", nargs="+", default=list(MODELS), help="kinds of models")
@@ -252,7 +254,7 @@ def main() -> None:
         arguments.note,
         names,
         arguments.board,
-        arguments.tflm,
+        arguments.tflm_dir,
         arguments.kernels,
     )
 

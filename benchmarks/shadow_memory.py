@@ -11,10 +11,10 @@ from pathlib import Path
 import click
 
 from predictor.boards.board import find_board
-from predictor.cli.emulate_job import predict_firmware
 from predictor.emulation.platform.board_platform import board_platform
 from predictor.emulation.unicorn.machine import UnicornMachine
 from predictor.firmware.build import build
+from predictor.firmware.target import firmware_target
 from predictor.proof.model_run import RunOptions, random_inputs, run_inputs
 from predictor.proof.plan_proof import Firmware, FirmwareModel, recorded_uses
 from predictor.proof.shadow_memory import stale_reads
@@ -29,9 +29,10 @@ PLANS = 100
 def main(model: Path, board: str) -> None:
     """Prints processor seconds of a run, of a watched run, and of a judged plan."""
     content = without_plan(model.read_bytes())
-    arena = predict_firmware(content, board, None, None)[0].arena
+    planned = firmware_target(board).linking_all(content)
+    arena = planned.prediction.arena
     graph = arena.prepared.graph
-    firmware = Firmware(build(board), board_platform(find_board(board)))
+    firmware = Firmware(build(planned.target), board_platform(find_board(board)))
     sample = random_inputs(graph, 0)
     start = time.process_time()
     result = run_inputs(

@@ -4,7 +4,8 @@
 
     PredictorError              exit code 1   something failed
     ├── ModelError              exit code 1   the file is not a model that can be analysed
-    │   └── RefusedError        exit code 1   TFLM refuses the model (AllocateTensors fails)
+    │   ├── RefusedError        exit code 1   TFLM refuses the model (AllocateTensors fails)
+    │   └── LinkedTflmError     exit code 1   the TFLM of a firmware refuses the model or fails
     ├── MissingDependencyError  exit code 1   an optional tool or package is not installed
     ├── EmulationError          exit code 1   emulated firmware could not be run to its end
     │   ├── FirmwareFaultError  exit code 1   the firmware did what hardware would trap
@@ -69,6 +70,21 @@ class RefusedError(ModelError):
                 where += f" of subgraph {subgraph_index}"
             where += ": "
         super().__init__(f"TFLM refuses this model: {where}{reason}")
+
+
+class LinkedTflmError(ModelError):
+    """The TFLM that a firmware links refuses the model, or fails when it runs.
+
+    Args:
+        reason: what it refuses.
+        tflm: which TFLM that is, with its kernels.
+        remedy: what runs the model instead.
+    """
+
+    def __init__(self, reason: str, tflm: str, remedy: str) -> None:
+        self.reason = reason
+        self.tflm = tflm
+        super().__init__(f"{reason}; the firmware links {tflm}; {remedy}")
 
 
 class MissingDependencyError(PredictorError):

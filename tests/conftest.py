@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from predictor.errors import MissingDependencyError
+from predictor.firmware.registered_tflm import CONFIG_VARIABLE
 from predictor.firmware.toolchain import find_toolchain
 from predictor.proof.host_runtime import PACKAGES, HostRuntime, is_installed
 
@@ -44,6 +45,12 @@ def firmware_tools() -> None:
 def emulation_tools(firmware_tools: None) -> None:
     """Skips where firmware cannot be built or emulated in process."""
     pytest.importorskip("unicorn", reason="pip install 'mcu-predictor[emulate]'")
+
+
+@pytest.fixture(autouse=True)
+def own_settings(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keeps what the user of this machine registered out of tests, and tests out of that."""
+    monkeypatch.setenv(CONFIG_VARIABLE, str(tmp_path_factory.getbasetemp() / "no settings"))
 
 
 def pytest_configure() -> None:

@@ -1,4 +1,4 @@
-"""Measures the models on an emulated core: ``python -m truth.measure --tflm DIR``.
+"""Measures the models on an emulated core: ``python -m truth.measure --tflm-dir DIR``.
 
 Runs each model in the project's firmware, linked with the TFLM library that the user has built
 (``firmware/README.md`` says how), and writes ``truth/figures``. What is measured does not depend
@@ -22,6 +22,8 @@ from predictor.firmware.build import FirmwareImage, build
 from predictor.firmware.flash_blob import model_blobs
 from predictor.firmware.protocol import UnsupportedOperator
 from predictor.firmware.runner_report import FirmwareReport, describe_failure, read_report
+from predictor.firmware.target import firmware_target
+from predictor.firmware.user_tflm import read_user_tflm
 from predictor.memory.revision import DEFAULT_REVISION
 from predictor.model.builder.tensors import NUMPY_TYPES
 from predictor.model.tflite_reader import read_graph
@@ -51,7 +53,7 @@ class Bench:
     def __init__(self, board: Board, tflm: Path) -> None:
         board, platform = with_more_memory(board)
         self._core = board.core.name
-        self.image: FirmwareImage = build(board, tflm_dir=tflm)
+        self.image: FirmwareImage = build(firmware_target(board, read_user_tflm(tflm)))
         self._machine = UnicornMachine(platform)
         self._machine.load_elf(self.image.elf)
 
@@ -166,12 +168,14 @@ def measure(tflm: Path, board: Board, revision: str, only: str = "*") -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--tflm", type=Path, required=True, help="folder of TFLM with a library")
+    parser.add_argument(
+        "--tflm-dir", type=Path, required=True, help="folder of TFLM with a library"
+    )
     parser.add_argument("--core", choices=BOARDS, default="cortex-m4")
     parser.add_argument("--revision", default=DEFAULT_REVISION)
     parser.add_argument("--only", default="*", help="pattern of the models' names")
     arguments = parser.parse_args()
-    measure(arguments.tflm, BOARDS[arguments.core], arguments.revision, arguments.only)
+    measure(arguments.tflm_dir, BOARDS[arguments.core], arguments.revision, arguments.only)
 
 
 if __name__ == "__main__":

@@ -21,11 +21,11 @@ from predictor.errors import EXIT_DOES_NOT_FIT, EXIT_FITS, PredictorError
 @click.argument("run", type=FOLDER)
 @click.option("--data", "data_path", type=FOLDER, help="Folder of a public data set.")
 @click.option("--no-emulation", is_flag=True, help="Leave out the firmware on an emulated board.")
+@click.option("--tflm", metavar="REV", help="Revision of the TFLM that firmware links.")
 @click.option(
-    "--tflm",
-    "tflm_dir",
-    type=FOLDER,
-    help="TFLM source tree with a library built in it; default: the packaged TFLM of 2020.07.",
+    "--tflm-dir",
+    type=click.Path(path_type=Path),
+    help="TFLM that you built. Default: what predict tflm use registered, else the packaged one.",
 )
 @format_option("text", "json")
 @click.option("--output", type=OUTPUT_PATH, help="Write the table to this file.")
@@ -33,6 +33,7 @@ def command(
     run: Path,
     data_path: Path | None,
     no_emulation: bool,
+    tflm: str | None,
     tflm_dir: Path | None,
     form: str,
     output: Path | None,
@@ -43,8 +44,10 @@ def command(
     board where compiler and emulator are installed (predict doctor says how).
     """
     from nas.run.pipeline import verify_run
+    from predictor.firmware.registered_tflm import linkable_tflm
 
-    table = verify_run(run, data_path, not no_emulation, tflm_dir)
+    linked = None if no_emulation else linkable_tflm(tflm, tflm_dir)
+    table = verify_run(run, data_path, not no_emulation, linked)
     text = json.dumps(table, indent=2) + "\n" if form == "json" else verification_text(table)
     emit(text, output)
     if table["emulated"] is not None and not table["emulated"]["passed"]:

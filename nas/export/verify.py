@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,6 +20,8 @@ from predictor.model.device.layers import has_int4_activations
 from predictor.model.graph import Graph, TensorType
 
 if TYPE_CHECKING:
+    from predictor.firmware.target import ModelFirmware
+    from predictor.firmware.tflm_library import Tflm
     from predictor.proof.model_run import ModelRun
 
 BATCH = 64
@@ -106,32 +107,31 @@ def verification(
     }
 
 
-def emulate(model: bytes, budget: Budget, tflm_dir: Path | None = None) -> dict[str, Any]:
+def emulate(model: bytes, budget: Budget, tflm: Tflm | None = None) -> dict[str, Any]:
     """The fields ``emulated`` and ``not_emulated`` of the table, from firmware on the board.
 
-    The firmware has the packaged TFLM of 2020, or that in ``tflm_dir``. Its kernels are TFLM's,
-    or the project's own where the search was for these or TFLM has none for the file's 4 bits.
+    The firmware links ``tflm``, None for the packaged one of 2020. Its kernels are TFLM's, or the
+    project's own where the search was for these or TFLM has none for the file's 4 bits.
     """
-    from predictor.cli.emulate_job import predict_firmware
+    from predictor.firmware.packaged_tflm import PackagedTflm
+    from predictor.firmware.target import firmware_target
+
+    graph, linked = read_graph(model), tflm or PackagedTflm()
+    needs_ours = budget.options.kernels == OURS or _needs_ours(graph, linked)
+    try:
+        target = firmware_target(budget.board, linked, OURS if needs_ours else None)
+        return target.run(model, lambda firmware: _emulated(graph, firmware))
+    except PredictorError as error:
+        return {"emulated": None, "not_emulated": str(error)}
+
+
+def _emulated(graph: Graph, firmware: ModelFirmware) -> dict[str, Any]:
     from predictor.firmware.build import build
     from predictor.proof.model_run import random_inputs, run_model
 
-    graph = read_graph(model)
-    kernels = OURS if budget.options.kernels == OURS or _needs_ours(graph, tflm_dir) else None
-    inputs = random_inputs(graph, seed=0)
-    try:
-        prediction, operators = predict_firmware(model, budget.board, tflm_dir, kernels)
-        image = build(
-            budget.board,
-            operators=operators,
-            tflm_dir=tflm_dir,
-            kernels=kernels,
-            registers_builtin=prediction.registers_builtin,
-        )
-        content = prediction.deployed.content or model
-        run = run_model(content, prediction.arena, image, budget.board, inputs)
-    except PredictorError as error:
-        return {"emulated": None, "not_emulated": str(error)}
+    inputs, arena = random_inputs(graph, seed=0), firmware.prediction.arena
+    image = build(firmware.target)
+    run = run_model(firmware.content, arena, image, firmware.target.board, inputs)
     outputs, passed = run.host.value, run.passed
     if passed and has_int4_activations(graph):
         outputs = _compared(graph, inputs, run)
@@ -149,10 +149,10 @@ def emulate(model: bytes, budget: Budget, tflm_dir: Path | None = None) -> dict[
     return {"emulated": found, "not_emulated": None}
 
 
-def _needs_ours(graph: Graph, tflm_dir: Path | None) -> bool:
+def _needs_ours(graph: Graph, tflm: Tflm) -> bool:
     """Whether TFLM's own kernels lack the file's 4 bits; those of 2020 know none at all."""
     has_int4 = any(tensor.type == TensorType.INT4 for tensor in graph.main.tensors)
-    return has_int4_activations(graph) or (has_int4 and tflm_dir is None)
+    return has_int4_activations(graph) or (has_int4 and tflm.is_packaged)
 
 
 def _compared(graph: Graph, inputs: Sequence[Any], run: ModelRun) -> str:

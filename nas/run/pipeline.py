@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nas.cost.constraints import Budget
 from nas.run.recipe import Recipe, Training, load_recipe
@@ -13,6 +13,9 @@ from nas.tasks import find_task
 from nas.tasks.dataset import Dataset
 from predictor import Options, find_board
 from predictor.errors import UsageError
+
+if TYPE_CHECKING:
+    from predictor.firmware.tflm_library import Tflm
 
 Progress = Callable[[str, int, int, dict[str, Any]], None]
 
@@ -82,9 +85,10 @@ def export_run(folder: Path) -> Path:
 
 
 def verify_run(
-    folder: Path, data_path: Path | None, emulated: bool = True, tflm_dir: Path | None = None
+    folder: Path, data_path: Path | None, emulated: bool = True, tflm: Tflm | None = None
 ) -> dict[str, Any]:
-    """Verifies a finished run's file; ``emulated``: in firmware on the emulated board too."""
+    """Verifies a finished run's file; ``emulated``: in firmware on the emulated board too, which
+    links ``tflm``, None for the packaged one."""
     from nas.export.verify import emulate, verification
 
     run = RunFolder(folder)
@@ -96,7 +100,7 @@ def verify_run(
     content, budget = path.read_bytes(), _budget(config)
     table = verification(content, result, budget, data)
     if emulated:
-        table |= emulate(content, budget, tflm_dir)
+        table |= emulate(content, budget, tflm)
     run.write_json(VERIFICATION, table)
     return table
 

@@ -19,6 +19,8 @@ from pathlib import Path
 from predictor.boards.board import find_board
 from predictor.characterize.sampling import LAYERS, SPACES, Subject
 from predictor.errors import EmulationError, UsageError
+from predictor.firmware.tflm_library import Tflm
+from predictor.memory.revision import DEFAULT_REVISION
 from predictor.model.builder import ModelBuilder
 from predictor.prediction import Options, Prediction, on_board, predict_graph
 from predictor.workers import run_in_workers
@@ -30,14 +32,14 @@ _ATTEMPTS = 200
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What a study does. ``boards`` are names or files; ``tflm_dir`` is for emulation alone."""
+    """What a study does. ``boards`` are names or files; ``tflm`` is what emulation links."""
 
     space: str
     boards: tuple[str, ...]
     seed: int = 0
     source: str = MODEL
-    tflm_dir: str | None = None
-    revision: str = "2026.08"
+    tflm: Tflm | None = None
+    revision: str = DEFAULT_REVISION
     kernels: str | None = None
 
     def subjects(self, count: int) -> tuple[Subject, ...]:
@@ -50,7 +52,8 @@ class Settings:
     @property
     def mark(self) -> str:
         """The first line of the results, by which a study is known again."""
-        return f"# predict characterize {json.dumps(asdict(self), sort_keys=True)}"
+        content = asdict(self) | {"tflm": self.tflm and self.tflm.title}
+        return f"# predict characterize {json.dumps(content, sort_keys=True)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,10 +182,10 @@ def _emulated_instructions(
     builder: ModelBuilder, prediction: Prediction, settings: Settings
 ) -> float:
     from predictor.firmware.build import build
+    from predictor.firmware.target import firmware_target
     from predictor.proof.model_run import run_model
 
-    directory = None if settings.tflm_dir is None else Path(settings.tflm_dir)
-    image = build(prediction.board, tflm_dir=directory, kernels=settings.kernels)
+    image = build(firmware_target(prediction.board, settings.tflm, settings.kernels))
     run = run_model(builder.build(), prediction.arena, image, prediction.board)
     if not run.passed or run.invoke_instructions is None:
         reason = run.failure or run.host_reason

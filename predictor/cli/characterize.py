@@ -10,9 +10,9 @@ from pathlib import Path
 import click
 
 from predictor.boards.board import find_board
-from predictor.cli.options import firmware_options, format_option
+from predictor.cli.options import format_option, predicted_with, tflm_options
 from predictor.cli.output import emit
-from predictor.errors import EXIT_FITS, OutputError, UsageError
+from predictor.errors import EXIT_FITS, OutputError
 from predictor.files import write_file
 
 _LAYER_BOARDS, _MODEL_BOARDS = ("f767zi",), ("f446re", "f746zg")
@@ -42,7 +42,7 @@ _LAYER_BOARDS, _MODEL_BOARDS = ("f767zi",), ("f446re", "f746zg")
     show_default=True,
     help="Count instructions with the model, or in emulated firmware.",
 )
-@firmware_options
+@tflm_options
 @click.option("--jobs", type=click.IntRange(min=1), help="Processes; default: one a processor.")
 @click.option(
     "--out",
@@ -60,6 +60,7 @@ def command(
     seed: int,
     source: str,
     kernels: str | None,
+    tflm: str | None,
     tflm_dir: Path | None,
     jobs: int | None,
     folder: Path,
@@ -73,22 +74,26 @@ def command(
     """
     from predictor.characterize import report, study
     from predictor.characterize.sampling import LAYERS
+    from predictor.firmware.registered_tflm import linkable_tflm
     from predictor.report.json_report import dumps
 
     own_boards = boards or (_MODEL_BOARDS if backbones else _LAYER_BOARDS)
     for board in own_boards:
         find_board(board)
-    if tflm_dir is not None and source != study.EMULATION:
-        raise UsageError("--tflm is for --source emulation")
-    revision, default_kernels = _revision(source, tflm_dir)
+    linked = None
+    if source == study.EMULATION:
+        linked = linkable_tflm(tflm, tflm_dir)
+        revision, kernels = linked.revision, kernels or linked.kernels
+    else:
+        revision, kernels = predicted_with(tflm, tflm_dir, kernels)
     settings = study.Settings(
         space=backbones[0] if backbones else LAYERS,
         boards=own_boards,
         seed=seed,
         source=source,
-        tflm_dir=None if tflm_dir is None else str(tflm_dir),
+        tflm=linked,
         revision=revision,
-        kernels=kernels or default_kernels,
+        kernels=kernels,
     )
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -105,16 +110,6 @@ def command(
     write_file(folder / "summary.json", summary)
     emit(summary if form == "json" else report.text(results), None)
     return EXIT_FITS
-
-
-def _revision(source: str, tflm_dir: Path | None) -> tuple[str, str | None]:
-    """Revision of TFLM and the kernel set that it is built with."""
-    from predictor.characterize.study import EMULATION
-    from predictor.cli.emulate_job import PACKAGED_REVISION, UPSTREAM_REVISION
-
-    if source == EMULATION and tflm_dir is None:
-        return PACKAGED_REVISION, "reference"
-    return UPSTREAM_REVISION, None
 
 
 @contextmanager

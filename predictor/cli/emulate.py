@@ -13,7 +13,7 @@ import click
 
 from predictor.boards.board import find_board
 from predictor.cli.emulate_job import Job, Outcome, run_job
-from predictor.cli.options import BYTES, firmware_options, format_option
+from predictor.cli.options import BYTES, format_option, tflm_options
 from predictor.cli.output import emit
 from predictor.cli.paths import OUTPUT_PATH, FileCommand
 from predictor.errors import (
@@ -51,7 +51,7 @@ from predictor.workers import run_in_workers
     show_default=True,
     help="Emulator; auto is the in-process one.",
 )
-@firmware_options
+@tflm_options
 @click.option("--input", "input_path", type=click.Path(path_type=Path), help=".npy or .npz file.")
 @click.option("--random", "seed", type=int, default=0, show_default=True, help="Seed of inputs.")
 @click.option("--arena", "arena_bytes", type=BYTES, help="Arena size; default: as predicted.")
@@ -79,6 +79,8 @@ def command(
     form: str,
     junit: Path | None,
     monitor: bool,
+    tflm: str | None,
+    tflm_dir: Path | None,
     **settings: Any,
 ) -> int:
     """Run MODELS under TFLM on emulated boards and hold the result against the prediction.
@@ -88,7 +90,14 @@ def command(
     a model does not fit its board, 1 on a difference or a fault. With --force, 3 means that the
     emulated board ran out of memory as predicted, 1 that it did not.
     """
-    jobs = [Job(model=model, board=board, **settings) for model in models for board in boards]
+    from predictor.firmware.registered_tflm import linkable_tflm
+
+    linked = linkable_tflm(tflm, tflm_dir)
+    jobs = [
+        Job(model=model, board=board, tflm=linked, **settings)
+        for model in models
+        for board in boards
+    ]
     alone = [name for name in ("profile", "trace", "robot") if settings[name]]
     alone += ["monitor"] if monitor else []
     if len(jobs) > 1 and alone:
@@ -137,11 +146,12 @@ def _run_all(jobs: Sequence[Job]) -> list[Outcome]:
 def prepare_images(jobs: Sequence[Job]) -> None:
     """Builds each firmware once before jobs share it."""
     from predictor.firmware.build import build
+    from predictor.firmware.target import firmware_target
 
     # The project's own kernels come in two firmwares: which one a model needs, its job finds out.
-    wanted = {(job.board, job.tflm_dir, job.kernels) for job in jobs if job.kernels != OURS}
-    for board, tflm_dir, kernels in sorted(wanted, key=str):
-        build(board, tflm_dir=tflm_dir, kernels=kernels, progress=_say)
+    wanted = {(job.board, job.tflm, job.kernels) for job in jobs if job.kernels != OURS}
+    for board, tflm, kernels in sorted(wanted, key=str):
+        build(firmware_target(board, tflm, kernels), progress=_say)
 
 
 def _say(text: str) -> None:

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
-from contextlib import suppress
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from predictor.boards.board import Board, find_board
 from predictor.cli.output import wants_color
 from predictor.errors import (
     EXIT_DOES_NOT_FIT,
@@ -19,14 +17,12 @@ from predictor.errors import (
     UsageError,
 )
 from predictor.files import write_file
-from predictor.model.tflite_reader import ModelSource
-from predictor.prediction import Prediction, predict
+from predictor.prediction import Prediction
 
 if TYPE_CHECKING:
+    from predictor.firmware.target import ModelFirmware
+    from predictor.firmware.tflm_library import Tflm
     from predictor.proof.model_run import ModelRun
-
-PACKAGED_REVISION = "2020.07"
-UPSTREAM_REVISION = "2026.08"
 
 
 @dataclass(frozen=True)
@@ -36,7 +32,7 @@ class Job:
     model: Path
     board: str
     backend: str
-    tflm_dir: Path | None
+    tflm: Tflm
     kernels: str | None
     input_path: Path | None
     seed: int
@@ -80,86 +76,45 @@ def run_job(job: Job, progress: Callable[[str], None] = lambda text: None) -> Ou
 
 
 def _run_job(job: Job, progress: Callable[[str], None], start: float) -> Outcome:
-    firmware = (job.model, job.board, job.tflm_dir, job.kernels)
-    prediction, operators = predict_firmware(*firmware)
-    if operators is None:
-        with suppress(FlashOverflowError):  # where TFLM was built larger than predicted
-            return _outcome(job, prediction, None, progress, start)
-        prediction, operators = predict_own_operators(*firmware)
+    from predictor.firmware.target import firmware_target
+
+    tried: list[ModelFirmware] = []
+
+    def use(firmware: ModelFirmware) -> Outcome:
+        tried.append(firmware)
+        return _outcome(job, firmware, progress, start)
+
     try:
-        return _outcome(job, prediction, operators, progress, start)
+        return firmware_target(job.board, job.tflm, job.kernels).run(job.model, use)
     except FlashOverflowError as error:
+        prediction = tried[-1].prediction
         if prediction.fits:
             raise
         problem = f"{misfit(prediction)}; emulated: {error}"
         return Outcome(job, EXIT_DOES_NOT_FIT, time.perf_counter() - start, problem=problem)
 
 
-def predict_firmware(
-    model: ModelSource, board: str | Board, tflm_dir: Path | None, kernels: str | None
-) -> tuple[Prediction, Iterable[str] | None]:
-    """The prediction for the firmware that serves any model, which links all operators.
-
-    Where that does not fit the board's flash, it is for a firmware with the model's operators only.
-    The second item lists them, None for all operators.
-    """
-    prediction = _predict(model, board, tflm_dir, kernels, resolver="all")
-    if prediction.flash_margin_bytes >= 0:
-        return prediction, None
-    return predict_own_operators(model, board, tflm_dir, kernels)
-
-
-def predict_own_operators(
-    model: ModelSource, board: str | Board, tflm_dir: Path | None, kernels: str | None
-) -> tuple[Prediction, Iterable[str]]:
-    """The prediction for a firmware with the model's operators only, and these."""
-    prediction = _predict(model, board, tflm_dir, kernels, resolver="used")
-    return prediction, prediction.deployed.graph.operator_labels
-
-
-def _predict(
-    model: ModelSource,
-    board: str | Board,
-    tflm_dir: Path | None,
-    kernels: str | None,
-    resolver: str,
-) -> Prediction:
-    from predictor.firmware.kernel_sets import library_kernels
-
-    target = find_board(board)
-    return predict(
-        model,
-        target,
-        tflm=PACKAGED_REVISION if tflm_dir is None else UPSTREAM_REVISION,
-        kernels=kernels or library_kernels(target, tflm_dir),
-        resolver=resolver,
-    )
-
-
 def _outcome(
-    job: Job,
-    prediction: Prediction,
-    operators: Iterable[str] | None,
-    progress: Callable[[str], None],
-    start: float,
+    job: Job, firmware: ModelFirmware, progress: Callable[[str], None], start: float
 ) -> Outcome:
     from predictor.cli.emulate_report import run_json, text_report
     from predictor.cli.renode_files import kept_for_renode
     from predictor.report.text import render
 
+    prediction = firmware.prediction
     if not prediction.fits and not job.force:
         problem = f"{misfit(prediction)}: {'; '.join(prediction.remedies)}"
         return Outcome(job, EXIT_DOES_NOT_FIT, time.perf_counter() - start, problem=problem)
-    run = _run(job, prediction, operators, progress)
+    run = _run(job, firmware, progress)
     _write_files(job, run)
-    text = render(text_report(prediction, run, job.model.name), color=wants_color(None))
+    text = render(text_report(firmware, run, job.model.name), color=wants_color(None))
     by_hand = None
     if run.backend == "renode":
         by_hand = kept_for_renode(run)
         text += f"by hand  {by_hand}\n"
     code = _exit_code(prediction, run)
     seconds = time.perf_counter() - start
-    return Outcome(job, code, seconds, text, run_json(prediction, run), by_hand=by_hand)
+    return Outcome(job, code, seconds, text, run_json(firmware, run), by_hand=by_hand)
 
 
 def misfit(prediction: Prediction) -> str:
@@ -172,23 +127,12 @@ def misfit(prediction: Prediction) -> str:
     return f"does not fit {prediction.board.name} ({', '.join(reasons)})"
 
 
-def _run(
-    job: Job,
-    prediction: Prediction,
-    operators: Iterable[str] | None,
-    progress: Callable[[str], None],
-) -> ModelRun:
+def _run(job: Job, firmware: ModelFirmware, progress: Callable[[str], None]) -> ModelRun:
     from predictor.firmware.build import build
     from predictor.proof import model_run
 
-    image = build(
-        prediction.board,
-        operators=operators,
-        tflm_dir=job.tflm_dir,
-        kernels=job.kernels,
-        registers_builtin=prediction.registers_builtin,
-        progress=progress,
-    )
+    prediction = firmware.prediction
+    image = build(firmware.target, progress=progress)
     inputs = (
         model_run.random_inputs(prediction.deployed.graph, job.seed)
         if job.input_path is None
@@ -206,9 +150,8 @@ def _run(
         profile=job.profile is not None,
         traces_calls=job.trace is not None and job.backend != "renode",
     )
-    content = prediction.deployed.content or b""
     return model_run.run_model(
-        content, prediction.arena, image, prediction.board, inputs, options, progress
+        firmware.content, prediction.arena, image, prediction.board, inputs, options, progress
     )
 
 

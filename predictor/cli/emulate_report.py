@@ -12,19 +12,21 @@ from predictor.cli.emulate_job import misfit
 from predictor.prediction import Prediction
 
 if TYPE_CHECKING:
+    from predictor.firmware.target import ModelFirmware
     from predictor.proof.model_run import ModelRun
 
 TOP_OPERATORS = 12
 EMULATION_SCHEMA_VERSION = "1.0"
 
 
-def text_report(prediction: Prediction, run: ModelRun, name: str) -> RenderableType:
+def text_report(firmware: ModelFirmware, run: ModelRun, name: str) -> RenderableType:
     """Predicted and emulated side by side, then the operators with most instructions."""
+    prediction = firmware.prediction
     word, style = _verdict(prediction, run)
     head = Text.assemble(
         (word, style),
         f"  {name} on {run.board.title}, emulated ({run.backend})\n",
-        (f"TFLM {run.image.tflm_revision}, {run.image.kernels} kernels", "dim"),
+        (firmware.target.title, "dim"),
     )
     parts: list[RenderableType] = [head, Text()]
     if not prediction.fits:
@@ -34,7 +36,8 @@ def text_report(prediction: Prediction, run: ModelRun, name: str) -> RenderableT
     parts.append(_figures(prediction, run))
     if run.operators:
         parts += [Text(), _operators(run)]
-    parts += [Text.assemble(("note  ", "dim"), notice) for notice in run.result.notices]
+    notices = (*firmware.warnings, *run.result.notices)
+    parts += [Text.assemble(("note  ", "dim"), notice) for notice in notices]
     return Group(*parts)
 
 
@@ -98,14 +101,19 @@ def _operators(run: ModelRun) -> Table:
     return table
 
 
-def run_json(prediction: Prediction, run: ModelRun) -> dict[str, Any]:
+def run_json(firmware: ModelFirmware, run: ModelRun) -> dict[str, Any]:
     """One run as JSON values."""
+    prediction = firmware.prediction
     return {
         "schema_version": EMULATION_SCHEMA_VERSION,
         "model": {"path": prediction.path, "sha256": prediction.sha256},
         "board": run.board.name,
         "backend": run.backend,
-        "runtime": {"revision": run.image.tflm_revision, "kernels": run.image.kernels},
+        "runtime": {
+            "revision": run.image.tflm_revision,
+            "kernels": run.image.kernels,
+            "tflm": run.image.tflm,
+        },
         "fits": prediction.fits,
         "passed": run.passed,
         "failure": run.failure,
@@ -142,7 +150,7 @@ def run_json(prediction: Prediction, run: ModelRun) -> dict[str, Any]:
                 for item in run.operators
             ],
         },
-        "notices": list(run.result.notices),
+        "notices": [*firmware.warnings, *run.result.notices],
     }
 
 

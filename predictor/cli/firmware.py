@@ -6,12 +6,11 @@ from pathlib import Path
 
 import click
 
-from predictor.boards.board import find_board
-from predictor.cli.options import BYTES, firmware_options, format_option
+from predictor.cli.options import BYTES, format_option, tflm_options
 from predictor.cli.output import emit
 from predictor.cli.paths import refuse_overwriting
 from predictor.errors import EXIT_DOES_NOT_FIT, EXIT_FITS
-from predictor.prediction import DEFAULT_BOARD, predict
+from predictor.prediction import DEFAULT_BOARD
 from predictor.start import say
 
 
@@ -26,7 +25,7 @@ from predictor.start import say
     show_default=True,
     help="Folder for the ELF, hex, binary, map and model files.",
 )
-@firmware_options
+@tflm_options
 @click.option("--arena", "arena_bytes", type=BYTES, help="Arena size; default: as predicted.")
 @format_option("text", "json")
 def command(
@@ -34,43 +33,40 @@ def command(
     board: str,
     out_dir: Path,
     kernels: str | None,
+    tflm: str | None,
     tflm_dir: Path | None,
     arena_bytes: int | None,
     form: str,
 ) -> int:
     """Build firmware that runs MODEL on a board, with only the operators that it uses.
 
-    Prints its sizes beside the prediction. Exit code 3 if the model does not fit the board.
+    Prints its sizes beside the prediction. Exit code 3 if the model does not fit the board, 1 if
+    the TFLM that the firmware links refuses it.
     """
-    from predictor.cli.emulate_job import PACKAGED_REVISION, UPSTREAM_REVISION, misfit
+    from predictor.cli.emulate_job import misfit
     from predictor.firmware.build import write_firmware, written_files
-    from predictor.firmware.kernel_sets import library_kernels
+    from predictor.firmware.registered_tflm import linkable_tflm
+    from predictor.firmware.target import firmware_target
 
-    target = find_board(board)
-    for path in written_files(target, out_dir).values():
+    target = firmware_target(board, linkable_tflm(tflm, tflm_dir), kernels)
+    for path in written_files(target.board, out_dir).values():
         refuse_overwriting({"--out": path}, [model, Path(board)])
-    revision = PACKAGED_REVISION if tflm_dir is None else UPSTREAM_REVISION
-    prediction = predict(
-        model,
-        target,
-        tflm=revision,
-        kernels=kernels or library_kernels(target, tflm_dir),
-    )
+    firmware = target.linking_used(model)
+    prediction = firmware.prediction
+    for warning in firmware.warnings:
+        say(f"predict: warning: {warning}")
     if not prediction.fits:
         say(f"predict: {model} {misfit(prediction)}")
         return EXIT_DOES_NOT_FIT
     files = write_firmware(
-        prediction.deployed.content or b"",
-        target,
+        firmware.content,
+        firmware.target,
         out_dir,
-        operators=sorted(prediction.deployed.graph.operator_labels),
-        tflm_dir=tflm_dir,
-        kernels=kernels,
-        registers_builtin=prediction.registers_builtin,
         arena_bytes=prediction.arena.required_bytes if arena_bytes is None else arena_bytes,
         progress=lambda text: say(f"{text} ..."),
     )
     sizes = {
+        "tflm": firmware.target.title,
         "elf": str(files.elf),
         "hex": str(files.hex),
         "bin": str(files.bin),
@@ -88,6 +84,7 @@ def command(
         emit(dumps(sizes) + "\n", None)
     else:
         emit(
+            f"{firmware.target.title}\n"
             f"{files.elf}  (and .hex, .bin, .map, .model)\n"
             f"code   {files.image.flash_bytes:>9,} B linked, "
             f"{prediction.flash.code_bytes:,} predicted\n"

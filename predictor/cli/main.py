@@ -27,6 +27,7 @@ _COMMANDS = {
         "Write the same model with a smaller memory plan.",
     ),
     "example": ("predictor.cli.example", "Write an example model to try the others on."),
+    "tflm": ("predictor.cli.tflm", "Register a TFLM of your own, once for all commands."),
     "doctor": ("predictor.cli.doctor", "Say which tools are installed and usable."),
     "boards": ("predictor.cli.boards", "List the boards that are known."),
 }

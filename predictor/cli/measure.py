@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from predictor.cli.options import firmware_options
+from predictor.cli.options import tflm_options
 from predictor.cli.output import emit
 from predictor.cli.paths import OUTPUT_PATH, FileCommand
 from predictor.errors import EXIT_DOES_NOT_FIT, EXIT_FITS, PredictorError
 from predictor.files import scratch_folder, write_file
-from predictor.prediction import DEFAULT_BOARD, Prediction, predict
+from predictor.prediction import DEFAULT_BOARD, Prediction
 from predictor.start import say
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ _POLL_S = 0.5
     "--repeats", type=click.IntRange(1, 1000), default=10, show_default=True, help="Inferences."
 )
 @click.option("--random", "seed", type=int, default=0, show_default=True, help="Seed of inputs.")
-@firmware_options
+@tflm_options
 @click.option(
     "--current",
     "trace_path",
@@ -54,6 +54,7 @@ def command(
     repeats: int,
     seed: int,
     kernels: str | None,
+    tflm: str | None,
     tflm_dir: Path | None,
     trace_path: Path | None,
     supply_v: float | None,
@@ -64,38 +65,28 @@ def command(
     The row is what `predict calibrate` reads. With --current, record the board's current and its
     marker pin while this command runs, then export the recording to that file.
     """
+    from predictor.firmware.registered_tflm import linkable_tflm
+    from predictor.firmware.target import firmware_target
     from predictor.measure import board_run, measurements
     from predictor.proof.host_check import HostCheck
     from predictor.proof.model_run import random_inputs
 
     _say("predicting")
-    prediction = _predict(model, board, tflm_dir, kernels)
+    target = firmware_target(board, linkable_tflm(tflm, tflm_dir), kernels)
+    firmware = target.linking_used(model)
+    prediction = firmware.prediction
+    for warning in firmware.warnings:
+        say(f"predict: warning: {warning}")
     if not prediction.fits:
         say(f"predict: {model} does not fit {prediction.board.name}")
         return EXIT_DOES_NOT_FIT
-    job = board_run.Job(
-        content=prediction.deployed.content or b"",
-        arena=prediction.arena,
-        board=prediction.board,
-        operators=tuple(sorted(prediction.deployed.graph.operator_labels)),
-        inputs=random_inputs(prediction.deployed.graph, seed),
-        repeats=repeats,
-        tflm_dir=tflm_dir,
-        kernels=kernels,
-        registers_builtin=prediction.registers_builtin,
-    )
+    job = board_run.Job(firmware, random_inputs(prediction.deployed.graph, seed), repeats)
     if output is not None and output.exists():
         measurements.read(output)  # says before the run what is wrong with the file
     started = time.time()
     run = _run(job, port, probe_id)
     folder = output.parent if output is not None else Path()
-    row = board_run.row(
-        run,
-        job,
-        os.path.relpath(model, folder),
-        prediction.sha256 or "",
-        prediction.revision.name,
-    )
+    row = board_run.row(run, job, os.path.relpath(model, folder))
     if trace_path is not None:
         windows = _windows(trace_path, started, supply_v)
         row = board_run.with_energy(row, run, windows, supply_v)
@@ -109,14 +100,6 @@ def command(
     return EXIT_FITS
 
 
-def _predict(model: Path, board: str, tflm_dir: Path | None, kernels: str | None) -> Prediction:
-    from predictor.cli.emulate_job import PACKAGED_REVISION, UPSTREAM_REVISION
-
-    if tflm_dir is None:
-        return predict(model, board, tflm=PACKAGED_REVISION, kernels=kernels or "reference")
-    return predict(model, board, tflm=UPSTREAM_REVISION, kernels=kernels or "cmsis_nn")
-
-
 def _run(job: Job, port: str | None, probe_id: str | None) -> BoardRun:
     from predictor.measure.board_run import measure
     from predictor.measure.probe import PyOcdProbe
@@ -125,7 +108,7 @@ def _run(job: Job, port: str | None, probe_id: str | None) -> BoardRun:
     with (
         scratch_folder() as folder,
         closing(open_port(port)) as opened,
-        PyOcdProbe(job.board, probe_id) as probe,
+        PyOcdProbe(job.prediction.board, probe_id) as probe,
     ):
         return measure(job, probe, opened, folder, _say)
 

@@ -7,7 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from predictor.cli.options import format_option, prediction_options
+from predictor.cli.options import (
+    assumption_options,
+    format_option,
+    predicted_with,
+    tflm_options,
+)
 from predictor.cli.output import emit, wants_color
 from predictor.cli.paths import OUTPUT_PATH, FileCommand
 from predictor.errors import EXIT_DOES_NOT_FIT, EXIT_FITS, EXIT_INTERRUPTED, PredictorError
@@ -16,6 +21,7 @@ from predictor.prediction import DEFAULT_BOARD
 from predictor.start import say
 
 if TYPE_CHECKING:
+    from predictor.firmware.target import FirmwareTarget
     from predictor.optimize.optimization import Optimization
     from predictor.proof.plan_proof import PlanProof
 
@@ -33,7 +39,8 @@ _PERCENT = 100.0
     show_default=True,
     help="Board name or path of a board's TOML file.",
 )
-@prediction_options
+@tflm_options
+@assumption_options
 @click.option(
     "--overlap",
     type=click.Choice(["none", "inplace", "diagonal"]),
@@ -86,11 +93,6 @@ _PERCENT = 100.0
     help="Run both models on 200 inputs on this host and 20 in emulation, the accesses checked "
     "with shadow memory; exit code 1 if anything differs. Takes minutes.",
 )
-@click.option(
-    "--tflm-dir",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="TFLM that you built, for --prove: its folder. CMSIS-NN kernels need it.",
-)
 @format_option("text", "json")
 def command(
     model: Path,
@@ -105,6 +107,8 @@ def command(
     verified: Path | None,
     plan_path: Path | None,
     is_proved: bool,
+    kernels: str | None,
+    tflm: str | None,
     tflm_dir: Path | None,
     form: str,
     **options: Any,
@@ -128,6 +132,8 @@ def command(
         raise click.BadParameter("LOW is above HIGH", param_hint="--input-range")
     if verified is not None:
         return _verify(verified, model, input_range)
+    revision, kernels = predicted_with(tflm, tflm_dir, kernels)
+    target = _target(board, revision, kernels, tflm_dir) if is_proved else None
     settings = OptimizeOptions(
         overlap=OverlapLevel(overlap),
         reorder=reorder,
@@ -137,20 +143,22 @@ def command(
         compact=compact,
         input_range=input_range,
     )
-    result = results.optimize_model(model, board, settings, **options)
+    result = results.optimize_model(
+        model, board, settings, tflm=revision, kernels=kernels, **options
+    )
     if output is not None:
         write_file(output, result.content)
     if plan_path is not None:
         write_file(plan_path, results.picture(result))
-    proof = _proof(model, result, tflm_dir) if is_proved else None
+    proof = None if target is None else _proof(model, result, target)
     if form == "json":
         from predictor.report.json_report import dumps
 
         found = results.to_json(result)
         emit(dumps(found | ({"proof": proof.to_json()} if proof else {})) + "\n", None)
     else:
-        from predictor.cli.optimize_proof import report as proof_report
         from predictor.report import text
+        from predictor.report.proof import report as proof_report
 
         emit(text.render(results.report(result), None, wants_color(None)), None)
         if proof is not None:
@@ -181,14 +189,23 @@ def _verify(before: Path, after: Path, input_range: tuple[int, int] | None) -> i
     return EXIT_FITS
 
 
-def _proof(model: Path, result: Optimization, tflm_dir: Path | None) -> PlanProof:
-    from predictor.cli.optimize_proof import ProofTask, prove
-    from predictor.model.tflite_reader import load_bytes
+def _target(
+    board: str, revision: str, kernels: str | None, tflm_dir: Path | None
+) -> FirmwareTarget:
+    """The firmware that a proof runs: that with the TFLM that the plan is for."""
+    from predictor.firmware.registered_tflm import linkable_tflm
+    from predictor.firmware.target import firmware_target
+    from predictor.memory.revision import load_revision
 
-    after = result.after
-    task = ProofTask(
-        bytes(load_bytes(model)), result.content, after.board, after.revision.kernels, tflm_dir
-    )
+    kernels = load_revision(revision, kernels).kernels
+    return firmware_target(board, linkable_tflm(revision, tflm_dir), kernels)
+
+
+def _proof(model: Path, result: Optimization, target: FirmwareTarget) -> PlanProof:
+    from predictor.model.tflite_reader import load_bytes
+    from predictor.proof.prove import ProofTask, prove
+
+    task = ProofTask(bytes(load_bytes(model)), result.content, target)
     return prove(task, lambda text: say(f"{text} ..."))
 
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import wraps
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import click
 
 from predictor.errors import UsageError
+from predictor.memory.revision import DEFAULT_REVISION
+from predictor.start import say
 from predictor.report.budgets import (
     BYTE_UNITS,
     COUNT_UNITS,
@@ -74,66 +77,102 @@ def format_option(*forms: str) -> Callable[[Command], Command]:
 
 
 def prediction_options(command: Command) -> Command:
-    """Adds what a prediction assumes beside model and board."""
-    for option in reversed(
-        (
-            click.option(
-                "--kernels",
-                help="Kernel set that TFLM is built with: cmsis_nn, reference, or ours (the "
-                "project's own kernels). Default: cmsis_nn where the revision has it.",
-            ),
-            click.option(
-                "--tflm",
-                metavar="REV",
-                default="2026.08",
-                show_default=True,
-                help="Revision of TFLM.",
-            ),
-            click.option(
-                "--resolver",
-                type=click.Choice(["used", "all"]),
-                default="used",
-                show_default=True,
-                help="Link the operators that the model uses, or all of them.",
-            ),
-            click.option(
-                "--reserve-ram",
-                "reserve_ram_bytes",
-                type=BYTES,
-                default=0,
-                help="RAM that the application needs, e.g. 20KB.",
-            ),
-            click.option(
-                "--reserve-flash",
-                "reserve_flash_bytes",
-                type=BYTES,
-                default=0,
-                help="Flash that the application needs, e.g. 64KB.",
-            ),
-            click.option(
-                "--calibration",
-                metavar="NAME",
-                help="Calibration of the board to use, as predict boards BOARD lists them, or the "
-                "beginning of its name. Default: the newest that matches.",
-            ),
-        )
-    ):
+    """What a prediction assumes beside model and board.
+
+    The command gets ``tflm`` and ``kernels`` as :class:`~predictor.prediction.Options` take them:
+    those of the user's TFLM, where one is named or registered.
+    """
+
+    @wraps(command)
+    def predicting(
+        *arguments: Any, kernels: str | None, tflm: str | None, tflm_dir: Path | None, **rest: Any
+    ) -> Any:
+        revision, chosen = predicted_with(tflm, tflm_dir, kernels)
+        return command(*arguments, kernels=chosen, tflm=revision, **rest)
+
+    return tflm_options(assumption_options(cast(Command, predicting)))
+
+
+def predicted_with(
+    tflm: str | None, tflm_dir: Path | None, kernels: str | None
+) -> tuple[str, str | None]:
+    """Revision and kernel set of a prediction.
+
+    Raises:
+        UsageError: the user's TFLM, named or registered, cannot be used.
+    """
+    from predictor.firmware.registered_tflm import user_tflm
+
+    users = user_tflm(tflm, tflm_dir)
+    if users is None:
+        return tflm or DEFAULT_REVISION, kernels
+    for warning in users.warnings:
+        say(f"predict: warning: {warning}")
+    return users.revision, kernels or users.kernels
+
+
+def assumption_options(command: Command) -> Command:
+    """What a prediction assumes beside model, board and TFLM."""
+    return _with_options(
+        command,
+        click.option(
+            "--resolver",
+            type=click.Choice(["used", "all"]),
+            default="used",
+            show_default=True,
+            help="Link the operators that the model uses, or all of them.",
+        ),
+        click.option(
+            "--reserve-ram",
+            "reserve_ram_bytes",
+            type=BYTES,
+            default=0,
+            help="RAM that the application needs, e.g. 20KB.",
+        ),
+        click.option(
+            "--reserve-flash",
+            "reserve_flash_bytes",
+            type=BYTES,
+            default=0,
+            help="Flash that the application needs, e.g. 64KB.",
+        ),
+        click.option(
+            "--calibration",
+            metavar="NAME",
+            help="Calibration of the board to use, as predict boards BOARD lists them, or the "
+            "beginning of its name. Default: the newest that matches.",
+        ),
+    )
+
+
+def tflm_options(command: Command) -> Command:
+    """``--kernels``, ``--tflm`` and ``--tflm-dir``: which TFLM a command is about."""
+    return _with_options(
+        command,
+        click.option(
+            "--kernels",
+            help="Kernel set that TFLM is built with: cmsis_nn, reference, or ours (the project's "
+            "own kernels). Default: that of your TFLM, else the first that the revision has.",
+        ),
+        click.option(
+            "--tflm",
+            metavar="REV",
+            help="Revision of TFLM. Default: that of your TFLM; without one, what is predicted is "
+            f"{DEFAULT_REVISION}, and what firmware links the packaged one.",
+        ),
+        click.option(
+            "--tflm-dir",
+            type=click.Path(path_type=Path),
+            help="TFLM that you built: its source tree, or a folder in it with one library. "
+            "Default: what predict tflm use registered.",
+        ),
+    )
+
+
+def _with_options(command: Command, *options: Callable[[Command], Command]) -> Command:
+    for option in reversed(options):
         command = option(command)
     return command
-
-
-def firmware_options(command: Command) -> Command:
-    """``--kernels`` and ``--tflm``: with which TFLM firmware is built."""
-    kernels = click.option(
-        "--kernels", help="Kernel set of the firmware; default: what the TFLM library has."
-    )
-    tflm = click.option(
-        "--tflm",
-        "tflm_dir",
-        type=click.Path(path_type=Path, file_okay=False),
-        help="TFLM source tree with a library built in it; default: the packaged TFLM of 2020.07.",
-    )
-    return kernels(tflm(command))
 
 
 def max_regression_option(command: Command) -> Command:

@@ -12,20 +12,26 @@ import os
 import re
 import shutil
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from predictor.boards.board import Board, find_board
-from predictor.errors import EmulationError, FlashOverflowError, OutputError
+from predictor.errors import (
+    EmulationError,
+    FlashOverflowError,
+    LinkedTflmError,
+    OutputError,
+    UsageError,
+)
 from predictor.files import scratch_folder, write_file
 from predictor.firmware.board_file import board_file
 from predictor.firmware.cache import cache_dir, cached
 from predictor.firmware.elf_image import ElfImage
 from predictor.firmware.flash_blob import model_blobs
-from predictor.firmware.kernel_sets import available_operators, select_library
 from predictor.firmware.op_resolver import operators_header, select_operators
 from predictor.firmware.shipped import shipped_folder
-from predictor.firmware.tflm_library import USER_REVISION, TflmLibrary
+from predictor.firmware.target import FirmwareTarget
+from predictor.firmware.tflm_library import TflmLibrary
 from predictor.firmware.toolchain import (
     PREFIX,
     ProgressCallback,
@@ -52,6 +58,8 @@ class FirmwareImage:
         blob_room_bytes: how much flash is left there.
         free_ram_bytes: RAM for the arena and the runner's tables.
         tflm_revision: revision of the linked TFLM; empty for the kernel runner.
+        tflm: which TFLM that is, in words.
+        is_packaged: whether it is the packaged one, not the user's build.
         kernels: its kernel set; empty for the kernel runner.
     """
 
@@ -66,17 +74,14 @@ class FirmwareImage:
     blob_room_bytes: int
     free_ram_bytes: int
     tflm_revision: str = ""
+    tflm: str = ""
+    is_packaged: bool = False
     kernels: str = ""
 
     @property
     def flash_bytes(self) -> int:
         """Flash that the program takes, without blobs."""
         return self.text_bytes + self.data_bytes
-
-    @property
-    def is_packaged(self) -> bool:
-        """Whether TFLM is the packaged one, not the user's build."""
-        return not self.tflm_revision.startswith(USER_REVISION)
 
 
 def firmware_dir() -> Path:
@@ -85,44 +90,39 @@ def firmware_dir() -> Path:
 
 
 def build(
-    board: str | os.PathLike[str] | Board,
+    target: FirmwareTarget,
     *,
-    operators: Iterable[str] | None = None,
-    tflm_dir: str | os.PathLike[str] | None = None,
-    kernels: str | None = None,
-    registers_builtin: bool = False,
     stack_bytes: int = DEFAULT_STACK_BYTES,
     progress: ProgressCallback = lambda text: None,
 ) -> FirmwareImage:
-    """The runner for a board.
+    """The runner of a target.
 
     Args:
-        board: name, file or Board.
-        operators: names of the operators to link; None for all that this TFLM has.
-        tflm_dir: a TFLM source tree with the library that the user built in it; without it the
-            packaged sources with reference kernels are used.
-        kernels: kernel set that the library must have; None takes what it has. "ours" links the
-            project's own kernels beside a library with reference kernels.
-        registers_builtin: with "ours", whether builtin operators are registered with them;
-            otherwise only the custom operators of device models are.
         stack_bytes: size of the stack, a multiple of 8.
         progress: called with a line before each long step.
 
     Raises:
         MissingDependencyError: compiler, CMake or cargo is missing.
         BoardError: the board's description lacks what the firmware needs.
-        UsageError: an operator that this TFLM does not have, or a wrong folder.
+        LinkedTflmError: an operator that this TFLM does not have.
         FlashOverflowError: it exceeds the board's flash.
         EmulationError: a build step failed.
     """
-    target = find_board(board)
     toolchain = find_toolchain()
-    library = select_library(toolchain, target.core.model, tflm_dir, kernels, progress)
-    available = available_operators(library, registers_builtin)
-    header = operators_header(select_operators(available, operators))
+    library = target.library(toolchain, progress)
+    generated = {"operators.h": _operators_header(target, library)}
     variables = runner_variables(library, stack_bytes)
-    folder = _build_cached(toolchain, target, variables, {"operators.h": header}, (), progress)
-    return _image(folder, "runner", target, library)
+    folder = _build_cached(toolchain, target.board, variables, generated, (), progress)
+    return _linked(_image(folder, "runner", target.board), target)
+
+
+def _operators_header(target: FirmwareTarget, library: TflmLibrary) -> str:
+    available = target.available_operators(library)
+    try:
+        return operators_header(select_operators(available, target.operators))
+    except UsageError as error:
+        remedy = "--tflm-dir or predict tflm use names another TFLM"
+        raise LinkedTflmError(str(error), target.title, remedy) from error
 
 
 def build_kernel_runner(
@@ -149,7 +149,7 @@ def build_kernel_runner(
     }
     inputs = [*sources, *(file for folder in include_dirs for file in sorted(folder.rglob("*.h")))]
     folder = _build_cached(find_toolchain(), target, variables, {}, inputs, progress)
-    return _image(folder, "kernel_runner", target, None)
+    return _image(folder, "kernel_runner", target)
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,13 +169,9 @@ class FirmwareFiles:
 
 def write_firmware(
     model: bytes,
-    board: str | os.PathLike[str] | Board,
+    target: FirmwareTarget,
     out_dir: str | os.PathLike[str],
     *,
-    operators: Iterable[str] | None = None,
-    tflm_dir: str | os.PathLike[str] | None = None,
-    kernels: str | None = None,
-    registers_builtin: bool = False,
     arena_bytes: int = 0,
     inputs: Iterable[bytes] = (),
     repeats: int = 1,
@@ -194,21 +190,18 @@ def write_firmware(
 
     Raises: as :func:`build`; OutputError if the files cannot be written.
     """
-    target = find_board(board)
-    toolchain = find_toolchain()
-    library = select_library(toolchain, target.core.model, tflm_dir, kernels, progress)
-    available = available_operators(library, registers_builtin)
-    header = operators_header(select_operators(available, operators))
+    board, toolchain = target.board, find_toolchain()
+    library = target.library(toolchain, progress)
+    generated = {"operators.h": _operators_header(target, library)}
     blob = model_blobs(model, inputs, arena_bytes, repeats)
-    progress(f"linking the model for {target.name}")
+    progress(f"linking the model for {board.name}")
     with scratch_folder() as work:
         (work / "model.blob").write_bytes(blob)
         variables = runner_variables(library, stack_bytes) | {"BLOB": str(work / "model.blob")}
-        key = _key(toolchain, target, variables, {"operators.h": header}, [work / "model.blob"])
-        _compile(toolchain, work, key, target, variables, {"operators.h": header})
-        image = _image(work, "runner", target, library)
-        flash_bytes = image.flash_bytes + len(blob)
-        return _write_files(image, target, flash_bytes, Path(out_dir))
+        key = _key(toolchain, board, variables, generated, [work / "model.blob"])
+        _compile(toolchain, work, key, board, variables, generated)
+        image = _linked(_image(work, "runner", board), target)
+        return _write_files(image, board, image.flash_bytes + len(blob), Path(out_dir))
 
 
 def written_files(board: Board, out_dir: Path) -> dict[str, Path]:
@@ -242,7 +235,7 @@ def runner_variables(library: TflmLibrary, stack_bytes: int) -> dict[str, str]:
     return {
         "TFLM_LIBRARY": str(library.archive),
         "TFLM_INCLUDE_DIRS": ";".join(map(str, library.include_dirs)),
-        "TFLM_REVISION": library.revision,
+        "TFLM_REVISION": library.mark,
         "TFLM_KERNELS": library.kernels,
         "MN_KERNELS_DIR": "" if library.ours is None else str(library.ours.folder),
         "MN_KERNELS_LIBRARY": "" if library.ours is None else str(library.ours.archive),
@@ -339,7 +332,7 @@ def compile_programs(
         ) from error
 
 
-def _image(folder: Path, program: str, board: Board, library: TflmLibrary | None) -> FirmwareImage:
+def _image(folder: Path, program: str, board: Board) -> FirmwareImage:
     elf = ElfImage(folder / f"{program}.elf")
 
     def span(start: str, end: str) -> int:
@@ -358,6 +351,16 @@ def _image(folder: Path, program: str, board: Board, library: TflmLibrary | None
         blob_address=elf.symbol("__blobs_start"),
         blob_room_bytes=span("__blobs_start", "__flash_end"),
         free_ram_bytes=span("__free_ram_start", "__ram_end"),
-        tflm_revision=library.revision if library else "",
-        kernels=library.kernels if library else "",
+    )
+
+
+def _linked(image: FirmwareImage, target: FirmwareTarget) -> FirmwareImage:
+    """The image with what it links."""
+    tflm = target.tflm
+    return replace(
+        image,
+        tflm_revision=tflm.revision,
+        tflm=tflm.title,
+        is_packaged=tflm.is_packaged,
+        kernels=target.kernels,
     )

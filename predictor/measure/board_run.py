@@ -9,17 +9,17 @@ from datetime import datetime, timezone
 from pathlib import Path
 from statistics import median
 
-from predictor.boards.board import Board
 from predictor.errors import BoardRunError, EmulationError, MeasurementError
 from predictor.firmware.build import build
 from predictor.firmware.flash_blob import model_blobs
 from predictor.firmware.protocol import Hello
 from predictor.firmware.runner_report import FirmwareReport
+from predictor.firmware.target import ModelFirmware
 from predictor.measure.current_trace import Window
 from predictor.measure.measurements import Row
 from predictor.measure.probe import Probe
 from predictor.measure.serial_port import Port, receive
-from predictor.memory.arena import ArenaReport
+from predictor.prediction import Prediction
 from predictor.proof.host_check import Array, HostCheck, compare_with_host
 
 Progress = Callable[[str], None]
@@ -30,17 +30,15 @@ TRACE_TOLERANCE = 0.02
 
 @dataclass(frozen=True)
 class Job:
-    """What is measured: a model with its prediction and inputs, on a board, ``repeats`` times."""
+    """What is measured: a model in its firmware, with its inputs, ``repeats`` times."""
 
-    content: bytes
-    arena: ArenaReport
-    board: Board
-    operators: tuple[str, ...]
+    firmware: ModelFirmware
     inputs: tuple[Array, ...]
     repeats: int
-    tflm_dir: Path | None = None
-    kernels: str | None = None
-    registers_builtin: bool = False
+
+    @property
+    def prediction(self) -> Prediction:
+        return self.firmware.prediction
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,16 +70,10 @@ def measure(
         BoardRunError: the probe, the port or the board failed, or it ran something else.
         EmulationError: the firmware could not be built. MissingDependencyError: no compiler.
     """
-    image = build(
-        job.board,
-        operators=job.operators,
-        tflm_dir=job.tflm_dir,
-        kernels=job.kernels,
-        registers_builtin=job.registers_builtin,
-        progress=progress,
-    )
+    board, arena = job.prediction.board, job.prediction.arena
+    image = build(job.firmware.target, progress=progress)
     inputs = b"".join(array.tobytes() for array in job.inputs)
-    blob = model_blobs(job.content, [inputs], job.arena.required_bytes, job.repeats)
+    blob = model_blobs(job.firmware.content, [inputs], arena.required_bytes, job.repeats)
     if len(blob) > image.blob_room_bytes:
         raise BoardRunError(
             f"model and input take {len(blob):,} bytes; behind the code, flash has "
@@ -89,7 +81,7 @@ def measure(
         )
     blob_file = folder / "model.bin"
     blob_file.write_bytes(blob)
-    progress(f"writing {image.flash_bytes + len(blob):,} bytes to the flash of {job.board.name}")
+    progress(f"writing {image.flash_bytes + len(blob):,} bytes to the flash of {board.name}")
     probe.program(image.elf, blob_file, image.blob_address)
     progress(f"running {job.repeats} times")
     probe.reset()
@@ -103,9 +95,10 @@ def check(job: Job, report: FirmwareReport) -> BoardRun:
         BoardRunError: it failed, ran another model or on another board, took another arena than
             predicted, or its runs differ.
     """
+    board, predicted, content = job.prediction.board, job.prediction.arena, job.firmware.content
     try:
         report.require_success()
-        count = len(job.arena.prepared.graph.main.outputs)
+        count = len(predicted.prepared.graph.main.outputs)
         outputs = {
             index: tuple(run.output_bytes(i) for i in range(count))
             for index, run in sorted(report.runs.items())
@@ -115,20 +108,20 @@ def check(job: Job, report: FirmwareReport) -> BoardRun:
     hello, model, arena = report.hello, report.model, report.arena
     if hello is None or model is None or arena is None:
         raise BoardRunError("the firmware's report is not whole")
-    if hello.board != job.board.name or model.crc != zlib.crc32(job.content):
+    if hello.board != board.name or model.crc != zlib.crc32(content):
         raise BoardRunError(
             f"the board runs another firmware or model (it says {hello.board}, {model.size_bytes} "
             "bytes): was the flash written?"
         )
-    if arena.used_bytes != job.arena.used_bytes:
+    if arena.used_bytes != predicted.used_bytes:
         raise BoardRunError(
-            f"the arena is {arena.used_bytes} bytes on the board, {job.arena.used_bytes} predicted"
+            f"the arena is {arena.used_bytes} bytes on the board, {predicted.used_bytes} predicted"
         )
     if len(outputs) != job.repeats:
         raise BoardRunError(f"{len(outputs)} runs were reported, {job.repeats} asked for")
     if not _has_state(job) and len(set(outputs.values())) > 1:
         raise BoardRunError("runs on equal inputs gave different outputs: the board is not stable")
-    host, reason = compare_with_host(job.content, job.inputs, outputs[0])
+    host, reason = compare_with_host(content, job.inputs, outputs[0])
     return BoardRun(
         hello,
         tuple(run.cyccnt / hello.clock_hz for run in report.runs.values()),
@@ -141,27 +134,28 @@ def check(job: Job, report: FirmwareReport) -> BoardRun:
 
 def _has_state(job: Job) -> bool:
     """Whether an inference may depend on those before it."""
-    parts = job.arena.prepared.graph.subgraphs
+    parts = job.prediction.arena.prepared.graph.subgraphs
     return any(tensor.is_variable for part in parts for tensor in part.tensors) or any(
         op.name in _STATEFUL for part in parts for op in part.operators
     )
 
 
-def row(run: BoardRun, job: Job, model: str, sha256: str, revision: str) -> Row:
-    """The measurement for a file of them. ``revision`` is the TFLM revision that predicts it."""
+def row(run: BoardRun, job: Job, model: str) -> Row:
+    """The measurement for a file of them, of the model at a path beside that file."""
+    prediction = job.prediction
     # To the millisecond: a small model is measured twice within a second.
     moment = datetime.now(timezone.utc).isoformat(timespec="milliseconds")
     return Row(
         model=model,
-        board=job.board.name,
+        board=prediction.board.name,
         clock_hz=run.hello.clock_hz,
         runtime=f"TFLM {run.hello.tflm}, firmware of this project",
-        revision=revision,
+        revision=prediction.revision.name,
         kernels=run.hello.kernels,
         latency_s=run.latency_s,
         repeats=len(run.latencies_s),
         source=f"predict measure {moment}",
-        sha256=sha256,
+        sha256=prediction.sha256 or "",
     )
 
 

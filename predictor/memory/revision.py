@@ -58,6 +58,20 @@ def revision_names() -> tuple[str, ...]:
     return tuple(sorted(path.parent.name for path in _FOLDER.glob("*/revision.toml")))
 
 
+def kernel_sets(name: str) -> tuple[str, ...]:
+    """The kernel sets of a revision, that which it is predicted with by default first.
+
+    Raises:
+        RevisionError: no such revision.
+    """
+    return tuple(map(str, _header(name)["kernel_sets"]))
+
+
+def revision_folder(name: str) -> Path:
+    """Where the description of a revision lies."""
+    return _FOLDER / name
+
+
 def _load_toml(path: Path) -> dict[str, Any]:
     with path.open("rb") as file:
         return toml.load(file)

@@ -8,9 +8,9 @@ from predictor.cost.coverage import uncovered
 from predictor.cost.latency import TimingBasis
 from predictor.memory.sram import place
 from predictor.model.device.reader import CODES
-from predictor.model.metadata import read_plan_origin
 from predictor.operators.sizes import align_up
-from predictor.optimize.overlap import optimized_bound_bytes, unsafe_overlaps
+from predictor.optimize.overlap import optimized_bound_bytes
+from predictor.optimize.plan_warnings import plan_warnings
 from predictor.prediction import Prediction, on_shipped_boards
 from predictor.report.cost_text import open_words
 from predictor.report.pruning import pruning_notes
@@ -24,7 +24,7 @@ def notes(prediction: Prediction) -> tuple[str, ...]:
     prepared = prediction.arena.prepared
     found = [
         *_shortened(f"Invoke will fail: {error}" for error in prediction.arena.invoke_errors),
-        *_plan_origin(prediction),
+        *plan_warnings(prediction.graph, prediction.arena),
         *_shortened(f"arena is a bound, not exact: {why}" for why in prepared.inexact_reasons),
         *_shortened(_short_constants(prediction)),
         *_shortened(open_words(prediction)),
@@ -54,6 +54,18 @@ def notes(prediction: Prediction) -> tuple[str, ...]:
     return tuple(found)
 
 
+def _left_out(prediction: Prediction) -> Iterable[str]:
+    """Measurements of this very board that contradict its intervals, with what excuses that."""
+    timing = prediction.timing
+    if timing.calibration is None or timing.basis is not TimingBasis.BOARD:
+        return
+    for item, ratio in uncovered(timing.calibration):
+        yield (
+            f"the latency's interval does not cover {item.model}, measured {ratio:.2f} x as long "
+            f"on this board: {item.reason}"
+        )
+
+
 def saved_by_optimizing(prediction: Prediction) -> int:
     """Bytes that ``predict optimize`` saves of the arena at most; cheap, without a solver."""
     report = prediction.arena
@@ -65,47 +77,11 @@ def saved_by_optimizing(prediction: Prediction) -> int:
 
 
 def _optimization(prediction: Prediction) -> Iterable[str]:
-    """What optimising would save, and whether an optimised plan is used as it was meant."""
+    """What optimising would save."""
     saved = saved_by_optimizing(prediction)
     if saved:
         arena = prediction.arena.required_bytes
         yield f"predict optimize saves up to {saved:,} bytes of the arena ({saved / arena:.0%})"
-
-
-def _plan_origin(prediction: Prediction) -> Iterable[str]:
-    """Warns of plans whose overlaps the kernels do not allow, and of plans for other kernels."""
-    unsafe = unsafe_overlaps(prediction.arena)
-    if unsafe:
-        first, second = unsafe[0]
-        more = f" and {len(unsafe) - 1} more pairs" if len(unsafe) > 1 else ""
-        yield (
-            f"results may be WRONG: its offline memory plan puts {first.name} and {second.name}"
-            f"{more} over each other, and {prediction.revision.kernels} kernels are not known to "
-            "read one before they write the other"
-        )
-    origin = read_plan_origin(prediction.graph.metadata)
-    revision = prediction.revision
-    if origin is None or not origin.distances:
-        return
-    if (origin.kernels, origin.commit) != (revision.kernels, revision.commit):
-        safe = "" if unsafe else ", whose tensors overlap only as far as these allow it, too"
-        yield (
-            f"its memory plan was made for {origin.kernels} kernels of TFLM {origin.tflm}, not for "
-            f"{revision.kernels} kernels of TFLM {revision.name}{safe}: optimise the original model"
-            " for these"
-        )
-
-
-def _left_out(prediction: Prediction) -> Iterable[str]:
-    """Measurements of this very board that contradict its intervals, with what excuses that."""
-    timing = prediction.timing
-    if timing.calibration is None or timing.basis is not TimingBasis.BOARD:
-        return
-    for item, ratio in uncovered(timing.calibration):
-        yield (
-            f"the latency's interval does not cover {item.model}, measured {ratio:.2f} x as long "
-            f"on this board: {item.reason}"
-        )
 
 
 def _device_model_note(prediction: Prediction) -> str:

@@ -71,9 +71,13 @@ def test_an_unknown_board(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
     assert not (tmp_path / "x").exists()
 
 
-def test_a_library_without_emulation(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(["characterize", "--tflm", str(tmp_path), "--out", str(tmp_path / "x")]) == 2
-    assert "--tflm is for --source emulation" in capsys.readouterr().err
+@pytest.mark.parametrize("source", ["model", "emulation"])
+def test_a_folder_without_tflm(
+    source: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["characterize", "--source", source, "--tflm-dir", str(tmp_path)]
+    assert run([*arguments, "--out", str(tmp_path / "x")]) == 2
+    assert "name TFLM's source tree" in capsys.readouterr().err
 
 
 @pytest.mark.toolchain

@@ -202,11 +202,12 @@ def test_counts_of_other_kernel_sets(revision: str, kernels: str, core: str) -> 
 def test_whole_models_as_firmware_counts_them(kernels: str) -> None:
     """Within 1 % of what the packaged firmware executes on the emulated board."""
     from predictor.firmware.build import build
+    from predictor.firmware.target import firmware_target
     from predictor.proof.model_run import run_model
 
-    found = predict(ds_cnn().build(), "f446re", tflm="2020.07", kernels=kernels, resolver="all")
-    image = build(found.board, kernels=kernels, registers_builtin=found.registers_builtin)
-    run = run_model(found.deployed.content or b"", found.arena, image, found.board)
+    firmware = firmware_target("f446re", kernels=kernels).linking_all(ds_cnn().build())
+    found = firmware.prediction
+    run = run_model(firmware.content, found.arena, build(firmware.target), found.board)
     assert found.work.instructions == pytest.approx(run.invoke_instructions, rel=0.01)
     assert found.work.basis is Basis.MODEL
 

@@ -12,11 +12,14 @@ from pathlib import Path
 import pytest
 
 from predictor.errors import MissingDependencyError
+from predictor.firmware.cache import cache_dir
 from predictor.firmware.toolchain import find_toolchain
 from tests.docs.blocks import Block, blocks_of, output_matches
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+TFLM_DIR = os.environ.get("MCU_PREDICTOR_TFLM")
+"""Stands for ~/tflite-micro in pages."""
 SHELL = ("bash", "--noprofile", "--norc", "-eo", "pipefail", "-c")
 
 
@@ -32,6 +35,7 @@ AVAILABLE = {
     "tensorflow": lambda: find_spec("tensorflow") is not None,
     "renode": lambda: shutil.which("renode") is not None,
     "toolchain": _has_toolchain,
+    "tflm": lambda: TFLM_DIR is not None,
 }
 
 
@@ -88,10 +92,22 @@ def _run(block: Block, folder: Path) -> subprocess.CompletedProcess[str]:
     arguments = SHELL if block.language == "sh" else (sys.executable, *warnings, "-c")
     binaries = os.path.dirname(sys.executable)
     environment = {**os.environ, "PATH": f"{binaries}:{os.environ['PATH']}", "COLUMNS": "100"}
+    environment["MCU_PREDICTOR_CONFIG"] = str(folder / "settings")
+    if "tflm" in block.needs:
+        environment |= {"HOME": _home(folder), "MCU_PREDICTOR_CACHE": str(cache_dir())}
     return subprocess.run(
         [*arguments, block.content], cwd=folder, env=environment, stdin=subprocess.DEVNULL,
         capture_output=True, text=True, check=False,
     )  # fmt: skip
+
+
+def _home(folder: Path) -> str:
+    """A home with the TFLM that pages speak of."""
+    home = folder / "home"
+    home.mkdir(exist_ok=True)
+    if not (home / "tflite-micro").exists():
+        (home / "tflite-micro").symlink_to(Path(TFLM_DIR or "").resolve())
+    return str(home)
 
 
 def _accept(page: Path, accepted: list[tuple[Block, str]]) -> None:

@@ -10,6 +10,7 @@ import pytest
 from predictor.boards.board import Board, find_board, shipped_boards
 from predictor.errors import RefusedError
 from predictor.firmware.build import FirmwareImage, build
+from predictor.firmware.target import firmware_target
 from predictor.model.builder import ModelBuilder
 from predictor.model.example_models import EXAMPLE_MODELS, ds_cnn
 from predictor.model.graph import Graph, TensorType
@@ -29,7 +30,7 @@ pytestmark = pytest.mark.usefixtures("emulation_tools")
 
 @cache
 def image(board_name: str) -> FirmwareImage:
-    return build(board_name)
+    return build(firmware_target(board_name))
 
 
 def prediction(content: bytes, board: Board) -> Prediction:

@@ -13,6 +13,7 @@ import pytest
 from predictor.boards.board import Board, find_board
 from predictor.errors import RefusedError
 from predictor.firmware.build import FirmwareImage, build
+from predictor.firmware.target import firmware_target
 from predictor.model.example_models import ds_cnn
 from predictor.model.graph import Graph
 from predictor.model.metadata import OFFLINE_PLAN, ONLINE_PLANNED, offline_plan_bytes
@@ -33,7 +34,7 @@ pytestmark = pytest.mark.usefixtures("emulation_tools")
 
 @cache
 def image(board: Board) -> FirmwareImage:
-    return build(board)
+    return build(firmware_target(board))
 
 
 def planned(graph: Graph, offsets: list[int]) -> bytes:

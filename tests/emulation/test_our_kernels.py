@@ -17,7 +17,10 @@ from kernels.binding import NativeLibrary
 from kernels.device_runtime import run_device_model
 from predictor.boards.board import find_board
 from predictor.firmware.build import FirmwareImage, build
-from predictor.firmware.tflm_library import user_library
+from predictor.firmware.packaged_tflm import PackagedTflm
+from predictor.firmware.target import firmware_target
+from predictor.firmware.tflm_library import Tflm
+from predictor.firmware.user_tflm import read_user_tflm
 from predictor.model.device.device_model import device_model, preparable
 from predictor.model.example_models import autoencoder, ds_cnn
 from predictor.model.graph import Graph
@@ -36,7 +39,7 @@ pytestmark = [
 ]
 BOARDS = ("f446re", "f746zg")
 TFLM_DIR = os.environ.get("MCU_PREDICTOR_TFLM") or None
-IS_REFERENCE = TFLM_DIR is not None and user_library(Path(TFLM_DIR), "m4").kernels == "reference"
+IS_REFERENCE = TFLM_DIR is not None and read_user_tflm(Path(TFLM_DIR)).kernels == "reference"
 TFLM = [
     None,
     pytest.param(
@@ -57,6 +60,10 @@ NETWORKS = {
 }
 
 
+def tflm(folder: str | None) -> Tflm:
+    return PackagedTflm() if folder is None else read_user_tflm(Path(folder))
+
+
 @cache
 def image(
     board: str,
@@ -64,18 +71,12 @@ def image(
     registers_builtin: bool,
     operators: frozenset[str] | None = None,
 ) -> FirmwareImage:
-    return build(
-        board,
-        operators=operators,
-        tflm_dir=tflm_dir,
-        kernels="ours",
-        registers_builtin=registers_builtin,
-    )
+    target = firmware_target(board, tflm(tflm_dir), "ours")
+    return build(replace(target, operators=operators, registers_builtin=registers_builtin))
 
 
 def run(content: bytes, board: str, tflm_dir: str | None = None) -> tuple[ModelRun, Prediction]:
-    revision = "2020.07" if tflm_dir is None else "2026.08"
-    predicted = predict(content, board, kernels="ours", tflm=revision)
+    predicted = predict(content, board, kernels="ours", tflm=tflm(tflm_dir).revision)
     # All of current TFLM leaves too little flash for large models.
     operators = predicted.deployed.graph.operator_labels if len(content) > 50_000 else None
     result = run_model(

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from predictor.boards.board import find_board
 from predictor.cli.main import run
-from predictor.cli.optimize_proof import ProofTask, prove
+from predictor.firmware.target import firmware_target
 from predictor.model.builder import ModelBuilder
 from predictor.model.example_models import ds_cnn
 from predictor.optimize.optimization import optimize_model
 from predictor.proof.plan_proof import PlanProof, ProofSize
+from predictor.proof.prove import ProofTask, prove
 
 SIZE = ProofSize(host=6, emulated=5, watched=2)
 
@@ -26,7 +26,7 @@ def small_model() -> ModelBuilder:
 
 
 def proved(original: bytes, planned: bytes, kernels: str = "reference") -> PlanProof:
-    task = ProofTask(original, planned, find_board("f446re"), kernels, None)
+    task = ProofTask(original, planned, firmware_target("f446re", kernels=kernels))
     return prove(task, lambda text: None, SIZE)
 
 
@@ -98,7 +98,7 @@ def test_a_broken_plan_is_found_and_named() -> None:
 def test_the_command_proves_what_it_writes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("predictor.proof.plan_proof.ProofSize", lambda: SIZE)
+    monkeypatch.setattr("predictor.proof.prove.ProofSize", lambda: SIZE)
     model, output = tmp_path / "model.tflite", tmp_path / "planned.tflite"
     model.write_bytes(small_model().build())
     arguments = ["optimize", str(model), "-o", str(output), "--prove", "--format", "json"]

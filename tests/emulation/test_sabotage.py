@@ -15,6 +15,7 @@ import pytest
 from predictor.boards.board import find_board
 from predictor.emulation.platform.roomy_board import with_more_ram
 from predictor.firmware.build import build
+from predictor.firmware.target import firmware_target
 from predictor.memory.arena import ArenaReport, arena
 from predictor.memory.revision import load_revision
 from predictor.model.example_models import ds_cnn
@@ -44,7 +45,7 @@ pytestmark = [
 @cache
 def firmware() -> Firmware:
     board, platform = with_more_ram(find_board("f767zi"))
-    return Firmware(build(board), platform)
+    return Firmware(build(firmware_target(board)), platform)
 
 
 def report_of(content: bytes) -> ArenaReport:

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
 import pytest
 
 from predictor.boards.board import find_board
-from predictor.cli.emulate_job import predict_firmware
 from predictor.emulation.platform.roomy_board import with_more_ram
 from predictor.emulation.unicorn.byte_uses import FIRST_WRITE, LAST_READ, UNUSED, Uses
 from predictor.firmware.build import build
+from predictor.firmware.target import firmware_target
 from predictor.model.builder import ModelBuilder
 from predictor.model.random_graphs import random_graph
 from predictor.optimize.overlap import distance_of
@@ -31,13 +32,14 @@ pytestmark = pytest.mark.usefixtures("emulation_tools")
 @cache
 def firmware(kernels: str, registers_builtin: bool) -> Firmware:
     board, platform = with_more_ram(find_board(BOARD))
-    image = build(board, kernels=kernels, registers_builtin=registers_builtin)
+    target = firmware_target(board, kernels=kernels)
+    image = build(replace(target, registers_builtin=registers_builtin))
     return Firmware(image, platform)
 
 
 def recorded(content: bytes, kernels: str) -> tuple[Prediction, ModelUses]:
     """A prediction of a model, and what one inference uses."""
-    predicted, _ = predict_firmware(content, BOARD, None, kernels)
+    predicted = firmware_target(BOARD, kernels=kernels).linking_all(content).prediction
     model = FirmwareModel(predicted.deployed.content or b"", predicted.arena)
     built = firmware(kernels, predicted.registers_builtin)
     sample = random_inputs(predicted.deployed.graph, 0)

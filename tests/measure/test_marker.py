@@ -12,6 +12,7 @@ from predictor.firmware.board_file import board_file
 from predictor.firmware.build import build
 from predictor.firmware.flash_blob import model_blobs
 from predictor.firmware.runner_report import read_report
+from predictor.firmware.target import firmware_target
 from predictor.model.example_models import EXAMPLE_MODELS
 from tests.measure.emulated_board import EmulatedRun, run_watched
 
@@ -24,7 +25,7 @@ REPEATS = 3
 def run(request: pytest.FixtureRequest) -> EmulatedRun:
     board = find_board(request.param)
     try:
-        image = build(board)
+        image = build(firmware_target(board))
     except MissingDependencyError as error:
         pytest.skip(str(error))
     blob = model_blobs(EXAMPLE_MODELS["ds_cnn"]().build(), repeats=REPEATS)

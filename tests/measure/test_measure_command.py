@@ -11,7 +11,6 @@ from predictor.cli.main import run
 from predictor.measure import serial_port
 from predictor.measure.measurements import read
 from predictor.model.builder import ModelBuilder
-from predictor.model.example_models import EXAMPLE_MODELS
 from tests.measure.conftest import Bench
 from tests.measure.emulated_board import EmulatedRun
 
@@ -145,7 +144,9 @@ def test_a_trace_of_another_run(
 
 def test_a_model_that_does_not_fit(bench: Bench, tmp_path: Path) -> None:
     path = tmp_path / "large.tflite"
-    path.write_bytes(EXAMPLE_MODELS["mobilenet_v2"](size=160).build())
+    builder = ModelBuilder("large")
+    builder.output(builder.conv_2d(builder.input((1, 96, 96, 3)), 32, kernel=3))
+    path.write_bytes(builder.build())
     assert run(_arguments(bench, path)) == 3
     assert bench.program == b""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
@@ -11,10 +12,19 @@ from predictor.boards.board import Board
 from predictor.cores.core import Core
 from predictor.firmware import build as firmware_build
 from predictor.firmware.elf_image import ElfImage
-from predictor.firmware.kernel_sets import available_operators, select_library
-from predictor.firmware.op_resolver import LinkableOperator, operators_header, select_operators
+from predictor.firmware.kernel_library import kernel_library
+from predictor.firmware.op_resolver import (
+    LinkableOperator,
+    linkable_operators,
+    operators_header,
+    select_operators,
+    with_our_kernels,
+)
 from predictor.firmware.shipped import shipped_folder
+from predictor.firmware.target import firmware_target
+from predictor.firmware.tflm_library import TflmLibrary
 from predictor.firmware.toolchain import build_with_cmake, find_toolchain, run_logged
+from predictor.firmware.user_tflm import read_user_tflm
 from predictor.memory.revision import OURS
 from predictor.operators.ours.tables import DROP_IN_LABELS
 from tools.code_size.linked_image import Image, pieces
@@ -49,8 +59,9 @@ class RunnerLinker:
     def __init__(self, board: Board, kernels: str, folder: Path) -> None:
         self._board, self._folder = board, folder
         self._toolchain = find_toolchain()
-        self._library = select_library(self._toolchain, board.core.model, None, kernels, print)
-        self._available = available_operators(self._library, registers_builtin=False)
+        target = firmware_target(board, kernels=kernels)
+        self._library = target.library(self._toolchain, print)
+        self._available = target.available_operators(self._library)
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -96,16 +107,26 @@ class ProgramLinker:
     def __init__(self, core: Core, kernels: str, folder: Path, tflm: Path) -> None:
         self._core, self._folder = core, folder
         self._toolchain = find_toolchain()
-        self._library = select_library(self._toolchain, core, tflm, kernels, print)
-        self._available = available_operators(self._library, registers_builtin=False)
-        self._drop_in = (
-            {op.label: op for op in available_operators(self._library, registers_builtin=True)}
-            if kernels == OURS
-            else {}
-        )
+        self._library = self._read_library(tflm, kernels)
+        self._available = linkable_operators(self._library.root)
+        self._drop_in: dict[str, LinkableOperator] = {}
+        if kernels == OURS:
+            own = with_our_kernels(self._available, registers_builtin=True)
+            self._drop_in = {operator.label: operator for operator in own}
+            self._available = with_our_kernels(self._available, registers_builtin=False)
         self._object_bytes: dict[str, int] = {}
         for file in _PROGRAM.iterdir():
             shutil.copy(file, folder)
+
+    def _read_library(self, folder: Path, kernels: str) -> TflmLibrary:
+        """The folder's only library, whatever precision it was compiled for."""
+        tflm = read_user_tflm(folder)
+        (found,) = tflm.libraries
+        library = TflmLibrary(found.path, tflm.root, tflm.revision, tflm.revision, kernels)
+        if kernels != OURS:
+            return library
+        ours = kernel_library(self._toolchain, shipped_folder("firmware"), self._core, print)
+        return replace(library, ours=ours)
 
     @property
     def labels(self) -> tuple[str, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
@@ -16,6 +17,7 @@ from predictor.errors import MissingDependencyError
 from predictor.firmware.build import FirmwareImage, build, build_kernel_runner
 from predictor.firmware.flash_blob import cases_blob, model_blobs
 from predictor.firmware.runner_report import FirmwareReport, read_report
+from predictor.firmware.target import firmware_target
 
 BOARDS = ("f446re", "f746zg", "f767zi")
 BuildRunner = Callable[..., FirmwareImage]
@@ -25,7 +27,8 @@ RunCases = Callable[[str, Iterable[KernelCase]], FirmwareReport]
 
 @cache
 def _built(board: str, operators: tuple[str, ...] | None, stack_bytes: int) -> FirmwareImage:
-    return build(board, operators=operators, stack_bytes=stack_bytes)
+    wanted = None if operators is None else frozenset(operators)
+    return build(replace(firmware_target(board), operators=wanted), stack_bytes=stack_bytes)
 
 
 @pytest.fixture(scope="session")

@@ -16,6 +16,7 @@ from predictor.errors import (
     BoardError,
     EmulationError,
     FlashOverflowError,
+    LinkedTflmError,
     MissingDependencyError,
     OutputError,
     UsageError,
@@ -32,6 +33,7 @@ from predictor.firmware.build import (
 from predictor.firmware.elf_image import ElfImage
 from predictor.firmware.flash_blob import model_blobs
 from predictor.firmware.runner_report import read_report
+from predictor.firmware.target import firmware_target
 from predictor.model.example_models import EXAMPLE_MODELS
 from tests.emulation.firmware.conftest import BOARDS, BuildRunner, emulate, report_of
 
@@ -75,7 +77,7 @@ def test_the_build_has_no_warnings(board: str, build_runner: BuildRunner) -> Non
 @pytest.mark.toolchain
 def test_a_second_build_comes_from_the_cache(build_runner: BuildRunner) -> None:
     steps: list[str] = []
-    assert build("f446re", progress=steps.append) == build_runner("f446re")
+    assert build(firmware_target("f446re"), progress=steps.append) == build_runner("f446re")
     assert steps == []
 
 
@@ -90,8 +92,9 @@ def test_operators_of_one_model_take_less_flash(build_runner: BuildRunner) -> No
 @pytest.mark.toolchain
 def test_an_operator_that_this_tflm_lacks(build_runner: BuildRunner) -> None:
     build_runner("f446re")
-    with pytest.raises(UsageError, match="no operator LEAKY_RELU"):
-        build("f446re", operators=["LEAKY_RELU"])
+    target = replace(firmware_target("f446re"), operators=frozenset({"LEAKY_RELU"}))
+    with pytest.raises(LinkedTflmError, match="no operator LEAKY_RELU"):
+        build(target)
 
 
 @pytest.fixture(scope="module")
@@ -101,7 +104,9 @@ def kws_files(
     """A model and the files of a firmware that holds it."""
     build_runner("f446re")
     model = EXAMPLE_MODELS["ds_cnn"]().build()
-    return model, write_firmware(model, "f446re", tmp_path_factory.mktemp("firmware") / "new")
+    return model, write_firmware(
+        model, firmware_target("f446re"), tmp_path_factory.mktemp("firmware") / "new"
+    )
 
 
 @pytest.mark.toolchain
@@ -137,7 +142,7 @@ def test_written_firmware_runs_by_itself(
 def test_a_model_beyond_the_flash(build_runner: BuildRunner, tmp_path: Path) -> None:
     image = build_runner("f446re")
     with pytest.raises(FlashOverflowError, match=r"flash of f446re is [\d,]+ bytes too small"):
-        write_firmware(bytes(image.blob_room_bytes), "f446re", tmp_path)
+        write_firmware(bytes(image.blob_room_bytes), firmware_target("f446re"), tmp_path)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -147,7 +152,7 @@ def test_files_that_cannot_be_written(build_runner: BuildRunner, tmp_path: Path)
     build_runner("f446re")
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError, match="cannot write the firmware"):
-        write_firmware(b"model", "f446re", tmp_path / "file")
+        write_firmware(b"model", firmware_target("f446re"), tmp_path / "file")
 
 
 @pytest.mark.toolchain
@@ -196,7 +201,7 @@ def test_missing_programs_are_named_with_their_package(
     toolchain.find_toolchain.cache_clear()
     try:
         with pytest.raises(MissingDependencyError, match=command):
-            build("f446re")
+            build(firmware_target("f446re"))
     finally:
         toolchain.find_toolchain.cache_clear()
 
@@ -211,35 +216,14 @@ def test_missing_cargo_is_named(
     monkeypatch.setattr("predictor.firmware.build.find_toolchain", lambda: found)
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(MissingDependencyError, match="cargo: apt install cargo"):
-        build("f446re")
+        build(firmware_target("f446re"))
 
 
-@pytest.mark.toolchain
-def test_wrong_tflm_folders(build_runner: BuildRunner, tmp_path: Path) -> None:
-    build_runner("f446re")
-    with pytest.raises(UsageError, match="no folder"):
-        build("f446re", tflm_dir=tmp_path / "absent")
-    with pytest.raises(UsageError, match="name TFLM's source tree"):
-        build("f446re", tflm_dir=tmp_path)
-    header = tmp_path / "tensorflow" / "lite" / "micro" / "micro_interpreter.h"
-    header.parent.mkdir(parents=True)
-    header.write_text("")
-    with pytest.raises(UsageError, match="build TFLM first"):
-        build("f446re", tflm_dir=tmp_path)
-    for folder in ("one", "two"):
-        (tmp_path / folder).mkdir()
-        (tmp_path / folder / "libtflm.a").write_bytes(b"")
-    with pytest.raises(UsageError, match="several libraries"):
-        build("f446re", tflm_dir=tmp_path)
-
-
-@pytest.mark.toolchain
-def test_kernel_sets(build_runner: BuildRunner) -> None:
-    build_runner("f446re")
+def test_kernel_sets() -> None:
     with pytest.raises(UsageError, match="reference kernels only"):
-        build("f446re", kernels="cmsis_nn")
+        firmware_target("f446re", kernels="cmsis_nn")
     with pytest.raises(UsageError, match="unknown kernel set 'fast'"):
-        build("f446re", kernels="fast")
+        firmware_target("f446re", kernels="fast")
 
 
 @pytest.mark.parametrize(

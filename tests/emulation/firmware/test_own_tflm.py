@@ -8,11 +8,15 @@ folders; `OPTIMIZED_KERNEL_DIR=cmsis_nn` for the measurements with CMSIS-NN.
 from __future__ import annotations
 
 import os
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from predictor.firmware.build import build
 from predictor.firmware.flash_blob import model_blobs
+from predictor.firmware.target import firmware_target
+from predictor.firmware.user_tflm import read_user_tflm
 from predictor.model.tflite_reader import read_graph
 from tests.emulation.firmware.conftest import emulate, report_of
 from tests.shared_data import MODELS, needs_shared, truth
@@ -35,8 +39,9 @@ PROFILER_INSTRUCTIONS = range(28, 36)
 )
 def test_figures_of_upstream(name: str) -> None:
     model = (MODELS / f"{name}.tflite").read_bytes()
-    operators = {op.name for op in read_graph(model).main.operators}
-    image = build("f446re", operators=operators, tflm_dir=TFLM_DIR)
+    target = firmware_target("f446re", read_user_tflm(Path(TFLM_DIR)))
+    operators = frozenset(op.name for op in read_graph(model).main.operators)
+    image = build(replace(target, operators=operators))
     expected = truth(TRUTH[image.kernels])[f"{name}.tflite"]
     report = report_of(emulate(image, model_blobs(model)))
     report.require_success()

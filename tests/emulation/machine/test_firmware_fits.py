@@ -11,9 +11,11 @@ from predictor.emulation.machine import StopReason
 from predictor.emulation.platform.board_platform import board_platform
 from predictor.emulation.unicorn.machine import UnicornMachine
 from predictor.errors import MissingDependencyError
-from predictor.firmware.build import board_file, build, firmware_dir
+from predictor.firmware.board_file import board_file
+from predictor.firmware.build import build, firmware_dir
 from predictor.firmware.elf_image import ElfImage
 from predictor.firmware.flash_blob import model_blobs
+from predictor.firmware.target import firmware_target
 from predictor.model.example_models import autoencoder, ds_cnn
 from predictor.model.random_graphs import random_graph
 from tests.emulation.machine.test_instruction_counts import SingleSteps
@@ -58,7 +60,7 @@ def firmware(request):
     """The runner with all operators."""
     pytest.importorskip("unicorn", reason="pip install 'mcu-predictor[emulate]'")
     try:
-        return build(request.param)
+        return build(firmware_target(request.param))
     except MissingDependencyError as error:
         pytest.skip(str(error))
 

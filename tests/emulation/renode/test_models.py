@@ -12,6 +12,7 @@ from predictor.boards.board import find_board, shipped_boards
 from predictor.emulation.renode import console as renode_console
 from predictor.emulation.renode import python_package
 from predictor.firmware.build import build
+from predictor.firmware.target import firmware_target
 from predictor.model.builder import ModelBuilder
 from predictor.model.example_models import EXAMPLE_MODELS
 from predictor.model.tflite_writer import write_model
@@ -47,11 +48,10 @@ def run(
     kernels: str = "reference",
 ) -> ModelRun:
     board = find_board(board_name)
-    predicted = predict(content, board, kernels=kernels, tflm="2020.07", resolver="all")
-    image = build(board, kernels=kernels, registers_builtin=predicted.registers_builtin)
+    firmware = firmware_target(board, kernels=kernels).linking_all(content)
     how = RunOptions(backend=backend, arena_bytes=arena_bytes, timeout_s=300)
-    deployed = predicted.deployed.content or content
-    return run_model(deployed, predicted.arena, image, board, options=how)
+    arena, image = firmware.prediction.arena, build(firmware.target)
+    return run_model(firmware.content, arena, image, board, options=how)
 
 
 def check(content: bytes, board: str, kernels: str = "reference") -> None:

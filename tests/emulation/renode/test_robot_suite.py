@@ -14,6 +14,7 @@ from predictor.boards.board import shipped_boards
 from predictor.emulation.platform.board_platform import platforms_folder
 from predictor.firmware.build import build, write_firmware
 from predictor.firmware.flash_blob import model_blobs
+from predictor.firmware.target import firmware_target
 from predictor.model.example_models import ds_cnn
 
 BOARDS = [board.name for board in shipped_boards()]
@@ -63,7 +64,7 @@ def test_boards_without_elf_are_skipped(suite: Suite) -> None:
 
 @pytest.mark.toolchain
 def test_firmware_with_its_model(suite: Suite, firmware_tools: None, tmp_path: Path) -> None:
-    files = write_firmware(ds_cnn().build(), "f446re", tmp_path)
+    files = write_firmware(ds_cnn().build(), firmware_target("f446re"), tmp_path)
     results = suite(ELF_F446RE=files.elf)
     statuses = {name: status for name, (status, _) in results.items()}
     assert statuses == {board: "PASS" if board == "f446re" else "SKIP" for board in BOARDS}
@@ -77,7 +78,7 @@ def test_one_program_and_a_model_beside(
     model = tmp_path / "ds_cnn.model"
     content = model_blobs(ds_cnn().build())
     model.write_bytes(content)
-    elf = {f"ELF_{board.upper()}": build(board).elf}
+    elf = {f"ELF_{board.upper()}": build(firmware_target(board)).elf}
     assert suite(MODEL=model, **elf)[board][0] == "PASS"
     model.write_bytes(content[:1000])
     status, message = suite(MODEL=model, **elf)[board]

@@ -1,0 +1,100 @@
+"""``predict tflm``: the user's own TFLM, registered once for all commands."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from predictor.cli.output import emit
+from predictor.errors import EXIT_FITS, OutputError
+from predictor.files import write_file
+
+if TYPE_CHECKING:
+    from predictor.firmware.user_tflm import UserTflm
+
+
+@click.group(name="tflm", invoke_without_command=True, short_help="Register a TFLM of your own.")
+@click.pass_context
+def command(context: click.Context) -> int:
+    """Say which TFLM predictions and firmware are about, and register one of your own.
+
+    \b
+    predict tflm use ~/tflite-micro     from now on all commands are about this one
+    predict tflm                        which it is
+    predict tflm forget                 back to the revision that predict knows best
+    """
+    if context.invoked_subcommand is None:
+        emit(_registered(), None)
+    return EXIT_FITS
+
+
+@command.command(name="use")
+@click.argument("path", type=click.Path(path_type=Path))
+@click.option("--tflm", metavar="REV", help="Revision to predict it by. Default: read from it.")
+def use(path: Path, tflm: str | None) -> int:
+    """Register PATH: TFLM's source tree after its build, a folder in it, or one library.
+
+    Its revision is read from the sources, kernel set and cores from the libraries. Predictions are
+    then those of this TFLM, and firmware links it.
+    """
+    from predictor.firmware.registered_tflm import registration_file, registration_text
+    from predictor.firmware.user_tflm import read_user_tflm
+
+    found = read_user_tflm(path, tflm)
+    file = registration_file()
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"cannot make {file.parent}: {error.strerror}") from error
+    write_file(file, registration_text(found, tflm is not None))
+    emit(_text(found), None)
+    return EXIT_FITS
+
+
+@command.command(name="forget")
+def forget() -> int:
+    """Forget the registered TFLM."""
+    from predictor.firmware.registered_tflm import registration_file
+
+    file = registration_file()
+    try:
+        file.unlink(missing_ok=True)
+    except OSError as error:
+        raise OutputError(f"cannot remove {file}: {error.strerror}") from error
+    emit(_registered(), None)
+    return EXIT_FITS
+
+
+def _registered() -> str:
+    from predictor.firmware.packaged_tflm import PackagedTflm
+    from predictor.firmware.registered_tflm import registered_tflm
+    from predictor.memory.revision import DEFAULT_REVISION, kernel_sets
+
+    found = registered_tflm()
+    if found is not None:
+        return _text(found)
+    kernels, packaged = kernel_sets(DEFAULT_REVISION)[0], PackagedTflm()
+    return (
+        "no TFLM of your own is registered\n"
+        f"predicted  TFLM {DEFAULT_REVISION} with {kernels} kernels\n"
+        f"linked     {packaged.title} with {packaged.kernels} kernels: firmware runs another TFLM "
+        "than is predicted\n"
+        "           predict tflm use DIR registers one that you built (docs/howto/own-tflm.md)\n"
+    )
+
+
+def _text(tflm: UserTflm) -> str:
+    tree = tflm.tree
+    known = tree.sources - len(tree.changed)
+    lines = [
+        f"{tflm.title}",
+        f"revision   {tflm.revision}: {known} of {tree.sources} sources that predictions mirror",
+        f"kernels    {tflm.kernels}",
+    ]
+    for library in tflm.libraries:
+        problem = f" (cannot be linked: {library.problem})" if library.problem else ""
+        lines += [f"library    {library.path}", f"           {library.words}{problem}"]
+    lines += [f"warning    {warning}" for warning in tflm.warnings]
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,199 @@
+"""What a model's firmware is made of, and what is predicted for it.
+
+A :class:`FirmwareTarget` is all that decides which code runs: the board, the TFLM with its
+revision, the kernel set, the operators and how they are registered. Whatever builds firmware takes
+one, and predictions for firmware come from it, so that what runs is what was predicted.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import TypeVar
+
+from predictor.boards.board import Board, find_board
+from predictor.errors import FlashOverflowError, LinkedTflmError, RefusedError, UsageError
+from predictor.firmware.kernel_library import kernel_library
+from predictor.firmware.op_resolver import LinkableOperator, linkable_operators, with_our_kernels
+from predictor.firmware.packaged_tflm import PackagedTflm
+from predictor.firmware.shipped import shipped_folder
+from predictor.firmware.tflm_library import Tflm, TflmLibrary
+from predictor.firmware.toolchain import ProgressCallback, Toolchain
+from predictor.memory.revision import DEFAULT_REVISION, OURS, kernel_sets, revision_names
+from predictor.model.tflite_reader import ModelSource
+from predictor.optimize.plan_warnings import plan_warnings
+from predictor.prediction import Prediction, predict
+
+_BESIDE_OURS = "reference"
+"""Kernels of TFLM's operators that the project's own kernels leave to it."""
+_ALL, _USED = "all", "used"
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class FirmwareTarget:
+    """A board's firmware: the TFLM, the kernels and the operators that it links.
+
+    Attributes:
+        tflm: the packaged TFLM, or one that the user built.
+        kernels: kernel set that operators run with.
+        operators: labels of the operators to link, None for all that the TFLM has.
+        registers_builtin: with the kernel set "ours", whether builtin operators are registered
+            with it; otherwise only the custom operators of device models are.
+    """
+
+    board: Board
+    tflm: Tflm
+    kernels: str
+    operators: frozenset[str] | None = None
+    registers_builtin: bool = False
+
+    @property
+    def title(self) -> str:
+        return f"{self.tflm.title} with {self.kernels} kernels"
+
+    def library(self, toolchain: Toolchain, progress: ProgressCallback) -> TflmLibrary:
+        """The library to link.
+
+        Raises:
+            UsageError: this TFLM has none with these kernels for the board.
+            MissingDependencyError, EmulationError: a library could not be built.
+        """
+        if self.kernels != OURS:
+            return self.tflm.library(toolchain, self.board, self.kernels, progress)
+        library = self.tflm.library(toolchain, self.board, _BESIDE_OURS, progress)
+        sources = shipped_folder("firmware")
+        ours = kernel_library(toolchain, sources, self.board.core.model, progress)
+        return replace(library, kernels=OURS, ours=ours)
+
+    def available_operators(self, library: TflmLibrary) -> tuple[LinkableOperator, ...]:
+        """What can be linked of the library, with the project's own kernels where it has them."""
+        operators = linkable_operators(library.root)
+        if library.ours is None:
+            return operators
+        return with_our_kernels(operators, self.registers_builtin)
+
+    def linking_all(self, model: ModelSource) -> ModelFirmware:
+        """The firmware that serves any model: it links all operators.
+
+        Raises:
+            LinkedTflmError: this TFLM refuses the model, or fails when it runs.
+        """
+        return self._of(self.predict(model, _ALL), None)
+
+    def linking_used(self, model: ModelSource) -> ModelFirmware:
+        """The firmware with the model's operators alone.
+
+        Raises:
+            LinkedTflmError: this TFLM refuses the model, or fails when it runs.
+        """
+        prediction = self.predict(model, _USED)
+        return self._of(prediction, frozenset(prediction.deployed.graph.operator_labels))
+
+    def _of(self, prediction: Prediction, operators: frozenset[str] | None) -> ModelFirmware:
+        registers = prediction.registers_builtin
+        return ModelFirmware(
+            replace(self, operators=operators, registers_builtin=registers), prediction
+        )
+
+    def run(self, model: ModelSource, use: Callable[[ModelFirmware], T]) -> T:
+        """What ``use`` makes of the model's firmware.
+
+        It links all operators, or the model's alone where the board's flash is too small for all.
+
+        Raises:
+            LinkedTflmError: this TFLM refuses the model, or fails when it runs.
+        """
+        firmware = self.linking_all(model)
+        if firmware.prediction.flash_margin_bytes >= 0:
+            with suppress(FlashOverflowError):  # where TFLM was built larger than predicted
+                return use(firmware)
+        return use(self.linking_used(model))
+
+    def predict(self, model: ModelSource, resolver: str) -> Prediction:
+        """What the model takes in this firmware, linked with "all" or the "used" operators.
+
+        Raises:
+            LinkedTflmError: this TFLM refuses the model, or fails when it runs.
+        """
+        try:
+            prediction = predict(
+                model, self.board, tflm=self.tflm.revision, kernels=self.kernels, resolver=resolver
+            )
+        except RefusedError as error:
+            raise LinkedTflmError(str(error), self.title, self._remedy(model)) from error
+        if prediction.invoke_errors:
+            reason = f"TFLM fails when this model runs: {prediction.invoke_errors[0]}"
+            raise LinkedTflmError(reason, self.title, self._remedy(model))
+        return prediction
+
+    def _remedy(self, model: ModelSource) -> str:
+        """What runs the model, if anything that is known does."""
+        if self.tflm.revision == DEFAULT_REVISION:
+            return "--tflm-dir or predict tflm use names another TFLM"
+        with suppress(RefusedError):
+            if not predict(model, self.board, tflm=DEFAULT_REVISION).invoke_errors:
+                return (
+                    f"TFLM {DEFAULT_REVISION} runs it: build one and name it with --tflm-dir, or "
+                    "once for all commands with predict tflm use (docs/howto/own-tflm.md)"
+                )
+        return f"TFLM {DEFAULT_REVISION} does not run it, either"
+
+
+@dataclass(frozen=True)
+class ModelFirmware:
+    """The firmware of a model, and what is predicted of the model in it."""
+
+    target: FirmwareTarget
+    prediction: Prediction
+
+    @property
+    def content(self) -> bytes:
+        """The file that the firmware gets: the model's, or its device model's."""
+        return self.prediction.deployed.content or b""
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """Why the firmware may take something else, or compute something else, than predicted."""
+        prediction = self.prediction
+        plan = plan_warnings(prediction.graph, prediction.arena)
+        return (*self.target.tflm.warnings, *plan)
+
+    def also(self, model: ModelSource) -> Prediction:
+        """What another model takes with the same TFLM, kernels and way of linking.
+
+        Raises:
+            LinkedTflmError: this TFLM refuses the model, or fails when it runs.
+        """
+        return self.target.predict(model, self.prediction.options.resolver)
+
+    def serving(self, others: Iterable[Prediction]) -> FirmwareTarget:
+        """The firmware for other models, too."""
+        if self.target.operators is None:
+            return self.target
+        labels = (other.deployed.graph.operator_labels for other in others)
+        return replace(self.target, operators=self.target.operators.union(*labels))
+
+
+def firmware_target(
+    board: str | os.PathLike[str] | Board, tflm: Tflm | None = None, kernels: str | None = None
+) -> FirmwareTarget:
+    """A board's firmware with all operators.
+
+    Args:
+        tflm: None for the packaged one.
+        kernels: None for those of the TFLM's libraries.
+
+    Raises:
+        BoardError: unknown board.
+        UsageError: unknown kernel set, or the TFLM has no library with it for the board.
+    """
+    chosen, linked = find_board(board), tflm or PackagedTflm()
+    known = sorted({name for revision in revision_names() for name in kernel_sets(revision)})
+    kernels = kernels or linked.kernels
+    if kernels not in known:
+        raise UsageError(f"unknown kernel set {kernels!r}; known: {', '.join(known)}")
+    linked.require(chosen, _BESIDE_OURS if kernels == OURS else kernels)
+    return FirmwareTarget(chosen, linked, kernels)
