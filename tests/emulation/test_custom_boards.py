@@ -8,8 +8,7 @@ import pytest
 
 from predictor.boards.board import Board, find_board
 from predictor.firmware.build import build
-from predictor.model.tflite_reader import read_graph
-from predictor.prediction import Options, predict_graph
+from predictor.firmware.target import firmware_target
 from predictor.proof.model_run import ModelRun, RunOptions, run_model
 from tests.emulation.renode.test_driver import put_on_path
 from tests.emulation.renode.test_models import small_model
@@ -32,11 +31,10 @@ UARTS = {
 
 
 def run(board: Board, backend: str) -> ModelRun:
-    content = small_model()
-    options = Options(kernels="reference", tflm="2020.07", resolver="all")
-    predicted = predict_graph(read_graph(content), board, options, content=content)
+    firmware = firmware_target(board).linking_all(small_model())
     how = RunOptions(backend=backend, timeout_s=300)
-    return run_model(content, predicted.arena, build(board), board, options=how)
+    arena, image = firmware.prediction.arena, build(firmware.target)
+    return run_model(firmware.content, arena, image, board, options=how)
 
 
 @pytest.mark.parametrize("uart", UARTS)

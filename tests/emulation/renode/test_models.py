@@ -16,7 +16,6 @@ from predictor.firmware.target import firmware_target
 from predictor.model.builder import ModelBuilder
 from predictor.model.example_models import EXAMPLE_MODELS
 from predictor.model.tflite_writer import write_model
-from predictor.prediction import predict
 from predictor.proof.model_run import ModelRun, RunOptions, run_model
 from tests.emulation.renode.test_driver import put_on_path
 from tests.networks import int4_layers, network
