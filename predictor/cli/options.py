@@ -11,7 +11,6 @@ import click
 
 from predictor.errors import UsageError
 from predictor.memory.revision import DEFAULT_REVISION
-from predictor.start import say
 from predictor.report.budgets import (
     BYTE_UNITS,
     COUNT_UNITS,
@@ -20,6 +19,7 @@ from predictor.report.budgets import (
     parse_measure,
     parse_quantity,
 )
+from predictor.start import say
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
