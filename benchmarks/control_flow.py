@@ -18,6 +18,8 @@ from predictor.emulation.unicorn.machine import UnicornMachine
 from predictor.firmware.build import FirmwareImage, build
 from predictor.firmware.flash_blob import model_blobs
 from predictor.firmware.runner_report import read_report
+from predictor.firmware.target import firmware_target
+from predictor.firmware.user_tflm import read_user_tflm
 from predictor.model.random_control_flow import inputs_of, random_control_flow
 from predictor.prediction import predict
 from predictor.proof.model_run import END_SYMBOL
@@ -43,7 +45,7 @@ def count(seed: int, board: Board, platform: Platform, image: FirmwareImage) -> 
 
 def rows(board_name: str, tflm: Path) -> Iterator[tuple[int, ...]]:
     board, platform = with_more_memory(find_board(board_name))
-    image = build(board, tflm_dir=tflm, progress=lambda text: None)
+    image = build(firmware_target(board, read_user_tflm(tflm)))
     for seed in range(MODELS):
         yield seed, *count(seed, board, platform, image)
 
@@ -52,14 +54,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("out", type=Path)
     parser.add_argument("--board", default="f446re")
-    parser.add_argument("--tflm", type=Path, required=True, help="source tree with a library")
+    parser.add_argument("--tflm-dir", type=Path, required=True, help="source tree with a library")
     parser.add_argument("--note", required=True, help="what was measured; written as a comment")
     arguments = parser.parse_args()
     with arguments.out.open("w", newline="", encoding="utf-8") as file:
         file.write(f"# {arguments.note}\n")
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(COLUMNS)
-        writer.writerows(rows(arguments.board, arguments.tflm))
+        writer.writerows(rows(arguments.board, arguments.tflm_dir))
 
 
 if __name__ == "__main__":
