@@ -5,6 +5,7 @@ A platform file and a script a board, and the suite that runs all of them.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 
 from predictor.boards.board import Board, shipped_boards
@@ -50,27 +51,30 @@ runMacro $reset
 def suite(boards: Sequence[Board]) -> str:
     """A test a board, skipped where no program for it is given."""
     names = [board.name for board in boards]
-    variables = "".join(f"{f'${{ELF_{name.upper()}}}':<17} ${{EMPTY}}\n" for name in names)
+    variables = "".join(f"{f'${{{_variable(name)}}}':<21} ${{EMPTY}}\n" for name in names)
     cases = "".join(
-        f"{f'Runs On {board.name.upper()}':<25} {board.name:<9} "
-        f"{f'sysbus.{uart_of(board).name}':<16} ${{ELF_{board.name.upper()}}}\n"
+        f"{f'Runs On {board.name.upper()}':<25} {board.name:<15} "
+        f"{f'sysbus.{uart_of(board).name}':<16} ${{{_variable(board.name)}}}\n"
         for board in boards
     )
-    others = ", ".join(f"ELF_{name.upper()}" for name in names[1:])
     return (
-        _HEAD.replace("FIRST", names[0].upper())
+        _HEAD.replace("ELF_FIRST", _variable(names[0]))
         .replace("first", names[0])
-        .replace("OTHERS", others)
         .replace("VARIABLES\n", variables)
         .replace("CASES\n", cases)
     )
+
+
+def _variable(name: str) -> str:
+    """Robot's variable that names a board's program."""
+    return f"ELF_{re.sub(r'[^A-Z0-9]', '_', name.upper())}"
 
 
 _HEAD = """\
 *** Settings ***
 Documentation     Runs the firmware on each board and checks what it says.
 ...               renode-test --variable ELF_FIRST:/path/first.elf boards.robot
-...               (likewise OTHERS); boards without ELF are skipped. The ELF holds the
+...               (likewise the others); boards without ELF are skipped. The ELF holds the
 ...               model, or --variable MODEL:/path/first.model names a file with it.
 Suite Setup       Setup
 Suite Teardown    Teardown
@@ -81,10 +85,10 @@ Resource          ${RENODEKEYWORDS}
 
 *** Variables ***
 VARIABLES
-${MODEL}          ${EMPTY}
-${TIMEOUT}        60
+${MODEL}              ${EMPTY}
+${TIMEOUT}            60
 
-*** Test Cases ***        BOARD     UART             ELF
+*** Test Cases ***        BOARD           UART             ELF
 CASES
 
 *** Keywords ***

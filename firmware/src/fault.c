@@ -42,8 +42,9 @@ __attribute__((noreturn, used)) static void fault_report(const uint32_t* frame) 
 __attribute__((naked)) void fault_entry(void) {
   __asm volatile(
       "mrs r0, msp\n\t"
-      "ldr sp, =%c0\n\t"
-      "b %c1\n\t"
+      "ldr r1, =%c0\n\t"
+      "mov sp, r1\n\t"
+      FAR_JUMP " %c1\n\t"
       :
       : "i"(fault_stack + FAULT_STACK_BYTES), "i"(fault_report));
 }

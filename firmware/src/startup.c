@@ -38,6 +38,7 @@ static void memory_setup(void) {
   memset(__bss_start, 0, (size_t)(__bss_end - __bss_start));
 }
 
+#if __ARM_ARCH == 7
 // No access to the span right below RAM: a stack overflow faults at once, also in emulators that
 // ignore accesses to addresses without memory. Armv7-M architecture reference manual, B3.5.
 static void stack_guard_setup(void) {
@@ -50,6 +51,10 @@ static void stack_guard_setup(void) {
   REGISTER(0xE000ED94u) = kDefaultMap | kEnable;                               // MPU_CTRL
   __asm volatile("dsb\n\tisb" ::: "memory");
 }
+#else
+// The MPU is another one, or there is none.
+static void stack_guard_setup(void) {}
+#endif
 
 __attribute__((noreturn, used)) static void start(void) {
   memory_setup();
@@ -70,13 +75,15 @@ __attribute__((noreturn, used)) static void start(void) {
 // The floating-point unit must be on before compiled code runs that may use its registers.
 __attribute__((naked)) void reset_handler(void) {
   __asm volatile(
+#ifdef __ARM_FP
       "ldr r0, =0xE000ED88\n\t"  // CPACR: full access to coprocessors 10 and 11
       "ldr r1, [r0]\n\t"
       "orr r1, r1, #0xF00000\n\t"
       "str r1, [r0]\n\t"
       "dsb\n\t"
       "isb\n\t"
-      "b %c0\n\t"
+#endif
+      FAR_JUMP " %c0\n\t"
       :
       : "i"(start));
 }
