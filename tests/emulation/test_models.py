@@ -7,7 +7,7 @@ from functools import cache
 
 import pytest
 
-from predictor.boards.board import Board, find_board, shipped_boards
+from predictor.boards.board import Board, find_board
 from predictor.errors import RefusedError
 from predictor.firmware.build import FirmwareImage, build
 from predictor.firmware.target import firmware_target
@@ -19,6 +19,7 @@ from predictor.model.tflite_reader import read_graph
 from predictor.prediction import Options, Prediction, predict_graph
 from predictor.proof.host_check import HostCheck
 from predictor.proof.model_run import RunOptions, run_model
+from tests.boards import PORTED
 from tests.shared_data import MODELS, needs_shared
 
 REVISION = "2020.07"
@@ -79,7 +80,7 @@ def is_supported_int8(graph: Graph) -> bool:
 
 def check_shared_models(folder: str, boards_each: int) -> None:
     """Runs what TFLM of 2020 supports of a folder, each model on so many boards, in turn."""
-    boards, ran = shipped_boards(), 0
+    boards, ran = PORTED, 0
     for turn, path in enumerate(sorted((MODELS / folder).glob("*.tflite"))):
         content = path.read_bytes()
         if not is_supported_int8(read_graph(content)):
@@ -109,13 +110,13 @@ def test_all_shared_models_on_all_boards(folder: str) -> None:
 
 @pytest.mark.parametrize("seed", [*range(6), *(pytest.param(n, marks=SLOW) for n in range(6, 100))])
 def test_random_graphs(seed: int) -> None:
-    boards = shipped_boards()
+    boards = PORTED
     content = random_graph(seed, mid_2020=True, max_operators=30).build()
     assert check_on_board(content, boards[seed % len(boards)])
 
 
 @pytest.mark.parametrize("name", EXAMPLE_MODELS)
-@pytest.mark.parametrize("board", shipped_boards(), ids=lambda board: board.name)
+@pytest.mark.parametrize("board", PORTED, ids=lambda board: board.name)
 def test_example_models(name: str, board: Board) -> None:
     check_on_board(EXAMPLE_MODELS[name]().build(), board)
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from predictor.boards.board import find_board, shipped_boards
+from predictor.boards.board import find_board
 from predictor.errors import MissingDependencyError
 from predictor.firmware.board_file import board_file
 from predictor.firmware.build import build
@@ -14,10 +14,11 @@ from predictor.firmware.flash_blob import model_blobs
 from predictor.firmware.runner_report import read_report
 from predictor.firmware.target import firmware_target
 from predictor.model.example_models import EXAMPLE_MODELS
+from tests.boards import PORTED, PORTED_NAMES
 from tests.measure.emulated_board import EmulatedRun, run_watched
 
 pytest.importorskip("unicorn", reason="pip install 'mcu-predictor[emulate]'")
-BOARDS = [board.name for board in shipped_boards()]
+BOARDS = PORTED_NAMES
 REPEATS = 3
 
 
@@ -52,7 +53,7 @@ def test_repeats_of_one_input_are_equal(run: EmulatedRun) -> None:
 
 
 def test_boards_say_where_the_marker_is() -> None:
-    for board in shipped_boards():
+    for board in PORTED:
         assert 'set(BOARD_HAS_MARKER "ON")' in board_file(board)
 
 

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from predictor.boards.board import find_board, shipped_boards
+from predictor.boards.board import find_board
 from predictor.emulation.machine import StopReason
 from predictor.emulation.platform.board_platform import board_platform
 from predictor.emulation.unicorn.machine import UnicornMachine
@@ -18,10 +18,11 @@ from predictor.firmware.flash_blob import model_blobs
 from predictor.firmware.target import firmware_target
 from predictor.model.example_models import autoencoder, ds_cnn
 from predictor.model.random_graphs import random_graph
+from tests.boards import PORTED_NAMES
 from tests.emulation.machine.test_instruction_counts import SingleSteps
 from tests.shared_data import MODELS, needs_shared
 
-BOARDS = [board.name for board in shipped_boards()]
+BOARDS = PORTED_NAMES
 
 
 def _spans(platform):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from predictor.boards.board import find_board, shipped_boards
+from predictor.boards.board import find_board
 from predictor.emulation.renode import console as renode_console
 from predictor.emulation.renode import python_package
 from predictor.firmware.build import build
@@ -17,6 +17,7 @@ from predictor.model.builder import ModelBuilder
 from predictor.model.example_models import EXAMPLE_MODELS
 from predictor.model.tflite_writer import write_model
 from predictor.proof.model_run import ModelRun, RunOptions, run_model
+from tests.boards import PORTED_NAMES
 from tests.emulation.renode.test_driver import put_on_path
 from tests.networks import int4_layers, network
 from tests.shared_data import MODELS, needs_shared
@@ -26,7 +27,7 @@ pytestmark = [
     pytest.mark.usefixtures("firmware_tools"),
     pytest.mark.timeout(1200),
 ]
-BOARDS = [board.name for board in shipped_boards()]
+BOARDS = PORTED_NAMES
 ROOT = Path(__file__).parents[3]
 CYCCNT_TOLERANCE = 64
 """Renode advances virtual time in steps of a few instructions: up to 33 were seen."""

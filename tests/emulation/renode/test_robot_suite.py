@@ -16,6 +16,7 @@ from predictor.firmware.build import build, write_firmware
 from predictor.firmware.flash_blob import model_blobs
 from predictor.firmware.target import firmware_target
 from predictor.model.example_models import ds_cnn
+from tests.boards import PORTED_NAMES
 
 BOARDS = [board.name for board in shipped_boards()]
 KEYWORDS = Path(__file__).parent / "keywords.robot"
@@ -71,7 +72,7 @@ def test_firmware_with_its_model(suite: Suite, firmware_tools: None, tmp_path: P
 
 
 @pytest.mark.toolchain
-@pytest.mark.parametrize("board", BOARDS)
+@pytest.mark.parametrize("board", PORTED_NAMES)
 def test_one_program_and_a_model_beside(
     board: str, suite: Suite, firmware_tools: None, tmp_path: Path
 ) -> None:
