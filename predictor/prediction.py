@@ -32,6 +32,7 @@ DEFAULT_BOARD = "f746zg"
 class Options:
     """What a prediction assumes beside the model and the board. Reserves are in bytes.
 
+    ``resource_variables``: for how many the application makes room, None for those of the model.
     ``calibration`` names one of the board's calibrations, None takes the newest that matches.
 
     ``kernels`` None takes the kernel set that the revision of TFLM lists first. ``fps``: inferences
@@ -45,6 +46,7 @@ class Options:
     reserve_ram_bytes: int = 0
     reserve_flash_bytes: int = 0
     calibration: str | None = None
+    resource_variables: int | None = None
     fps: float | None = None
     battery_j: float | None = None
 
@@ -275,6 +277,8 @@ def make_options(**options: Any) -> Options:
         value = getattr(made, name)
         if value is not None and not 0 < value < inf:
             raise UsageError(f"{name} must be a positive number, not {value}")
+    if made.resource_variables is not None and made.resource_variables < 0:
+        raise UsageError("resource_variables cannot be negative")
     if made.reserve_ram_bytes < 0 or made.reserve_flash_bytes < 0:
         raise UsageError("a reserve cannot be negative")
     return made
@@ -292,7 +296,7 @@ def predict_graph(
     revision = options.revision(chosen.core.model)
     deployed = deploy(graph, content, revision)
     code = flash(deployed.graph, revision, options.resolver)
-    memory = arena(deployed.graph, revision)
+    memory = arena(deployed.graph, revision, options.resource_variables)
     return Prediction(
         graph=graph,
         board=chosen,

@@ -121,11 +121,42 @@ class Interpreter {
     return new (place) tflite::GreedyMemoryPlanner();
   }
 
-  // Models with resource variables need a table of them in the arena; the predictor assumes the same
-  // number of entries.
+  // Whether two variables are the same to TFLM: a null container stands for any.
+  static bool IsSameVariable(const tflite::VarHandleOptions* one,
+                             const tflite::VarHandleOptions* other) {
+    const auto same = [](const flatbuffers::String* a, const flatbuffers::String* b) {
+      return std::strcmp(a == nullptr ? "" : a->c_str(), b == nullptr ? "" : b->c_str()) == 0;
+    };
+    if (one == nullptr || other == nullptr) return one == other;
+    return same(one->shared_name(), other->shared_name()) &&
+           (one->container() == nullptr || same(one->container(), other->container()));
+  }
+
+  static int CountResourceVariables(const tflite::Model* model) {
+    constexpr int kMostCompared = 256;
+    static const tflite::VarHandleOptions* known[kMostCompared];
+    int count = 0;
+    for (const tflite::SubGraph* subgraph : *model->subgraphs()) {
+      if (subgraph->operators() == nullptr) continue;
+      for (const tflite::Operator* op : *subgraph->operators()) {
+        const auto* code = model->operator_codes()->Get(op->opcode_index());
+        if (code->builtin_code() != tflite::BuiltinOperator_VAR_HANDLE) continue;
+        const auto* options = op->builtin_options_as_VarHandleOptions();
+        bool is_new = true;
+        for (int i = 0; i < count && i < kMostCompared; ++i) {
+          is_new = is_new && !IsSameVariable(options, known[i]);
+        }
+        if (is_new && count < kMostCompared) known[count] = options;
+        count += is_new;
+      }
+    }
+    return count;
+  }
+
+  // Models with resource variables need a table of them in the arena; the predictor assumes that
+  // it has an entry for each variable of the model, and no more.
   static tflite::MicroResourceVariables* MakeResourceVariables(const tflite::Model* model,
                                                                tflite::MicroAllocator* allocator) {
-    constexpr int kMaxResourceVariables = 32;
     bool needed = false;
     for (const tflite::OperatorCode* code : *model->operator_codes()) {
       const tflite::BuiltinOperator builtin = code->builtin_code();
@@ -133,7 +164,7 @@ class Interpreter {
                 builtin == tflite::BuiltinOperator_READ_VARIABLE ||
                 builtin == tflite::BuiltinOperator_ASSIGN_VARIABLE;
     }
-    return needed ? tflite::MicroResourceVariables::Create(allocator, kMaxResourceVariables)
+    return needed ? tflite::MicroResourceVariables::Create(allocator, CountResourceVariables(model))
                   : nullptr;
   }
 

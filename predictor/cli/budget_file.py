@@ -79,6 +79,8 @@ def _settings(table: toml.Table) -> Settings:
         boards = (table.text("board", DEFAULT_BOARD),)
     budgets = {name: table.optional(name, table.converted, BUDGETS[name].parse) for name in BUDGETS}
     options: dict[str, Any] = {name: table.name(name) for name in _NAMES if name in table}
+    if "resource_variables" in table:
+        options["resource_variables"] = table.whole("resource_variables")
     if "calibration" in table:
         options["calibration"] = table.text("calibration")
     if "resolver" in table:

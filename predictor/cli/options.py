@@ -137,6 +137,12 @@ def assumption_options(command: Command) -> Command:
             help="Flash that the application needs, e.g. 64KB.",
         ),
         click.option(
+            "--resource-variables",
+            type=click.IntRange(min=0, max=1 << 20),
+            metavar="N",
+            help="Resource variables that the application makes room for; default: all.",
+        ),
+        click.option(
             "--calibration",
             metavar="NAME",
             help="Calibration of the board to use, as predict boards BOARD lists them, or the "

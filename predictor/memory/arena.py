@@ -170,13 +170,16 @@ def _by_kind(log: tuple[PersistentAllocation, ...]) -> dict[str, KindUsage]:
     return {kind: KindUsage(*entry) for kind, entry in sums.items()}
 
 
-def arena(graph: Graph, revision: Revision) -> ArenaReport:
+def arena(graph: Graph, revision: Revision, resource_variables: int | None = None) -> ArenaReport:
     """Predicts the arena of a model.
+
+    Args:
+        resource_variables: for how many the application makes room, None for as many as there are.
 
     Raises:
         RefusedError: TFLM refuses the model; says which operator and why.
     """
-    return replay(prepare(graph, revision))
+    return replay(prepare(graph, revision, resource_variables))
 
 
 def replay(prepared: PreparedGraph) -> ArenaReport:

@@ -214,7 +214,10 @@ def _resource_variables(prepared: PreparedGraph) -> list[int]:
         return []
     from predictor.operators.variables import resource_variable_requests
 
-    return list(resource_variable_requests(prepared.graph, prepared.revision.structs.size_of))
+    state, sizeof = prepared.state, prepared.revision.structs.size_of
+    limit = state.resource_limit
+    count = len(state.resources) if limit is None else limit
+    return list(resource_variable_requests(prepared.graph, sizeof, count))
 
 
 def _allocate_variables(

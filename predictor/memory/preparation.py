@@ -61,15 +61,20 @@ def messages(nodes: Iterable[PreparedNode], attribute: str) -> list[str]:
     ]
 
 
-def prepare(graph: Graph, revision: Revision) -> PreparedGraph:
+def prepare(
+    graph: Graph, revision: Revision, resource_variables: int | None = None
+) -> PreparedGraph:
     """Initialises and prepares each operator of each subgraph.
+
+    Args:
+        resource_variables: for how many the application makes room, None for as many as there are.
 
     Raises:
         RefusedError: TFLM has no such operator, or its Prepare fails.
     """
     flow = load_flow(revision.flow)
     flow.check_graph(graph)
-    state = GraphState()
+    state = GraphState(resource_variables)
     sizeof = revision.structs.size_of
     operators = flow.operators(graph, revision.kernels)
     contexts: list[tuple[OperatorRow, NodeContext]] = []

@@ -32,14 +32,24 @@ class GraphState:
 
     ``shapes`` and ``data`` are keyed by (subgraph index, tensor index): shapes that a kernel has
     replaced, and tensors whose data pointer a kernel has set, so that they are not planned.
-    ``resources`` maps (container, shared name) to the ids of resource variables. ``values_read``:
+    ``resources`` maps (container, shared name) to the ids of resource variables, of which there
+    may be ``resource_limit``, or any number. ``values_read``:
     values of constants that they have read; ``taps_walked``: taps of windows gone through to count
     their work.
     """
 
-    __slots__ = ("data", "resources", "shapes", "shared", "taps_walked", "values_read")
+    __slots__ = (
+        "data",
+        "resource_limit",
+        "resources",
+        "shapes",
+        "shared",
+        "taps_walked",
+        "values_read",
+    )
 
-    def __init__(self) -> None:
+    def __init__(self, resource_limit: int | None = None) -> None:
+        self.resource_limit = resource_limit
         self.shapes: dict[tuple[int, int], tuple[int, ...]] = {}
         self.data: set[tuple[int, int]] = set()
         self.resources: dict[tuple[str, str], int] = {}

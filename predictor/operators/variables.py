@@ -19,24 +19,24 @@ from predictor.operators.registry import OpCount, count_nothing, count_outputs, 
 from predictor.operators.sizes import runtime_bytes
 
 RESOURCE_VARIABLE_OPERATORS = frozenset(("ASSIGN_VARIABLE", "READ_VARIABLE", "VAR_HANDLE"))
-MAX_RESOURCE_VARIABLES = 32
-"""Variables that the application is taken to make room for; TFLM leaves the number to it."""
-
 _IDS = "resource ids"
 _ALLOCATED = "allocated resources"
 
 
-def resource_variable_requests(graph: Graph, sizeof: Callable[[str], int]) -> tuple[int, ...]:
-    """Bytes that ``MicroResourceVariables::Create`` takes; nothing for models without variables.
+def resource_variable_requests(
+    graph: Graph, sizeof: Callable[[str], int], count: int
+) -> tuple[int, ...]:
+    """Bytes that ``MicroResourceVariables::Create`` takes for a number of variables.
 
-    Each is an ``AllocatePersistentBuffer``, made after the allocator's own objects.
+    Nothing for models without variables. Each is an ``AllocatePersistentBuffer``, made after the
+    allocator's own objects.
     """
     names = {op.name for subgraph in graph.subgraphs for op in subgraph.operators}
     if names.isdisjoint(RESOURCE_VARIABLE_OPERATORS):
         return ()
     return (
         sizeof("MicroResourceVariables"),
-        sizeof("MicroResourceVariable") * MAX_RESOURCE_VARIABLES,
+        sizeof("MicroResourceVariable") * count,
     )
 
 
@@ -50,9 +50,11 @@ def _resource_id(ctx: NodeContext) -> int:
     for (known_container, known_name), known in resources.items():
         if known_name == (name or "") and container in (None, known_container):
             return known
+    limit = ctx.state.resource_limit
     ctx.ensure(
-        len(resources) < MAX_RESOURCE_VARIABLES,
-        f"the model has more than {MAX_RESOURCE_VARIABLES} resource variables",
+        limit is None or len(resources) < limit,
+        f"the model has more than {limit} resource variables: make room for all of them in "
+        "MicroResourceVariables::Create (--resource-variables)",
     )
     resources[container or "", name or ""] = len(resources)
     return len(resources) - 1

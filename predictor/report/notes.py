@@ -14,6 +14,7 @@ from predictor.optimize.plan_warnings import plan_warnings
 from predictor.prediction import Prediction, on_shipped_boards
 from predictor.report.cost_text import open_words
 from predictor.report.pruning import pruning_notes
+from predictor.words import counted
 
 MAX_OF_A_KIND = 5
 _BOARDS_NAMED = 5
@@ -28,6 +29,7 @@ def notes(prediction: Prediction) -> tuple[str, ...]:
         *_shortened(f"arena is a bound, not exact: {why}" for why in prepared.inexact_reasons),
         *_shortened(_short_constants(prediction)),
         *_shortened(open_words(prediction)),
+        *_variables(prediction),
         *_left_out(prediction),
     ]
     if prediction.deployed.is_device_model and prediction.deployed.graph is not prediction.graph:
@@ -82,6 +84,20 @@ def _optimization(prediction: Prediction) -> Iterable[str]:
     if saved:
         arena = prediction.arena.required_bytes
         yield f"predict optimize saves up to {saved:,} bytes of the arena ({saved / arena:.0%})"
+
+
+def _variables(prediction: Prediction) -> Iterable[str]:
+    """What an application must write for a model with resource variables."""
+    state = prediction.arena.prepared.state
+    if not state.resources:
+        return
+    count = len(state.resources) if state.resource_limit is None else state.resource_limit
+    yield (
+        f"the model has {counted(len(state.resources), 'resource variable')}: make room for them, "
+        "MicroAllocator* allocator = MicroAllocator::Create(arena, arena_bytes); "
+        "MicroInterpreter interpreter(model, resolver, allocator, "
+        f"MicroResourceVariables::Create(allocator, {count}));"
+    )
 
 
 def _device_model_note(prediction: Prediction) -> str:

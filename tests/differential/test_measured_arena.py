@@ -57,8 +57,13 @@ def _cases() -> list[Any]:
     ]
 
 
+MEASURED_VARIABLES = 32
+"""Resource variables for which the measured application made room."""
+
+
 def _predict(path: Path, kernels: str, core: Core | None = None) -> ArenaReport:
-    return arena(read_graph(path), load_revision(DEFAULT_REVISION, kernels, core))
+    revision = load_revision(DEFAULT_REVISION, kernels, core)
+    return arena(read_graph(path), revision, MEASURED_VARIABLES)
 
 
 @needs_shared
