@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from math import inf
 from typing import Any
@@ -19,10 +19,11 @@ from predictor.cost.op_proxy import OpProxy, op_proxy
 from predictor.memory.arena import ArenaReport, PlannedBuffer, arena
 from predictor.memory.deployment import Deployment, deploy, registers_builtin
 from predictor.memory.flash import FlashReport, flash
-from predictor.memory.revision import DEFAULT_REVISION, Revision, load_revision
+from predictor.memory.revision import DEFAULT_REVISION, OURS, Revision, load_revision
 from predictor.memory.sram import SramReport, place
 from predictor.model.graph import Graph
 from predictor.model.tflite_reader import ModelSource, load_bytes, read_graph
+from predictor.operators.ours.tables import has_custom
 from predictor.semantics.execution import Execution, execution
 
 DEFAULT_BOARD = "f746zg"
@@ -293,6 +294,8 @@ def predict_graph(
 ) -> Prediction:
     """Predicts a graph that is in memory already: the fast path for callers with many graphs."""
     chosen, options = find_board(board), options or Options()
+    if options.kernels is None and has_custom(graph):
+        options = replace(options, kernels=OURS)
     revision = options.revision(chosen.core.model)
     deployed = deploy(graph, content, revision)
     code = flash(deployed.graph, revision, options.resolver)

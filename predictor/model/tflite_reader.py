@@ -15,6 +15,7 @@ from types import MappingProxyType
 from typing import Any
 
 from predictor.errors import ModelError
+from predictor.model.containers import folder_words, unwrapped
 from predictor.model.flatbuffer import Flatbuffer, Table
 from predictor.model.graph import (
     MAX_OLDER_CODE,
@@ -55,15 +56,18 @@ ModelSource = str | os.PathLike[str] | bytes | bytearray | memoryview
 
 
 def load_bytes(path: str | os.PathLike[str]) -> bytes:
-    """Returns the bytes of a model file.
+    """Returns the bytes of a model: of a ``.tflite`` file, or of the model in a C array or in a
+    gzip file.
 
     Raises:
-        ModelError: the path is missing, not a regular file, unreadable or too large.
+        ModelError: the path is missing, not a regular file, unreadable or too large, or of another
+            kind that is known; says of which.
     """
     try:
         status = os.stat(path)
         if stat.S_ISDIR(status.st_mode):
-            raise ModelError(f"{path} is a directory; name a .tflite file in it")
+            words = folder_words(os.fspath(path), os.listdir(path))
+            raise ModelError(f"{path} is a directory: {words}")
         if not stat.S_ISREG(status.st_mode):
             raise ModelError(f"{path} is not a regular file; name a .tflite file")
         if status.st_size > MAX_FILE_BYTES:
@@ -71,7 +75,7 @@ def load_bytes(path: str | os.PathLike[str]) -> bytes:
                 f"{path} has {status.st_size:,} bytes; models of more than "
                 f"{MAX_FILE_BYTES:,} bytes are not read, as no microcontroller can hold them"
             )
-        return Path(path).read_bytes()
+        return unwrapped(Path(path).read_bytes(), os.fspath(path), MAX_FILE_BYTES)
     except FileNotFoundError:
         raise ModelError(f"no such file: {path}") from None
     except (OSError, ValueError) as error:
