@@ -178,8 +178,8 @@ class Prediction:
 
     @property
     def fits(self) -> bool:
-        """Whether RAM and flash of the board suffice."""
-        return self.sram.fits and self.flash_margin_bytes >= 0
+        """Whether RAM and flash of the board suffice, and TFLM's sizes hold the arena."""
+        return self.arena.is_representable and self.sram.fits and self.flash_margin_bytes >= 0
 
     @property
     def invoke_errors(self) -> list[str]:

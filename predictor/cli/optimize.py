@@ -56,7 +56,7 @@ _PERCENT = 100.0
     type=click.FloatRange(min=0, min_open=True),
     default=10.0,
     show_default=True,
-    help="Seconds for the solver.",
+    help="Seconds for all runs of the solver together.",
 )
 @click.option(
     "--max-slowdown",

@@ -14,6 +14,7 @@ from predictor.memory.flow import load_flow
 from predictor.memory.preparation import PreparedGraph, messages, prepare
 from predictor.memory.revision import Revision
 from predictor.model.graph import Graph, Tensor
+from predictor.operators.checks import INT32_MAX
 from predictor.operators.sizes import align_up, runtime_bytes
 
 # Kinds of persistent allocations. The first six are TFLM's RecordedAllocationType.
@@ -118,8 +119,21 @@ class ArenaReport:
         return runtime_bytes(tensor, self.prepared.state.shapes.get(key, tensor.shape))
 
     @property
+    def is_representable(self) -> bool:
+        """Whether TFLM's 32-bit sizes and offsets hold it."""
+        return self.required_bytes <= INT32_MAX
+
+    @property
+    def inexact_reasons(self) -> list[str]:
+        """Why the figures are not known to be exact; empty where they are."""
+        if self.is_representable:
+            return self.prepared.inexact_reasons
+        reason = "2 GiB and more are beyond the 32-bit sizes and offsets of TFLM: no target has it"
+        return [reason, *self.prepared.inexact_reasons]
+
+    @property
     def exact(self) -> bool:
-        return not self.prepared.inexact_reasons
+        return not self.inexact_reasons
 
     @property
     def invoke_errors(self) -> list[str]:

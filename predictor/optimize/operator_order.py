@@ -8,8 +8,10 @@ only the most promising are kept.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from math import inf
 from typing import NamedTuple
 
 from predictor.memory.arena import ArenaReport
@@ -62,8 +64,14 @@ def with_order(graph: Graph, order: Sequence[int]) -> Graph:
     return replace(graph, subgraphs=(main, *graph.subgraphs[1:]))
 
 
-def best_order(report: ArenaReport, level: OverlapLevel) -> tuple[int, ...] | None:
-    """The order of the operators that needs least, by old index; None to keep the order."""
+def best_order(
+    report: ArenaReport, level: OverlapLevel, deadline: float = inf
+) -> tuple[int, ...] | None:
+    """The order of the operators that needs least, by old index; None to keep the order.
+
+    Args:
+        deadline: of ``time.monotonic()``, after which the best order so far is the result.
+    """
     main = report.prepared.graph.main
     if any(FAMILY_OF.get(op.name) in _ORDERED_FAMILIES for op in main.operators):
         return None
@@ -74,7 +82,7 @@ def best_order(report: ArenaReport, level: OverlapLevel) -> tuple[int, ...] | No
     known = _peak(steps, range(len(steps)), inputs)
     best = None
     for width in WIDTHS:
-        found = _search(steps, inputs, known, width)
+        found = _search(steps, inputs, known, width, deadline)
         if found is not None:
             best, known = found, _peak(steps, found, inputs)
     return best
@@ -101,18 +109,21 @@ def _peak(steps: Sequence[_Step], order: Iterable[int], alive: int) -> int:
     return peak
 
 
-def _search(steps: Sequence[_Step], inputs: int, known: int, width: int) -> tuple[int, ...] | None:
+def _search(
+    steps: Sequence[_Step], inputs: int, known: int, width: int, deadline: float
+) -> tuple[int, ...] | None:
     """The best order found with a peak below ``known``; the best of all if never cut."""
     followers: list[list[int]] = [[] for _ in steps]
     for index, step in enumerate(steps):
-        for before in range(index):
-            if step.before >> before & 1:
-                followers[before].append(index)
+        for before in _members(step.before):
+            followers[before].append(index)
     first = frozenset(index for index, step in enumerate(steps) if not step.before)
     states = {0: _State(inputs, inputs, first, -1, None)}
     for _ in steps:
         following: dict[int, _State] = {}
         for done, state in states.items():
+            if time.monotonic() > deadline:
+                return None
             for index in sorted(state.ready):
                 now = done | 1 << index
                 needed, alive = _needed(steps[index], state.alive, now)
@@ -129,6 +140,14 @@ def _search(steps: Sequence[_Step], inputs: int, known: int, width: int) -> tupl
         states = following
     best = min(states.values(), key=lambda state: state.peak, default=None)
     return None if best is None else _path(best)
+
+
+def _members(bits: int) -> Iterator[int]:
+    """The numbers of the bits that are set."""
+    while bits:
+        lowest = bits & -bits
+        yield lowest.bit_length() - 1
+        bits ^= lowest
 
 
 def _path(state: _State) -> tuple[int, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
@@ -25,8 +26,15 @@ from predictor.model.tflite_reader import ModelSource, load_bytes, read_graph
 from predictor.model.tflite_writer import write_model
 from predictor.optimize import plan_cpsat
 from predictor.optimize.compaction.compaction import Compaction, compact
+from predictor.optimize.compaction.spans import channels_of
 from predictor.optimize.offline_plan import without_plan
-from predictor.optimize.optimizer import Optimized, OptimizeOptions, optimize
+from predictor.optimize.optimizer import (
+    NOTHING_LOWER,
+    Optimized,
+    OptimizeOptions,
+    optimize,
+    unchanged,
+)
 from predictor.optimize.overlap import OperatorDistance
 from predictor.optimize.prepared_filters import prepared_operators, with_prepared_filters
 from predictor.optimize.verification.verifier import prove_equal
@@ -38,6 +46,9 @@ from predictor.prediction import (
     predict_graph,
 )
 from predictor.report.json_report import SCHEMA_VERSION, buffer_json
+
+_MOST_CHANNELS = 1 << 16
+"""Channels of a tensor for which compaction is tried, at most."""
 
 
 @dataclass(frozen=True)
@@ -123,15 +134,18 @@ def optimize_model(
     digest = hashlib.sha256(content).hexdigest()
     before = predict_graph(graph, chosen, made, path, content)
 
+    deadline = time.monotonic() + settings.time_limit_s
+
     def plan(form: Graph) -> Optimized:
-        return optimize(form, before.revision, settings, digest, before.arena)
+        left = replace(settings, time_limit_s=max(0.0, deadline - time.monotonic()))
+        return optimize(form, before.revision, left, digest, before.arena)
 
     def planned(form: Graph) -> Optimized:
         target = smallest(form, before.revision)
         found = plan(target)
-        return found if target is form else with_prepared_filters(form, found, plan)
+        return found if target is form else with_prepared_filters(form, found, plan, deadline)
 
-    smaller = _compacted(graph, before, settings) if settings.compact else None
+    smaller = _compacted(graph, before, settings, deadline) if settings.compact else None
     found = planned(graph if smaller is None else smaller.graph)
     if smaller is not None and not found.is_interrupted and _may_need_more(smaller.graph, before):
         plain = planned(graph)
@@ -139,17 +153,20 @@ def optimize_model(
             found, smaller = plain, None
         else:
             found = replace(found, is_interrupted=plain.is_interrupted)
+    if found.after.required_bytes > before.arena.required_bytes:
+        # Its own plan may be lower than any that is safe, or another form of it take more.
+        kept = unchanged(graph, before.arena, settings, NOTHING_LOWER)
+        found, smaller = replace(kept, is_interrupted=found.is_interrupted), None
+    if found.graph is graph:
+        return Optimization(found, before, before, content)
     new = write_model(found.graph)
-    return Optimization(
-        optimized=found,
-        before=before,
-        after=predict_graph(read_graph(new), chosen, made, content=new),
-        content=new,
-        compaction=smaller,
-    )
+    after = predict_graph(read_graph(new), chosen, made, content=new)
+    return Optimization(found, before, after, new, smaller)
 
 
-def _compacted(graph: Graph, before: Prediction, settings: OptimizeOptions) -> Compaction | None:
+def _compacted(
+    graph: Graph, before: Prediction, settings: OptimizeOptions, deadline: float
+) -> Compaction | None:
     """What compaction gains, None for nothing. What cannot be proved anew is not taken.
 
     Compaction keeps to the kernels' own cost: channels stay where the layer is cheaper with them.
@@ -158,7 +175,9 @@ def _compacted(graph: Graph, before: Prediction, settings: OptimizeOptions) -> C
     def cost_of(form: Graph) -> float:
         return sum(settings.instructions(prepare(form, before.revision)))
 
-    found = compact(without_plan(graph), cost_of, settings.input_range)
+    if not _is_sound(before):
+        return None
+    found = compact(without_plan(graph), cost_of, settings.input_range, deadline)
     if not found.is_smaller:
         return None
     try:
@@ -166,6 +185,17 @@ def _compacted(graph: Graph, before: Prediction, settings: OptimizeOptions) -> C
     except UnprovedError:
         return None
     return found
+
+
+def _is_sound(prediction: Prediction) -> bool:
+    """Whether a model does what it says: it runs, its constants are whole, its channels are few."""
+    if prediction.invoke_errors or not prediction.arena.exact:
+        return False
+    return all(
+        channels_of(tensor) <= _MOST_CHANNELS
+        and (tensor.data is None or tensor.data.nbytes >= tensor.stored_bytes)
+        for tensor in prediction.graph.main.tensors
+    )
 
 
 def _may_need_more(graph: Graph, before: Prediction) -> bool:
@@ -206,6 +236,7 @@ def to_json(result: Optimization) -> dict[str, Any]:
         "arena_required_bytes": _both(found, "required_bytes"),
         "optimal": found.is_optimal,
         "gap_bytes": found.gap_bytes,
+        "kept_because": found.kept_because or None,
         "solver_s": round(found.solver_s, 3),
         "extra_instructions_percent": round(result.extra_instructions_percent, 2),
         "steered_operators": list(found.steered),
@@ -355,7 +386,9 @@ def _compaction_lines(result: Optimization) -> list[str]:
 def _notes(result: Optimization) -> list[Text]:
     found = result.optimized
     lines = []
-    if found.is_optimal:
+    if found.kept_because:
+        proof = f"the model was left as it is: {found.kept_because}"
+    elif found.is_optimal:
         limit = "" if found.options.max_slowdown is None else " with so few extra instructions"
         proof = f"the plan is proven to be the lowest{limit}"
     elif found.solution.is_complete:

@@ -44,6 +44,11 @@ _UNKNOWN_EXTRA = 0.15
 64 and more channels to 0.35 at 8."""
 
 _MAX_TRADE_POINTS = 8
+_PART_FOR_APART = 0.3
+"""Of the time, for the plan without overlaps that others are compared with."""
+NOTHING_LOWER = "no plan that was found needs less"
+_TOO_LARGE = "2 GiB and more are beyond the 32-bit offsets of a plan"
+_TOO_MANY = "too many tensors live at once for the solver"
 
 Instructions = Callable[[PreparedGraph], Sequence[float]]
 """Instructions of each operator of a prepared model, in its order."""
@@ -60,7 +65,7 @@ class OptimizeOptions:
 
     Attributes:
         overlap: which overlaps are wanted.
-        time_limit_s: for each run of the solver.
+        time_limit_s: for all runs of the solver together.
         max_slowdown: most extra instructions as a fraction of all, None for no limit.
         instructions: tells what steering operators to other kernels costs.
         reorder: whether operators may run in another order.
@@ -96,7 +101,8 @@ class Optimized:
     ``steered`` are operators of the main subgraph that got other options, which costs
     ``extra_instructions`` of ``instructions``. ``trade`` are plans for fewer instructions, from
     none extra to those of this plan. ``is_interrupted``: somebody stopped the solver; this is the
-    best that it had.
+    best that it had. ``kept_because`` says why the model was left as it was, empty where it was
+    not.
     """
 
     graph: Graph
@@ -112,6 +118,7 @@ class Optimized:
     solver_s: float
     is_interrupted: bool
     origin: PlanOrigin = field(repr=False)
+    kept_because: str = ""
 
     @property
     def is_better(self) -> bool:
@@ -130,7 +137,30 @@ class Optimized:
 
     @property
     def is_optimal(self) -> bool:
-        return self.gap_bytes == 0 and self.solution.is_complete
+        return self.gap_bytes == 0 and self.solution.is_complete and not self.kept_because
+
+
+def unchanged(graph: Graph, report: ArenaReport, options: OptimizeOptions, why: str) -> Optimized:
+    """A model left as it is, with its arena."""
+    revision = report.prepared.revision
+    offsets = tuple(buffer.offset for buffer in report.buffers)
+    height, bound = report.nonpersistent_bytes, report.lower_bound_bytes
+    return Optimized(
+        graph=graph,
+        before=report,
+        after=report,
+        solution=Solution(offsets, height, min(height, bound), is_complete=False),
+        without_overlap_bytes=PlanProblem(plan_buffers(report.buffers)).tensor_bytes(offsets),
+        options=options,
+        steered=(),
+        instructions=sum(options.instructions(report.prepared)),
+        extra_instructions=0,
+        trade=(TradePoint(height, 0, ()),),
+        solver_s=0.0,
+        is_interrupted=False,
+        origin=PlanOrigin(revision.kernels, revision.name, revision.commit, "", {}),
+        kept_because=why,
+    )
 
 
 def _need(report: ArenaReport) -> tuple[int, int]:
@@ -156,25 +186,31 @@ def optimize(
     """
     options = options or OptimizeOptions()
     start = time.monotonic()
+    deadline = start + options.time_limit_s
     plain = without_plan(graph)
     report = arena(plain, revision)
-    if before is None:
-        before = report if plain is graph else arena(graph, revision)
+    own = report if plain is graph else arena(graph, revision)
+    before = own if before is None else before
     apart = PlanProblem(plan_buffers(report.buffers))
-    no_overlap = solve(apart, options.time_limit_s)
-    best = _solved(_Task(plain, report, options), no_overlap)
+    if not report.is_representable:
+        return replace(unchanged(graph, own, options, _TOO_LARGE), before=before)
+    if not apart.is_of_sane_size:
+        return replace(unchanged(graph, own, options, _TOO_MANY), before=before)
+    no_overlap = solve(apart, _PART_FOR_APART * options.time_limit_s)
+    best = _solved(_Task(plain, report, options), deadline, no_overlap)
     order = None
     if options.reorder and not best.solution.is_interrupted:
-        order = best_order(report, options.overlap)
+        order = best_order(report, options.overlap, deadline)
     if order is not None:
         moved = with_order(plain, order)
-        other = _solved(_Task(moved, arena(moved, revision), options, order))
+        other = _solved(_Task(moved, arena(moved, revision), options, order), deadline)
         best = _better(best, other)
     changed, after, origin = _written(best, original_sha256)
     if _need(after) > _need(report):
         # TFLM may place several scratch buffers of an operator higher than the solver.
-        changed, after = plain, report
-    trade, is_trade_interrupted = _trade(best)
+        kept = unchanged(plain, report, options, NOTHING_LOWER)
+        return replace(kept, before=before, is_interrupted=best.solution.is_interrupted)
+    trade, is_trade_interrupted = _trade(best, deadline)
     return Optimized(
         graph=changed,
         before=before,
@@ -199,18 +235,16 @@ def _better(one: _Solved, other: _Solved) -> _Solved:
     return replace(best, solution=replace(best.solution, is_interrupted=is_interrupted))
 
 
-def _trade(best: _Solved) -> tuple[tuple[TradePoint, ...], bool]:
+def _trade(best: _Solved, deadline: float) -> tuple[tuple[TradePoint, ...], bool]:
     """The best plan and those for ever fewer instructions, the cheapest first; and whether
     somebody stopped the solver."""
     points = [TradePoint(best.solution.height_bytes, best.price, best.steered)]
-    deadline = time.monotonic() + best.task.options.time_limit_s
     is_interrupted = best.solution.is_interrupted
     while points[0].extra_instructions > 0 and len(points) < _MAX_TRADE_POINTS:
-        limit_s = deadline - time.monotonic()
-        if limit_s <= 0 or is_interrupted:
+        if time.monotonic() > deadline or is_interrupted:
             break
         budget = int(points[0].extra_instructions) - 1
-        solved = _solved(best.task, max_price=budget, time_limit_s=limit_s)
+        solved = _solved(best.task, deadline, max_price=budget)
         points.insert(0, TradePoint(solved.solution.height_bytes, solved.price, solved.steered))
         is_interrupted = solved.solution.is_interrupted
     return tuple(points), is_interrupted
@@ -228,13 +262,13 @@ class _Solved:
 
 def _solved(
     task: _Task,
+    deadline: float,
     known: Solution | None = None,
     max_price: int | None = None,
-    time_limit_s: float | None = None,
 ) -> _Solved:
     """The best plan, not worse than one that is known for the model as it is."""
     options, problem = task.options, task.problem()
-    limit_s = options.time_limit_s if time_limit_s is None else time_limit_s
+    limit_s = max(0.0, deadline - time.monotonic())
     if known is not None and known.is_interrupted:
         limit_s = 0.0  # whoever stops the solver wants what it has, not its next run
     if known is not None:

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from ortools.sat.python import cp_model
 
 _POLL_S = 0.05
+_MOST_PAIRS = 1 << 15
+"""Pairs of buffers alive at a common step; models of more take longer to build than to solve."""
 
 
 def is_available() -> bool:
@@ -75,6 +77,8 @@ def solve(
         the best plan found; ``is_complete`` tells whether it is proven to be the best. When the
         user interrupts, the best plan until then.
     """
+    if time.monotonic() > deadline or len(problem.conflicts) > _MOST_PAIRS:
+        return start
     built = _build(problem, start, max_price)
     built.model.minimize(built.height)
     run = _run(problem, built, deadline)
@@ -103,6 +107,8 @@ def solve(
 def lower_tensors(problem: PlanProblem, best: Solution, deadline: float) -> Solution:
     """A plan of the same height and choices whose tensors alone are as low as possible."""
     fixed = problem.with_choices(best.chosen)
+    if time.monotonic() > deadline or len(fixed.conflicts) > _MOST_PAIRS:
+        return best
     built = _build(fixed, best, None)
     built.model.add(built.height <= best.height_bytes // ALIGNMENT)
     top = built.model.new_int_var(0, best.height_bytes // ALIGNMENT, "top")

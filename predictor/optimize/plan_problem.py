@@ -8,11 +8,18 @@ overlap, which is less.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from heapq import heappop, heappush
 from typing import NamedTuple
 
+from predictor.errors import ModelError
+
+MOST_PAIRS = 1 << 17
+"""Pairs of buffers alive at a common step for which a solver is asked, at most."""
+MOST_COMPARED = 1 << 23
+"""Pairs of buffers alive at a common step that are looked at to check a plan, at most."""
 ALIGNMENT = 16
 """All offsets and sizes are multiples of it, in bytes, as TFLM's arena wants them."""
 
@@ -69,14 +76,30 @@ class PlanProblem:
     @cached_property
     def conflicts(self) -> tuple[tuple[int, int], ...]:
         """Pairs of buffers that are alive at a common step, each once, lower index first."""
+        pairs = ((min(i, j), max(i, j)) for i, alive in self._by_first_use() for j in alive)
+        return tuple(sorted(pairs))
+
+    def _by_first_use(self) -> Iterator[tuple[int, list[int]]]:
+        """Each buffer, with those that began before it and are still alive."""
         buffers = self.buffers
-        found: list[tuple[int, int]] = []
         alive: list[int] = []
         for i in sorted(range(len(buffers)), key=lambda i: buffers[i].first_use):
-            alive = [j for j in alive if buffers[j].last_use >= buffers[i].first_use]
-            found += [(min(i, j), max(i, j)) for j in alive]
+            first = buffers[i].first_use
+            alive = [j for j in alive if buffers[j].last_use >= first]
+            yield i, alive
             alive.append(i)
-        return tuple(sorted(found))
+
+    @property
+    def is_of_sane_size(self) -> bool:
+        """Whether few enough buffers live at once for a solver; no real model has more."""
+        last_uses: list[int] = []
+        pairs = 0
+        for first, last in sorted((b.first_use, b.last_use) for b in self.buffers):
+            while last_uses and last_uses[0] < first:
+                heappop(last_uses)
+            pairs += len(last_uses)
+            heappush(last_uses, last)
+        return pairs <= MOST_PAIRS
 
     def with_choices(self, chosen: frozenset[int]) -> PlanProblem:
         """The problem with the choices made: buffers of others become empty."""
@@ -137,16 +160,35 @@ class PlanProblem:
         return max((o + b.size_bytes for o, b in pairs if not b.is_scratch), default=0)
 
     def faults(self, offsets: Sequence[int]) -> list[tuple[int, int]]:
-        """Pairs of buffers that a plan puts where they may not be. For problems without choices."""
-        return [
-            (i, item.other)
-            for i, separations in enumerate(self.separations)
-            for item in separations
-            if i < item.other
-            and offsets[i] + item.below_bytes > offsets[item.other]
-            and offsets[item.other] + item.above_bytes > offsets[i]
-            and not (item.may_be_equal and offsets[i] == offsets[item.other])
-        ]
+        """Pairs of buffers that a plan puts where they may not be. For problems without choices.
+
+        Raises:
+            ModelError: too many buffers are alive at once to look at all their pairs.
+        """
+        overlaps = {(item.lower, item.upper): item for item in self.overlaps}
+        found = []
+        for i, j in self._over_each_other(offsets):
+            below, above, may_be_equal = self._pair(i, j, overlaps)
+            is_apart = offsets[i] + below <= offsets[j] or offsets[j] + above <= offsets[i]
+            if not (is_apart or (may_be_equal and offsets[i] == offsets[j])):
+                found.append((i, j))
+        return sorted(found)
+
+    def _over_each_other(self, offsets: Sequence[int]) -> Iterator[tuple[int, int]]:
+        """Pairs that share a step and a byte, lower index first."""
+        ends = [o + b.size_bytes for o, b in zip(offsets, self.buffers, strict=True)]
+        compared = 0
+        for i, alive in self._by_first_use():
+            compared += len(alive)
+            if compared > MOST_COMPARED:
+                raise ModelError(
+                    "so many tensors of its offline memory plan live at once that the plan cannot "
+                    "be checked: no model for a microcontroller has as many"
+                )
+            start, end = offsets[i], ends[i]
+            for j in alive:
+                if offsets[j] < end and start < ends[j]:
+                    yield min(i, j), max(i, j)
 
     @cached_property
     def lower_bound_bytes(self) -> int:

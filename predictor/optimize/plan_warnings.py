@@ -1,4 +1,4 @@
-"""Whether a file's memory plan is used with the kernels that it was made for."""
+"""Whether a file's memory plan is sound, and used with the kernels that it was made for."""
 
 from __future__ import annotations
 
@@ -15,6 +15,12 @@ def plan_warnings(graph: Graph, report: ArenaReport) -> tuple[str, ...]:
         graph: the user's model; ``report`` is the arena of it, or of its device model.
     """
     revision, found = report.prepared.revision, []
+    lowest = min(report.buffers, key=lambda buffer: buffer.offset, default=None)
+    if lowest is not None and lowest.offset < 0:
+        found.append(
+            f"results will be WRONG: its offline memory plan puts {lowest.name} at {lowest.offset}, "
+            "in front of the arena, and TFLM does not check that"
+        )
     unsafe = unsafe_overlaps(report)
     if unsafe:
         first, second = unsafe[0]

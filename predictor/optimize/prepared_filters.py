@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -14,7 +15,7 @@ Plan = Callable[[Graph], Optimized]
 """Optimises one form of the model."""
 
 
-def with_prepared_filters(graph: Graph, plain: Optimized, plan: Plan) -> Optimized:
+def with_prepared_filters(graph: Graph, plain: Optimized, plan: Plan, deadline: float) -> Optimized:
     """The smallest arena that prepared filters bring, with as few of them as it takes.
 
     A prepared filter takes about twice its flash, so those that do not lower the arena are left as
@@ -23,6 +24,7 @@ def with_prepared_filters(graph: Graph, plain: Optimized, plan: Plan) -> Optimiz
     Args:
         graph: the model with builtin operators.
         plain: its device model without prepared filters, optimised.
+        deadline: of ``time.monotonic()``, after which the filters stay as they then are.
     """
     chosen = list(preparable(graph))
     if not chosen or plain.is_interrupted:
@@ -32,7 +34,7 @@ def with_prepared_filters(graph: Graph, plain: Optimized, plan: Plan) -> Optimiz
         return replace(plain, is_interrupted=best.is_interrupted)
     main = graph.main
     for index in sorted(chosen, key=lambda i: -main.tensors[main.operators[i].inputs[1]].elements):
-        if best.is_interrupted:
+        if best.is_interrupted or time.monotonic() > deadline:
             break
         fewer = [item for item in chosen if item != index]
         found = plan(device_model(graph, prepared=fewer)) if fewer else plain

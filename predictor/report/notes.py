@@ -26,7 +26,9 @@ def notes(prediction: Prediction) -> tuple[str, ...]:
     found = [
         *_shortened(f"Invoke will fail: {error}" for error in prediction.arena.invoke_errors),
         *plan_warnings(prediction.graph, prediction.arena),
-        *_shortened(f"arena is a bound, not exact: {why}" for why in prepared.inexact_reasons),
+        *_shortened(
+            f"arena is a bound, not exact: {why}" for why in prediction.arena.inexact_reasons
+        ),
         *_shortened(_short_constants(prediction)),
         *_shortened(open_words(prediction)),
         *_variables(prediction),

@@ -44,7 +44,7 @@ class Fault:
 def fault_of(content: bytes, rng: random.Random) -> Fault | None:
     """Puts a file through prediction and one further command; None where all is well."""
     options = random_options(rng)
-    name, command = rng.choice(_COMMANDS)
+    name, command = rng.choice(COMMANDS)
     return run(name, command, content, options)
 
 
@@ -90,10 +90,6 @@ def random_options(rng: random.Random) -> dict[str, Any]:
         "kernels": kernels,
         "resolver": rng.choice(("used", "used", "all")),
     }
-
-
-def command_named(name: str) -> Callable[..., None]:
-    return dict(_COMMANDS)[name]
 
 
 def _predicted(content: bytes, options: Mapping[str, Any]) -> Prediction:
@@ -169,7 +165,7 @@ def _optimize(content: bytes, options: Mapping[str, Any]) -> None:
     optimization.picture(result)
 
 
-_COMMANDS: tuple[tuple[str, Callable[..., None]], ...] = (
+COMMANDS: tuple[tuple[str, Callable[..., None]], ...] = (
     *[("json", _json)] * 8,
     *[("text", _text)] * 2,
     ("markdown", _markdown),

@@ -5,9 +5,11 @@ The result is an ordinary graph whose outputs equal the first one's to the bit, 
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from math import inf
 
 import numpy as np
 
@@ -65,7 +67,10 @@ class Compaction:
 
 
 def compact(
-    graph: Graph, cost_of: CostOf | None = None, input_range: Range | None = None
+    graph: Graph,
+    cost_of: CostOf | None = None,
+    input_range: Range | None = None,
+    deadline: float = inf,
 ) -> Compaction:
     """Removes all that never changes an output.
 
@@ -73,6 +78,7 @@ def compact(
         cost_of: what decides how many removable channels stay after all, as kernels take channels
             in fours; None removes all.
         input_range: what quantised inputs hold at most, where that is less than their type.
+        deadline: of ``time.monotonic()``, after which no further step is taken.
     """
     certificates: list[Certificate] = []
     names = Counter(tensor.name for tensor in graph.main.tensors)
@@ -85,7 +91,9 @@ def compact(
     while True:
         graph, found = simplified(graph)
         changes += found
-        done = _without_constants(graph, cost_of, input_range) or _without_equals(graph)
+        done = None
+        if time.monotonic() < deadline:
+            done = _without_constants(graph, cost_of, input_range) or _without_equals(graph)
         if done is None:
             return Compaction(graph, tuple(certificates), tuple(changes))
         graph, gone = done

@@ -203,7 +203,7 @@ def certainty(prediction: Prediction) -> list[tuple[str, str, str]]:
     energies = []
     if prediction.energy is not None:
         energies.append(("energy", "estimate", printable(prediction.energy.evidence)))
-    reasons = prediction.arena.prepared.inexact_reasons
+    reasons = prediction.arena.inexact_reasons
     arena_why = f"replay of TFLM {revision.name}'s allocator and planner, byte by byte"
     return [
         (

@@ -1,0 +1,36 @@
+"""Small files that once did what none may do, made anew by the builder."""
+
+from __future__ import annotations
+
+import struct
+
+import predictor
+from predictor.model.builder import ModelBuilder
+from predictor.model.metadata import OFFLINE_PLAN
+
+
+def huge() -> bytes:
+    """Ten tensors of 256 MiB that live at once: the arena has more than 2 GiB."""
+    builder = ModelBuilder("huge")
+    shape = (1 << 26,)
+    inputs = [builder.input(shape, "float32") for _ in range(9)]
+    builder.output(*builder.operator("ADD_N", inputs, [(shape, "float32")], {}))
+    return builder.build()
+
+
+def test_arenas_that_no_target_can_address() -> None:
+    prediction = predictor.predict(huge())
+    assert prediction.arena.required_bytes >= 1 << 31
+    assert not prediction.arena.exact
+    assert not prediction.fits
+    assert any("2 GiB" in note for note in prediction.notes)
+
+
+def test_plans_that_put_tensors_in_front_of_the_arena() -> None:
+    builder = ModelBuilder("below")
+    builder.output(builder.relu(builder.input((1, 8, 8, 4))))
+    plan = struct.pack("<3I2i", 1, 0, 2, -16, 512)
+    builder.metadata(OFFLINE_PLAN, plan)
+    notes = predictor.predict(builder.build()).notes
+    assert "results will be WRONG" in notes[0]
+    assert "-16" in notes[0]
