@@ -157,10 +157,10 @@ def command(
         found = results.to_json(result)
         emit(dumps(found | ({"proof": proof.to_json()} if proof else {})) + "\n", None)
     else:
-        from predictor.report import text
+        from predictor.report import optimized, text
         from predictor.report.proof import report as proof_report
 
-        emit(text.render(results.report(result), None, wants_color(None)), None)
+        emit(text.render(optimized.report(result), None, wants_color(None)), None)
         if proof is not None:
             emit("\n" + text.render(proof_report(proof), None, wants_color(None)), None)
     if proof is not None and not proof.passed:

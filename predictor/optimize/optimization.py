@@ -1,4 +1,4 @@
-"""The result of ``predict optimize``: the same model before and after, and its forms."""
+"""The result of ``predict optimize``: the same model before and after, as JSON and as a picture."""
 
 from __future__ import annotations
 
@@ -10,10 +10,6 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from rich.console import Group, RenderableType
-from rich.table import Table
-from rich.text import Text
-
 from predictor.boards.board import Board, find_board, shipped_boards
 from predictor.cost.instructions import work
 from predictor.cost.op_count import layers
@@ -24,7 +20,6 @@ from predictor.memory.preparation import PreparedGraph, prepare
 from predictor.model.graph import Graph
 from predictor.model.tflite_reader import ModelSource, load_bytes, read_graph
 from predictor.model.tflite_writer import write_model
-from predictor.optimize import plan_cpsat
 from predictor.optimize.compaction.compaction import Compaction, compact
 from predictor.optimize.compaction.spans import channels_of
 from predictor.optimize.offline_plan import without_plan
@@ -188,13 +183,17 @@ def _compacted(
 
 
 def _is_sound(prediction: Prediction) -> bool:
-    """Whether a model does what it says: it runs, its constants are whole, its channels are few."""
+    """Whether a model does what it says: it runs, each tensor is written once, constants are whole,
+    channels are few."""
     if prediction.invoke_errors or not prediction.arena.exact:
         return False
+    main = prediction.graph.main
+    written = Counter([*main.inputs, *(index for op in main.operators for index in op.outputs)])
     return all(
         channels_of(tensor) <= _MOST_CHANNELS
         and (tensor.data is None or tensor.data.nbytes >= tensor.stored_bytes)
-        for tensor in prediction.graph.main.tensors
+        and written[tensor.index] <= (not tensor.is_constant)
+        for tensor in main.tensors
     )
 
 
@@ -280,140 +279,3 @@ def _operator(item: OperatorDistance) -> dict[str, Any]:
         "distance_bytes": item.distance_bytes,
         "rule": item.rule,
     }
-
-
-def report(result: Optimization) -> RenderableType:
-    """The result for terminals."""
-    found = result.optimized
-    parts: list[RenderableType] = [_headline(result), Text(), _table(result)]
-    if found.origin.distances:
-        parts += [Text(), _distances(found)]
-    if len(found.trade) > 1:
-        parts += [Text(), _trade(found)]
-    return Group(*parts, *_notes(result))
-
-
-def _headline(result: Optimization) -> Text:
-    before, after = result.optimized.before.required_bytes, result.optimized.after.required_bytes
-    name = os.path.basename(result.before.path) if result.before.path else "model"
-    revision = result.before.revision
-    share = f"{100 * (before - after) / before:.1f} %" if before else "0 %"
-    return Text.assemble(
-        (f"{share} less arena", "bold green") if after < before else ("nothing to gain", "bold"),
-        f"  {name}: {before:,} -> {after:,} bytes\n",
-        (f"TFLM {revision.name}, {revision.kernels} kernels", "dim"),
-    )
-
-
-def _table(result: Optimization) -> Table:
-    found = result.optimized
-    table = Table(box=None, padding=(0, 1))
-    table.add_column("")
-    for heading in ("before B", "after B", "saved"):
-        table.add_column(heading, justify="right")
-    planned = result.planned_bytes
-    rows = (
-        ("arena to set aside", found.before.required_bytes, found.after.required_bytes),
-        ("arena_used_bytes()", found.before.used_bytes, found.after.used_bytes),
-        ("  planned (head)", found.before.nonpersistent_bytes, found.after.nonpersistent_bytes),
-        ("    of it tensors", planned[0], planned[1]),
-        ("    without overlap", planned[0], planned[2]),
-        ("model file", result.before.graph.flatbuffer_bytes, len(result.content)),
-    )
-    for label, before, after in rows:
-        saved = f"{100 * (before - after) / before:.1f} %" if before else ""
-        table.add_row(label, f"{before:,}", f"{after:,}", saved)
-    return table
-
-
-def _titled_table(title: str) -> Table:
-    return Table(box=None, padding=(0, 1), title=title, title_justify="left", title_style="bold")
-
-
-def _distances(found: Optimized) -> Table:
-    table = _titled_table("operators whose output overlaps an input")
-    table.add_column("#", justify="right", style="dim")
-    table.add_column("operator")
-    for heading in ("distance B", "output B"):
-        table.add_column(heading, justify="right")
-    table.add_column("why it is safe", style="dim")
-    for item in found.distances:
-        if item.subgraph_index == 0 and item.index in found.origin.distances:
-            table.add_row(
-                str(item.index),
-                item.operator,
-                f"{item.distance_bytes:,}",
-                f"{item.output_bytes:,}",
-                item.rule,
-            )
-    return table
-
-
-def _trade(found: Optimized) -> Table:
-    table = _titled_table("what extra instructions buy")
-    for heading in ("extra instructions", "planned B"):
-        table.add_column(heading, justify="right")
-    table.add_column("dilated operators", style="dim")
-    for point in found.trade:
-        table.add_row(
-            f"{percent(found, point.extra_instructions):.1f} %",
-            f"{point.height_bytes:,}",
-            ", ".join(map(str, point.steered)),
-        )
-    return table
-
-
-def _compaction_lines(result: Optimization) -> list[str]:
-    assert result.compaction is not None
-    reasons = Counter(item.reason for item in result.compaction.certificates)
-    words = {
-        "constant": "never change",
-        "equal": "equal another channel",
-        "unread": "are read by nothing",
-    }
-    parts = [f"{reasons[reason]:,} {what}" for reason, what in words.items() if reasons[reason]]
-    macs = result.before.ops.total_macs, result.after.ops.total_macs
-    lines = []
-    if parts:
-        lines.append(
-            f"{reasons.total():,} channels went, as they {', '.join(parts)}: {macs[0]:,} -> "
-            f"{macs[1]:,} MACs; an independent check finds both networks equal on every input"
-        )
-    lines += [f"gone: {change}" for change in result.compaction.changes]
-    return lines
-
-
-def _notes(result: Optimization) -> list[Text]:
-    found = result.optimized
-    lines = []
-    if found.kept_because:
-        proof = f"the model was left as it is: {found.kept_because}"
-    elif found.is_optimal:
-        limit = "" if found.options.max_slowdown is None else " with so few extra instructions"
-        proof = f"the plan is proven to be the lowest{limit}"
-    elif found.solution.is_complete:
-        proof = f"no plan can be more than {found.gap_bytes:,} bytes lower"
-    else:
-        proof = f"the solver was stopped: a plan may be up to {found.gap_bytes:,} bytes lower"
-    lines.append(f"{proof} ({found.solver_s:.2f} s)")
-    if not found.is_optimal and not plan_cpsat.is_available():
-        lines.append('OR-tools finds and proves more: pip install "mcu-predictor[optimize]"')
-    if result.compaction is not None:
-        lines += _compaction_lines(result)
-    if found.steered:
-        names = ", ".join(map(str, found.steered))
-        lines.append(
-            f"operators {names} get a dilation of 2, which means nothing for a 1x1 filter but lets "
-            f"CMSIS-NN finish one position after the other: about "
-            f"{result.extra_instructions_percent:.1f} % more instructions"
-        )
-    if result.prepared_filters:
-        names = ", ".join(map(str, result.prepared_filters))
-        lines.append(
-            f"depthwise filters of operators {names} are prepared: widened to 16 bits in flash "
-            "instead of in the arena at each call"
-        )
-    boards = ", ".join(board.name for board in result.newly_fitting)
-    if boards:
-        lines.append(f"fits now, but did not before: {boards}")
-    return [Text(), *(Text.assemble(("note  ", "dim"), line) for line in lines)]

@@ -8,40 +8,33 @@ plan and places scratch buffers around them when it runs.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from predictor.errors import UsageError
-from predictor.memory.arena import ArenaReport, PlannedBuffer, arena
-from predictor.memory.preparation import PreparedGraph
+from predictor.memory.arena import ArenaReport, arena
 from predictor.memory.revision import Revision
-from predictor.model.graph import Graph, Operator
+from predictor.model.graph import Graph
 from predictor.model.metadata import (
     OFFLINE_PLAN,
+    ONLINE_PLANNED,
     PLAN_ORIGIN,
     PlanOrigin,
     offline_plan_bytes,
     plan_origin_bytes,
 )
 from predictor.model.requantization import Range
-from predictor.operators.conv import steered_options
 from predictor.optimize.exact_planner import DEFAULT_TIME_LIMIT_S, solve
 from predictor.optimize.offline_plan import tensor_offsets, used_distances, without_plan
 from predictor.optimize.operator_order import best_order, with_order
 from predictor.optimize.overlap import (
     OperatorDistance,
     OverlapLevel,
-    allowed_overlaps,
     distance_of,
     plan_buffers,
-    planned_distance_of,
 )
-from predictor.optimize.plan_problem import ALIGNMENT, PlanProblem, Solution
-
-_UNKNOWN_EXTRA = 0.15
-"""Extra work of a steered operator where its instructions are not known: measured are from 0.10 at
-64 and more channels to 0.35 at 8."""
+from predictor.optimize.plan_problem import PlanProblem, Solution
+from predictor.optimize.task import Instructions, Task, count_macs, with_options
 
 _MAX_TRADE_POINTS = 8
 _PART_FOR_APART = 0.3
@@ -49,14 +42,6 @@ _PART_FOR_APART = 0.3
 NOTHING_LOWER = "no plan that was found needs less"
 _TOO_LARGE = "2 GiB and more are beyond the 32-bit offsets of a plan"
 _TOO_MANY = "too many tensors live at once for the solver"
-
-Instructions = Callable[[PreparedGraph], Sequence[float]]
-"""Instructions of each operator of a prepared model, in its order."""
-
-
-def count_macs(prepared: PreparedGraph) -> list[float]:
-    """Work in place of instructions, where nothing better is known."""
-    return [float(node.row.count(node.context).macs) for node in prepared.nodes]
 
 
 @dataclass(frozen=True)
@@ -197,20 +182,22 @@ def optimize(
     if not apart.is_of_sane_size:
         return replace(unchanged(graph, own, options, _TOO_MANY), before=before)
     no_overlap = solve(apart, _PART_FOR_APART * options.time_limit_s)
-    best = _solved(_Task(plain, report, options), deadline, no_overlap)
+    task = Task(plain, report, options.overlap, options.instructions)
+    best = _solved(task, options, deadline, no_overlap)
     order = None
     if options.reorder and not best.solution.is_interrupted:
         order = best_order(report, options.overlap, deadline)
     if order is not None:
         moved = with_order(plain, order)
-        other = _solved(_Task(moved, arena(moved, revision), options, order), deadline)
+        task = Task(moved, arena(moved, revision), options.overlap, options.instructions, order)
+        other = _solved(task, options, deadline)
         best = _better(best, other)
     changed, after, origin = _written(best, original_sha256)
     if _need(after) > _need(report):
         # TFLM may place several scratch buffers of an operator higher than the solver.
         kept = unchanged(plain, report, options, NOTHING_LOWER)
         return replace(kept, before=before, is_interrupted=best.solution.is_interrupted)
-    trade, is_trade_interrupted = _trade(best, deadline)
+    trade, is_trade_interrupted = _trade(best, options, deadline)
     return Optimized(
         graph=changed,
         before=before,
@@ -235,7 +222,9 @@ def _better(one: _Solved, other: _Solved) -> _Solved:
     return replace(best, solution=replace(best.solution, is_interrupted=is_interrupted))
 
 
-def _trade(best: _Solved, deadline: float) -> tuple[tuple[TradePoint, ...], bool]:
+def _trade(
+    best: _Solved, options: OptimizeOptions, deadline: float
+) -> tuple[tuple[TradePoint, ...], bool]:
     """The best plan and those for ever fewer instructions, the cheapest first; and whether
     somebody stopped the solver."""
     points = [TradePoint(best.solution.height_bytes, best.price, best.steered)]
@@ -244,7 +233,7 @@ def _trade(best: _Solved, deadline: float) -> tuple[tuple[TradePoint, ...], bool
         if time.monotonic() > deadline or is_interrupted:
             break
         budget = int(points[0].extra_instructions) - 1
-        solved = _solved(best.task, deadline, max_price=budget)
+        solved = _solved(best.task, options, deadline, max_price=budget)
         points.insert(0, TradePoint(solved.solution.height_bytes, solved.price, solved.steered))
         is_interrupted = solved.solution.is_interrupted
     return tuple(points), is_interrupted
@@ -254,20 +243,21 @@ def _trade(best: _Solved, deadline: float) -> tuple[tuple[TradePoint, ...], bool
 class _Solved:
     """A plan of a model with the operators in one order."""
 
-    task: _Task
+    task: Task
     solution: Solution
     steered: tuple[int, ...]
     price: int
 
 
 def _solved(
-    task: _Task,
+    task: Task,
+    options: OptimizeOptions,
     deadline: float,
     known: Solution | None = None,
     max_price: int | None = None,
 ) -> _Solved:
     """The best plan, not worse than one that is known for the model as it is."""
-    options, problem = task.options, task.problem()
+    problem = task.problem()
     limit_s = max(0.0, deadline - time.monotonic())
     if known is not None and known.is_interrupted:
         limit_s = 0.0  # whoever stops the solver wants what it has, not its next run
@@ -280,110 +270,6 @@ def _solved(
     if known is not None and known.is_interrupted:
         solution = replace(solution, is_interrupted=True)
     return _Solved(task, solution, steered, problem.price(solution.chosen))
-
-
-@dataclass(frozen=True, slots=True)
-class _Candidate:
-    """An operator that may be steered, and what that costs."""
-
-    index: int
-    price: int
-
-
-class _Task:
-    """One model to be planned: as it is, and with all steerable operators steered."""
-
-    def __init__(
-        self,
-        graph: Graph,
-        report: ArenaReport,
-        options: OptimizeOptions,
-        order: tuple[int, ...] = (),
-    ) -> None:
-        self.graph = graph
-        self.report = report
-        self.options = options
-        self.order = order
-        self.variant = report
-        self.candidates: list[_Candidate] = []
-        counts = options.instructions(report.prepared)
-        self.instructions = sum(counts)
-        if options.overlap is OverlapLevel.DIAGONAL:
-            self._find_candidates(counts)
-
-    def _find_candidates(self, counts: Sequence[float]) -> None:
-        """Steerable operators whose output may then overlap, but may not as it is."""
-        changed = {}
-        for node in self.report.prepared.nodes:
-            context = node.context
-            if context.subgraph.index or context.scratch_bytes:
-                continue
-            options = steered_options(context)
-            if options is not None and not _overlaps(planned_distance_of(node)):
-                changed[context.op.index] = options
-        if not changed:
-            return
-        revision = self.report.prepared.revision
-        self.variant = arena(with_options(self.graph, changed), revision)
-        steered_counts = self.options.instructions(self.variant.prepared)
-        for node, old, new in zip(self.variant.prepared.nodes, counts, steered_counts, strict=True):
-            index = node.context.op.index
-            in_main = not node.context.subgraph.index
-            if in_main and index in changed and _overlaps(planned_distance_of(node)):
-                extra = new - old if new > old else old * _UNKNOWN_EXTRA
-                self.candidates.append(_Candidate(index, max(1, round(extra))))
-
-    def problem(self) -> PlanProblem:
-        """Tensors and scratch buffers of the variant; what only steering brings is a choice."""
-        choice_of = {item.index: choice for choice, item in enumerate(self.candidates)}
-        buffers = [
-            item._replace(choice=choice_of.get(self._scratch_owner(buffer)))
-            for item, buffer in zip(
-                plan_buffers(self.variant.buffers), self.variant.buffers, strict=True
-            )
-        ]
-        writer = {tensor: op.index for op in self.graph.main.operators for tensor in op.outputs}
-        overlaps = []
-        for overlap in allowed_overlaps(self.variant, self.options.overlap):
-            tensor = self.variant.buffers[overlap.lower].tensor
-            owner = -1 if tensor is None else writer[tensor.index]
-            overlaps.append(overlap._replace(choice=choice_of.get(owner)))
-        return PlanProblem(buffers, overlaps, [item.price for item in self.candidates])
-
-    def _scratch_owner(self, buffer: PlannedBuffer) -> int:
-        """Index of the operator of the main subgraph whose scratch buffer it is, -1 for none."""
-        if buffer.operator_index is None or buffer.subgraph_index:
-            return -1
-        return buffer.operator_index
-
-    def extended(self, offsets: Sequence[int]) -> tuple[int, ...]:
-        """Offsets of the plain model's buffers for those of the variant."""
-        known = dict(zip(map(_key, self.report.buffers), offsets, strict=True))
-        return tuple(known.get(_key(buffer), 0) for buffer in self.variant.buffers)
-
-
-def _key(buffer: PlannedBuffer) -> tuple[int, int, int]:
-    """What names a buffer in all variants of a model. Candidates have no scratch of their own."""
-    if buffer.tensor is not None:
-        return buffer.subgraph_index, 0, buffer.tensor.index
-    return buffer.subgraph_index, 1, buffer.operator_index or 0
-
-
-def _overlaps(distance: OperatorDistance) -> bool:
-    """Whether an overlap of at least one unit of alignment is possible."""
-    return any(
-        distance.bounded(item) <= distance.output_bytes - ALIGNMENT for item in distance.overlaps
-    )
-
-
-def with_options(graph: Graph, options: Mapping[int, Mapping[str, object]]) -> Graph:
-    """The model with other options for operators of the main subgraph."""
-    operators: tuple[Operator, ...] = tuple(
-        replace(op, options=options[op.index]) if op.index in options else op
-        for op in graph.main.operators
-    )
-    main = replace(graph.main, operators=operators)
-    return replace(graph, subgraphs=(main, *graph.subgraphs[1:]))
 
 
 def _written(best: _Solved, original_sha256: str) -> tuple[Graph, ArenaReport, PlanOrigin]:
@@ -399,7 +285,8 @@ def _written(best: _Solved, original_sha256: str) -> tuple[Graph, ArenaReport, P
     offsets = tensor_offsets(graph, task.variant.buffers, best.solution.offsets)
     metadata = {**graph.metadata, OFFLINE_PLAN: memoryview(offline_plan_bytes(offsets))}
     after = arena(replace(graph, metadata=metadata), revision)
-    if not any(buffer.is_offline_planned for buffer in after.buffers) and after.buffers:
+    is_planned = any(offset != ONLINE_PLANNED for offset in offsets)
+    if is_planned and not any(buffer.is_offline_planned for buffer in after.buffers):
         raise UsageError(
             f"TFLM {revision.name} reads no offline memory plan; name another with --tflm"
         )

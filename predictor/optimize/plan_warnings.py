@@ -18,8 +18,8 @@ def plan_warnings(graph: Graph, report: ArenaReport) -> tuple[str, ...]:
     lowest = min(report.buffers, key=lambda buffer: buffer.offset, default=None)
     if lowest is not None and lowest.offset < 0:
         found.append(
-            f"results will be WRONG: its offline memory plan puts {lowest.name} at {lowest.offset}, "
-            "in front of the arena, and TFLM does not check that"
+            f"results will be WRONG: its offline memory plan puts {lowest.name} at "
+            f"{lowest.offset}, in front of the arena, and TFLM does not check that"
         )
     unsafe = unsafe_overlaps(report)
     if unsafe:

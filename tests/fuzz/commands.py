@@ -17,7 +17,7 @@ from predictor.optimize.optimizer import OptimizeOptions
 from predictor.optimize.overlap import OverlapLevel
 from predictor.optimize.plan_problem import ALIGNMENT
 from predictor.prediction import Prediction, on_board, on_shipped_boards
-from predictor.report import comparison_forms, markdown, text
+from predictor.report import comparison_forms, markdown, optimized, text
 from predictor.report.check_result import CheckResult
 from predictor.report.check_result import text as check_text
 from predictor.report.comparison import compare, subject
@@ -154,14 +154,14 @@ def _optimize(content: bytes, options: Mapping[str, Any]) -> None:
         overlap=OverlapLevel.DIAGONAL,
         time_limit_s=_SOLVER_S,
         reorder=len(content) % 2 == 0,
-        instructions=optimization.instructions_of("cortex-m7"),
+        instructions=optimization.count_instructions,
     )
     result = optimization.optimize_model(content, settings=settings, **options)
     before, after = result.before.arena.required_bytes, result.after.arena.required_bytes
     assert after <= before, f"optimised worse: {after} > {before}"
     assert result.optimized.after.required_bytes == after, "the file has another plan"
     json.loads(dumps(optimization.to_json(result)), parse_constant=_no_constant)
-    text.render(optimization.report(result))
+    text.render(optimized.report(result))
     optimization.picture(result)
 
 
