@@ -14,10 +14,14 @@ from predictor.optimize.verification.reading import Sum, depth
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Expected:
-    """Weights [outputs, window places, inputs] and biases of all outputs of a layer."""
+    """Weights [outputs, window places, inputs] and biases of all outputs of a layer.
+
+    ``lost``: for each output the channel that is gone although it matters to it, -1 for none.
+    """
 
     weights: Array
     bias: Array
+    lost: Array
 
 
 def same_depthwise(layer: Sum, first: Sum, left: Array, channels: int) -> Array:
@@ -42,11 +46,7 @@ def same_depthwise(layer: Sum, first: Sum, left: Array, channels: int) -> Array:
 
 
 def expected(first: Sum, facts: Facts, source: int, left: Array) -> Expected:
-    """What the old layer is on the channels of its input that are left.
-
-    Raises:
-        UnprovedError: a channel is gone that mattered.
-    """
+    """What the old layer is on the channels of its input that are left."""
     tensor = facts.graph.tensors[source]
     channels = depth(tensor)
     outputs, places, inputs = first.weights.shape
@@ -55,6 +55,7 @@ def expected(first: Sum, facts: Facts, source: int, left: Array) -> Expected:
     bias = first.bias.copy()
     classes = facts.classes(source)
     outside = first.leaves().astype(bool)
+    lost = np.full(outputs, -1, np.int64)
     for channel in sorted(set(range(channels)) - set(left.tolist())):
         own = tiles[..., channel]
         if not own.any():
@@ -66,8 +67,8 @@ def expected(first: Sum, facts: Facts, source: int, left: Array) -> Expected:
         elif len(doubles):
             weights[..., doubles[0]] += own
         else:
-            raise UnprovedError(f"channel {channel} of {tensor.name!r} is gone, and it matters")
-    return Expected(weights.reshape(outputs, places, -1), bias)
+            lost[own.any(axis=(1, 2))] = channel
+    return Expected(weights.reshape(outputs, places, -1), bias, lost)
 
 
 def same_outputs(layer: Sum, first: Sum, wanted: Expected) -> Array:
@@ -79,14 +80,17 @@ def same_outputs(layer: Sum, first: Sum, wanted: Expected) -> Array:
     if layer.weights.shape[1:] != wanted.weights.shape[1:]:
         raise UnprovedError("its weights have another shape")
     rows = _rows(wanted, first)
+    kept = np.flatnonzero(wanted.lost < 0)
     found: list[int] = []
     place = 0
-    for number, row in enumerate(_rows(Expected(layer.weights, layer.bias), layer)):
-        while place < len(rows) and rows[place] != row:
+    own = Expected(layer.weights, layer.bias, np.full(len(layer.weights), -1, np.int64))
+    for number, row in enumerate(_rows(own, layer)):
+        while place < len(kept) and rows[kept[place]] != row:
             place += 1
-        if place == len(rows):
-            raise UnprovedError(f"output channel {number} is none of the first model's")
-        found.append(place)
+        if place == len(kept):
+            gone = "" if len(kept) == len(rows) else f", channel {wanted.lost.max()} gone"
+            raise UnprovedError(f"output channel {number} is none of the first model's{gone}")
+        found.append(int(kept[place]))
         place += 1
     return np.array(found, np.int64)
 
