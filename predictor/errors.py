@@ -25,7 +25,11 @@ is fine but does not fit is 3; that is a verdict, not an error, and is decided b
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import ClassVar
+
+_MOST_REFUSALS = 12
+"""Further refused operators that a message lists."""
 
 EXIT_FITS = 0
 EXIT_DOES_NOT_FIT = 3
@@ -50,6 +54,8 @@ class RefusedError(ModelError):
         operator: name of the operator whose Init or Prepare fails, if it is one operator.
         operator_index: its index within its subgraph.
         subgraph_index: the subgraph it stands in.
+        advice: what to do about it, empty where nothing is known.
+        more: further operators that it refuses.
     """
 
     def __init__(
@@ -58,7 +64,11 @@ class RefusedError(ModelError):
         operator: str | None = None,
         operator_index: int | None = None,
         subgraph_index: int = 0,
+        advice: str = "",
+        more: Sequence[RefusedError] = (),
     ) -> None:
+        self.advice = advice
+        self.more = tuple(more)
         self.reason = reason
         self.operator = operator
         self.operator_index = operator_index
@@ -69,7 +79,11 @@ class RefusedError(ModelError):
             if subgraph_index:
                 where += f" of subgraph {subgraph_index}"
             where += ": "
-        super().__init__(f"TFLM refuses this model: {where}{reason}")
+        self.words = f"{where}{reason}" + (f" ({advice})" if advice else "")
+        listed = [self.words, *(other.words for other in self.more[:_MOST_REFUSALS])]
+        if len(self.more) > _MOST_REFUSALS:
+            listed.append(f"and {len(self.more) - _MOST_REFUSALS} more operators")
+        super().__init__(f"TFLM refuses this model: {'; '.join(listed)}")
 
 
 class LinkedTflmError(ModelError):

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Any, TypeVar
 
 from predictor.errors import RefusedError
-from predictor.memory.flow import load_flow
+from predictor.memory.flow import Flow, load_flow
 from predictor.memory.lifetimes import ScratchRequest
 from predictor.memory.revision import Revision
 from predictor.model.graph import Graph, Operator, Subgraph
+from predictor.operators.advice import advice
 from predictor.operators.context import GraphState, NodeContext, Request
-from predictor.operators.registry import OperatorRow, OperatorTable
+from predictor.operators.registry import OPERATORS, OperatorRow, OperatorTable
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,10 +81,13 @@ def prepare(
     state = GraphState(resource_variables)
     sizeof = revision.structs.size_of
     operators = flow.operators(graph, revision.kernels)
+    refusals = _Refusals(graph)
     contexts: list[tuple[OperatorRow, NodeContext]] = []
     for subgraph in graph.subgraphs:
         for op in subgraph.operators:
-            row = _row(operators, op, subgraph)
+            row = refusals.catch(subgraph, op, _row, operators, op, subgraph)
+            if row is None:
+                continue
             context = flow.NODE_CONTEXT(
                 graph, subgraph, op, revision.kernels, revision.core, sizeof, state
             )
@@ -89,20 +96,80 @@ def prepare(
     nodes: list[PreparedNode] = []
     for row, context in contexts:
         if row.init is not None:
-            row.init(context)
+            refusals.catch(context.subgraph, context.op, row.init, context)
         init_requests, context.requests = context.requests, []
         nodes.append(PreparedNode(row, context, init_requests, context.requests))
     scratch: list[ScratchRequest] = []
     for node in nodes:
         context = node.context
-        if node.row.prepare is not None:
-            node.row.prepare(context)
-        flow.check_prepared(context, revision.rules)
+        refusals.catch(context.subgraph, context.op, _prepare_node, node, flow, revision)
         scratch += [
             ScratchRequest(size, context.subgraph.index, context.op.index)
             for size in context.scratch_bytes
         ]
+    refusals.raise_if_any()
     return PreparedGraph(graph, revision, nodes, state, scratch)
+
+
+def _prepare_node(node: PreparedNode, flow: Flow, revision: Revision) -> None:
+    if node.row.prepare is not None:
+        node.row.prepare(node.context)
+    flow.check_prepared(node.context, revision.rules)
+
+
+class _Refusals:
+    """Gathers what TFLM refuses, operator by operator.
+
+    Operators that read what a refused one writes are not looked at: what is wrong with them may
+    follow from it.
+    """
+
+    def __init__(self, graph: Graph) -> None:
+        self._graph = graph
+        self._found: list[RefusedError] = []
+        self._unknown: set[tuple[int, int]] = set()
+        self._refused: set[tuple[int, int]] = set()
+
+    def catch(
+        self, subgraph: Subgraph, op: Operator, step: Callable[..., T], *arguments: Any
+    ) -> T | None:
+        """What a step of an operator gives; None where it is refused, or may be in consequence."""
+        if self._found and any((subgraph.index, i) in self._unknown for i in op.inputs):
+            self._unknown.update((subgraph.index, i) for i in op.outputs)
+            if step is not _row:
+                return None
+        if (subgraph.index, op.index) in self._refused:
+            return None
+        try:
+            return step(*arguments)
+        except RefusedError as error:
+            self._refused.add((subgraph.index, op.index))
+            self._unknown.update((subgraph.index, i) for i in op.outputs)
+            if not any(other.words == error.words for other in self._found):
+                self._found.append(error)
+        return None
+
+    def raise_if_any(self) -> None:
+        """Raises one error for all that was found."""
+        if not self._found:
+            return
+        first, *more = [self._with_advice(error) for error in self._found]
+        raise RefusedError(
+            first.reason,
+            first.operator,
+            first.operator_index,
+            first.subgraph_index,
+            first.advice,
+            more,
+        )
+
+    def _with_advice(self, error: RefusedError) -> RefusedError:
+        if error.operator is None or error.operator_index is None:
+            return error
+        place = error.subgraph_index, error.operator_index
+        newer = OPERATORS.find(error.operator) is not None
+        words = advice(error.reason, error.operator, self._graph, *place, newer)
+        return RefusedError(error.reason, error.operator, place[1], place[0], words)
 
 
 def _row(tables: tuple[OperatorTable, ...], op: Operator, subgraph: Subgraph) -> OperatorRow:

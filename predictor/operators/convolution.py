@@ -22,11 +22,10 @@ Shape = tuple[int, ...]
 
 def check_hybrid(ctx: NodeContext, allowed: bool, input: Tensor, filter: Tensor) -> None:
     """Refuses pairs of activation and weight type that the kernel does not take."""
-    ctx.ensure(
-        allowed,
-        f"hybrid models are not supported: {input.type.name} activations with "
-        f"{filter.type.name} weights",
-    )
+    kinds = f"{input.type.name} activations with {filter.type.name} weights"
+    is_mixed = input.type != filter.type
+    what = "hybrid models are" if is_mixed else f"{input.type.name.lower()} quantisation is"
+    ctx.ensure(allowed, f"{what} not supported: {kinds}")
 
 
 def check_4d(ctx: NodeContext, *tensors: Tensor) -> None:

@@ -149,6 +149,7 @@ def error_json(error: PredictorError, path: str | None) -> dict[str, Any]:
     }
     if isinstance(error, RefusedError):
         details["reason"] = error.reason
+        details["reasons"] = [item.words for item in (error, *error.more)]
         details["operator"] = error.operator
         details["operator_index"] = error.operator_index
         details["subgraph_index"] = error.subgraph_index

@@ -20,7 +20,7 @@ from predictor.prediction import predict
 
 NO_POWER = Powers()
 CONTENT = ds_cnn().build()
-BOARDS = {board.name: board for board in shipped_boards()}
+BOARDS = {board.name: board for board in shipped_boards() if board.calibrations}
 
 
 def _with(board: Board, clock_hz: int, power: Powers | None = None) -> Board:
