@@ -53,3 +53,13 @@ def test_a_board_is_emulated_whatever_its_uart(
         unicorn.used_bytes,
         unicorn.stack_used_bytes,
     )
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+@pytest.mark.parametrize("name", ["pico", "lpc1768", "l552ze"])
+def test_boards_of_other_cores(name: str) -> None:
+    """Cortex-M0+, M3 and M33: start-up code, arena and outputs."""
+    result = run(find_board(name), "unicorn")
+    assert result.failure is None
+    assert result.passed
