@@ -31,7 +31,8 @@ from predictor.cost.instructions import (
     loops_of,
     shared_costs,
 )
-from predictor.memory.preparation import PreparedNode, prepare
+from predictor.memory.preparation import prepare
+from predictor.memory.prepared import PreparedNode
 from predictor.memory.revision import OURS, load_revision
 from predictor.model.device.options import PREFIX
 from predictor.model.tflite_reader import read_graph

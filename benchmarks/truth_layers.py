@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from predictor.errors import PredictorError
-from predictor.memory.preparation import PreparedNode, prepare
+from predictor.memory.preparation import prepare
+from predictor.memory.prepared import PreparedNode
 from predictor.memory.revision import load_revision
 from predictor.model.tflite_reader import load_bytes, read_graph
 

@@ -12,6 +12,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from predictor.views import register_views
+
 if TYPE_CHECKING:
     from predictor.boards.board import Board, find_board
     from predictor.model.graph import Graph
@@ -39,6 +41,16 @@ _HOMES = {
     "predict_graph": "predictor.prediction",
     "read_graph": "predictor.model.tflite_reader",
 }
+
+register_views(
+    {
+        "notes": ("predictor.report.notes", "notes"),
+        "remedies": ("predictor.report.notes", "remedies"),
+        "prediction_json": ("predictor.report.json_report", "prediction_json"),
+        "prediction_html": ("predictor.report.html.notebook", "notebook_html"),
+        "comparison_html": ("predictor.report.html.notebook", "comparison_html"),
+    }
+)
 
 
 def __getattr__(name: str) -> Any:

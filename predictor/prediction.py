@@ -16,7 +16,8 @@ from predictor.cost.instructions import Work, round_work, subgraph_work, total, 
 from predictor.cost.latency import LatencyEstimate, Timing, features, timing
 from predictor.cost.op_count import Layer, OpCountReport, layers, totals
 from predictor.cost.op_proxy import OpProxy, op_proxy
-from predictor.memory.arena import ArenaReport, PlannedBuffer, arena
+from predictor.memory.arena import arena
+from predictor.memory.arena_report import ArenaReport, PlannedBuffer
 from predictor.memory.deployment import Deployment, deploy, registers_builtin
 from predictor.memory.flash import FlashReport, flash
 from predictor.memory.revision import DEFAULT_REVISION, OURS, Revision, load_revision
@@ -25,6 +26,7 @@ from predictor.model.graph import Graph
 from predictor.model.tflite_reader import ModelSource, load_bytes, read_graph
 from predictor.operators.ours.tables import has_custom
 from predictor.semantics.execution import Execution, execution
+from predictor.views import view
 
 DEFAULT_BOARD = "f746zg"
 
@@ -209,27 +211,23 @@ class Prediction:
     @cached_property
     def notes(self) -> tuple[str, ...]:
         """What a reader must know to trust the figures, the gravest first."""
-        from predictor.report.notes import notes
-
-        return notes(self)
+        found: tuple[str, ...] = view("notes")(self)
+        return found
 
     @cached_property
     def remedies(self) -> tuple[str, ...]:
         """What would make the model fit; empty where it fits."""
-        from predictor.report.notes import remedies
-
-        return remedies(self)
+        found: tuple[str, ...] = view("remedies")(self)
+        return found
 
     def to_json(self) -> dict[str, Any]:
         """The documented JSON form (``predictor/report/prediction.schema.json``)."""
-        from predictor.report.json_report import prediction_json
-
-        return prediction_json(self)
+        made: dict[str, Any] = view("prediction_json")(self)
+        return made
 
     def _repr_html_(self) -> str:
-        from predictor.report.html.notebook import notebook_html
-
-        return notebook_html(self)
+        made: str = view("prediction_html")(self)
+        return made
 
 
 def predict(

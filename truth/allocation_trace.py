@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from predictor.emulation.unicorn.machine import UnicornMachine
-from predictor.memory.arena import (
+from predictor.memory.arena_report import (
     BUILTIN_DATA,
     EVAL_TENSORS,
     NODES,

@@ -11,7 +11,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from predictor.memory.arena import (
+from predictor.memory.arena_report import (
     BUILTIN_DATA,
     EVAL_TENSORS,
     NODES,

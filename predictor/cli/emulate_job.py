@@ -18,6 +18,7 @@ from predictor.errors import (
 )
 from predictor.files import write_file
 from predictor.prediction import Prediction
+from predictor.report.notes import misfit
 
 if TYPE_CHECKING:
     from predictor.firmware.target import ModelFirmware
@@ -115,16 +116,6 @@ def _outcome(
     code = _exit_code(prediction, run)
     seconds = time.perf_counter() - start
     return Outcome(job, code, seconds, text, run_json(firmware, run), by_hand=by_hand)
-
-
-def misfit(prediction: Prediction) -> str:
-    """Which memories are too small for the prediction."""
-    reasons = []
-    if not prediction.sram.fits:
-        reasons.append(f"RAM margin {prediction.sram.margin_bytes:,} bytes")
-    if prediction.flash_margin_bytes < 0:
-        reasons.append(f"flash margin {prediction.flash_margin_bytes:,} bytes")
-    return f"does not fit {prediction.board.name} ({', '.join(reasons)})"
 
 
 def _run(job: Job, firmware: ModelFirmware, progress: Callable[[str], None]) -> ModelRun:

@@ -8,8 +8,8 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from predictor.cli.emulate_job import misfit
 from predictor.prediction import Prediction
+from predictor.report.notes import misfit
 
 if TYPE_CHECKING:
     from predictor.firmware.target import ModelFirmware

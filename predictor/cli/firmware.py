@@ -43,10 +43,10 @@ def command(
     Prints its sizes beside the prediction. Exit code 3 if the model does not fit the board, 1 if
     the TFLM that the firmware links refuses it.
     """
-    from predictor.cli.emulate_job import misfit
     from predictor.firmware.build import write_firmware, written_files
     from predictor.firmware.registered_tflm import linkable_tflm
     from predictor.firmware.target import firmware_target
+    from predictor.report.notes import misfit
 
     target = firmware_target(board, linkable_tflm(tflm, tflm_dir), kernels)
     for path in written_files(target.board, out_dir).values():

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from predictor.cores.core import Core
 from predictor.cost.op_count import Layer
-from predictor.memory.preparation import PreparedGraph, PreparedNode
+from predictor.memory.prepared import PreparedGraph, PreparedNode
 from predictor.memory.revision import OURS
 from predictor.operators.loops import Loops
 from predictor.operators.registry import OPERATORS

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 
-from predictor.memory.preparation import PreparedGraph, PreparedNode
+from predictor.memory.prepared import PreparedGraph, PreparedNode
 from predictor.operators.context import PERSISTENT
 from predictor.semantics.execution import Execution, Part, price
 

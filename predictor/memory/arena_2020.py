@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from predictor.errors import RefusedError
 from predictor.memory.allocator import ArenaAllocator
-from predictor.memory.arena import (
+from predictor.memory.arena_report import (
     BUILTIN_DATA,
     NODES,
     PERSISTENT_BUFFERS,
@@ -27,7 +27,7 @@ from predictor.memory.placement import (
     head_bytes,
     planned_buffers,
 )
-from predictor.memory.preparation import PreparedGraph
+from predictor.memory.prepared import PreparedGraph
 from predictor.memory.revision import OURS, Rules
 from predictor.model.graph import Graph, TensorType
 from predictor.operators.context import NodeContext

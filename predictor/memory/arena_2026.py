@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from predictor.memory.allocator import ArenaAllocator
-from predictor.memory.arena import (
+from predictor.memory.arena_report import (
     BUILTIN_DATA,
     EVAL_TENSORS,
     NODES,
@@ -29,7 +29,7 @@ from predictor.memory.placement import (
     head_bytes,
     planned_buffers,
 )
-from predictor.memory.preparation import PreparedGraph
+from predictor.memory.prepared import PreparedGraph
 from predictor.memory.revision import OURS, Revision, Rules
 from predictor.model.graph import Graph, Quantization
 from predictor.model.metadata import ONLINE_PLANNED

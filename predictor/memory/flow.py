@@ -15,8 +15,8 @@ from predictor.operators.context import NodeContext
 from predictor.operators.registry import OperatorTable
 
 if TYPE_CHECKING:
-    from predictor.memory.arena import ArenaReport
-    from predictor.memory.preparation import PreparedGraph
+    from predictor.memory.arena_report import ArenaReport
+    from predictor.memory.prepared import PreparedGraph
 
 
 class Flow(Protocol):

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from types import MappingProxyType
 
 from predictor.memory.allocator import ArenaAllocator
-from predictor.memory.arena import ArenaReport, PlannedBuffer
+from predictor.memory.arena_report import ArenaReport, PlannedBuffer
 from predictor.memory.greedy_planner import BufferRequest, lower_bound_bytes
 from predictor.memory.lifetimes import Lifetimes, ScratchRequest
-from predictor.memory.preparation import PreparedGraph
+from predictor.memory.prepared import PreparedGraph
 from predictor.model.graph import Graph, Tensor
 from predictor.model.metadata import ONLINE_PLANNED
 from predictor.operators.sizes import align_up

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from predictor.memory.arena import ArenaReport, PlannedBuffer
+from predictor.memory.arena_report import ArenaReport, PlannedBuffer
 from predictor.model.graph import Graph
 from predictor.model.metadata import OFFLINE_PLAN, ONLINE_PLANNED, PLAN_ORIGIN
 from predictor.optimize.overlap import planned_distance_of

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from math import inf
 from typing import NamedTuple
 
-from predictor.memory.arena import ArenaReport
+from predictor.memory.arena_report import ArenaReport
 from predictor.model.graph import Graph
 from predictor.operators.families import FAMILY_OF
 from predictor.operators.sizes import align_up

@@ -14,9 +14,11 @@ from predictor.boards.board import Board, find_board, shipped_boards
 from predictor.cost.instructions import work
 from predictor.cost.op_count import layers
 from predictor.errors import UnprovedError
-from predictor.memory.arena import PlannedBuffer, arena
+from predictor.memory.arena import arena
+from predictor.memory.arena_report import PlannedBuffer
 from predictor.memory.deployment import smallest
-from predictor.memory.preparation import PreparedGraph, prepare
+from predictor.memory.preparation import prepare
+from predictor.memory.prepared import PreparedGraph
 from predictor.model.graph import Graph
 from predictor.model.tflite_reader import ModelSource, load_bytes, read_graph
 from predictor.model.tflite_writer import write_model

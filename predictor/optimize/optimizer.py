@@ -12,7 +12,8 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from predictor.errors import UsageError
-from predictor.memory.arena import ArenaReport, arena
+from predictor.memory.arena import arena
+from predictor.memory.arena_report import ArenaReport
 from predictor.memory.revision import Revision
 from predictor.model.graph import Graph
 from predictor.model.metadata import (

@@ -11,8 +11,8 @@ import enum
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from predictor.memory.arena import ArenaReport, PlannedBuffer
-from predictor.memory.preparation import PreparedNode
+from predictor.memory.arena_report import ArenaReport, PlannedBuffer
+from predictor.memory.prepared import PreparedNode
 from predictor.operators.access_order import InputOverlap
 from predictor.operators.conv import steered_options
 from predictor.operators.sizes import align_up

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from predictor.memory.arena import ArenaReport
+from predictor.memory.arena_report import ArenaReport
 from predictor.model.graph import Graph
 from predictor.model.metadata import read_plan_origin
 from predictor.optimize.overlap import unsafe_overlaps

@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from predictor.memory.arena import ArenaReport, PlannedBuffer, arena
-from predictor.memory.preparation import PreparedGraph
+from predictor.memory.arena import arena
+from predictor.memory.arena_report import ArenaReport, PlannedBuffer
+from predictor.memory.prepared import PreparedGraph
 from predictor.model.graph import Graph, Operator
 from predictor.operators.conv import steered_options
 from predictor.optimize.overlap import (

@@ -24,7 +24,7 @@ import numpy as np
 import numpy.typing as npt
 
 from predictor.errors import MissingDependencyError
-from predictor.memory.arena import KindUsage
+from predictor.memory.arena_report import KindUsage
 from predictor.processes import TiedProcess
 
 Array = npt.NDArray[Any]

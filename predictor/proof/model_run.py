@@ -22,7 +22,7 @@ from predictor.firmware.build import FirmwareImage
 from predictor.firmware.flash_blob import model_blobs
 from predictor.firmware.protocol import AllocationFailed, Failed
 from predictor.firmware.runner_report import FirmwareReport, describe_failure, read_report
-from predictor.memory.arena import ArenaReport
+from predictor.memory.arena_report import ArenaReport
 from predictor.model.builder.tensors import NUMPY_TYPES
 from predictor.model.graph import Graph, Tensor
 from predictor.proof.host_check import Array, HostCheck, compare_with_host

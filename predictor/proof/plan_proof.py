@@ -17,7 +17,7 @@ from predictor.errors import EmulationError
 from predictor.firmware.build import FirmwareImage
 from predictor.firmware.flash_blob import HEADER_BYTES
 from predictor.firmware.runner_report import FirmwareReport, read_report
-from predictor.memory.arena import ArenaReport
+from predictor.memory.arena_report import ArenaReport
 from predictor.model.graph import Graph
 from predictor.proof.host_check import Array, HostCheck, compare
 from predictor.proof.host_runtime import HostRuntime, is_installed

@@ -24,7 +24,7 @@ from predictor.emulation.unicorn.byte_uses import (
     UNUSED,
     Uses,
 )
-from predictor.memory.arena import ArenaReport
+from predictor.memory.arena_report import ArenaReport
 
 NodeKey = tuple[int, int]
 """Subgraph and operator index."""

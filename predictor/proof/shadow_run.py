@@ -26,7 +26,7 @@ from predictor.emulation.unicorn.byte_uses import (
     Window,
 )
 from predictor.errors import EmulationError
-from predictor.memory.arena import ArenaReport
+from predictor.memory.arena_report import ArenaReport
 from predictor.memory.lifetimes import called_subgraphs
 from predictor.model.graph import Operator
 from predictor.model.metadata import OFFLINE_PLAN

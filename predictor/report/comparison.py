@@ -13,6 +13,7 @@ from typing import Any
 
 from predictor.errors import ModelError, UsageError
 from predictor.report.printable import printable
+from predictor.views import view
 
 FIGURES: Mapping[str, tuple[str, str]] = {
     "arena used": ("arena", "used_bytes"),
@@ -140,9 +141,8 @@ class Comparison:
     regressions: tuple[Regression, ...]
 
     def _repr_html_(self) -> str:
-        from predictor.report.html.notebook import comparison_html
-
-        return comparison_html(self)
+        made: str = view("comparison_html")(self)
+        return made
 
 
 def subject(label: str, data: Any) -> Subject:

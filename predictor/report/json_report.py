@@ -9,7 +9,7 @@ from dataclasses import asdict
 from typing import Any
 
 from predictor.errors import PredictorError, RefusedError
-from predictor.memory.arena import PlannedBuffer
+from predictor.memory.arena_report import PlannedBuffer
 from predictor.prediction import Prediction
 from predictor.report.cost_json import cost_json, layer_costs_json
 

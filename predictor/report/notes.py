@@ -130,6 +130,16 @@ def _shortened(messages: Iterable[str]) -> list[str]:
     return [*found[:MAX_OF_A_KIND], f"... and {len(found) - MAX_OF_A_KIND} more of this kind"]
 
 
+def misfit(prediction: Prediction) -> str:
+    """Which memories are too small for the prediction."""
+    reasons = []
+    if not prediction.sram.fits:
+        reasons.append(f"RAM margin {prediction.sram.margin_bytes:,} bytes")
+    if prediction.flash_margin_bytes < 0:
+        reasons.append(f"flash margin {prediction.flash_margin_bytes:,} bytes")
+    return f"does not fit {prediction.board.name} ({', '.join(reasons)})"
+
+
 def remedies(prediction: Prediction) -> tuple[str, ...]:
     """What would make a model fit that does not, the cheapest first."""
     if prediction.fits:

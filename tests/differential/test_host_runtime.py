@@ -8,7 +8,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from predictor.memory.arena import ArenaReport, arena
+from predictor.memory.arena import arena
+from predictor.memory.arena_report import ArenaReport
 from predictor.memory.revision import load_revision
 from predictor.model.builder import ModelBuilder
 from predictor.model.example_models import EXAMPLE_MODELS

@@ -12,7 +12,8 @@ import pytest
 import predictor
 from predictor.cores.core import Core, find_core
 from predictor.errors import RefusedError
-from predictor.memory.arena import ArenaReport, arena
+from predictor.memory.arena import arena
+from predictor.memory.arena_report import ArenaReport
 from predictor.memory.revision import DEFAULT_REVISION, load_revision
 from predictor.model.tflite_reader import read_graph
 from tests.shared_data import MODELS, TRUTH, measured_models, needs_shared, truth

@@ -14,7 +14,8 @@ import pytest
 
 from predictor.boards.board import find_board
 from predictor.errors import RefusedError
-from predictor.memory.arena import ArenaReport, arena
+from predictor.memory.arena import arena
+from predictor.memory.arena_report import ArenaReport
 from predictor.memory.revision import DEFAULT_REVISION, load_revision
 from predictor.model.tflite_reader import read_graph
 from predictor.operators.registry import OPERATORS

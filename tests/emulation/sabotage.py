@@ -14,7 +14,7 @@ from types import MappingProxyType
 
 from predictor.emulation.machine import Machine
 from predictor.emulation.unicorn.machine import UnicornMachine
-from predictor.memory.arena import ArenaReport
+from predictor.memory.arena_report import ArenaReport
 from predictor.model.graph import Graph
 from predictor.model.metadata import OFFLINE_PLAN, offline_plan_bytes
 from predictor.model.tflite_writer import write_model

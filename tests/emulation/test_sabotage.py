@@ -16,7 +16,8 @@ from predictor.boards.board import find_board
 from predictor.emulation.platform.roomy_board import with_more_ram
 from predictor.firmware.build import build
 from predictor.firmware.target import firmware_target
-from predictor.memory.arena import ArenaReport, arena
+from predictor.memory.arena import arena
+from predictor.memory.arena_report import ArenaReport
 from predictor.memory.revision import load_revision
 from predictor.model.example_models import ds_cnn
 from predictor.model.random_graphs import random_graph

@@ -10,7 +10,8 @@ import random
 import pytest
 
 from predictor.errors import PredictorError
-from predictor.memory.preparation import PreparedNode, prepare
+from predictor.memory.preparation import prepare
+from predictor.memory.prepared import PreparedNode
 from predictor.memory.revision import load_revision
 from predictor.model.graph import Graph
 from predictor.operators.context import GraphState, NodeContext

@@ -41,6 +41,7 @@ BELOW = {
     "processes",
     "start",
     "toml",
+    "views",
     "words",
     "workers",
 }
@@ -76,6 +77,31 @@ def test_imports_point_downwards(path: Path) -> None:
     if path.name == "optimization.py":
         allowed |= {"report"}
     assert {name.split(".")[1] for name in imports if name.startswith("predictor.")} <= allowed
+
+
+def _name(path: Path) -> str:
+    """Dotted name of a module of this repository."""
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def _modules(imported: set[str]) -> set[str]:
+    """Without packages that are named only to import a module of theirs."""
+    packages = {name.rpartition(".")[0] for name in imported}
+    return imported - packages
+
+
+def test_no_file_imports_one_that_imports_it_back() -> None:
+    """Not over others, not inside functions, and not for types alone."""
+    paths = {_name(path): path for path in (*MODULES, *(ROOT / "nas").rglob("*.py"))}
+    imports = {
+        name: _modules(paths.keys() & _imports(path)) - {name} for name, path in paths.items()
+    }
+    leaves = True
+    while leaves:
+        leaves = {name for name, others in imports.items() if not others}
+        imports = {name: others - leaves for name, others in imports.items() if name not in leaves}
+    assert not imports, "in a circle, or above one: " + ", ".join(sorted(imports))
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from predictor.memory.arena import NODES, PERSISTENT_BUFFERS, RUNTIME_OBJECTS
+from predictor.memory.arena_report import NODES, PERSISTENT_BUFFERS, RUNTIME_OBJECTS
 from truth import figures, models, sketch
 from truth.figures import Figures, Record, persistent_text
 from truth.sketch import Sketch

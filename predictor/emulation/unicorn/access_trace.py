@@ -15,12 +15,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from predictor.emulation.unicorn.block_counter import (
-    STOP_OFFSET,
-    BlockCounter,
-    Stop,
-    native_library,
-)
+from predictor.emulation.unicorn.block_counter import BlockCounter, native_library
+from predictor.emulation.unicorn.counter_state import STOP_OFFSET, Stop
 from predictor.emulation.unicorn.library import (
     add_native_hook,
     function_address,

@@ -6,19 +6,23 @@ import bisect
 import ctypes
 from typing import TYPE_CHECKING, Any
 
-from predictor.emulation.unicorn.block_counter import EDGE_SLOTS, MAX_UNWOUND, NO_FUNCTION, Stop
+from predictor.emulation.unicorn.counter_state import (
+    EDGE_SLOTS,
+    MAX_UNWOUND,
+    NO_FUNCTION,
+    CounterTables,
+    Stop,
+)
 from predictor.emulation.unicorn.thumb import Block, Trait, decode_block
 
 if TYPE_CHECKING:
     from unicorn import Uc
 
-    from predictor.emulation.unicorn.block_counter import BlockCounter
-
 
 class PythonHook:
     """Callback for ``UC_HOOK_BLOCK`` that works on the state of a counter."""
 
-    def __init__(self, counter: BlockCounter) -> None:
+    def __init__(self, counter: CounterTables) -> None:
         self._counter = counter
         self._state = counter.state
         self._starts = list(counter.function_starts)

@@ -12,15 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from predictor.emulation.machine import Fault, FaultKind, StopReason, require_memory
 from predictor.emulation.platform.description import Platform
-from predictor.emulation.unicorn import exceptions, thumb
-from predictor.emulation.unicorn.block_counter import BlockCounter, Stop
-from predictor.emulation.unicorn.core_devices import (
-    CORE_DEVICE_CLASSES,
-    SVCALL,
-    SYSTICK,
-    CycleCounter,
-    SystemControl,
-)
+from predictor.emulation.unicorn import core_devices, exceptions, thumb
+from predictor.emulation.unicorn.block_counter import BlockCounter
+from predictor.emulation.unicorn.counter_state import Stop
 from predictor.emulation.unicorn.device_bus import DeviceBus
 from predictor.emulation.unicorn.devices import DeviceContext, build_devices
 from predictor.emulation.unicorn.division_trap import watch_divisions
@@ -93,16 +87,18 @@ class UnicornCore:
 
     def _add_devices(self, platform: Platform) -> None:
         context = DeviceContext(self._cycles_at_access, self._notice, self._transmit)
-        devices = build_devices(platform, context, CORE_DEVICE_CLASSES)
+        devices = build_devices(platform, context, core_devices.CORE_DEVICE_CLASSES)
         self._bus = DeviceBus(self.engine, devices)
-        system = next((x.device for x in devices if isinstance(x.device, SystemControl)), None)
+        system = next(
+            (x.device for x in devices if isinstance(x.device, core_devices.SystemControl)), None
+        )
         if system is None:
             raise PlatformError(f"{platform.path} has no IRQControllers.NVIC")
         self.system = system
         system.core = self.core
         system.on_change = self._system_changed
         for entry in devices:
-            if isinstance(entry.device, CycleCounter):
+            if isinstance(entry.device, core_devices.CycleCounter):
                 entry.device.system_control = system
 
     def _add_hooks(self) -> None:
@@ -140,7 +136,7 @@ class UnicornCore:
                 f"{self.image.path} does not start with a vector table: at {table:#010x} stand "
                 f"{stack_pointer:#010x} (stack pointer) and {handler:#010x} (reset handler)"
             )
-        self.system.words[SystemControl.VTOR] = table
+        self.system.words[core_devices.SystemControl.VTOR] = table
         self.start_at(handler, stack_pointer)
         symbols = self.image.symbols
         limits = [symbols[name] for name in STACK_LIMIT_SYMBOLS if name in symbols]
@@ -237,7 +233,7 @@ class UnicornCore:
             self._uncount_from(address)
             return self._fault(self._raw_fault, address)
         if self._event == _SUPERVISOR_CALL:
-            self.system.pending.add(SVCALL)
+            self.system.pending.add(core_devices.SVCALL)
             return None
         if self._event == _EXCEPTION_RETURN:
             exceptions.leave(self.engine, self.system, address | 1)
@@ -295,14 +291,14 @@ class UnicornCore:
     def _enter_exception(self) -> None:
         system = self.system
         if system.systick.raises_exception and system.systick.take_expiry(self._cycles()):
-            system.pending.add(SYSTICK)
+            system.pending.add(core_devices.SYSTICK)
         if system.traps_division and not self._watches_divisions:
             self._watches_divisions = True
             watch_divisions(self.engine, self.memory, self._on_division_by_zero)
         number = exceptions.next_exception(self.engine, system)
         if number is None:
             return
-        table = system.words.get(SystemControl.VTOR, 0)
+        table = system.words.get(core_devices.SystemControl.VTOR, 0)
         handler = int.from_bytes(self.memory.read(table + 4 * number, 4), "little")
         state = self.counter.state
         state.last_end = self._program_counter

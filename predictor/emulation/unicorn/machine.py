@@ -21,9 +21,10 @@ from predictor.emulation.machine import (
 )
 from predictor.emulation.platform.description import Platform
 from predictor.emulation.unicorn.access_trace import AccessConsumer, AccessRecorder
-from predictor.emulation.unicorn.block_counter import NO_ADDRESS, NO_DEADLINE, SLOW_NOTICE
+from predictor.emulation.unicorn.block_counter import SLOW_NOTICE
 from predictor.emulation.unicorn.byte_uses import SegmentConsumer, SegmentLayout, UseRecorder
 from predictor.emulation.unicorn.core import Outcome, UnicornCore
+from predictor.emulation.unicorn.counter_state import NO_ADDRESS, NO_DEADLINE
 from predictor.emulation.unicorn.function_runner import FunctionRunner
 from predictor.emulation.unicorn.interrupt_guard import InterruptGuard
 from predictor.emulation.unicorn.library import require_unicorn

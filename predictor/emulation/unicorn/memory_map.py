@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from predictor.emulation.platform.description import Memory, Platform
-from predictor.emulation.unicorn.block_counter import CodeRegion
+from predictor.emulation.unicorn.counter_state import CodeRegion
 from predictor.errors import EmulationError, PlatformError
 from predictor.firmware.elf_image import ElfImage
 

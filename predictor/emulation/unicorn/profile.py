@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from predictor.emulation.machine import CallProfile, FunctionProfile, Profile
-from predictor.emulation.unicorn.block_counter import NO_FUNCTION, BlockCounter
+from predictor.emulation.unicorn.block_counter import BlockCounter
+from predictor.emulation.unicorn.counter_state import NO_FUNCTION
 from predictor.firmware.elf_image import ElfImage
 
 

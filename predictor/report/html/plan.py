@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from predictor.memory.arena import PlannedBuffer
+from predictor.memory.arena_report import PlannedBuffer
 from predictor.prediction import Prediction
 from predictor.report.printable import printable
 

@@ -10,7 +10,7 @@ from itertools import pairwise
 import pytest
 
 from predictor.emulation.machine import StopReason
-from predictor.emulation.unicorn.block_counter import Stop
+from predictor.emulation.unicorn.counter_state import Stop
 from predictor.emulation.unicorn.thumb import count_instructions
 
 HEAD = ".syntax unified\n.thumb\n.global main\n.thumb_func\n.type main, %function\nmain:\n"

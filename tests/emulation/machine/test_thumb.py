@@ -10,7 +10,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from predictor.emulation.unicorn import block_counter
-from predictor.emulation.unicorn.block_counter import NO_DEADLINE, CounterState, Function
+from predictor.emulation.unicorn.counter_state import NO_DEADLINE, CounterState, Function
 from predictor.emulation.unicorn.thumb import Trait, decode_block, first_with_trait
 
 BASE, STACK_POINTER = 0x08000000, 0x20010000
