@@ -32,6 +32,11 @@ FIGURES: Mapping[str, tuple[str, str]] = {
     "operators": ("model", "operator_count"),
 }
 """Figures with their place in the JSON form, in the order of reports."""
+ESTIMATES: Mapping[str, tuple[str, str]] = {
+    "latency, µs": ("latency", "seconds"),
+    "energy, µJ": ("energy", "joules"),
+}
+"""Figures that are estimates, told in millionths; left out where a side does not know them."""
 BUDGETS: Mapping[str, str] = {
     "arena": "arena used",
     "required": "arena required",
@@ -156,6 +161,9 @@ def subject(label: str, data: Any) -> Subject:
             name: _whole(data[table][key], f"{table}.{key}")
             for name, (table, key) in FIGURES.items()
         }
+        for name, (table, key) in ESTIMATES.items():
+            if isinstance(data.get(table), Mapping):
+                figures[name] = round(1e6 * float(data[table][key]))
         layers = tuple(_layer(row) for row in data["layers"])
         return Subject(printable(label), bool(data["fits"]), figures, layers)
     except (KeyError, TypeError, ValueError) as error:
@@ -206,7 +214,8 @@ def compare(subjects: Sequence[Subject], limits: Mapping[str, float]) -> Compari
     if len(subjects) < 2:
         raise UsageError("nothing to compare with: name two models, or --board or --kernels twice")
     baseline, others = subjects[0], subjects[1:]
-    rows = [FigureRow(name, tuple(item.figures[name] for item in subjects)) for name in FIGURES]
+    names = [name for name in (*FIGURES, *ESTIMATES) if all(name in s.figures for s in subjects)]
+    rows = [FigureRow(name, tuple(item.figures[name] for item in subjects)) for name in names]
     changes = [_layer_changes(baseline.layers, other.layers) for other in others]
     return Comparison(
         subjects=tuple(subjects),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
+from collections.abc import Sequence
 
 from rich.console import Group, RenderableType
 from rich.table import Table
@@ -133,19 +134,24 @@ def _notes(result: Optimization) -> list[Text]:
     if result.compaction is not None:
         lines += _compaction_lines(result)
     if found.steered:
-        names = ", ".join(map(str, found.steered))
+        is_one = len(found.steered) == 1
         lines.append(
-            f"operators {names} get a dilation of 2, which means nothing for a 1x1 filter but lets "
-            f"CMSIS-NN finish one position after the other: about "
-            f"{result.extra_instructions_percent:.1f} % more instructions"
+            f"{_operators(found.steered)} {'gets' if is_one else 'get'} a dilation of 2, which "
+            "means nothing for a 1x1 filter but lets CMSIS-NN finish one position after the "
+            f"other: about {result.extra_instructions_percent:.1f} % more instructions"
         )
     if result.prepared_filters:
-        names = ", ".join(map(str, result.prepared_filters))
         lines.append(
-            f"depthwise filters of operators {names} are prepared: widened to 16 bits in flash "
-            "instead of in the arena at each call"
+            f"depthwise filters of {_operators(result.prepared_filters)} are prepared: widened to "
+            "16 bits in flash instead of in the arena at each call"
         )
     boards = ", ".join(board.name for board in result.newly_fitting)
     if boards:
         lines.append(f"fits now, but did not before: {boards}")
     return [Text(), *(Text.assemble(("note  ", "dim"), line) for line in lines)]
+
+
+def _operators(indices: Sequence[int]) -> str:
+    """For example "operator 2" and "operators 2, 5"."""
+    word = "operator" if len(indices) == 1 else "operators"
+    return f"{word} {', '.join(map(str, indices))}"

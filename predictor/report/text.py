@@ -16,6 +16,7 @@ from predictor.cost.instructions import Basis
 from predictor.prediction import Prediction
 from predictor.report.budgets import Violation
 from predictor.report.cost_text import cost_rows, macs_words, quantity, runs_words
+from predictor.words import counted
 
 BAR_WIDTH = 24
 TOP_LAYERS = 8
@@ -96,7 +97,7 @@ def _verdict(prediction: Prediction) -> Text:
         f"  {name} on {board.title} ({board.core.name}, {board.core.clock_hz // 10**6} MHz)\n",
         (
             f"TFLM {prediction.revision.name}, {prediction.revision.kernels} kernels, "
-            f"{len(prediction.layers)} operators, {macs_words(prediction)} MACs",
+            f"{counted(len(prediction.layers), 'operator')}, {macs_words(prediction)} MACs",
             "dim",
         ),
     )
