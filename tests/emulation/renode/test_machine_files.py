@@ -21,7 +21,7 @@ from predictor.emulation.renode.machine_files import (
     machine_files,
     robot_suite,
 )
-from predictor.firmware.toolchain import CACHE_VARIABLE
+from predictor.firmware.cache import CACHE_VARIABLE
 from predictor.model.example_models import ds_cnn
 from tests.emulation.renode.monitor import Monitor
 from tests.emulation.renode.test_driver import put_on_path
