@@ -26,6 +26,7 @@ from predictor.prediction import (
     predict,
 )
 from predictor.report.budgets import Budgets, Violation
+from predictor.report.notes import shape_warnings
 from predictor.start import say
 
 
@@ -39,6 +40,8 @@ from predictor.start import say
 )
 @prediction_options
 @format_option("text", "json", "markdown")
+@click.option("-q", "--quiet", is_flag=True, help="Print no report, only what breaks.")
+@click.option("--strict", is_flag=True, help="Fail with code 1 where results may be wrong.")
 @click.option("--per-layer", is_flag=True, help="List every layer, not only the heaviest.")
 @click.option("--output", type=OUTPUT_PATH, help="Write the report to this file.")
 @click.option("--max-arena", type=BYTES, help="Fail with code 3 above this arena, e.g. 100KB.")
@@ -57,6 +60,8 @@ def command(
     model: Path,
     board: str,
     form: str,
+    quiet: bool,
+    strict: bool,
     per_layer: bool,
     output: Path | None,
     max_arena: int | None,
@@ -84,15 +89,36 @@ def command(
             raise UsageError("--emulated holds for one board")
         first = with_emulated_counts(first, emulated)
     violations = budgets.violations(first)
+    is_shown = not quiet or output is not None
     if board == ALL_BOARDS:
         predictions = on_shipped_boards(first)
-        emit(_boards_text(predictions, form, violations, output), output)
+        if is_shown:
+            emit(_boards_text(predictions, form, violations, output), output)
         fits = any(item.fits for item in predictions)
     else:
-        emit(_report_text(first, form, per_layer, violations, output), output)
+        if is_shown:
+            emit(_report_text(first, form, per_layer, violations, output), output)
         fits = first.fits
+    return _verdict(model, first, fits, violations, quiet=quiet, strict=strict)
+
+
+def _verdict(
+    model: Path,
+    first: Prediction,
+    fits: bool,
+    violations: tuple[Violation, ...],
+    *,
+    quiet: bool,
+    strict: bool,
+) -> int:
+    """The exit code; what is wrong goes to standard error."""
     for violation in violations:
         say(f"predict: {model}: {violation}")
+    if quiet and not fits:
+        say(f"predict: {model}: does not fit")
+    if strict and (wrong := next(iter(shape_warnings(first)), None)) is not None:
+        say(f"predict: {model}: {wrong}")
+        return PredictorError.exit_code
     if first.invoke_errors:
         say(f"predict: {model}: Invoke will fail: {first.invoke_errors[0]}")
         return PredictorError.exit_code

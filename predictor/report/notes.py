@@ -14,6 +14,7 @@ from predictor.optimize.plan_warnings import plan_warnings
 from predictor.prediction import Prediction, on_shipped_boards
 from predictor.report.cost_text import open_words
 from predictor.report.pruning import pruning_notes
+from predictor.semantics.shapes import contradictions
 from predictor.words import counted
 
 MAX_OF_A_KIND = 5
@@ -29,6 +30,7 @@ def notes(prediction: Prediction) -> tuple[str, ...]:
         *_shortened(
             f"arena is a bound, not exact: {why}" for why in prediction.arena.inexact_reasons
         ),
+        *_shortened(shape_warnings(prediction)),
         *_shortened(_short_constants(prediction)),
         *_shortened(open_words(prediction)),
         *_variables(prediction),
@@ -86,6 +88,19 @@ def _optimization(prediction: Prediction) -> Iterable[str]:
     if saved:
         arena = prediction.arena.required_bytes
         yield f"predict optimize saves up to {saved:,} bytes of the arena ({saved / arena:.0%})"
+
+
+def shape_warnings(prediction: Prediction) -> Iterable[str]:
+    """Tensors whose shape in the file is not what their operator gives, on which TFLM is wrong."""
+    for found in contradictions(prediction.graph):
+        where = f"operator {found.operator}" + (
+            f" of subgraph {found.subgraph}" if found.subgraph else ""
+        )
+        yield (
+            f"results may be WRONG: the file says that tensor {found.tensor} has the shape "
+            f"{list(found.stored)}, but {found.label} ({where}) gives {list(found.given)}: TFLM "
+            "computes on the smaller one; convert the model with a fixed batch and size"
+        )
 
 
 def _variables(prediction: Prediction) -> Iterable[str]:

@@ -249,3 +249,14 @@ def test_models_whose_operators_fail_are_failures(
     for board in ("f446re", "all"):
         assert run([str(path), "--board", board, *options]) == 1
         assert "Invoke will fail: operator 0 (MEAN)" in capsys.readouterr().err
+
+
+def test_quiet_says_only_what_breaks(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run([str(model), "--quiet"]) == 0
+    assert capsys.readouterr() == ("", "")
+    assert run([str(model), "--quiet", "--max-macs", "1"]) == 3
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert "max-macs" in printed.err
+    assert run([str(model), "-q", "--reserve-ram", "1MB"]) == 3
+    assert "does not fit" in capsys.readouterr().err
