@@ -28,6 +28,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar
 
+from predictor.escapes import printable
+
 _MOST_REFUSALS = 12
 """Further refused operators that a message lists."""
 
@@ -43,7 +45,13 @@ class PredictorError(Exception):
 
 
 class ModelError(PredictorError):
-    """The file is not a TensorFlow Lite model that can be analysed."""
+    """The file is not a TensorFlow Lite model that can be analysed.
+
+    The message is one line, whatever names the file holds.
+    """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(printable(message))
 
 
 class RefusedError(ModelError):
@@ -69,13 +77,13 @@ class RefusedError(ModelError):
     ) -> None:
         self.advice = advice
         self.more = tuple(more)
-        self.reason = reason
-        self.operator = operator
+        self.reason = printable(reason)
+        self.operator = None if operator is None else printable(operator)
         self.operator_index = operator_index
         self.subgraph_index = subgraph_index
         where = ""
         if operator is not None:
-            where = f"operator {operator_index} ({operator})"
+            where = f"operator {operator_index} ({self.operator})"
             if subgraph_index:
                 where += f" of subgraph {subgraph_index}"
             where += ": "

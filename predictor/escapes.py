@@ -7,6 +7,13 @@ leave the place that it is put in.
 
 from __future__ import annotations
 
+import re
+
+REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
+_NOT_PLAIN = re.compile(r"[^\x20-\x7e]")
+_NOT_PLAIN_LINES = re.compile(r"[^\x20-\x7e\n\t]")
+_COLOR_OR_NOT_PLAIN = re.compile(r"\x1b\[[0-9;]*m|[^\x20-\x7e\n\t]")
+
 
 def c_string(text: str) -> str:
     """For between the quotes of a C string literal: printable ASCII as it is, else octal."""
@@ -22,3 +29,25 @@ def _c_byte(byte: int) -> str:
 def cmake_string(text: str) -> str:
     """For between the quotes of a CMake argument."""
     return "".join(f"\\{letter}" if letter in '"\\$' else letter for letter in text)
+
+
+def printable(text: str) -> str:
+    """For one line of any format: what does not print, such as the controls that terminals obey and
+    the marks that turn the direction of text, and what XML forbids, is replaced."""
+    return _NOT_PLAIN.sub(_shown, text)
+
+
+def printable_lines(text: str, keeps_color: bool = False) -> str:
+    """As :func:`printable`, for text of several lines. ``keeps_color``: codes of colours stay."""
+    pattern = _COLOR_OR_NOT_PLAIN if keeps_color else _NOT_PLAIN_LINES
+    return pattern.sub(_shown, text)
+
+
+def xml_text(text: str) -> str:
+    """For the content of an element of XML, SVG and HTML."""
+    return printable(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def _shown(match: re.Match[str]) -> str:
+    found = match[0]
+    return found if len(found) > 1 or found.isprintable() else REPLACEMENT

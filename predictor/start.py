@@ -12,6 +12,7 @@ from types import FrameType
 from typing import Any, NoReturn
 
 from predictor.errors import EXIT_INTERRUPTED, OutputError
+from predictor.escapes import printable_lines
 
 _OTHER_SIGNALS = (signal.SIGTERM, signal.SIGHUP)
 """``timeout`` and cancelled jobs send the one, a closed terminal the other."""
@@ -52,7 +53,7 @@ def exit_with(run: Callable[[], int]) -> NoReturn:
 def say(message: str) -> None:
     """A message on standard error, as far as anybody listens."""
     with contextlib.suppress(AttributeError, OSError, ValueError):
-        print(message, file=sys.stderr, flush=True)
+        print(printable_lines(message), file=sys.stderr, flush=True)
 
 
 def _on_signals(of_ctrl_c: Any, of_others: Any) -> None:

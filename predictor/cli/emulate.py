@@ -13,7 +13,7 @@ import click
 
 from predictor.boards.board import find_board
 from predictor.cli.emulate_job import Job, Outcome, run_job
-from predictor.cli.options import BYTES, format_option, tflm_options
+from predictor.cli.options import BYTES, POSITIVE, format_option, tflm_options
 from predictor.cli.output import emit
 from predictor.cli.paths import OUTPUT_PATH, FileCommand
 from predictor.errors import (
@@ -59,7 +59,7 @@ from predictor.workers import run_in_workers
 @click.option(
     "--timeout",
     "timeout_s",
-    type=click.FloatRange(min=0, min_open=True),
+    type=POSITIVE,
     help="Give up after so many seconds.",
 )
 @click.option(

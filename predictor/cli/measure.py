@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from predictor.cli.options import tflm_options
+from predictor.cli.options import POSITIVE, tflm_options
 from predictor.cli.output import emit
 from predictor.cli.paths import OUTPUT_PATH, FileCommand
 from predictor.errors import EXIT_DOES_NOT_FIT, EXIT_FITS, PredictorError
@@ -44,7 +44,7 @@ _POLL_S = 0.5
     type=click.Path(dir_okay=False, path_type=Path),
     help="CSV export of the current in this run (Otii, PPK2 or Joulescope); waits for it.",
 )
-@click.option("--supply-v", type=float, help="Voltage of the supply, for traces without it.")
+@click.option("--supply-v", type=POSITIVE, help="Voltage of the supply, for traces without it.")
 @click.option("--output", type=OUTPUT_PATH, help="Add the row to this file of measurements.")
 def command(
     model: Path,

@@ -12,6 +12,7 @@ from predictor.cli.options import (
     BYTES,
     JOULES,
     MACS,
+    POSITIVE,
     SECONDS,
     format_option,
     prediction_options,
@@ -49,7 +50,7 @@ from predictor.start import say
 @click.option("--max-macs", type=MACS, help="Fail with code 3 above these MACs, e.g. 20M.")
 @click.option("--max-latency", type=SECONDS, help="Fail with code 3 above this time, e.g. 100ms.")
 @click.option("--max-energy", type=JOULES, help="Fail with code 3 above this energy, e.g. 20mJ.")
-@click.option("--fps", type=float, help="Inferences per second, for average power.")
+@click.option("--fps", type=POSITIVE, help="Inferences per second, for average power.")
 @click.option("--battery", "battery_j", type=JOULES, help="What the battery holds, e.g. 2.4Wh.")
 @click.option(
     "--emulated",

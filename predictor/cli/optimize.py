@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from predictor.cli.options import (
+    POSITIVE,
     assumption_options,
     format_option,
     predicted_with,
@@ -53,7 +54,7 @@ _PERCENT = 100.0
 @click.option(
     "--time-limit",
     "time_limit_s",
-    type=click.FloatRange(min=0, min_open=True),
+    type=POSITIVE,
     default=10.0,
     show_default=True,
     help="Seconds for all runs of the solver together.",

@@ -57,6 +57,7 @@ class Measure(click.ParamType):  # type: ignore[type-arg,unused-ignore]
 
 
 SECONDS = Measure("time", SECOND_UNITS)
+POSITIVE = Measure("number", {"": 1.0})
 JOULES = Measure("energy", JOULE_UNITS)
 BYTES = Quantity("bytes", BYTE_UNITS)
 ALL_BOARDS = "all"

@@ -12,6 +12,8 @@ from math import prod
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
+from predictor.escapes import printable
+
 NO_OPTIONS: Mapping[str, Any] = MappingProxyType({})
 
 OPTIONAL_TENSOR = -1
@@ -141,8 +143,8 @@ CUSTOM_PREFIX = "CUSTOM:"
 
 
 def operator_label(name: str, is_custom: bool) -> str:
-    """The name with ``CUSTOM:`` before custom codes."""
-    return CUSTOM_PREFIX + name if is_custom else name
+    """The name with ``CUSTOM:`` before custom codes, which are anyone's, on one line."""
+    return CUSTOM_PREFIX + printable(name) if is_custom else name
 
 
 MAX_OLDER_CODE = 127

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from predictor.escapes import printable
 from predictor.memory.arena_report import ArenaReport
 from predictor.model.graph import Graph
 from predictor.model.metadata import read_plan_origin
@@ -18,7 +19,7 @@ def plan_warnings(graph: Graph, report: ArenaReport) -> tuple[str, ...]:
     lowest = min(report.buffers, key=lambda buffer: buffer.offset, default=None)
     if lowest is not None and lowest.offset < 0:
         found.append(
-            f"results will be WRONG: its offline memory plan puts {lowest.name} at "
+            f"results will be WRONG: its offline memory plan puts {printable(lowest.name)} at "
             f"{lowest.offset}, in front of the arena, and TFLM does not check that"
         )
     unsafe = unsafe_overlaps(report)
@@ -26,9 +27,9 @@ def plan_warnings(graph: Graph, report: ArenaReport) -> tuple[str, ...]:
         first, second = unsafe[0]
         more = f" and {len(unsafe) - 1} more pairs" if len(unsafe) > 1 else ""
         found.append(
-            f"results may be WRONG: its offline memory plan puts {first.name} and {second.name}"
-            f"{more} over each other, and {revision.kernels} kernels are not known to "
-            "read one before they write the other"
+            f"results may be WRONG: its offline memory plan puts {printable(first.name)} and "
+            f"{printable(second.name)}{more} over each other, and {revision.kernels} kernels are not "
+            "known to read one before they write the other"
         )
     origin = read_plan_origin(graph.metadata)
     if origin is None or not origin.distances:

@@ -10,8 +10,8 @@ from predictor.boards.board import Board
 from predictor.boards.calibration import Calibration
 from predictor.cost.coverage import uncovered
 from predictor.cost.power import board_power, powers
+from predictor.escapes import printable
 from predictor.report.calibration import cost_lines, power_lines, row_lines
-from predictor.report.printable import printable
 
 _WIDTH = 80
 

@@ -12,7 +12,7 @@ from difflib import SequenceMatcher
 from typing import Any
 
 from predictor.errors import ModelError, UsageError
-from predictor.report.printable import printable
+from predictor.escapes import printable
 from predictor.views import view
 
 FIGURES: Mapping[str, tuple[str, str]] = {

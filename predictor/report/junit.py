@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
+from predictor.escapes import printable
 from predictor.report.check_result import CheckResult
-from predictor.report.printable import printable
 
 
 def junit_xml(results: Sequence[CheckResult]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 
+from predictor.escapes import printable
 from predictor.prediction import Prediction
 from predictor.report.budgets import Violation
 from predictor.report.cost_text import cost_rows, macs_words, quantity
@@ -86,6 +87,7 @@ def boards_table(predictions: Sequence[Prediction]) -> str:
 
 def escape(text: str) -> str:
     """Text that Markdown shows as it is, on one line of a table."""
+    text = printable(" ".join(text.split()))
     for character in "\\`*|<>":
         text = text.replace(character, f"\\{character}")
-    return " ".join(text.split())
+    return text

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from predictor.cost.coverage import uncovered
 from predictor.cost.latency import TimingBasis
+from predictor.escapes import printable
 from predictor.memory.sram import place
 from predictor.model.device.reader import CODES
 from predictor.operators.sizes import align_up
@@ -132,8 +133,8 @@ def _short_constants(prediction: Prediction) -> Iterable[str]:
         for tensor in subgraph.tensors:
             if tensor.data is not None and tensor.data.nbytes < tensor.stored_bytes:
                 yield (
-                    f"constant tensor {tensor.index} ({tensor.name}) holds {tensor.data.nbytes} "
-                    f"bytes where its shape needs {tensor.stored_bytes}"
+                    f"constant tensor {tensor.index} ({printable(tensor.name)}) holds "
+                    f"{tensor.data.nbytes} bytes where its shape needs {tensor.stored_bytes}"
                 )
 
 
@@ -190,7 +191,8 @@ def _memory_remedies(prediction: Prediction) -> list[str]:
             f"(arena {planned:,} bytes), {outcome}"
         )
     tensors = ", ".join(
-        f"{buffer.name} ({buffer.size_bytes:,} bytes)" for buffer in prediction.peak_buffers[:3]
+        f"{printable(buffer.name)} ({buffer.size_bytes:,} bytes)"
+        for buffer in prediction.peak_buffers[:3]
     )
     if tensors:
         found.append(f"shrink the tensors alive at the peak ({prediction.peak_words}): {tensors}")

@@ -8,8 +8,8 @@ from pathlib import Path, PurePath
 from typing import Any
 from urllib.parse import quote
 
+from predictor.escapes import printable
 from predictor.report.check_result import RULES, CheckResult, Finding
-from predictor.report.printable import printable
 
 SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from math import ceil, floor, log10
-from xml.sax.saxutils import escape
 
+from predictor.escapes import xml_text
 from predictor.report.html.palette import LIGHT
 
 WIDTH, HEIGHT = 640, 420
@@ -53,13 +53,13 @@ def scatter(title: str, x: Axis, y: Axis, series: Sequence[Series], note: str = 
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{HEIGHT}" '
         f'viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-labelledby="title description">',
-        f'<title id="title">{escape(title)}</title>',
-        f'<desc id="description">{escape(_description(x, y, drawn, note))}</desc>',
+        f'<title id="title">{xml_text(title)}</title>',
+        f'<desc id="description">{xml_text(_description(x, y, drawn, note))}</desc>',
         f'<rect width="{WIDTH}" height="{HEIGHT}" fill="{LIGHT["surface"]}"/>',
         f'<g font-family="system-ui, DejaVu Sans, sans-serif" font-size="11" '
         f'fill="{LIGHT["text"]}">',
-        f'<text x="{LEFT}" y="16" font-size="13">{escape(title)}</text>',
-        f'<text x="{LEFT}" y="31" fill="{LIGHT["muted"]}">{escape(note)}</text>',
+        f'<text x="{LEFT}" y="16" font-size="13">{xml_text(title)}</text>',
+        f'<text x="{LEFT}" y="31" fill="{LIGHT["muted"]}">{xml_text(note)}</text>',
         *_axes(x, y, across, up),
         *_marks(drawn, across, up),
         *_legend(drawn),
@@ -114,11 +114,11 @@ def _axes(x: Axis, y: Axis, across: _Scale, up: _Scale) -> Iterable[str]:
         yield f'<line x1="{LEFT}" y1="{place}" x2="{end}" y2="{place}" {line}/>'
         yield f'<text x="{LEFT - 6}" y="{place + 4}" text-anchor="end">{_short(value)}</text>'
     middle = (LEFT + end) / 2
-    yield f'<text x="{middle}" y="{HEIGHT - 12}" text-anchor="middle">{escape(x.label)}</text>'
+    yield f'<text x="{middle}" y="{HEIGHT - 12}" text-anchor="middle">{xml_text(x.label)}</text>'
     middle = (TOP + base) / 2
     yield (
         f'<text x="16" y="{middle}" text-anchor="middle" transform="rotate(-90 16 {middle})">'
-        f"{escape(y.label)}</text>"
+        f"{xml_text(y.label)}</text>"
     )
 
 
@@ -158,7 +158,7 @@ def _legend(series: Sequence[Series]) -> Iterable[str]:
             )
         else:
             yield f'<circle cx="{LEFT + 13}" cy="{place}" r="4" fill="{color}"/>'
-        yield f'<text x="{LEFT + 26}" y="{place + 4}">{escape(item.name)}</text>'
+        yield f'<text x="{LEFT + 26}" y="{place + 4}">{xml_text(item.name)}</text>'
 
 
 def _description(x: Axis, y: Axis, series: Sequence[Series], note: str) -> str:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from io import StringIO
 
-from rich.console import Console, Group, RenderableType
+from rich.console import Console, ConsoleOptions, Group, RenderableType
 from rich.padding import Padding
+from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
 from predictor.boards.board import shipped_names
 from predictor.cost.instructions import Basis
+from predictor.escapes import printable_lines
 from predictor.prediction import Prediction
 from predictor.report.budgets import Violation
 from predictor.report.cost_text import cost_rows, macs_words, quantity, runs_words
@@ -57,9 +59,20 @@ def render(renderable: RenderableType, width: int | None = None, color: bool = F
         emoji=False,
         legacy_windows=False,
     )
-    console.print(renderable)
-    lines = stream.getvalue().splitlines()
+    console.print(_Printable(renderable))
+    lines = stream.getvalue().split("\n")[:-1]
     return "\n".join(line.rstrip() for line in lines) + "\n"
+
+
+class _Printable:
+    """A renderable without what terminals obey; colours are added behind it."""
+
+    def __init__(self, inner: RenderableType) -> None:
+        self._inner = inner
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Segment]:
+        for segment in console.render(self._inner, options):
+            yield Segment(printable_lines(segment.text), segment.style, segment.control)
 
 
 def report(

@@ -9,10 +9,10 @@ from predictor.cost.inference import LayerRuns
 from predictor.cost.instructions import Work
 from predictor.cost.latency import features
 from predictor.cost.op_count import Layer
+from predictor.escapes import printable
 from predictor.prediction import Prediction
 from predictor.report.cost_text import runs_words
 from predictor.report.html.plan import TIMES
-from predictor.report.printable import printable
 from predictor.report.units import time_unit
 
 

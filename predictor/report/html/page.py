@@ -10,6 +10,7 @@ from typing import Any
 from predictor.cost.instructions import Basis
 from predictor.cost.latency import share
 from predictor.errors import PredictorError
+from predictor.escapes import printable
 from predictor.memory.sram import occupancy
 from predictor.prediction import Prediction
 from predictor.report.html import environment
@@ -17,7 +18,6 @@ from predictor.report.html.layers import LayerRow, columns, layer_rows
 from predictor.report.html.plan import Plan, plan_of
 from predictor.report.html.plan_picture import inline_svg
 from predictor.report.html.time_chart import kinds, time_chart
-from predictor.report.printable import printable
 
 _SEGMENT_KINDS = {
     "arena": "tensor",

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from predictor.escapes import printable
 from predictor.memory.arena_report import PlannedBuffer
 from predictor.prediction import Prediction
-from predictor.report.printable import printable
 
 TIMES = "\N{MULTIPLICATION SIGN}"
 """What stands between the dimensions of a shape."""

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from xml.sax.saxutils import escape
 
+from predictor.escapes import xml_text
 from predictor.report.html.palette import LIGHT
 from predictor.report.html.plan import Block, Plan
 
@@ -88,8 +88,8 @@ def inline_svg(plan: Plan, identifier: str, top_bytes: int = 0) -> str:
         f'<svg class="plan" id="{identifier}" role="group" width="100%" '
         f'height="{TOP + PLOT_HEIGHT + BOTTOM}" aria-labelledby="{title}" '
         f'aria-describedby="{description}">'
-        f'<title id="{title}">{escape(plan.title)}</title>'
-        f'<desc id="{description}">{escape(describe(plan))}</desc>'
+        f'<title id="{title}">{xml_text(plan.title)}</title>'
+        f'<desc id="{description}">{xml_text(describe(plan))}</desc>'
         f"{''.join(_content(frame))}</svg>"
     )
 
@@ -101,11 +101,11 @@ def standalone_svg(plan: Plan, heading: str, width: int = 1200) -> str:
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" '
         f'viewBox="0 0 {width} {height}" role="img" class="plan">',
-        f"<title>{escape(heading)}</title><desc>{escape(describe(plan))}</desc>",
+        f"<title>{xml_text(heading)}</title><desc>{xml_text(describe(plan))}</desc>",
         f"<style>{style(LIGHT.__getitem__)}</style>",
         f'<rect width="{width}" height="{height}" fill="{LIGHT["surface"]}"/>',
         f'<text x="{margin}" y="24" style="font-size:15px;font-weight:600">'
-        f"{escape(heading)}</text>",
+        f"{xml_text(heading)}</text>",
     ]
     left = margin
     for kind, words in KINDS:
@@ -159,8 +159,8 @@ def _rectangle(frame: _Frame, block: Block, is_first: bool) -> str:
         f'<rect class="{classes}" role="img" tabindex="{0 if is_first else -1}" '
         f'x="{frame.across(block.first_use)}" y="{short(top)}" '
         f'width="{frame.across(block.last_use + 1 - block.first_use)}" '
-        f'height="{short(bottom - top)}"><title>{escape(block.name)}: '
-        f"{block.size_bytes:,} bytes</title><desc>{escape(block.details)}</desc></rect>"
+        f'height="{short(bottom - top)}"><title>{xml_text(block.name)}: '
+        f"{block.size_bytes:,} bytes</title><desc>{xml_text(block.details)}</desc></rect>"
     )
 
 
@@ -173,7 +173,7 @@ def _label(frame: _Frame, block: Block) -> str:
     center = frame.across((block.first_use + block.last_use + 1) / 2)
     return (
         f'<text x="{center}" y="{short(middle + 4)}" text-anchor="middle">'
-        f"{escape(block.label)}</text>"
+        f"{xml_text(block.label)}</text>"
     )
 
 

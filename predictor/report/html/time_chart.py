@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from xml.sax.saxutils import escape
 
 from predictor.cost.instructions import Basis
+from predictor.escapes import xml_text
 from predictor.report.html.layers import LayerRow
 from predictor.report.html.plan_picture import AXIS_WIDTH, DENSE_STEPS, round_step, short
-from predictor.report.printable import printable
 from predictor.report.units import time_unit, time_words
 
 PLOT_HEIGHT, TOP, BOTTOM = 160, 12, 40
@@ -43,8 +42,8 @@ def time_chart(rows: Sequence[LayerRow], board: str, identifier: str) -> str:
         f"{''.join(_axis(longest))}</svg>"
         f'<svg class="plan" id="{identifier}" role="group" width="100%" height="{height}" '
         f'aria-labelledby="{title}" aria-describedby="{description}">'
-        f'<title id="{title}">Time per layer on {escape(board)}</title>'
-        f'<desc id="{description}">{escape(words)}</desc>{"".join(_grid(rows, longest))}'
+        f'<title id="{title}">Time per layer on {xml_text(board)}</title>'
+        f'<desc id="{description}">{xml_text(words)}</desc>{"".join(_grid(rows, longest))}'
         f'<g class="blocks{dense}">{"".join(_bars(rows, longest))}</g></svg>'
     )
 
@@ -92,8 +91,8 @@ def _bars(rows: Sequence[LayerRow], longest: float) -> Iterator[str]:
             f'<rect class="{_CLASSES[row.work.basis]}" role="img" '
             f'tabindex="{0 if index == 0 else -1}" x="{short(index * width + gap)}%" '
             f'y="{short(TOP + PLOT_HEIGHT - height)}" width="{short(width - 2 * gap)}%" '
-            f'height="{short(height)}"><title>{layer.index} {escape(layer.operator)}: '
+            f'height="{short(height)}"><title>{layer.index} {xml_text(layer.operator)}: '
             f"{time_words(row.seconds)}, {row.seconds / whole:.1%}</title>"
-            f"<desc>{escape(printable(layer.output_name))}; {round(row.work.instructions):,} "
+            f"<desc>{xml_text(layer.output_name)}; {round(row.work.instructions):,} "
             f"instructions, {layer.macs:,} MACs</desc></rect>"
         )
