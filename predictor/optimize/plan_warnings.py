@@ -28,8 +28,8 @@ def plan_warnings(graph: Graph, report: ArenaReport) -> tuple[str, ...]:
         more = f" and {len(unsafe) - 1} more pairs" if len(unsafe) > 1 else ""
         found.append(
             f"results may be WRONG: its offline memory plan puts {printable(first.name)} and "
-            f"{printable(second.name)}{more} over each other, and {revision.kernels} kernels are not "
-            "known to read one before they write the other"
+            f"{printable(second.name)}{more} over each other, and {revision.kernels} kernels are "
+            "not known to read one before they write the other"
         )
     origin = read_plan_origin(graph.metadata)
     if origin is None or not origin.distances:
