@@ -18,13 +18,13 @@ from predictor.cost.op_count import Layer, OpCountReport, layers, totals
 from predictor.cost.op_proxy import OpProxy, op_proxy
 from predictor.memory.arena import arena
 from predictor.memory.arena_report import ArenaReport, PlannedBuffer
-from predictor.memory.deployment import Deployment, deploy, registers_builtin
+from predictor.memory.deployment import Deployment, deploy
 from predictor.memory.flash import FlashReport, flash
 from predictor.memory.revision import DEFAULT_REVISION, OURS, Revision, load_revision
 from predictor.memory.sram import SramReport, place
 from predictor.model.graph import Graph
 from predictor.model.tflite_reader import ModelSource, load_bytes, read_graph
-from predictor.operators.ours.tables import has_custom
+from predictor.operators.mn.tables import has_custom
 from predictor.semantics.execution import Execution, execution
 from predictor.views import view
 
@@ -93,7 +93,7 @@ class Prediction:
     @property
     def registers_builtin(self) -> bool:
         """Whether TFLM gets its builtin operators registered with the project's own kernels."""
-        return registers_builtin(self.deployed.graph, self.revision)
+        return self.revision.kernel_set.registers_builtin(self.deployed.graph)
 
     @cached_property
     def layers(self) -> tuple[Layer, ...]:

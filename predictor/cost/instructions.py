@@ -19,7 +19,6 @@ from predictor.cost.op_count import Layer
 from predictor.memory.prepared import PreparedGraph, PreparedNode
 from predictor.memory.revision import OURS
 from predictor.operators.loops import Loops
-from predictor.operators.registry import OPERATORS
 
 _FOLDER = Path(__file__).parent / "coefficients"
 
@@ -119,14 +118,8 @@ def _path(revision: str, kernels: str, core: str) -> Path:
 
 
 def loops_of(node: PreparedNode) -> Loops | None:
-    """The loops of an operator and the interpreter's step to it, None where they are not known.
-
-    Kernels of earlier revisions have those of their successors but for a few of their own.
-    """
+    """The loops of an operator and the interpreter's step to it, None where they are not known."""
     counter = node.row.loops
-    if counter is None:
-        current = OPERATORS.find(node.row.name)
-        counter = current.loops if current is not None else None
     loops = counter(node.context) if counter is not None else None
     if loops is None or not loops.terms:
         return None

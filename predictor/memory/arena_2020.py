@@ -28,13 +28,10 @@ from predictor.memory.placement import (
     planned_buffers,
 )
 from predictor.memory.prepared import PreparedGraph
-from predictor.memory.revision import OURS, Rules
+from predictor.memory.revision import Rules
 from predictor.model.graph import Graph, TensorType
 from predictor.operators.context import NodeContext
-from predictor.operators.ours.tables import CUSTOM
-from predictor.operators.registry import OperatorTable
-from predictor.operators.revision_2020 import table
-from predictor.operators.revision_2020.context import KeptTensorsContext
+from predictor.operators.reference_2020.context import KeptTensorsContext
 from predictor.operators.sizes import align_up, runtime_bytes
 
 NODE_CONTEXT = KeptTensorsContext
@@ -54,11 +51,6 @@ _TENSOR_TYPES = frozenset(
 """Element types of which ``TfLiteTypeSizeOf`` knows the size."""
 _HAS_SCRATCH = "scratch buffers were requested"
 _HAS_GAP = "persistent buffers were requested after scratch buffers"
-
-
-def operators(graph: Graph, kernels: str) -> tuple[OperatorTable, ...]:
-    """The kernel set ``ours`` has custom operators only."""
-    return (CUSTOM, table.OPERATORS) if kernels == OURS else (table.OPERATORS,)
 
 
 def check_graph(graph: Graph) -> None:

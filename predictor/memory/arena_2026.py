@@ -30,14 +30,10 @@ from predictor.memory.placement import (
     planned_buffers,
 )
 from predictor.memory.prepared import PreparedGraph
-from predictor.memory.revision import OURS, Revision, Rules
+from predictor.memory.revision import Revision, Rules
 from predictor.model.graph import Graph, Quantization
 from predictor.model.metadata import ONLINE_PLANNED
-from predictor.operators import registry
 from predictor.operators.context import PERSISTENT, NodeContext, Request
-from predictor.operators.families import FAMILY_OF
-from predictor.operators.ours.tables import CUSTOM, DROP_IN, runs_builtin
-from predictor.operators.registry import OperatorTable
 from predictor.operators.sizes import runtime_bytes
 
 NODE_CONTEXT = NodeContext
@@ -48,13 +44,6 @@ _RECORDING_OBJECTS = (
     "GreedyMemoryPlanner",
     "RecordingMicroAllocator",
 )
-
-
-def operators(graph: Graph, kernels: str) -> tuple[OperatorTable, ...]:
-    """The kernel set ``ours`` runs device models by custom operators, others by builtin ones."""
-    if kernels != OURS:
-        return (registry.OPERATORS,)
-    return (DROP_IN if runs_builtin(graph) else CUSTOM), registry.OPERATORS
 
 
 def check_graph(graph: Graph) -> None:
@@ -193,7 +182,7 @@ def replay(prepared: PreparedGraph) -> ArenaReport:
         prepared.nodes,
         [len(subgraph.tensors) for subgraph in graph.subgraphs],
         [len(subgraph.operators) for subgraph in graph.subgraphs],
-        _resource_variables(prepared),
+        _application_bytes(prepared),
     )
     offline = offline_offsets(graph)
     steps.describe(len(graph.subgraphs), graph.tensor_count + len(prepared.scratch))
@@ -208,16 +197,11 @@ def replay(prepared: PreparedGraph) -> ArenaReport:
     return arena_report(prepared, allocator, lives, buffers, _RECORDING_OBJECTS)
 
 
-def _resource_variables(prepared: PreparedGraph) -> list[int]:
+def _application_bytes(prepared: PreparedGraph) -> list[int]:
     """Bytes that an application allocates before it creates an interpreter."""
-    if all(FAMILY_OF.get(node.row.name) != "variables" for node in prepared.nodes):
-        return []
-    from predictor.operators.variables import resource_variable_requests
-
+    asked = {node.row.application_bytes for node in prepared.nodes} - {None}
     state, sizeof = prepared.state, prepared.revision.structs.size_of
-    limit = state.resource_limit
-    count = len(state.resources) if limit is None else limit
-    return list(resource_variable_requests(prepared.graph, sizeof, count))
+    return [size for request in asked if request is not None for size in request(state, sizeof)]
 
 
 def _allocate_variables(

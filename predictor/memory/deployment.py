@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
-from predictor.memory.revision import OURS, Revision
+from predictor.memory.revision import Revision
 from predictor.model.graph import Graph
-from predictor.operators.ours.tables import BUILTIN, has_custom, runs_builtin
+from predictor.operators.mn.tables import BUILTIN, has_custom
 
 DROP_IN = frozenset(BUILTIN)
 """Builtin operators that can be registered with the project's own kernels."""
@@ -31,13 +31,13 @@ def deploy(graph: Graph, content: bytes | None, revision: Revision) -> Deploymen
     Raises:
         RefusedError: it needs one, and an operator has no kernel for its INT4 tensors.
     """
-    if revision.kernels != OURS or not revision.device_model:
+    if not revision.kernel_set.runs_device_models:
         return Deployment(graph, content=content)
     from predictor.model.device.device_model import device_model
 
     if has_custom(graph):
         return Deployment(graph, is_device_model=True, content=content)
-    if revision.device_model == "where_needed" and runs_builtin(graph):
+    if revision.kernel_set.registers_builtin(graph):
         return Deployment(graph, content=content)
     made = device_model(graph)
     if made is graph:
@@ -57,20 +57,13 @@ def smallest(graph: Graph, revision: Revision) -> Graph:
     Raises:
         RefusedError: TFLM refuses the model.
     """
-    if revision.kernels != OURS or has_custom(graph):
+    if not revision.kernel_set.runs_device_models or has_custom(graph):
         return graph
     from predictor.memory.arena import arena
     from predictor.model.device.device_model import device_model
 
     made = device_model(graph, "flash")
-    if not runs_builtin(graph) or revision.device_model != "where_needed":
+    if not revision.kernel_set.registers_builtin(graph):
         return made
     needs = [arena(item, revision).required_bytes for item in (made, graph)]
     return made if needs[0] < needs[1] else graph
-
-
-def registers_builtin(graph: Graph, revision: Revision) -> bool:
-    """Whether a deployed model's builtin operators are registered with the project's kernels."""
-    return (
-        revision.kernels == OURS and revision.device_model == "where_needed" and runs_builtin(graph)
-    )

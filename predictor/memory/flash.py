@@ -16,11 +16,10 @@ from typing import Any
 
 from predictor.cores.core import Core
 from predictor.errors import UsageError
-from predictor.memory.deployment import registers_builtin
 from predictor.memory.revision import Revision
 from predictor.model.device.options import PREFIX
 from predictor.model.graph import CUSTOM_PREFIX, Graph
-from predictor.operators.ours.tables import DROP_IN_LABELS
+from predictor.operators.mn.tables import DROP_IN_LABELS
 from predictor.operators.sizes import align_up
 
 _FOLDER = Path(__file__).parent / "code_size"
@@ -150,7 +149,7 @@ def flash(graph: Graph, revision: Revision, resolver: str = "used") -> FlashRepo
     if resolver not in RESOLVERS:
         raise UsageError(f"unknown resolver {resolver!r}; choose {' or '.join(RESOLVERS)}")
     sizes = load_code_sizes(revision.name, revision.kernels, revision.core)
-    is_drop_in = registers_builtin(graph, revision)
+    is_drop_in = revision.kernel_set.registers_builtin(graph)
     used = _own_labels(graph.operator_labels, is_drop_in)
     others = sizes.operators if resolver == "all" else frozenset(graph.unused_codes)
     listed = sizes.operators & _own_labels(others, is_drop_in)

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Protocol, cast
 from predictor.memory.revision import Rules
 from predictor.model.graph import Graph
 from predictor.operators.context import NodeContext
-from predictor.operators.registry import OperatorTable
 
 if TYPE_CHECKING:
     from predictor.memory.arena_report import ArenaReport
@@ -21,9 +20,6 @@ if TYPE_CHECKING:
 
 class Flow(Protocol):
     """One generation's way from a model to its arena; modules implement it."""
-
-    def operators(self, graph: Graph, kernels: str) -> tuple[OperatorTable, ...]:
-        """The operators for a model; of equal names those of the first table count."""
 
     @property
     def NODE_CONTEXT(self) -> type[NodeContext]:  # noqa: N802

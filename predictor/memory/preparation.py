@@ -13,7 +13,8 @@ from predictor.memory.revision import Revision
 from predictor.model.graph import Graph, Operator, Subgraph
 from predictor.operators.advice import advice
 from predictor.operators.context import GraphState, NodeContext
-from predictor.operators.registry import OPERATORS, OperatorRow, OperatorTable
+from predictor.operators.kernel_set import overlay
+from predictor.operators.registry import OperatorRow, OperatorTable
 
 T = TypeVar("T")
 
@@ -33,7 +34,7 @@ def prepare(
     flow.check_graph(graph)
     state = GraphState(resource_variables)
     sizeof = revision.structs.size_of
-    operators = flow.operators(graph, revision.kernels)
+    operators = revision.kernel_set.operators(graph)
     refusals = _Refusals(graph)
     contexts: list[tuple[OperatorRow, NodeContext]] = []
     for subgraph in graph.subgraphs:
@@ -120,14 +121,13 @@ class _Refusals:
         if error.operator is None or error.operator_index is None:
             return error
         place = error.subgraph_index, error.operator_index
-        newer = OPERATORS.find(error.operator) is not None
+        newer = error.operator in overlay("reference").names()
         words = advice(error.reason, error.operator, self._graph, *place, newer)
         return RefusedError(error.reason, error.operator, place[1], place[0], words)
 
 
-def _row(tables: tuple[OperatorTable, ...], op: Operator, subgraph: Subgraph) -> OperatorRow:
-    found = (table.find(op.name) for table in tables)
-    row = next((row for row in found if row is not None), None)
+def _row(operators: OperatorTable, op: Operator, subgraph: Subgraph) -> OperatorRow:
+    row = operators.find(op.name)
     if row is None:
         kind = "custom operator" if op.is_custom else "operator"
         raise RefusedError(

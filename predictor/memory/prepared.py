@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from predictor.memory.lifetimes import ScratchRequest
 from predictor.memory.revision import Revision
@@ -24,6 +25,11 @@ class PreparedNode:
     @property
     def params(self) -> str | None:
         return self.row.params
+
+    @property
+    def steered_options(self) -> Mapping[str, Any] | None:
+        """Options that give the same results by a kernel that allows more overlap, if any."""
+        return None if self.row.steered is None else self.row.steered(self.context)
 
     @property
     def scratch_bytes(self) -> list[int]:

@@ -1,11 +1,13 @@
 """Revisions of TFLM as data: the structs they keep in the arena and the rules that hold.
 
-A revision is a folder under ``revisions/``: ``revision.toml`` names the commit, the target ABI
-and the rules; the other files describe the structs of the runtime and of the kernels.
+A revision is a folder under ``revisions/``. Its ``revision.toml`` names the commit, the target ABI,
+the rules and the kernel sets; this and the other files describe the structs of the runtime and of
+the kernels. A revision with a ``base`` says only in what it differs from that one.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -15,6 +17,7 @@ from predictor import toml
 from predictor.cores.core import Core, find_core
 from predictor.errors import RevisionError
 from predictor.memory.abi import ABIS, StructLayouts
+from predictor.operators.kernel_set import KernelSet, overlay
 
 DEFAULT_REVISION = "2026.08"
 OURS = "ours"
@@ -38,19 +41,21 @@ class Revision:
     """One TFLM revision on one core with one kernel set.
 
     ``flow`` names the generation of the allocator and of the kernels (:mod:`~.flow`).
-    ``device_model`` says when a model needs a device model to run with the project's own kernels:
-    "always" where they cannot be registered for builtin operators, or "where_needed".
     """
 
     name: str
     commit: str
     title: str
     flow: str
-    kernels: str
+    kernel_set: KernelSet
     core: Core
     rules: Rules
     structs: StructLayouts
-    device_model: str = ""
+
+    @property
+    def kernels(self) -> str:
+        """Name of the kernel set."""
+        return self.kernel_set.name
 
 
 def revision_names() -> tuple[str, ...]:
@@ -64,17 +69,12 @@ def kernel_sets(name: str) -> tuple[str, ...]:
     Raises:
         RevisionError: no such revision.
     """
-    return tuple(map(str, _header(name)["kernel_sets"]))
+    return tuple(_header(name)["kernel_sets"])
 
 
 def revision_folder(name: str) -> Path:
     """Where the description of a revision lies."""
     return _FOLDER / name
-
-
-def _load_toml(path: Path) -> dict[str, Any]:
-    with path.open("rb") as file:
-        return toml.load(file)
 
 
 def load_revision(
@@ -85,46 +85,77 @@ def load_revision(
     Raises:
         RevisionError: no such revision, or it lacks the kernel set.
     """
-    header = _header(name)
     if kernels is None:
-        kernels = str(header["kernel_sets"][0])
+        kernels = kernel_sets(name)[0]
     return _load(name, kernels, core or find_core())
 
 
 @cache
 def _header(name: str) -> dict[str, Any]:
+    """What ``revision.toml`` says, with what it leaves out as in the base's."""
     if name not in revision_names():
         known = ", ".join(revision_names())
         raise RevisionError(f"unknown TFLM revision {name!r}; known: {known}")
-    return _load_toml(_FOLDER / name / "revision.toml")
+    own = _load_toml(_FOLDER / name / "revision.toml")
+    base = _header(own["base"]) if "base" in own else {}
+    return {**base, **own, "rules": {**base.get("rules", {}), **own.get("rules", {})}}
+
+
+def lineage(name: str) -> Iterator[str]:
+    """The revision, its base, the base of that, and so on.
+
+    Raises:
+        RevisionError: no such revision.
+    """
+    _header(name)
+    base: str | None = name
+    while base is not None:
+        yield base
+        base = _load_toml(_FOLDER / base / "revision.toml").get("base")
 
 
 @cache
-def _load(name: str, kernels: str, core: Core) -> Revision:
+def _kernel_set(name: str, kernels: str) -> KernelSet:
     header = _header(name)
     if kernels not in header["kernel_sets"]:
         known = ", ".join(header["kernel_sets"])
         raise RevisionError(f"TFLM revision {name} has no kernel set {kernels!r}; known: {known}")
+    table = header["kernel_sets"][kernels]
+    return KernelSet(
+        name=kernels,
+        overlays=tuple(map(overlay, table["overlays"])),
+        on=_kernel_set(name, table["on"]) if "on" in table else None,
+        absent=frozenset(header.get("absent", ())),
+    )
+
+
+@cache
+def _load(name: str, kernels: str, core: Core) -> Revision:
+    header, kernel_set = _header(name), _kernel_set(name, kernels)
     return Revision(
         name=name,
         commit=header["commit"],
         title=header["title"],
         flow=header["flow"],
-        kernels=kernels,
+        kernel_set=kernel_set,
         core=core,
         rules=Rules(**header["rules"]),
-        structs=_structs(name, kernels),
-        device_model=header.get("device_model", ""),
+        structs=_structs(name, kernel_set.library.name),
     )
 
 
 @cache
-def _structs(name: str, kernels: str) -> StructLayouts:
-    header = _header(name)
-    common: dict[str, list[str]] = {}
-    specific: dict[str, list[str]] = {}
-    for path in sorted((_FOLDER / header.get("structs_of", name)).glob("*.toml")):
-        tables = _load_toml(path)
-        common.update(tables.get("structs", {}))
-        specific.update(tables.get("reference" if kernels == OURS else kernels, {}))
-    return StructLayouts(ABIS[header["abi"]], common, specific)
+def _structs(name: str, library: str) -> StructLayouts:
+    """The structs of a library's kernel set: those of a base, then those that are its own."""
+    layers: list[Mapping[str, Sequence[str]]] = []
+    for revision in reversed([*lineage(name)]):
+        files = [_load_toml(path) for path in sorted((_FOLDER / revision).glob("*.toml"))]
+        layers += [tables.get("structs", {}) for tables in files]
+        layers += [tables.get(library, {}) for tables in files]
+    return StructLayouts(ABIS[_header(name)["abi"]], *layers)
+
+
+@cache
+def _load_toml(path: Path) -> dict[str, Any]:
+    with path.open("rb") as file:
+        return toml.load(file)

@@ -1,5 +1,6 @@
-"""What is known about each operator of TFLM: one module per family, one row per operator.
+"""What is known about each operator of TFLM, in folders as TFLM has them.
 
-``families.py`` says which module knows which operator; a module is imported when one of its
-operators is first met.
+``reference`` holds a row for each operator; other folders hold what differs with their kernels.
+``registry.py`` lays them over each other, ``kernel_set.py`` says which make up a kernel set. The
+modules beside the folders are what kernels of several folders share.
 """

@@ -16,7 +16,6 @@ from typing import NamedTuple
 
 from predictor.memory.arena_report import ArenaReport
 from predictor.model.graph import Graph
-from predictor.operators.families import FAMILY_OF
 from predictor.operators.sizes import align_up
 from predictor.optimize.overlap import NodeKey, OverlapLevel, is_wanted, planned_distance_of
 from predictor.optimize.plan_problem import ALIGNMENT
@@ -26,8 +25,6 @@ WIDTHS = (16, 400)
 
 What the first pass finds lets the second leave out all that is no better.
 """
-_ORDERED_FAMILIES = frozenset(("circular_buffer", "control_flow", "variables"))
-"""Operators with effects beside their outputs: models that have one keep their order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +70,8 @@ def best_order(
         deadline: of ``time.monotonic()``, after which the best order so far is the result.
     """
     main = report.prepared.graph.main
-    if any(FAMILY_OF.get(op.name) in _ORDERED_FAMILIES for op in main.operators):
+    nodes = report.prepared.nodes
+    if any(node.row.has_effects for node in nodes if node.context.subgraph is main):
         return None
     if any(tensor.is_variable for tensor in main.tensors):
         return None

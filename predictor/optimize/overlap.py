@@ -14,7 +14,6 @@ from dataclasses import dataclass, replace
 from predictor.memory.arena_report import ArenaReport, PlannedBuffer
 from predictor.memory.prepared import PreparedNode
 from predictor.operators.access_order import InputOverlap
-from predictor.operators.conv import steered_options
 from predictor.operators.sizes import align_up
 from predictor.optimize.plan_problem import ALIGNMENT, AllowedOverlap, PlanBuffer, PlanProblem
 
@@ -242,7 +241,7 @@ def _shared_bytes(report: ArenaReport, ties: Ties, step: int) -> int:
 
 def _steered_overlaps(node: PreparedNode) -> Sequence[InputOverlap]:
     """The overlaps of an operator if its options are changed without effect on its results."""
-    options = steered_options(node.context)
+    options = node.steered_options
     if options is None or node.row.overlap is None:
         return ()
     return node.row.overlap(node.context.with_operator(replace(node.context.op, options=options)))

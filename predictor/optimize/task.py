@@ -13,7 +13,6 @@ from predictor.memory.arena import arena
 from predictor.memory.arena_report import ArenaReport, PlannedBuffer
 from predictor.memory.prepared import PreparedGraph
 from predictor.model.graph import Graph, Operator
-from predictor.operators.conv import steered_options
 from predictor.optimize.overlap import (
     OperatorDistance,
     OverlapLevel,
@@ -74,7 +73,7 @@ class Task:
             context = node.context
             if context.subgraph.index or context.scratch_bytes:
                 continue
-            options = steered_options(context)
+            options = node.steered_options
             if options is not None and not _overlaps(planned_distance_of(node)):
                 changed[context.op.index] = options
         if not changed:

@@ -11,7 +11,7 @@ from kernels.binding import Argument, Library
 from kernels.calls import Layer, run
 from predictor.operators import convolution_order, depthwise_order, pooling_order
 from predictor.operators.access_order import Windows
-from predictor.operators.ours.overlap import fully_connected
+from predictor.operators.mn.overlap import fully_connected
 from tests.kernels import random_layers
 from tests.kernels.emulated import EmulatedLibrary
 from tests.kernels.random_layers import BIT_WIDTHS, OPERATORS

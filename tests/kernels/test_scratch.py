@@ -7,7 +7,7 @@ import pytest
 
 from kernels.binding import NativeLibrary
 from kernels.calls import buffer_bytes
-from predictor.operators.ours.scratch import scratch_bytes
+from predictor.operators.mn.scratch import scratch_bytes
 from tests.kernels import random_layers
 from tests.kernels.random_layers import BIT_WIDTHS, OPERATORS
 

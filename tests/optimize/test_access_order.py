@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from predictor.operators import convolution_order, depthwise_order, pooling_order
 from predictor.operators.access_order import LONGEST_PERIOD, MOST_PLACES, Windows
-from predictor.operators.ours.overlap import fully_connected
+from predictor.operators.mn.overlap import fully_connected
 
 Step = tuple[int | None, int]
 """First unit that a step reads, None for none, and the unit behind the last that it writes."""

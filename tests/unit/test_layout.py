@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import ast
+import importlib
+import pkgutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from predictor.operators.families import FAMILIES
-from predictor.operators.registry import OPERATORS
+from predictor.memory.revision import kernel_sets, load_revision, revision_names
+from predictor.model.graph import Graph, Subgraph
+from predictor.operators.kernel_set import overlay
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "predictor"
@@ -109,9 +112,28 @@ def test_modules_stay_small(path: Path) -> None:
     assert len(path.read_text().splitlines()) <= 400
 
 
-@pytest.mark.parametrize("family", sorted(FAMILIES))
-def test_each_family_registers_the_operators_it_is_said_to(family: str) -> None:
-    assert OPERATORS.rows_of(family) == tuple(sorted(FAMILIES[family]))
+OVERLAYS = ("reference", "reference_2020", "mn.builtin", "mn.custom")
+
+
+@pytest.mark.parametrize("name", OVERLAYS)
+def test_the_operators_of_a_folder_are_those_that_its_modules_register(name: str) -> None:
+    package = importlib.import_module(f"predictor.operators.{name}")
+    for module in pkgutil.iter_modules(getattr(package, "__path__", ())):
+        importlib.import_module(f"{package.__name__}.{module.name}")
+    found = overlay(name)
+    assert found.names() == found._columns.keys()
+
+
+@pytest.mark.parametrize("revision", revision_names())
+def test_each_operator_of_a_kernel_set_has_a_whole_row(revision: str) -> None:
+    empty = Graph((Subgraph(0, "main", (), (), (), ()),))
+    for kernels in kernel_sets(revision):
+        operators = load_revision(revision, kernels).kernel_set.operators(empty)
+        for name in operators.names():
+            row = operators.find(name)
+            assert row is not None
+            assert row.name == name
+            assert row.reference.below is None
 
 
 def test_importing_the_package_loads_nothing_heavy() -> None:

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from predictor.model.device.options import Tables, WeightedOptions
 from predictor.operators.context import GraphState
-from predictor.operators.ours import loops
-from predictor.operators.ours.loops import kernel_loops
+from predictor.operators.mn import loops
+from predictor.operators.mn.loops import kernel_loops
 
 SIZES, WINDOWS, STEPS = st.integers(1, 9), st.integers(1, 4), st.integers(1, 3)
 

@@ -26,7 +26,7 @@ from predictor.firmware.tflm_library import TflmLibrary
 from predictor.firmware.toolchain import build_with_cmake, find_toolchain, run_logged
 from predictor.firmware.user_tflm import read_user_tflm
 from predictor.memory.revision import OURS
-from predictor.operators.ours.tables import DROP_IN_LABELS
+from predictor.operators.mn.tables import DROP_IN_LABELS
 from tools.code_size.linked_image import Image, pieces
 
 _PROGRAM = Path(__file__).parent / "program"

@@ -1,0 +1,54 @@
+"""Kernel sets: which kernels an operator has, and how they come into the firmware."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cache
+from importlib import import_module
+
+from predictor.model.graph import Graph
+from predictor.operators.registry import OperatorTable, Overlay
+
+
+@dataclass(frozen=True, eq=False)
+class KernelSet:
+    """The kernels with which a TFLM is built, or that are linked beside those of its library.
+
+    ``overlays``: their folders, the topmost first. ``on``: the kernel set of the library, for
+    kernels that are linked beside it. ``absent``: operators that this TFLM lacks.
+    """
+
+    name: str
+    overlays: tuple[Overlay, ...]
+    on: KernelSet | None = None
+    absent: frozenset[str] = frozenset()
+    _tables: dict[tuple[Overlay, ...], OperatorTable] = field(default_factory=dict, repr=False)
+
+    @property
+    def library(self) -> KernelSet:
+        """The kernel set of TFLM's library."""
+        return self if self.on is None else self.on.library
+
+    @property
+    def runs_device_models(self) -> bool:
+        return any(item.runs_device_models for item in self.overlays)
+
+    def operators(self, graph: Graph) -> OperatorTable:
+        """The operators as they are registered for a model."""
+        serving = tuple(item for item in self.overlays if item.serves is None or item.serves(graph))
+        table = self._tables.get(serving)
+        if table is None:
+            on = None if self.on is None else self.on.operators(graph)
+            table = self._tables[serving] = OperatorTable(serving, on, self.absent)
+        return table
+
+    def registers_builtin(self, graph: Graph) -> bool:
+        """Whether a model's builtin operators run with kernels beside those of the library."""
+        return any(item.serves is not None and item.serves(graph) for item in self.overlays)
+
+
+@cache
+def overlay(name: str) -> Overlay:
+    """An overlay by the name of its folder or module under ``operators``."""
+    found: Overlay = import_module(f"predictor.operators.{name}").OVERLAY
+    return found
