@@ -76,7 +76,7 @@ firmware-tools:
 # What users have, and on top of it what development needs. Warnings of the build tools are not ours.
 INSTALL := PYTHONWARNINGS=ignore $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-$(STAMP): pyproject.toml predictor/emulation/unicorn/_blockcount.c predictor/emulation/unicorn/_accesses.c predictor/optimize/_placement.c
+$(STAMP): pyproject.toml predictor/emulation/unicorn/_blockcount.c predictor/emulation/unicorn/_accesses.c predictor/optimization/_placement.c
 	$(PYTHON) -m venv $(VENV) || (rm -rf $(VENV) && ./tools/install_debian.sh python3-venv && $(PYTHON) -m venv $(VENV))
 	$(INSTALL) -e ".[emulate]"
 	touch $@

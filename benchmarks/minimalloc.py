@@ -13,8 +13,8 @@ import csv
 import time
 from pathlib import Path
 
-from predictor.optimize.exact_planner import solve
-from predictor.optimize.plan_problem import PlanBuffer, PlanProblem
+from predictor.optimization.exact_planner import solve
+from predictor.optimization.plan_problem import PlanBuffer, PlanProblem
 
 
 def read_problem(path: Path) -> PlanProblem:

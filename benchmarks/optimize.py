@@ -15,8 +15,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from predictor.errors import PredictorError
-from predictor.optimize.optimization import Optimization, count_instructions, optimize_model
-from predictor.optimize.optimizer import OptimizeOptions
+from predictor.optimization.optimization import Optimization, count_instructions, optimize_model
+from predictor.optimization.optimizer import OptimizeOptions
 
 BOARD = "f446re"
 NAMES = {

@@ -11,7 +11,7 @@ import hashlib
 from predictor.memory.revision import Revision
 from predictor.model.graph import Graph
 from predictor.model.tflite_writer import write_model
-from predictor.optimize.optimizer import optimize
+from predictor.optimization.optimizer import optimize
 
 _UNKNOWN_DIGEST = "0" * 64
 

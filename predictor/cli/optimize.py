@@ -23,7 +23,7 @@ from predictor.start import say
 
 if TYPE_CHECKING:
     from predictor.firmware.target import FirmwareTarget
-    from predictor.optimize.optimization import Optimization
+    from predictor.optimization.optimization import Optimization
     from predictor.proof.plan_proof import PlanProof
 
 _PERCENT = 100.0
@@ -125,9 +125,9 @@ def command(
     Any current TFLM runs the new file. It relies on the order in which the kernels of one kernel
     set (--kernels) read and write; predict warns when it is used with another.
     """
-    from predictor.optimize import optimization as results
-    from predictor.optimize.optimizer import OptimizeOptions
-    from predictor.optimize.overlap import OverlapLevel
+    from predictor.optimization import optimization as results
+    from predictor.optimization.optimizer import OptimizeOptions
+    from predictor.optimization.overlap import OverlapLevel
 
     if input_range is not None and input_range[0] > input_range[1]:
         raise click.BadParameter("LOW is above HIGH", param_hint="--input-range")
@@ -180,7 +180,7 @@ def _verify(before: Path, after: Path, input_range: tuple[int, int] | None) -> i
     """
     from predictor.model.device.device_model import is_device_model, original_model
     from predictor.model.tflite_reader import load_bytes, read_graph
-    from predictor.optimize.verification.verifier import prove_equal
+    from predictor.optimization.verification.verifier import prove_equal
 
     found = [read_graph(bytes(load_bytes(path))) for path in (before, after)]
     graphs = [original_model(graph) if is_device_model(graph) else graph for graph in found]

@@ -125,7 +125,7 @@ def _predict(
 
 def _greedy(prediction: Prediction) -> Prediction:
     """The model without the plan that its file brings."""
-    from predictor.optimize.offline_plan import without_plan
+    from predictor.optimization.offline_plan import without_plan
 
     return predict_graph(
         without_plan(prediction.graph), prediction.board, prediction.options, prediction.path
@@ -133,7 +133,7 @@ def _greedy(prediction: Prediction) -> Prediction:
 
 
 def _optimized(prediction: Prediction, options: dict[str, Any]) -> Prediction:
-    from predictor.optimize.optimization import optimize_model
+    from predictor.optimization.optimization import optimize_model
 
     found = optimize_model(prediction.content or b"", prediction.board, **options)
     if found.optimized.is_interrupted:

@@ -23,7 +23,7 @@ from predictor.firmware.tflm_library import Tflm, TflmLibrary
 from predictor.firmware.toolchain import ProgressCallback, Toolchain
 from predictor.memory.revision import DEFAULT_REVISION, OURS, kernel_sets, revision_names
 from predictor.model.tflite_reader import ModelSource
-from predictor.optimize.plan_warnings import plan_warnings
+from predictor.optimization.plan_warnings import plan_warnings
 from predictor.prediction import Prediction, predict
 
 _BESIDE_OURS = "reference"

@@ -16,7 +16,7 @@ from predictor.model.device.device_model import (
 from predictor.model.device.layers import has_int4_activations
 from predictor.model.tflite_reader import read_graph
 from predictor.model.tflite_writer import write_model
-from predictor.optimize.offline_plan import without_plan
+from predictor.optimization.offline_plan import without_plan
 from predictor.proof.host_runtime import HostRuntime, is_installed
 
 FLOAT_ROUNDING = 1e-5

@@ -13,7 +13,7 @@ from predictor.firmware.target import FirmwareTarget, ModelFirmware
 from predictor.memory.arena import arena
 from predictor.memory.revision import load_revision
 from predictor.model.tflite_reader import read_graph
-from predictor.optimize.overlap import OverlapLevel, problem_of
+from predictor.optimization.overlap import OverlapLevel, problem_of
 from predictor.prediction import Prediction
 from predictor.proof.plan_proof import (
     Check,

@@ -10,8 +10,8 @@ from predictor.escapes import printable
 from predictor.memory.sram import place
 from predictor.model.device.reader import CODES
 from predictor.operators.sizes import align_up
-from predictor.optimize.overlap import optimized_bound_bytes
-from predictor.optimize.plan_warnings import plan_warnings
+from predictor.optimization.overlap import optimized_bound_bytes
+from predictor.optimization.plan_warnings import plan_warnings
 from predictor.prediction import Prediction, on_shipped_boards
 from predictor.report.cost_text import open_words
 from predictor.report.pruning import pruning_notes

@@ -10,9 +10,9 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from predictor.optimize import plan_cpsat
-from predictor.optimize.optimization import Optimization, percent
-from predictor.optimize.optimizer import Optimized
+from predictor.optimization import plan_cpsat
+from predictor.optimization.optimization import Optimization, percent
+from predictor.optimization.optimizer import Optimized
 
 
 def report(result: Optimization) -> RenderableType:

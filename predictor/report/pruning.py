@@ -31,7 +31,7 @@ def pruning_notes(prediction: Prediction) -> Iterable[str]:
     if operators > _MOST_OPERATORS or total > _MOST_WEIGHTS:
         yield f"{share}: predict optimize removes the channels that hang on none but these"
         return
-    from predictor.optimize.compaction.compaction import compact
+    from predictor.optimization.compaction.compaction import compact
 
     found = compact(prediction.graph)
     if found.certificates:

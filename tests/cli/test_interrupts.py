@@ -13,7 +13,7 @@ import pytest
 
 from predictor.cli.main import run
 from predictor.model.example_models import autoencoder
-from predictor.optimize import exact_planner
+from predictor.optimization import exact_planner
 
 SIGNALS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
 

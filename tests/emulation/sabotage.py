@@ -18,10 +18,10 @@ from predictor.memory.arena_report import ArenaReport
 from predictor.model.graph import Graph
 from predictor.model.metadata import OFFLINE_PLAN, offline_plan_bytes
 from predictor.model.tflite_writer import write_model
-from predictor.optimize.exact_planner import solve
-from predictor.optimize.offline_plan import tensor_offsets
-from predictor.optimize.overlap import OverlapLevel, problem_of
-from predictor.optimize.plan_problem import PlanProblem
+from predictor.optimization.exact_planner import solve
+from predictor.optimization.offline_plan import tensor_offsets
+from predictor.optimization.overlap import OverlapLevel, problem_of
+from predictor.optimization.plan_problem import PlanProblem
 from predictor.proof.model_run import RunOptions, random_inputs, run_inputs
 from predictor.proof.plan_proof import Firmware
 from predictor.proof.shadow_run import MARKER_SYMBOL

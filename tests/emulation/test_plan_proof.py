@@ -11,7 +11,7 @@ from predictor.cli.main import run
 from predictor.firmware.target import firmware_target
 from predictor.model.builder import ModelBuilder
 from predictor.model.example_models import ds_cnn
-from predictor.optimize.optimization import optimize_model
+from predictor.optimization.optimization import optimize_model
 from predictor.proof.plan_proof import PlanProof, ProofSize
 from predictor.proof.prove import ProofTask, prove
 

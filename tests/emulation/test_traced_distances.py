@@ -17,7 +17,7 @@ from predictor.firmware.build import build
 from predictor.firmware.target import firmware_target
 from predictor.model.builder import ModelBuilder
 from predictor.model.random_graphs import random_graph
-from predictor.optimize.overlap import distance_of
+from predictor.optimization.overlap import distance_of
 from predictor.prediction import Prediction
 from predictor.proof.model_run import random_inputs
 from predictor.proof.plan_proof import Firmware, FirmwareModel, recorded_uses

@@ -12,10 +12,10 @@ import predictor
 from predictor.boards.board import shipped_boards
 from predictor.errors import PredictorError
 from predictor.memory.revision import load_revision, revision_names
-from predictor.optimize import optimization
-from predictor.optimize.optimizer import OptimizeOptions
-from predictor.optimize.overlap import OverlapLevel
-from predictor.optimize.plan_problem import ALIGNMENT
+from predictor.optimization import optimization
+from predictor.optimization.optimizer import OptimizeOptions
+from predictor.optimization.overlap import OverlapLevel
+from predictor.optimization.plan_problem import ALIGNMENT
 from predictor.prediction import Prediction, on_board, on_shipped_boards
 from predictor.report import comparison_forms, markdown, optimized, text
 from predictor.report.check_result import CheckResult

@@ -10,7 +10,7 @@ from kernels.device_runtime import run_device_model
 from predictor.model.device.device_model import device_model, preparable
 from predictor.model.tflite_reader import read_graph
 from predictor.model.tflite_writer import write_model
-from predictor.optimize.prepared_filters import prepared_operators
+from predictor.optimization.prepared_filters import prepared_operators
 from predictor.proof.host_runtime import HostRuntime
 from tests.networks import int4_layers, network
 

@@ -11,7 +11,7 @@ from predictor.model.builder import ModelBuilder, TensorRef
 from predictor.model.builder.tensors import stored_bytes
 from predictor.model.graph import Graph, Operator, Quantization, Tensor
 from predictor.model.tflite_reader import read_graph
-from predictor.optimize.compaction.surgery import integers
+from predictor.optimization.compaction.surgery import integers
 
 
 @dataclass

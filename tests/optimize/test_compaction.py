@@ -14,10 +14,10 @@ from predictor.model.graph import Graph, Quantization
 from predictor.model.random_graphs import random_graph
 from predictor.model.tflite_reader import read_graph
 from predictor.model.tflite_writer import write_model
-from predictor.optimize.compaction.compaction import compact
-from predictor.optimize.compaction.surgery import integers, with_values
-from predictor.optimize.optimization import optimize_model
-from predictor.optimize.verification.verifier import prove_equal
+from predictor.optimization.compaction.compaction import compact
+from predictor.optimization.compaction.surgery import integers, with_values
+from predictor.optimization.optimization import optimize_model
+from predictor.optimization.verification.verifier import prove_equal
 from predictor.prediction import predict_graph
 from predictor.proof.host_runtime import HostRuntime
 from tests.optimize.planted import planted_network

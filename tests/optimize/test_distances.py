@@ -16,7 +16,7 @@ from predictor.model.builder import ModelBuilder
 from predictor.model.tflite_reader import read_graph
 from predictor.operators import convolution_order, depthwise_order, pooling_order
 from predictor.operators.access_order import Windows
-from predictor.optimize.overlap import OperatorDistance, distance_of
+from predictor.optimization.overlap import OperatorDistance, distance_of
 from tests.shared_data import TRUTH, needs_shared
 
 Access = tuple[str, int]

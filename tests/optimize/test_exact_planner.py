@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from predictor.memory.greedy_planner import BufferRequest, plan, planned_bytes
-from predictor.optimize import exact_planner, plan_cpsat
-from predictor.optimize.plan_problem import AllowedOverlap, PlanBuffer, PlanProblem
+from predictor.optimization import exact_planner, plan_cpsat
+from predictor.optimization.plan_problem import AllowedOverlap, PlanBuffer, PlanProblem
 
 
 @st.composite

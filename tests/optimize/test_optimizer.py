@@ -13,9 +13,9 @@ from predictor.model.metadata import read_plan_origin
 from predictor.model.random_graphs import chain, random_graph
 from predictor.model.tflite_reader import read_graph
 from predictor.model.tflite_writer import write_model
-from predictor.optimize.offline_plan import without_plan
-from predictor.optimize.optimizer import OptimizeOptions, optimize
-from predictor.optimize.overlap import OverlapLevel, optimized_bound_bytes
+from predictor.optimization.offline_plan import without_plan
+from predictor.optimization.optimizer import OptimizeOptions, optimize
+from predictor.optimization.overlap import OverlapLevel, optimized_bound_bytes
 from predictor.proof.host_runtime import HostRuntime, random_inputs
 
 HOST = load_revision("2026.08-x86_64", "reference")

@@ -6,8 +6,8 @@ import csv
 
 import pytest
 
-from predictor.optimize.optimization import count_instructions, optimize_model
-from predictor.optimize.optimizer import OptimizeOptions
+from predictor.optimization.optimization import count_instructions, optimize_model
+from predictor.optimization.optimizer import OptimizeOptions
 from predictor.prediction import predict
 from tests.shared_data import MODELS, TRUTH, needs_shared
 

@@ -27,7 +27,7 @@ ROOMS = [
     "operators",
     "memory",
     "cost",
-    "optimize",
+    "optimization",
     "firmware",
     "emulation",
     "proof",

@@ -26,7 +26,7 @@ from predictor.firmware.toolchain import PREFIX, find_toolchain
 from predictor.firmware.user_tflm import read_library, read_user_tflm
 from predictor.model.example_models import ds_cnn
 from predictor.model.random_graphs import random_graph
-from predictor.optimize.optimization import optimize_model
+from predictor.optimization.optimization import optimize_model
 
 pytestmark = [pytest.mark.toolchain, pytest.mark.usefixtures("firmware_tools")]
 F446RE, F746ZG, F767ZI = map(find_board, ("f446re", "f746zg", "f767zi"))

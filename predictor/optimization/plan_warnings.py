@@ -6,7 +6,7 @@ from predictor.escapes import printable
 from predictor.memory.arena_report import ArenaReport
 from predictor.model.graph import Graph
 from predictor.model.metadata import read_plan_origin
-from predictor.optimize.overlap import unsafe_overlaps
+from predictor.optimization.overlap import unsafe_overlaps
 
 
 def plan_warnings(graph: Graph, report: ArenaReport) -> tuple[str, ...]:

@@ -12,8 +12,8 @@ from predictor.errors import RefusedError
 from predictor.model.device.layers import options_of
 from predictor.model.device.options import WEIGHTED, WeightedOptions
 from predictor.model.graph import Operator, Subgraph
-from predictor.optimize.compaction.spans import Ints, Span, channels_of, requantized
-from predictor.optimize.compaction.surgery import integers
+from predictor.optimization.compaction.spans import Ints, Span, channels_of, requantized
+from predictor.optimization.compaction.surgery import integers
 
 
 @dataclass(frozen=True, eq=False, slots=True)

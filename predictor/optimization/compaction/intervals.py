@@ -15,7 +15,7 @@ from predictor.model.device.layers import options_of
 from predictor.model.device.options import AddOptions, ClampOptions, PoolOptions
 from predictor.model.graph import Operator, Subgraph, Tensor, TensorType
 from predictor.model.requantization import Range, activation_range, quantize_multiplier
-from predictor.optimize.compaction.spans import (
+from predictor.optimization.compaction.spans import (
     Ints,
     Span,
     channels_of,
@@ -23,8 +23,8 @@ from predictor.optimize.compaction.spans import (
     requantized,
     whole_span,
 )
-from predictor.optimize.compaction.surgery import integers
-from predictor.optimize.compaction.weighted import weighted_layer
+from predictor.optimization.compaction.surgery import integers
+from predictor.optimization.compaction.weighted import weighted_layer
 
 Spans = Mapping[int, Span]
 """Intervals of tensors by index; tensors without one hold anything."""

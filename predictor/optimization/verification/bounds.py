@@ -7,9 +7,15 @@ from collections.abc import Callable
 import numpy as np
 
 from predictor.model.graph import Operator, Subgraph, Tensor, TensorType
-from predictor.optimize.verification.arithmetic import Array, clamp_of, fixed_point, scaled, single
-from predictor.optimize.verification.channels import is_by_channel
-from predictor.optimize.verification.reading import (
+from predictor.optimization.verification.arithmetic import (
+    Array,
+    clamp_of,
+    fixed_point,
+    scaled,
+    single,
+)
+from predictor.optimization.verification.channels import is_by_channel
+from predictor.optimization.verification.reading import (
     RANGES,
     Sum,
     depth,

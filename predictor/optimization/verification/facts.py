@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from predictor.model.graph import Operator, Subgraph, Tensor, TensorType
-from predictor.optimize.verification.arithmetic import Array
-from predictor.optimize.verification.bounds import Bounds, evaluate, sum_bounds
-from predictor.optimize.verification.channels import POINTWISE, channel_parts
-from predictor.optimize.verification.reading import (
+from predictor.optimization.verification.arithmetic import Array
+from predictor.optimization.verification.bounds import Bounds, evaluate, sum_bounds
+from predictor.optimization.verification.channels import POINTWISE, channel_parts
+from predictor.optimization.verification.reading import (
     RANGES,
     constant,
     depth,

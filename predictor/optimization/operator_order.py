@@ -17,8 +17,8 @@ from typing import NamedTuple
 from predictor.memory.arena_report import ArenaReport
 from predictor.model.graph import Graph
 from predictor.operators.sizes import align_up
-from predictor.optimize.overlap import NodeKey, OverlapLevel, is_wanted, planned_distance_of
-from predictor.optimize.plan_problem import ALIGNMENT
+from predictor.optimization.overlap import NodeKey, OverlapLevel, is_wanted, planned_distance_of
+from predictor.optimization.plan_problem import ALIGNMENT
 
 WIDTHS = (16, 400)
 """Sets of operators of one size above which a pass of the search keeps only the most promising.

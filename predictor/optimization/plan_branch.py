@@ -19,7 +19,7 @@ from math import gcd
 import numpy as np
 import numpy.typing as npt
 
-from predictor.optimize.plan_problem import PlanProblem, Solution
+from predictor.optimization.plan_problem import PlanProblem, Solution
 
 _RULES = 4
 _NODES_PER_BUFFER = 4
@@ -53,7 +53,7 @@ class _Fields(ctypes.Structure):
 def native_library() -> ctypes.CDLL | None:
     """The extension module as a C library, or None where it was not built."""
     try:
-        module = importlib.import_module("predictor.optimize._placement")
+        module = importlib.import_module("predictor.optimization._placement")
     except ImportError:
         return None
     if ctypes.sizeof(_Fields) != module.PROBLEM_BYTES:

@@ -9,7 +9,7 @@ from dataclasses import replace
 from predictor.model.device.device_model import device_model, preparable
 from predictor.model.device.options import PREPARED_BITS
 from predictor.model.graph import Graph
-from predictor.optimize.optimizer import Optimized
+from predictor.optimization.optimizer import Optimized
 
 Plan = Callable[[Graph], Optimized]
 """Optimises one form of the model."""

@@ -11,7 +11,7 @@ import numpy as np
 from predictor.model.builder.tensors import NUMPY_TYPES, stored_bytes
 from predictor.model.device.packing import unpack
 from predictor.model.graph import Graph, Operator, Quantization, Tensor, TensorType
-from predictor.optimize.compaction.spans import Ints
+from predictor.optimization.compaction.spans import Ints
 
 
 class Draft:

@@ -16,10 +16,10 @@ import numpy.typing as npt
 
 from predictor.model.graph import Graph, Operator, Quantization, Subgraph, Tensor, TensorType
 from predictor.model.requantization import type_range
-from predictor.optimize.compaction.intervals import Spans, is_along_channels
-from predictor.optimize.compaction.spans import Ints, channels_of
-from predictor.optimize.compaction.surgery import Draft, integers, with_channels, with_values
-from predictor.optimize.compaction.weighted import WeightedLayer, weighted_layer
+from predictor.optimization.compaction.intervals import Spans, is_along_channels
+from predictor.optimization.compaction.spans import Ints, channels_of
+from predictor.optimization.compaction.surgery import Draft, integers, with_channels, with_values
+from predictor.optimization.compaction.weighted import WeightedLayer, weighted_layer
 
 Flags = npt.NDArray[np.bool_]
 Removal = dict[int, Flags]

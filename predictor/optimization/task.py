@@ -13,14 +13,14 @@ from predictor.memory.arena import arena
 from predictor.memory.arena_report import ArenaReport, PlannedBuffer
 from predictor.memory.prepared import PreparedGraph
 from predictor.model.graph import Graph, Operator
-from predictor.optimize.overlap import (
+from predictor.optimization.overlap import (
     OperatorDistance,
     OverlapLevel,
     allowed_overlaps,
     plan_buffers,
     planned_distance_of,
 )
-from predictor.optimize.plan_problem import ALIGNMENT, PlanProblem
+from predictor.optimization.plan_problem import ALIGNMENT, PlanProblem
 
 _UNKNOWN_EXTRA = 0.15
 """Extra work of a steered operator where its instructions are not known: measured are from 0.10 at

@@ -14,7 +14,7 @@ import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from predictor.optimize.plan_problem import ALIGNMENT, PlanProblem, Solution
+from predictor.optimization.plan_problem import ALIGNMENT, PlanProblem, Solution
 
 if TYPE_CHECKING:
     from ortools.sat.python import cp_model

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from predictor.model.graph import Operator, Subgraph, Tensor, TensorType
-from predictor.optimize.verification.arithmetic import Array, clamp_of, fixed_point, single
+from predictor.optimization.verification.arithmetic import Array, clamp_of, fixed_point, single
 
 RANGES = {TensorType.INT8: (-128, 127), TensorType.INT4: (-8, 7)}
 """Types whose channels are followed."""

@@ -16,10 +16,10 @@ import numpy as np
 
 from predictor.errors import UnprovedError
 from predictor.model.graph import Graph, Operator, Subgraph, Tensor
-from predictor.optimize.verification.arithmetic import Array
-from predictor.optimize.verification.channels import channel_parts
-from predictor.optimize.verification.facts import Facts
-from predictor.optimize.verification.reading import (
+from predictor.optimization.verification.arithmetic import Array
+from predictor.optimization.verification.channels import channel_parts
+from predictor.optimization.verification.facts import Facts
+from predictor.optimization.verification.reading import (
     Sum,
     depth,
     elements,
@@ -27,7 +27,7 @@ from predictor.optimize.verification.reading import (
     layer_sum,
     other_options,
 )
-from predictor.optimize.verification.sums import expected, same_depthwise, same_outputs
+from predictor.optimization.verification.sums import expected, same_depthwise, same_outputs
 
 
 @dataclass(frozen=True, eq=False, slots=True)

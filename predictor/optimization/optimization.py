@@ -22,19 +22,19 @@ from predictor.memory.prepared import PreparedGraph
 from predictor.model.graph import Graph
 from predictor.model.tflite_reader import ModelSource, load_bytes, read_graph
 from predictor.model.tflite_writer import write_model
-from predictor.optimize.compaction.compaction import Compaction, compact
-from predictor.optimize.compaction.spans import channels_of
-from predictor.optimize.offline_plan import without_plan
-from predictor.optimize.optimizer import (
+from predictor.optimization.compaction.compaction import Compaction, compact
+from predictor.optimization.compaction.spans import channels_of
+from predictor.optimization.offline_plan import without_plan
+from predictor.optimization.optimizer import (
     NOTHING_LOWER,
     Optimized,
     OptimizeOptions,
     optimize,
     unchanged,
 )
-from predictor.optimize.overlap import OperatorDistance
-from predictor.optimize.prepared_filters import prepared_operators, with_prepared_filters
-from predictor.optimize.verification.verifier import prove_equal
+from predictor.optimization.overlap import OperatorDistance
+from predictor.optimization.prepared_filters import prepared_operators, with_prepared_filters
+from predictor.optimization.verification.verifier import prove_equal
 from predictor.prediction import (
     DEFAULT_BOARD,
     Prediction,

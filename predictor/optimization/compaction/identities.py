@@ -10,10 +10,10 @@ import numpy as np
 from predictor.model.builder.tensors import NUMPY_TYPES
 from predictor.model.geometry import SAME, VALID, padding_of
 from predictor.model.graph import Graph, Operator, Subgraph, TensorType
-from predictor.optimize.compaction.intervals import Spans, constant_span, intervals, output_span
-from predictor.optimize.compaction.spans import Span
-from predictor.optimize.compaction.surgery import Draft, integers, readers
-from predictor.optimize.compaction.weighted import weighted_layer
+from predictor.optimization.compaction.intervals import Spans, constant_span, intervals, output_span
+from predictor.optimization.compaction.spans import Span
+from predictor.optimization.compaction.surgery import Draft, integers, readers
+from predictor.optimization.compaction.weighted import weighted_layer
 
 _PURE = frozenset(
     {

@@ -15,10 +15,10 @@ import numpy as np
 
 from predictor.model.graph import Graph, Subgraph
 from predictor.model.requantization import Range
-from predictor.optimize.compaction.equality import can_merge, followers, leaders
-from predictor.optimize.compaction.identities import simplified
-from predictor.optimize.compaction.intervals import Spans, intervals
-from predictor.optimize.compaction.removal import (
+from predictor.optimization.compaction.equality import can_merge, followers, leaders
+from predictor.optimization.compaction.identities import simplified
+from predictor.optimization.compaction.intervals import Spans, intervals
+from predictor.optimization.compaction.removal import (
     Cut,
     Flags,
     Removal,
@@ -26,8 +26,8 @@ from predictor.optimize.compaction.removal import (
     every_channel,
     removable,
 )
-from predictor.optimize.compaction.spans import Ints, channels_of
-from predictor.optimize.compaction.weighted import weighted_layer
+from predictor.optimization.compaction.spans import Ints, channels_of
+from predictor.optimization.compaction.weighted import weighted_layer
 
 CostOf = Callable[[Graph], float]
 """What a graph costs: lower is better."""

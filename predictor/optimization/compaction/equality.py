@@ -11,10 +11,10 @@ from itertools import count
 import numpy as np
 
 from predictor.model.graph import Operator, Quantization, Subgraph, Tensor
-from predictor.optimize.compaction.intervals import is_along_channels
-from predictor.optimize.compaction.removal import Flags, Readable, Removal, ties
-from predictor.optimize.compaction.spans import Ints, channels_of
-from predictor.optimize.compaction.weighted import WeightedLayer, weighted_layer
+from predictor.optimization.compaction.intervals import is_along_channels
+from predictor.optimization.compaction.removal import Flags, Readable, Removal, ties
+from predictor.optimization.compaction.spans import Ints, channels_of
+from predictor.optimization.compaction.weighted import WeightedLayer, weighted_layer
 
 Numbers = dict[int, Ints]
 """For each tensor the number of each channel."""

@@ -15,7 +15,7 @@ from predictor.memory.arena_report import ArenaReport, PlannedBuffer
 from predictor.memory.prepared import PreparedNode
 from predictor.operators.access_order import InputOverlap
 from predictor.operators.sizes import align_up
-from predictor.optimize.plan_problem import ALIGNMENT, AllowedOverlap, PlanBuffer, PlanProblem
+from predictor.optimization.plan_problem import ALIGNMENT, AllowedOverlap, PlanBuffer, PlanProblem
 
 _CMSIS_NN = "cmsis_nn"
 NO_RULE = "no rule: never overlaps"

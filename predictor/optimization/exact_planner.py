@@ -11,8 +11,8 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 
-from predictor.optimize import plan_branch, plan_cpsat, plan_search
-from predictor.optimize.plan_problem import PlanProblem, Solution
+from predictor.optimization import plan_branch, plan_cpsat, plan_search
+from predictor.optimization.plan_problem import PlanProblem, Solution
 
 DEFAULT_TIME_LIMIT_S = 10.0
 _TENSORS_LIMIT_S = 0.5

@@ -25,17 +25,17 @@ from predictor.model.metadata import (
     plan_origin_bytes,
 )
 from predictor.model.requantization import Range
-from predictor.optimize.exact_planner import DEFAULT_TIME_LIMIT_S, solve
-from predictor.optimize.offline_plan import tensor_offsets, used_distances, without_plan
-from predictor.optimize.operator_order import best_order, with_order
-from predictor.optimize.overlap import (
+from predictor.optimization.exact_planner import DEFAULT_TIME_LIMIT_S, solve
+from predictor.optimization.offline_plan import tensor_offsets, used_distances, without_plan
+from predictor.optimization.operator_order import best_order, with_order
+from predictor.optimization.overlap import (
     OperatorDistance,
     OverlapLevel,
     distance_of,
     plan_buffers,
 )
-from predictor.optimize.plan_problem import PlanProblem, Solution
-from predictor.optimize.task import Instructions, Task, count_macs, with_options
+from predictor.optimization.plan_problem import PlanProblem, Solution
+from predictor.optimization.task import Instructions, Task, count_macs, with_options
 
 _MAX_TRADE_POINTS = 8
 _PART_FOR_APART = 0.3

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from predictor.model.graph import Operator, Subgraph
-from predictor.optimize.verification.arithmetic import Array
-from predictor.optimize.verification.reading import constant, depth
+from predictor.optimization.verification.arithmetic import Array
+from predictor.optimization.verification.reading import constant, depth
 
 POINTWISE = ("ADD", "MUL", "QUANTIZE", "RELU", "RELU6", "RELU_N1_TO_1", "MAXIMUM", "MINIMUM")
 """Operators of which each output follows from the inputs at its place."""

@@ -8,7 +8,7 @@ from dataclasses import replace
 from predictor.memory.arena_report import ArenaReport, PlannedBuffer
 from predictor.model.graph import Graph
 from predictor.model.metadata import OFFLINE_PLAN, ONLINE_PLANNED, PLAN_ORIGIN
-from predictor.optimize.overlap import planned_distance_of
+from predictor.optimization.overlap import planned_distance_of
 
 
 def without_plan(graph: Graph) -> Graph:

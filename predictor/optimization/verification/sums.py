@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from predictor.errors import UnprovedError
-from predictor.optimize.verification.arithmetic import Array
-from predictor.optimize.verification.facts import Facts
-from predictor.optimize.verification.reading import Sum, depth
+from predictor.optimization.verification.arithmetic import Array
+from predictor.optimization.verification.facts import Facts
+from predictor.optimization.verification.reading import Sum, depth
 
 
 @dataclass(frozen=True, eq=False, slots=True)

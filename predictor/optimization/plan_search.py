@@ -11,7 +11,7 @@ import random
 import time
 from collections.abc import Callable, Iterable, Sequence
 
-from predictor.optimize.plan_problem import PlanProblem, Solution
+from predictor.optimization.plan_problem import PlanProblem, Solution
 
 _SEED = 1
 _PATIENCE = 2_000
