@@ -11,7 +11,7 @@ from predictor.model.graph import TensorType
 from predictor.operators import convolution_order as order
 from predictor.operators.access_order import InputOverlap, windows_of
 from predictor.operators.checks import ensure_rank, ensure_same_type, need_counts
-from predictor.operators.cmsis_buffers import convolution_bytes, int16_column_bytes, is_1x1
+from predictor.operators.cmsis_buffers import convolution_bytes, has_dsp, int16_column_bytes, is_1x1
 from predictor.operators.context import NodeContext
 from predictor.operators.convolution import (
     allocate_requantization,
@@ -140,6 +140,8 @@ def _overlap(ctx: NodeContext) -> Sequence[InputOverlap]:
     if ctx.kernels != "cmsis_nn" or input.type == TensorType.FLOAT32:
         distance = order.reference(windows, groups) * size
         return (InputOverlap(0, distance, "each position is finished before the next"),)
+    if not has_dsp(ctx.core):
+        return ()  # in which order kernels in plain C and for MVE go is not known
     if (input.type, filter.type) != (TensorType.INT8, TensorType.INT8):
         return ()
     if is_1x1(options_of(ctx, _OPTIONS), ctx.shape(input), ctx.shape(filter)):

@@ -10,7 +10,7 @@ from predictor.model.graph import Tensor, TensorType
 from predictor.operators import depthwise_order as order
 from predictor.operators.access_order import InputOverlap, windows_of
 from predictor.operators.checks import ensure_same_type, need_counts
-from predictor.operators.cmsis_buffers import depthwise_wrapper_bytes
+from predictor.operators.cmsis_buffers import depthwise_wrapper_bytes, has_dsp
 from predictor.operators.context import NodeContext
 from predictor.operators.convolution import (
     allocate_requantization,
@@ -131,7 +131,8 @@ def _buffer_bytes(ctx: NodeContext, input: Tensor, filter: Tensor, output: Tenso
 
 
 def _overlap(ctx: NodeContext) -> Sequence[InputOverlap]:
-    """The distance of the kernel that runs; INT4 weights of CMSIS-NN and int16 are not known."""
+    """The distance of the kernel that runs; of CMSIS-NN's those of int8 for DSP
+    are known."""
     input, filter = ctx.input(0), ctx.input(1)
     if input is None or filter is None or len(ctx.shape(filter)) != 4:
         return ()
@@ -146,7 +147,7 @@ def _overlap(ctx: NodeContext) -> Sequence[InputOverlap]:
     if ctx.kernels != "cmsis_nn" or input.type == TensorType.FLOAT32:
         size = RUNTIME_TYPE_BYTES[input.type]
         return (InputOverlap(0, order.reference(windows, multiplier) * size, rule),)
-    if (input.type, filter.type) != (TensorType.INT8, TensorType.INT8):
+    if (input.type, filter.type) != (TensorType.INT8, TensorType.INT8) or not has_dsp(ctx.core):
         return ()
     return (InputOverlap(0, order.cmsis_nn(windows, multiplier), rule),)
 

@@ -13,7 +13,7 @@ from predictor.model.graph import Tensor, TensorType
 from predictor.operators import pooling_order as order
 from predictor.operators.access_order import InputOverlap, windows_of
 from predictor.operators.checks import ensure_rank, need_counts, writable_dims
-from predictor.operators.cmsis_buffers import average_pool_bytes
+from predictor.operators.cmsis_buffers import average_pool_bytes, has_dsp
 from predictor.operators.context import NodeContext
 from predictor.operators.convolution import check_4d, expect_4d
 from predictor.operators.evaluation import allocates
@@ -84,7 +84,8 @@ def _prepare_l2(ctx: NodeContext) -> None:
 
 
 def _overlap(ctx: NodeContext) -> Sequence[InputOverlap]:
-    """The distance of the kernel that runs; CMSIS-NN's for int16 are not known."""
+    """The distance of the kernel that runs; of CMSIS-NN's those of int8 for DSP are
+    known."""
     input, options = ctx.input(0), options_of(ctx, _OPTIONS)
     filter_size = options.get("filter_height", 0), options.get("filter_width", 0)
     windows = windows_of(ctx, filter_size, _OPTIONS, dilates=False)
@@ -93,7 +94,7 @@ def _overlap(ctx: NodeContext) -> Sequence[InputOverlap]:
     rule = "each position is finished before the next"
     if ctx.kernels != "cmsis_nn" or input.type == TensorType.FLOAT32:
         return (InputOverlap(0, order.reference(windows) * RUNTIME_TYPE_BYTES[input.type], rule),)
-    if input.type != TensorType.INT8:
+    if input.type != TensorType.INT8 or not has_dsp(ctx.core):
         return ()
     if ctx.op.name == "AVERAGE_POOL_2D":
         return (InputOverlap(0, order.cmsis_nn_average(windows), rule),)
