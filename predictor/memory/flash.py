@@ -16,7 +16,7 @@ from typing import Any
 
 from predictor.cores.core import Core
 from predictor.errors import UsageError
-from predictor.memory.revision import Revision
+from predictor.memory.revision import Revision, lineage
 from predictor.model.device.options import PREFIX
 from predictor.model.graph import CUSTOM_PREFIX, Graph
 from predictor.operators.mn.tables import DROP_IN_LABELS
@@ -32,8 +32,8 @@ Groups = tuple[tuple[int, frozenset[str]], ...]
 @dataclass(frozen=True, slots=True)
 class FlashReport:
     """Bytes of flash. ``avoidable_bytes`` is code of operators that no node uses;
-    ``unmeasured`` names operators whose code is not in the table; ``measured_on`` is the core on
-    which the others were measured.
+    ``unmeasured`` names operators whose code is not in the table; ``measured_on`` and
+    ``measured_revision`` are core and TFLM on which the others were measured.
 
     ``code_bytes`` is then a lower bound; it is otherwise within ``code_error`` (a fraction) of
     a linked image.
@@ -48,6 +48,7 @@ class FlashReport:
     avoidable_bytes: int
     unmeasured: tuple[str, ...]
     measured_on: str
+    measured_revision: str
 
     @property
     def code_bytes(self) -> int:
@@ -67,13 +68,14 @@ class FlashReport:
 class CodeSizes:
     """Measured code of one core, kernel set and TFLM revision.
 
-    ``core`` is the core that was measured, where another stands in for the one asked for.
+    ``core`` and ``revision`` are what was measured, where others stand in for those asked for.
 
     ``base_ram_bytes`` is the RAM of the interpreter without the arena: statics, the interpreter
     object and an empty op resolver; each operator adds ``resolver_entry_bytes``.
     """
 
     core: str
+    revision: str
     base_bytes: int
     base_ram_bytes: int
     resolver_entry_bytes: int
@@ -100,11 +102,12 @@ def _linked(groups: Groups, operators: frozenset[str]) -> int:
 def load_code_sizes(revision_name: str, kernels: str, core: Core) -> CodeSizes:
     """The table of a revision, kernel set and core, or of a core that serves in its stead.
 
+    Where a revision was not measured, the one on which it is based stands in.
+
     Raises:
         UsageError: nothing was measured for this combination.
     """
-    path = _FOLDER / f"{revision_name}.json"
-    tables: dict[str, Any] = json.loads(path.read_text())["profiles"] if path.exists() else {}
+    revision, tables = _measured_tables(revision_name)
     measured = next((name for name in core.measured_as if f"{name}/{kernels}" in tables), None)
     if measured is None:
         known = ", ".join(sorted(tables)) or "none"
@@ -117,6 +120,7 @@ def load_code_sizes(revision_name: str, kernels: str, core: Core) -> CodeSizes:
     resolver = table["resolver_bytes"]
     return CodeSizes(
         core=measured,
+        revision=revision,
         base_bytes=table["base_bytes"],
         base_ram_bytes=table["static_ram_bytes"] + table["interpreter_bytes"] + resolver["fixed"],
         resolver_entry_bytes=resolver["per_operator"],
@@ -125,6 +129,16 @@ def load_code_sizes(revision_name: str, kernels: str, core: Core) -> CodeSizes:
         ram_groups=_groups(table["ram_groups"]),
         operators=frozenset().union(*(linked_by for _, linked_by in groups)),
     )
+
+
+def _measured_tables(revision_name: str) -> tuple[str, dict[str, Any]]:
+    """The tables of a revision, or of the nearest base that was measured, with its name."""
+    for name in lineage(revision_name):
+        path = _FOLDER / f"{name}.json"
+        if path.exists():
+            tables: dict[str, Any] = json.loads(path.read_text())["profiles"]
+            return name, tables
+    return revision_name, {}
 
 
 def _groups(rows: list[dict[str, Any]]) -> Groups:
@@ -165,5 +179,6 @@ def flash(graph: Graph, revision: Revision, resolver: str = "used") -> FlashRepo
         avoidable_bytes=sizes.operator_bytes(linked) - sizes.operator_bytes(used),
         unmeasured=tuple(sorted(used - sizes.operators)),
         measured_on=sizes.core,
+        measured_revision=sizes.revision,
     )
     return code.with_model(graph.flatbuffer_bytes)

@@ -47,6 +47,11 @@ def notes(prediction: Prediction) -> tuple[str, ...]:
             f"code bytes are those on a {prediction.flash.measured_on}: none were measured on a "
             f"{prediction.board.core.name}"
         )
+    if prediction.flash.measured_revision != prediction.revision.name:
+        found.append(
+            f"code bytes are those of TFLM {prediction.flash.measured_revision}: none were "
+            f"measured of {prediction.revision.name}"
+        )
     if prediction.options.resolver == "used" and prediction.flash.avoidable_bytes > 0:
         names = ", ".join(prediction.graph.unused_codes)
         found.append(

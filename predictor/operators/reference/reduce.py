@@ -29,7 +29,7 @@ def count_l2_normalization(ctx: NodeContext) -> OpCount:
     return OpCount(0, 2 * count_outputs(ctx).other_ops)
 
 
-def _prepare_simple(ctx: NodeContext) -> Tensor:
+def prepare_simple(ctx: NodeContext) -> Tensor:
     """Mirrors ``PrepareSimple``; returns the axis."""
     input = ctx.need_input(0)
     need_counts(ctx, 2, 1)
@@ -46,7 +46,7 @@ def _request_iterators(ctx: NodeContext, input: Tensor, axis: Tensor) -> None:
     ctx.scratch(INT32_BYTES * ctx.element_count(axis))
 
 
-def _check_axis(ctx: NodeContext, input: Tensor, axis: Tensor) -> None:
+def check_axis(ctx: NodeContext, input: Tensor, axis: Tensor) -> None:
     """Eval returns an error on axes that the input does not have."""
     rank = len(ctx.shape(input))
     axes = constant_values(ctx, axis)
@@ -60,28 +60,28 @@ def _prepare_mean_or_sum(ctx: NodeContext) -> None:
     if input.type in (_INT8, _INT16):
         ctx.scratch(INT32_BYTES * ctx.element_count(output))
     _request_iterators(ctx, input, axis)
-    _prepare_simple(ctx)
+    prepare_simple(ctx)
     runs_on(ctx, input, _FLOAT32, _INT8, _INT16)
     if ctx.op.name == "SUM":
-        _check_same_type_at_invoke(ctx, input, output)
+        check_same_type_at_invoke(ctx, input, output)
     if input.type == _FLOAT32:
         # Eval ignores such an error for quantised inputs.
-        _check_axis(ctx, input, axis)
+        check_axis(ctx, input, axis)
 
 
-def _check_same_type_at_invoke(ctx: NodeContext, input: Tensor, output: Tensor) -> None:
+def check_same_type_at_invoke(ctx: NodeContext, input: Tensor, output: Tensor) -> None:
     if input.type != output.type:
         ctx.fails_at_invoke(f"input is {input.type.name} but output is {output.type.name}")
 
 
 def _prepare_min_max(ctx: NodeContext) -> None:
     """Mirrors ``PrepareMinMaxHelper``."""
-    _prepare_simple(ctx)
+    prepare_simple(ctx)
     input, output, axis = ctx.need_input(0), ctx.need_output(0), ctx.need_input(1)
     _request_iterators(ctx, input, axis)
-    _check_same_type_at_invoke(ctx, input, output)
+    check_same_type_at_invoke(ctx, input, output)
     runs_on(ctx, input, _FLOAT32, _INT8)
-    _check_axis(ctx, input, axis)
+    check_axis(ctx, input, axis)
     if input.type == _INT8 and (
         scale(input) != scale(output) or zero_point(input) != zero_point(output)
     ):
@@ -92,10 +92,10 @@ def _prepare_all(ctx: NodeContext) -> None:
     """Mirrors ``PrepareAllHelper``."""
     input, output, axis = ctx.need_input(0), ctx.need_output(0), ctx.need_input(1)
     ctx.ensure_type(input, TensorType.BOOL)
-    _prepare_simple(ctx)
+    prepare_simple(ctx)
     _request_iterators(ctx, input, axis)
-    _check_same_type_at_invoke(ctx, input, output)
-    _check_axis(ctx, input, axis)
+    check_same_type_at_invoke(ctx, input, output)
+    check_axis(ctx, input, axis)
 
 
 def _prepare_arg_min_max(ctx: NodeContext) -> None:
@@ -124,7 +124,7 @@ def _prepare_cumsum(ctx: NodeContext) -> None:
     if output.type == _INT8:
         ctx.persistent_struct("OpDataCumsum")
         check_accumulation(ctx, input, output, _CUMSUM_SHIFT)
-    _check_axis(ctx, input, axis)
+    check_axis(ctx, input, axis)
 
 
 def _prepare_l2_normalization(ctx: NodeContext) -> None:

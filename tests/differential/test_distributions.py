@@ -1,0 +1,89 @@
+"""TFLM as others ship it, against what their libraries took on an emulated Cortex-M4."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from predictor.cores.core import find_core
+from predictor.errors import RefusedError
+from predictor.memory.arena import ArenaReport, arena
+from predictor.memory.revision import load_revision
+from predictor.model.builder import ModelBuilder
+from predictor.model.tflite_reader import read_graph
+from tests.shared_data import MODELS, TRUTH, needs_shared
+
+FIRMWARE = {
+    "esp": ("esp", "reference", "cortex-m4"),
+    "pico": ("pico", "cmsis_nn", "cortex-m4"),
+    "pico-nodsp": ("pico", "cmsis_nn", "cortex-m0plus"),
+    "zephyr-4.1": ("zephyr-4.1", "cmsis_nn", "cortex-m4"),
+    "zephyr-4.4": ("zephyr-4.4", "cmsis_nn", "cortex-m4"),
+}
+"""Revision, kernel set and core by prefix of the files of measurements. CMSIS-NN was built without
+the DSP extension for ``pico-nodsp``, as for the core of the Pico."""
+SETS = ("named", "ops", "rnd")
+UNSAFE_BYTES = (0, 16, 32)
+"""How far TFLM's smallest arena may lie below the safe one: it checks persistent requests against
+the head alone, so that in a smaller arena they overwrite what happens not to be read again."""
+
+
+def _measured() -> list[Any]:
+    folder = TRUTH / "distributions"
+    return [
+        pytest.param(prefix, kind, id=f"{prefix}-{kind}")
+        for prefix in FIRMWARE
+        for kind in SETS
+        if (folder / f"{prefix}_{kind}.json").is_file()
+    ]
+
+
+def _difference(report: ArenaReport | None, measured: dict[str, Any]) -> str:
+    if (measured.get("allocate_status") == 0) != (report is not None):
+        return "refused" if report is None else "not refused"
+    if report is None:
+        return ""
+    found = report.used_bytes, report.nonpersistent_bytes, report.persistent_bytes
+    wanted = tuple(measured[k] for k in ("arena_used_bytes", "non_persistent", "persistent"))
+    if found != wanted:
+        return f"{found} is not {wanted}"
+    excess = report.required_bytes - measured.get("min_arena_bytes", report.required_bytes)
+    return "" if excess in UNSAFE_BYTES else f"{excess} bytes more are required than measured"
+
+
+@needs_shared
+@pytest.mark.parametrize(("prefix", "kind"), _measured())
+def test_arenas_and_refusals_are_exact(prefix: str, kind: str) -> None:
+    name, kernels, core = FIRMWARE[prefix]
+    revision = load_revision(name, kernels, find_core(core))
+    content = json.loads((TRUTH / "distributions" / f"{prefix}_{kind}.json").read_text())
+    folder = MODELS / ("" if kind == "named" else kind)
+    differences = {}
+    for model, measured in content.items():
+        try:
+            report = arena(read_graph(folder / model), revision)
+        except RefusedError:
+            report = None
+        difference = _difference(report, measured)
+        if difference:
+            differences[model] = difference
+    assert differences == {}
+
+
+def test_without_static_memory_tensors_and_nodes_are_larger() -> None:
+    static, shipped = load_revision("2026.08"), load_revision("zephyr-4.4")
+    assert static.structs.size_of("TfLiteTensor") == 32
+    assert shipped.structs.size_of("TfLiteTensor") == 64
+    assert static.structs.size_of("NodeAndRegistration") == 32
+    assert shipped.structs.size_of("NodeAndRegistration") == 44
+
+
+@pytest.mark.parametrize("name", ["REDUCE_MIN", "REVERSE_V2", "DYNAMIC_UPDATE_SLICE"])
+def test_operators_that_came_later_are_absent(name: str) -> None:
+    builder = ModelBuilder("any")
+    builder.output(builder.relu(builder.input((1, 4))))
+    graph = builder.graph()
+    assert load_revision("2024.12").kernel_set.operators(graph).find(name) is None
+    assert load_revision("2026.08").kernel_set.operators(graph).find(name) is not None
