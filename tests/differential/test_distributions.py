@@ -19,6 +19,7 @@ FIRMWARE = {
     "esp": ("esp", "reference", "cortex-m4"),
     "pico": ("pico", "cmsis_nn", "cortex-m4"),
     "pico-nodsp": ("pico", "cmsis_nn", "cortex-m0plus"),
+    "zephyr-2024+static": ("zephyr-2024+static", "cmsis_nn", "cortex-m4"),
     "zephyr-4.1": ("zephyr-4.1", "cmsis_nn", "cortex-m4"),
     "zephyr-4.4": ("zephyr-4.4", "cmsis_nn", "cortex-m4"),
 }
