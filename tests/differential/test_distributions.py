@@ -16,6 +16,8 @@ from predictor.model.tflite_reader import read_graph
 from tests.shared_data import MODELS, TRUTH, needs_shared
 
 FIRMWARE = {
+    "arduino": ("arduino", "cmsis_nn", "cortex-m4"),
+    "arduino+static": ("arduino+static", "cmsis_nn", "cortex-m4"),
     "esp": ("esp", "reference", "cortex-m4"),
     "pico": ("pico", "cmsis_nn", "cortex-m4"),
     "pico-nodsp": ("pico", "cmsis_nn", "cortex-m0plus"),

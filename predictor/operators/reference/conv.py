@@ -54,7 +54,7 @@ def _prepare(ctx: NodeContext) -> None:
     _check_eval(ctx)
 
 
-def _calculate_op_data(ctx: NodeContext) -> None:
+def calculate_op_data(ctx: NodeContext) -> None:
     """Mirrors ``CalculateOpDataConv``."""
     need_counts(ctx, (2, 3), 1)
     input, filter = ctx.need_input(0), ctx.need_input(1)
@@ -77,7 +77,7 @@ def _prepare_reference(ctx: NodeContext) -> None:
     allocate_requantization(ctx, channels)
     if input.type != TensorType.FLOAT32:
         check_filter_scales(ctx, filter, channels)
-    _calculate_op_data(ctx)
+    calculate_op_data(ctx)
     if filter.type == TensorType.INT4:
         ctx.scratch(ctx.element_count(filter))
 
@@ -100,7 +100,7 @@ def _prepare_cmsis_nn(ctx: NodeContext) -> None:
     )
     if input.type != TensorType.FLOAT32:
         allocate_requantization(ctx, filter_shape[0])
-    _calculate_op_data(ctx)
+    calculate_op_data(ctx)
     taps = filter_shape[2] * filter_shape[1] * in_shape[3]
     buffer_bytes = 0
     if input.type == TensorType.INT8:

@@ -55,7 +55,7 @@ def _prepare(ctx: NodeContext) -> None:
         _prepare_reference(ctx)
 
 
-def _calculate_op_data(ctx: NodeContext) -> None:
+def calculate_op_data(ctx: NodeContext) -> None:
     """Mirrors ``CalculateOpDataDepthwiseConv``."""
     need_counts(ctx, (2, 3), 1)
     input, filter = ctx.need_input(0), ctx.need_input(1)
@@ -86,7 +86,7 @@ def _prepare_reference(ctx: NodeContext) -> None:
     check_hybrid(ctx, input.type == filter.type or types in _TYPES, input, filter)
     if filter.type == TensorType.INT4:
         ctx.scratch(ctx.element_count(filter))
-    _calculate_op_data(ctx)
+    calculate_op_data(ctx)
     if types not in _TYPES:
         ctx.fails_at_invoke(
             f"it does not run on {input.type.name} activations with {filter.type.name} weights"
@@ -108,7 +108,7 @@ def _prepare_cmsis_nn(ctx: NodeContext) -> None:
             ctx.ensure(zero_point(output) == 0, "int16 output needs zero point 0")
         check_filter_scales(ctx, filter, channels)
         allocate_requantization(ctx, channels)
-    _calculate_op_data(ctx)
+    calculate_op_data(ctx)
     if input.type == TensorType.INT8:
         buffer_bytes = _buffer_bytes(ctx, input, filter, output)
         if buffer_bytes > 0:

@@ -27,7 +27,8 @@ _WEIGHTS = {
 }
 
 
-def _today(name: str) -> Step:
+def today(name: str) -> Step:
+    """Prepare of the reference kernel as it is today."""
     prepare = (overlay("reference").columns(name) or {}).get("prepare")
     assert prepare is not None
     return prepare
@@ -65,13 +66,13 @@ def _prepare_connected(ctx: NodeContext) -> None:
 
 def _prepare_depthwise(ctx: NodeContext) -> None:
     ctx.ensure(ctx.input(2) is not None, "TFLM crashes on a depthwise layer without bias")
-    _today("DEPTHWISE_CONV_2D")(ctx)
+    today("DEPTHWISE_CONV_2D")(ctx)
 
 
 def _prepare_transposed(ctx: NodeContext) -> None:
     """Built, as here, without KERNELS_OPTIMIZED_FOR_SPEED or _SIZE, int8 has no kernel."""
     before = len(ctx.scratch_bytes)
-    _today("TRANSPOSE_CONV")(ctx)
+    today("TRANSPOSE_CONV")(ctx)
     input, output = ctx.need_input(2, temp=False), ctx.need_output(0, temp=False)
     if ctx.kernels == "cmsis_nn" and input.type == _INT8:
         ctx.scratch_bytes[before:] = [prod(ctx.shape(output)[1:]) * INT32_BYTES]
@@ -79,7 +80,7 @@ def _prepare_transposed(ctx: NodeContext) -> None:
 
 
 def _prepare_product(ctx: NodeContext) -> None:
-    as_reference(ctx, _today("BATCH_MATMUL"))
+    as_reference(ctx, today("BATCH_MATMUL"))
 
 
 def as_reference(ctx: NodeContext, prepare: Step) -> None:
