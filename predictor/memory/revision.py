@@ -146,12 +146,17 @@ def _load(name: str, kernels: str, core: Core) -> Revision:
 
 @cache
 def _structs(name: str, library: str) -> StructLayouts:
-    """The structs of a library's kernel set: those of a base, then those that are its own."""
+    """The structs of a library's kernel set: those of a base, then those that are its own.
+
+    A kernel set whose ``structs_of`` names another one replaces some of that one's.
+    """
+    below = _header(name)["kernel_sets"][library].get("structs_of")
+    sets = [library] if below is None else [below, library]
     layers: list[Mapping[str, Sequence[str]]] = []
     for revision in reversed([*lineage(name)]):
         files = [_load_toml(path) for path in sorted((_FOLDER / revision).glob("*.toml"))]
         layers += [tables.get("structs", {}) for tables in files]
-        layers += [tables.get(library, {}) for tables in files]
+        layers += [tables.get(each, {}) for each in sets for tables in files]
     return StructLayouts(ABIS[_header(name)["abi"]], *layers)
 
 

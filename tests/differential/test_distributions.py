@@ -16,6 +16,9 @@ from predictor.model.tflite_reader import read_graph
 from tests.shared_data import MODELS, TRUTH, needs_shared
 
 FIRMWARE = {
+    "esp-gen": ("esp-gen", "esp_nn", "cortex-m4"),
+    "esp-p4": ("esp-p4", "esp_nn", "cortex-m4"),
+    "esp-s3": ("esp-s3", "esp_nn", "cortex-m4"),
     "arduino": ("arduino", "cmsis_nn", "cortex-m4"),
     "arduino+static": ("arduino+static", "cmsis_nn", "cortex-m4"),
     "esp": ("esp", "reference", "cortex-m4"),
