@@ -125,7 +125,7 @@ def depthwise_wrapper_bytes(
     int8 have a kernel without one, but not for MVE. There, a single input channel is convolved
     with a transposed copy of the filter.
     """
-    _, height, width, channels = filter_shape
+    _, height, width, channels = filter_shape[:4]
     if not is_int4 and has_mve(core) and in_shape[3] == 1 and out_shape[3] > _MVE_AS_CONVOLUTION:
         as_convolution = (channels, height, width, filter_shape[0])
         own = convolution_bytes(core, options, in_shape, as_convolution, out_shape)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -14,6 +16,7 @@ from predictor.memory.revision import load_revision
 from predictor.model.builder import ModelBuilder
 from predictor.model.tflite_reader import read_graph
 from tests.shared_data import MODELS, TRUTH, needs_shared
+from truth import models
 
 FIRMWARE = {
     "esp-gen": ("esp-gen", "esp_nn", "cortex-m4"),
@@ -95,3 +98,21 @@ def test_operators_that_came_later_are_absent(name: str) -> None:
     graph = builder.graph()
     assert load_revision("2024.12").kernel_set.operators(graph).find(name) is None
     assert load_revision("2026.08").kernel_set.operators(graph).find(name) is not None
+
+
+@pytest.mark.parametrize("name", ["2026.08", "pico", "arduino", "zephyr-2024+static", "esp-s3"])
+@pytest.mark.parametrize("shape", [(1, 3), (1, 3, 3, 6, 2), (0, 3, 3, 6)])
+@pytest.mark.parametrize("operator", ["CONV_2D", "DEPTHWISE_CONV_2D"])
+def test_filters_of_any_shape_give_a_report_or_a_refusal(
+    name: str, shape: tuple[int, ...], operator: str
+) -> None:
+    graph = read_graph(models.build(f"{operator}/int8"))
+    main = graph.main
+    position = main.operators[0].inputs[1]
+    tensors = tuple(
+        replace(tensor, shape=shape) if tensor.index == position else tensor
+        for tensor in main.tensors
+    )
+    changed = replace(graph, subgraphs=(replace(main, tensors=tensors),))
+    with suppress(RefusedError):
+        arena(changed, load_revision(name))

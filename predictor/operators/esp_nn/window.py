@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from predictor.model.geometry import padding_of
 from predictor.operators.context import NodeContext
+from predictor.operators.convolution import check_4d
 
 Pair = tuple[int, int]
 
@@ -56,9 +57,18 @@ def window(ctx: NodeContext, options: Mapping[str, Any]) -> Window:
 
     As the glue code does, it takes a dilation for none.
     """
-    shapes = (ctx.need_input(0, temp=False), ctx.need_input(1, temp=False))
-    in_shape, filter_shape = (ctx.shape(tensor) for tensor in shapes)
-    out_shape = ctx.shape(ctx.need_output(0, temp=False))
+    tensors = (
+        ctx.need_input(0, temp=False),
+        ctx.need_input(1, temp=False),
+        ctx.need_output(0, temp=False),
+    )
+    check_4d(ctx, *tensors)
+    in_shape, filter_shape, out_shape = (ctx.shape(tensor) for tensor in tensors)
+    stride = options.get("stride_h", 0), options.get("stride_w", 0)
+    ctx.ensure(
+        min(*in_shape[1:4], *filter_shape[1:3], *out_shape[1:4], *stride) > 0,
+        "its shapes or strides are not positive",
+    )
     padding = padding_of(options, in_shape[1:3], filter_shape[1:3])
     return Window(
         input=(in_shape[1], in_shape[2]),
@@ -67,5 +77,5 @@ def window(ctx: NodeContext, options: Mapping[str, Any]) -> Window:
         out_channels=out_shape[3],
         output=(out_shape[1], out_shape[2]),
         padding=(padding.height, padding.width),
-        stride=(options.get("stride_h", 0), options.get("stride_w", 0)),
+        stride=stride,
     )

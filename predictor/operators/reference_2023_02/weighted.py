@@ -10,6 +10,7 @@ from predictor.operators.checks import ensure_same_type
 from predictor.operators.context import NodeContext
 from predictor.operators.convolution import (
     allocate_requantization,
+    check_4d,
     check_filter_scales,
     check_multiplier,
 )
@@ -63,10 +64,11 @@ def _dilation(options: dict[str, int]) -> tuple[int, int]:
 
 def _prepare_conv(ctx: NodeContext) -> None:
     input, filter, output = ctx.need_input(0), ctx.need_input(1), ctx.need_output(0)
+    check_4d(ctx, input, filter, output)
     is_cmsis_nn = ctx.kernels == "cmsis_nn"
     if is_cmsis_nn:
         _unpack(ctx, filter)
-    channels, height, width, _ = ctx.shape(filter)
+    channels, height, width = ctx.shape(filter)[:3]
     if input.type in (_INT8, _INT16) or not is_cmsis_nn:
         allocate_requantization(ctx, channels)
     _need_bias(ctx)
@@ -94,7 +96,8 @@ def _has_columns(ctx: NodeContext, input: Tensor, kernel: tuple[int, int], taps:
 
 def _prepare_depthwise(ctx: NodeContext) -> None:
     input, filter, output = ctx.need_input(0), ctx.need_input(1), ctx.need_output(0)
-    _, height, width, channels = ctx.shape(filter)
+    check_4d(ctx, input, filter, output)
+    _, height, width, channels = ctx.shape(filter)[:4]
     if input.type in (_INT8, _INT16):
         if input.type == _INT16:
             _need_symmetric(ctx, input, output)
