@@ -63,7 +63,8 @@ class Prediction:
 
     ``path`` and ``content`` (the bytes of the file) are None for graphs that were not read from
     one. ``deployed`` is what TFLM gets, to which arena and flash belong: the model itself, or its
-    device model.
+    device model. ``same_core`` is the prediction for another board with this core, if there is one:
+    what is counted for both is counted once.
     """
 
     graph: Graph
@@ -76,6 +77,7 @@ class Prediction:
     path: str | None = None
     content: bytes | None = field(default=None, repr=False)
     counted: tuple[Work, ...] | None = field(default=None, repr=False)
+    same_core: Prediction | None = field(default=None, repr=False, compare=False)
 
     @cached_property
     def sha256(self) -> str | None:
@@ -97,15 +99,19 @@ class Prediction:
 
     @cached_property
     def layers(self) -> tuple[Layer, ...]:
-        return layers(self.arena.prepared)
+        return layers(self.arena.prepared) if self.same_core is None else self.same_core.layers
 
     @cached_property
     def execution(self) -> Execution:
         """How often an inference runs each subgraph."""
+        if self.same_core is not None:
+            return self.same_core.execution
         return execution(self.arena.prepared.graph)
 
     @cached_property
     def ops(self) -> OpCountReport:
+        if self.same_core is not None:
+            return self.same_core.ops
         return totals(self.layers, self.execution)
 
     @cached_property
@@ -114,6 +120,8 @@ class Prediction:
         model's."""
         if self.counted is not None:
             return self.counted
+        if self.same_core is not None and self.same_core.counted is None:
+            return self.same_core.works
         return work(self.arena.prepared, self.layers)
 
     @cached_property
@@ -342,18 +350,22 @@ def on_board(prediction: Prediction, board: Board) -> Prediction:
         deployed=prediction.deployed,
         path=prediction.path,
         content=prediction.content,
+        same_core=prediction if core is prediction.revision.core else None,
     )
 
 
 def on_shipped_boards(prediction: Prediction) -> tuple[Prediction, ...]:
     """The same model on each board that ships with the package, smallest RAM first.
 
-    The model is prepared once for all boards of a core.
+    The model is prepared once for all boards whose cores may run the same kernels.
     """
     of_core = {prediction.revision.core: prediction}
+    prepared = {prediction.revision.core.extensions: prediction}
     found = []
     for board in shipped_boards():
-        known = of_core.get(board.core.model, prediction)
+        core = board.core.model
+        known = of_core.get(core) or prepared.get(core.extensions) or prediction
         found.append(on_board(known, board))
-        of_core.setdefault(board.core.model, found[-1])
+        of_core.setdefault(core, found[-1])
+        prepared.setdefault(core.extensions, found[-1])
     return tuple(found)
