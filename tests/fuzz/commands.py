@@ -27,8 +27,8 @@ from predictor.report.junit import junit_xml
 from tests.fuzz.limits import CPU_S, limited
 
 _SOLVER_S = 0.2
-_OPTIMIZE_CPU_S = CPU_S + 10 * _SOLVER_S
-"""An optimisation runs the solver several times."""
+_OPTIMIZE_CPU_S = 3 * CPU_S + _SOLVER_S
+"""An optimisation predicts several forms of a model."""
 
 
 @dataclass(frozen=True)

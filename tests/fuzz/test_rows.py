@@ -56,7 +56,7 @@ def _elsewhere(context: NodeContext, graph: Graph) -> NodeContext:
     """The same operator among other tensors."""
     subgraph = graph.subgraphs[context.subgraph.index]
     other = type(context)(
-        graph, subgraph, context.op, context.kernels, context.sizeof, GraphState()
+        graph, subgraph, context.op, context.kernels, context.core, context.sizeof, GraphState()
     )
     other.user = context.user
     return other

@@ -33,9 +33,22 @@ def has_custom(graph: Graph) -> bool:
     )
 
 
+_LAST: list[tuple[Graph, bool]] = []
+"""The graph that was asked for last, with the answer, as boards ask one after the other."""
+
+
 def runs_builtin(graph: Graph) -> bool:
     """Whether builtin operators get registered with these kernels: they take each such operator of
     the model, and it is no device model."""
+    for known, answer in _LAST:
+        if known is graph:
+            return answer
+    answer = _runs_builtin(graph)
+    _LAST[:] = [(graph, answer)]
+    return answer
+
+
+def _runs_builtin(graph: Graph) -> bool:
     if has_custom(graph) or has_int4_activations(graph):
         return False
     for subgraph in graph.subgraphs:
