@@ -79,7 +79,8 @@ def planned_distance_of(node: PreparedNode) -> OperatorDistance:
     the file would give other results where the reference kernels run it, as on the host.
     """
     found, context = distance_of(node), node.context
-    if context.kernels != _CMSIS_NN or node.row.overlap is None or not found.overlaps:
+    rule = node.row.reference.overlap
+    if context.kernels != _CMSIS_NN or rule is None or not found.overlaps:
         return found
     reference = type(context)(
         context.graph,
@@ -90,7 +91,7 @@ def planned_distance_of(node: PreparedNode) -> OperatorDistance:
         context.sizeof,
         context.state,
     )
-    limits = {item.position: item for item in node.row.overlap(reference)}
+    limits = {item.position: item for item in rule(reference)}
     return replace(
         found,
         overlaps=tuple(

@@ -112,7 +112,7 @@ def test_modules_stay_small(path: Path) -> None:
     assert len(path.read_text().splitlines()) <= 400
 
 
-OVERLAYS = ("reference", "reference_2020", "mn.builtin", "mn.custom")
+OVERLAYS = ("reference", "cmsis_nn", "reference_2020", "mn.builtin", "mn.custom")
 
 
 @pytest.mark.parametrize("name", OVERLAYS)
