@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import pytest
-from predictor.optimize.overlap import distance_of
 
 from predictor.cores.core import find_core
 from predictor.memory.preparation import prepare
 from predictor.memory.revision import load_revision
 from predictor.model.builder import ModelBuilder
 from predictor.model.graph import Graph
+from predictor.optimization.overlap import distance_of
 
 
 def _network() -> Graph:
