@@ -1,6 +1,5 @@
-"""AVERAGE_POOL_2D, MAX_POOL_2D, L2_POOL_2D. Mirrors kernels/pooling_common.cc, kernels/pooling.cc,
-kernels/l2_pool_2d.cc, kernels/cmsis_nn/pooling.cc and CMSIS-NN's arm_avgpool_get_buffer_sizes_*.c
-(DSP extension, no MVE)."""
+"""AVERAGE_POOL_2D, MAX_POOL_2D, L2_POOL_2D. Mirrors kernels/pooling_common.cc, kernels/pooling.cc
+and kernels/l2_pool_2d.cc."""
 
 from __future__ import annotations
 
@@ -11,11 +10,10 @@ from predictor.model.floating import single
 from predictor.model.geometry import padding_of
 from predictor.model.graph import Tensor, TensorType
 from predictor.operators import pooling_order as order
-from predictor.operators.access_order import InputOverlap, windows_of
+from predictor.operators.access_order import InputOverlap, Windows, windows_of
 from predictor.operators.checks import ensure_rank, need_counts, writable_dims
-from predictor.operators.cmsis_buffers import average_pool_bytes, has_dsp
 from predictor.operators.context import NodeContext
-from predictor.operators.convolution import check_4d, expect_4d
+from predictor.operators.convolution import expect_4d
 from predictor.operators.evaluation import allocates
 from predictor.operators.loops.pooling import loops
 from predictor.operators.parsing import options_of
@@ -25,7 +23,9 @@ from predictor.operators.registry import OpCount
 from predictor.operators.sizes import RUNTIME_TYPE_BYTES
 
 _OPTIONS = "Pool2DOptions"
-_QUANTIZED = (TensorType.INT8, TensorType.INT16)
+QUANTIZED = (TensorType.INT8, TensorType.INT16)
+
+BY_POSITION = "each position is finished before the next"
 
 
 def count(ctx: NodeContext) -> OpCount:
@@ -37,34 +37,20 @@ def count(ctx: NodeContext) -> OpCount:
     return OpCount(0, ctx.element_count(output) * max(0, window))
 
 
-def _prepare(ctx: NodeContext) -> tuple[Tensor, Tensor]:
+def check_tensors(ctx: NodeContext) -> tuple[Tensor, Tensor]:
     """Mirrors ``PoolingPrepare``, which passes over errors in the activation range."""
     input, output = ctx.need_input(0), ctx.need_output(0)
     expect_4d(ctx, input, output)
-    ctx.ensure_type(input, TensorType.FLOAT32, *_QUANTIZED)
-    if input.type in _QUANTIZED:
+    ctx.ensure_type(input, TensorType.FLOAT32, *QUANTIZED)
+    if input.type in QUANTIZED:
         difference = single(single(scale(input)) - single(scale(output)))
         ctx.ensure(fabs(difference) <= 1.0e-6, "input and output differ in scale")
         ctx.ensure(zero_point(input) == zero_point(output), "input and output differ in zero point")
     return input, output
 
 
-def _prepare_max(ctx: NodeContext) -> None:
-    _prepare(ctx)
-
-
-def _prepare_average(ctx: NodeContext) -> None:
-    input, output = _prepare(ctx)
-    if ctx.kernels != "cmsis_nn":
-        return
-    ctx.temp_input(0)
-    ctx.temp_output(0)
-    if input.type in _QUANTIZED:
-        check_4d(ctx, input, output)
-        channels = min(ctx.shape(input)[3], ctx.shape(output)[3])
-        buffer_bytes = average_pool_bytes(ctx.core, channels)
-        if buffer_bytes > 0:
-            ctx.scratch(buffer_bytes)
+def _prepare(ctx: NodeContext) -> None:
+    check_tensors(ctx)
 
 
 def _prepare_l2(ctx: NodeContext) -> None:
@@ -83,41 +69,39 @@ def _prepare_l2(ctx: NodeContext) -> None:
     ctx.set_shape(output, (batches, padding.out_height, padding.out_width, channels))
 
 
-def _overlap(ctx: NodeContext) -> Sequence[InputOverlap]:
-    """The distance of the kernel that runs; of CMSIS-NN's those of int8 for DSP are
-    known."""
-    input, options = ctx.input(0), options_of(ctx, _OPTIONS)
+def windows(ctx: NodeContext) -> Windows | None:
+    """The windows, None for shapes that are no pooling."""
+    options = options_of(ctx, _OPTIONS)
     filter_size = options.get("filter_height", 0), options.get("filter_width", 0)
-    windows = windows_of(ctx, filter_size, _OPTIONS, dilates=False)
-    if input is None or windows is None or windows.in_channels != windows.out_channels:
+    found = windows_of(ctx, filter_size, _OPTIONS, dilates=False)
+    return None if found is None or found.in_channels != found.out_channels else found
+
+
+def overlap(ctx: NodeContext) -> Sequence[InputOverlap]:
+    """Each position is finished before the next."""
+    input, found = ctx.input(0), windows(ctx)
+    if input is None or found is None:
         return ()
-    rule = "each position is finished before the next"
-    if ctx.kernels != "cmsis_nn" or input.type == TensorType.FLOAT32:
-        return (InputOverlap(0, order.reference(windows) * RUNTIME_TYPE_BYTES[input.type], rule),)
-    if input.type != TensorType.INT8 or not has_dsp(ctx.core):
-        return ()
-    if ctx.op.name == "AVERAGE_POOL_2D":
-        return (InputOverlap(0, order.cmsis_nn_average(windows), rule),)
-    rule = "windows are compared in the output, pixel by pixel"
-    return (InputOverlap(0, order.cmsis_nn_max(windows), rule),)
+    distance = order.reference(found) * RUNTIME_TYPE_BYTES[input.type]
+    return (InputOverlap(0, distance, BY_POSITION),)
 
 
 register(
     "AVERAGE_POOL_2D",
     params="TfLitePoolParams",
     init=allocates("PoolingOpData"),
-    prepare=_prepare_average,
+    prepare=_prepare,
     count=count,
-    overlap=_overlap,
+    overlap=overlap,
     loops=loops,
 )
 register(
     "MAX_POOL_2D",
     params="TfLitePoolParams",
     init=allocates("PoolingOpData"),
-    prepare=_prepare_max,
+    prepare=_prepare,
     count=count,
-    overlap=_overlap,
+    overlap=overlap,
     loops=loops,
 )
 register(
@@ -125,6 +109,6 @@ register(
     params="TfLitePoolParams",
     prepare=_prepare_l2,
     count=count,
-    overlap=_overlap,
+    overlap=overlap,
     loops=loops,
 )

@@ -27,9 +27,9 @@ _WEIGHTS = {
 }
 
 
-def today(name: str) -> Step:
-    """Prepare of the reference kernel as it is today."""
-    prepare = (overlay("reference").columns(name) or {}).get("prepare")
+def today(name: str, kernels: str = "reference") -> Step:
+    """Prepare of a kernel as it is today."""
+    prepare = (overlay(kernels).columns(name) or {}).get("prepare")
     assert prepare is not None
     return prepare
 
@@ -66,7 +66,7 @@ def _prepare_connected(ctx: NodeContext) -> None:
 
 def _prepare_depthwise(ctx: NodeContext) -> None:
     ctx.ensure(ctx.input(2) is not None, "TFLM crashes on a depthwise layer without bias")
-    today("DEPTHWISE_CONV_2D")(ctx)
+    today("DEPTHWISE_CONV_2D", ctx.kernels)(ctx)
 
 
 def _prepare_transposed(ctx: NodeContext) -> None:
