@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from math import inf
@@ -355,14 +356,22 @@ def on_board(prediction: Prediction, board: Board) -> Prediction:
 
 
 def on_shipped_boards(prediction: Prediction) -> tuple[Prediction, ...]:
-    """The same model on each board that ships with the package, smallest RAM first.
+    """The same model on each board that ships with the package, smallest RAM first."""
+    return on_boards(prediction, shipped_boards())
+
+
+def on_boards(prediction: Prediction, boards: Iterable[Board]) -> tuple[Prediction, ...]:
+    """The same model on each of several boards.
 
     The model is prepared once for all boards whose cores may run the same kernels.
+
+    Raises:
+        RefusedError: TFLM refuses the model on one of them.
     """
     of_core = {prediction.revision.core: prediction}
     prepared = {prediction.revision.core.extensions: prediction}
     found = []
-    for board in shipped_boards():
+    for board in boards:
         core = board.core.model
         known = of_core.get(core) or prepared.get(core.extensions) or prediction
         found.append(on_board(known, board))

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from predictor.boards.board import Board, find_board, shipped_boards
+from predictor.boards.board import Board, find_board
 from predictor.cost.instructions import work
 from predictor.cost.op_count import layers
 from predictor.errors import UnprovedError
@@ -39,7 +39,7 @@ from predictor.prediction import (
     DEFAULT_BOARD,
     Prediction,
     make_options,
-    on_board,
+    on_shipped_boards,
     predict_graph,
 )
 from predictor.report.json_report import SCHEMA_VERSION, buffer_json
@@ -89,9 +89,11 @@ class Optimization:
     def newly_fitting(self) -> tuple[Board, ...]:
         """Shipped boards that the model fits only now."""
         return tuple(
-            board
-            for board in shipped_boards()
-            if on_board(self.after, board).fits and not on_board(self.before, board).fits
+            after.board
+            for after, before in zip(
+                on_shipped_boards(self.after), on_shipped_boards(self.before), strict=True
+            )
+            if after.fits and not before.fits
         )
 
 
