@@ -65,7 +65,8 @@ def _tables(
     scales = _channel_scales(node, filter, channels)
     ends = node.activations(input).scale, node.activations(output).scale
     factors = convolution_factors(ends[0], scales, ends[1], channels)
-    multipliers, shifts = zip(*(node.multiplier(factor) for factor in factors), strict=True)
+    pair_of = {factor: node.multiplier(factor) for factor in dict.fromkeys(factors)}
+    multipliers, shifts = zip(*(pair_of[factor] for factor in factors), strict=True)
     return Tables(multipliers, shifts, node.tables)
 
 
