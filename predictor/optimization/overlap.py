@@ -17,7 +17,6 @@ from predictor.operators.access_order import InputOverlap
 from predictor.operators.sizes import align_up
 from predictor.optimization.plan_problem import ALIGNMENT, AllowedOverlap, PlanBuffer, PlanProblem
 
-_CMSIS_NN = "cmsis_nn"
 NO_RULE = "no rule: never overlaps"
 
 NodeKey = tuple[int, int]
@@ -78,20 +77,10 @@ def planned_distance_of(node: PreparedNode) -> OperatorDistance:
     CMSIS-NN reads somewhat ahead, so its output may come a few bytes nearer. Plans do without, or
     the file would give other results where the reference kernels run it, as on the host.
     """
-    found, context = distance_of(node), node.context
-    rule = node.row.reference.overlap
-    if context.kernels != _CMSIS_NN or rule is None or not found.overlaps:
+    found, rule = distance_of(node), node.row.reference.overlap
+    if node.row.below is None or rule is None or not found.overlaps:
         return found
-    reference = type(context)(
-        context.graph,
-        context.subgraph,
-        context.op,
-        "reference",
-        context.core,
-        context.sizeof,
-        context.state,
-    )
-    limits = {item.position: item for item in rule(reference)}
+    limits = {item.position: item for item in rule(node.context)}
     return replace(
         found,
         overlaps=tuple(

@@ -84,10 +84,14 @@ def _prepare_mirror_pad(ctx: NodeContext) -> None:
 
 
 def _overlap(ctx: NodeContext) -> Sequence[InputOverlap]:
+    return padded_overlap(ctx, copies_rows=False)
+
+
+def padded_overlap(ctx: NodeContext, copies_rows: bool) -> Sequence[InputOverlap]:
     """The padding before an element is all that runs ahead of it.
 
-    CMSIS-NN copies the pixels of a row at once where channels are not padded, else each pixel:
-    the two ranges of a copy never meet.
+    ``copies_rows``: the pixels of a row are copied at once where channels are not padded, else
+    each pixel: the two ranges of a copy never meet.
     """
     input, output, paddings = ctx.input(0), ctx.output(0), ctx.input(1)
     if input is None or output is None or paddings is None:
@@ -103,9 +107,8 @@ def _overlap(ctx: NodeContext) -> Sequence[InputOverlap]:
         last = last * out_size + int(before) + size - 1
     distance = last - (ctx.element_count(input) - 1)
     rule = "only padding is written before the element that follows it is read"
-    if ctx.kernels == "cmsis_nn" and input.type == TensorType.INT8:
-        distance += prod(in_shape[-2:])
-        rule += "; rows are copied at once"
+    rule += "; rows are copied at once" if copies_rows else ""
+    distance += prod(in_shape[-2:]) if copies_rows else 0
     return (InputOverlap(0, max(0, distance) * RUNTIME_TYPE_BYTES[input.type], rule),)
 
 

@@ -92,14 +92,10 @@ def _prepare_log(ctx: NodeContext) -> None:
     runs_on(ctx, input, TensorType.FLOAT32, TensorType.INT8)
 
 
-def _overlap(ctx: NodeContext) -> Sequence[InputOverlap]:
-    """Rows are read as often as needed, then each element again before its result is written.
-
-    CMSIS-NN's kernel for int16 is not known.
-    """
+def overlap(ctx: NodeContext) -> Sequence[InputOverlap]:
+    """Rows are read as often as needed, then each element again before its result is written."""
     input, output = ctx.input(0), ctx.output(0)
-    is_unknown = ctx.kernels == "cmsis_nn" and input is not None and input.type == TensorType.INT16
-    if input is None or output is None or input.type != output.type or is_unknown:
+    if input is None or output is None or input.type != output.type:
         return ()
     return elementwise(0)(ctx)
 
@@ -110,7 +106,7 @@ register(
     init=allocates("SoftmaxOpData"),
     prepare=_prepare,
     count=count,
-    overlap=_overlap,
+    overlap=overlap,
     loops=elements.rows,
 )
 register("LOG_SOFTMAX", prepare=_prepare_log, count=count, loops=elements.rows)
