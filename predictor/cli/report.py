@@ -26,6 +26,9 @@ from predictor.start import say
 if TYPE_CHECKING:
     from predictor.report.html.page import ModelReport
 
+_CALIBRATED = "calibrated"
+"""What stands for the shipped boards whose times were measured."""
+
 
 @click.command(
     cls=FileCommand,
@@ -39,9 +42,10 @@ if TYPE_CHECKING:
     "--board",
     "boards",
     multiple=True,
-    default=[ALL_BOARDS],
+    default=[_CALIBRATED],
     show_default=True,
-    help="Board name, path of a board's TOML file, or 'all'; may be repeated.",
+    help="Board name, path of a board's TOML file, 'all', or 'calibrated': those whose times were "
+    "measured; may be repeated.",
 )
 @prediction_options
 @click.option(
@@ -99,7 +103,12 @@ def _boards(names: tuple[str, ...]) -> list[Board]:
     """The boards in the order given, each once."""
     found: list[Board] = []
     for name in names:
-        named = shipped_boards() if name == ALL_BOARDS else (find_board(name),)
+        if name == ALL_BOARDS:
+            named = shipped_boards()
+        elif name == _CALIBRATED:
+            named = tuple(board for board in shipped_boards() if board.calibrations)
+        else:
+            named = (find_board(name),)
         found += [board for board in named if board not in found]
     return found
 
