@@ -6,11 +6,9 @@ import os
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from math import inf
-from typing import Any
+from typing import TYPE_CHECKING
 
 from predictor.boards.board import Board, find_board, shipped_boards
-from predictor.cores.core import Core
 from predictor.cost.energy import DutyCycle, EnergyEstimate, duty_cycle, energy
 from predictor.cost.inference import Inference, inference_latency
 from predictor.cost.instructions import Work, round_work, subgraph_work, total, work
@@ -21,41 +19,19 @@ from predictor.memory.arena import arena
 from predictor.memory.arena_report import ArenaReport, PlannedBuffer
 from predictor.memory.deployment import Deployment, deploy
 from predictor.memory.flash import FlashReport, flash
-from predictor.memory.revision import DEFAULT_REVISION, OURS, Revision, load_revision
+from predictor.memory.revision import OURS, Revision
 from predictor.memory.sram import SramReport, place
 from predictor.model.graph import Graph
 from predictor.model.tflite_reader import ModelSource, load_bytes, read_graph
 from predictor.operators.mn.tables import has_custom
+from predictor.options import OptionKeywords, Options, make_options
 from predictor.semantics.execution import Execution, execution
-from predictor.views import view
+from predictor.views import JsonObject, view
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 DEFAULT_BOARD = "f746zg"
-
-
-@dataclass(frozen=True)
-class Options:
-    """What a prediction assumes beside the model and the board. Reserves are in bytes.
-
-    ``resource_variables``: for how many the application makes room, None for those of the model.
-    ``calibration`` names one of the board's calibrations, None takes the newest that matches.
-
-    ``kernels`` None takes the kernel set that the revision of TFLM lists first. ``fps``: inferences
-    per second of the application, None where it runs one after the other; ``battery_j``: what its
-    battery holds.
-    """
-
-    kernels: str | None = None
-    tflm: str = DEFAULT_REVISION
-    resolver: str = "used"
-    reserve_ram_bytes: int = 0
-    reserve_flash_bytes: int = 0
-    calibration: str | None = None
-    resource_variables: int | None = None
-    fps: float | None = None
-    battery_j: float | None = None
-
-    def revision(self, core: Core) -> Revision:
-        return load_revision(self.tflm, self.kernels, core)
 
 
 @dataclass(frozen=True)
@@ -229,9 +205,9 @@ class Prediction:
         found: tuple[str, ...] = view("remedies")(self)
         return found
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> JsonObject:
         """The documented JSON form (``predictor/report/prediction.schema.json``)."""
-        made: dict[str, Any] = view("prediction_json")(self)
+        made: JsonObject = view("prediction_json")(self)
         return made
 
     def _repr_html_(self) -> str:
@@ -242,7 +218,7 @@ class Prediction:
 def predict(
     model: ModelSource,
     board: str | os.PathLike[str] | Board = DEFAULT_BOARD,
-    **options: Any,
+    **options: Unpack[OptionKeywords],
 ) -> Prediction:
     """Predicts a model, given as a path or as the bytes of a ``.tflite`` file, on a board.
 
@@ -265,31 +241,6 @@ def predict(
         path=path,
         content=content,
     )
-
-
-def make_options(**options: Any) -> Options:
-    """Options from keywords.
-
-    Raises:
-        UsageError: a keyword is unknown or a reserve is negative.
-    """
-    from predictor.errors import UsageError
-
-    try:
-        made = Options(**options)
-    except TypeError:
-        known = ", ".join(Options.__dataclass_fields__)
-        unknown = ", ".join(sorted(set(options) - set(Options.__dataclass_fields__)))
-        raise UsageError(f"unknown option {unknown}; known: {known}") from None
-    for name in ("fps", "battery_j"):
-        value = getattr(made, name)
-        if value is not None and not 0 < value < inf:
-            raise UsageError(f"{name} must be a positive number, not {value}")
-    if made.resource_variables is not None and made.resource_variables < 0:
-        raise UsageError("resource_variables cannot be negative")
-    if made.reserve_ram_bytes < 0 or made.reserve_flash_bytes < 0:
-        raise UsageError("a reserve cannot be negative")
-    return made
 
 
 def predict_graph(

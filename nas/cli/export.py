@@ -6,15 +6,15 @@ from pathlib import Path
 
 import click
 
-from nas.cli.options import FOLDER, prepare_tensorflow
-from predictor.cli.output import emit
+from nas.cli.options import FOLDER
+from predictor.console.output import emit
 
 
 @click.command(name="export", short_help="Write a run's network as a .tflite file.")
 @click.argument("run", type=FOLDER)
 def command(run: Path) -> None:
     """Write the network of RUN, a finished run's folder, as RUN/model.tflite."""
-    from nas.run.pipeline import export_run
+    from nas.run.pipeline import export_run, prepare_tensorflow
     from nas.run.run_folder import RESULT, RunFolder
 
     RunFolder(run).read_json(RESULT)

@@ -8,7 +8,7 @@ from typing import NoReturn
 
 import click
 
-from predictor.cli.running import run_group
+from predictor.console.running import run_group
 from predictor.errors import MissingDependencyError
 from predictor.start import exit_with, say
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
 from predictor import Options, find_board
-from predictor.cli.options import BYTES, Measure, Quantity
+from predictor.console.options import BYTES, Measure, Quantity, predicted_tflm
 from predictor.report.budgets import COUNT_UNITS, SECOND_UNITS
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -25,7 +25,9 @@ def budget_options(command: Command) -> Command:
     for option in reversed(
         (
             click.option("--board", default="f446re", show_default=True, help="Name or TOML file."),
-            click.option("--kernels", default="cmsis_nn", show_default=True, help="Kernel set."),
+            click.option(
+                "--kernels", help="Kernel set. Default: that of your TFLM, else cmsis_nn."
+            ),
             click.option("--max-latency", "max_latency_s", type=DURATION, help="E.g. 80ms."),
             click.option("--max-arena", "max_arena_bytes", type=BYTES, help="E.g. 40KB."),
             click.option(
@@ -79,7 +81,7 @@ def recipe_options(command: Command) -> Command:
 
 def make_budget(
     board: str,
-    kernels: str,
+    kernels: str | None,
     max_latency_s: float | None,
     max_arena_bytes: int | None,
     max_flash_bytes: int | None,
@@ -87,14 +89,15 @@ def make_budget(
     reserve_ram_bytes: int,
     reserve_flash_bytes: int,
 ) -> Any:
-    """The budget that options describe.
+    """The budget that options describe, for the TFLM that is registered, if one is.
 
     Raises:
         UsageError: unknown board or kernels.
     """
     from nas.cost.constraints import Budget
 
-    options = Options(
+    options = replace(
+        Options(**predicted_tflm(None, None)),
         kernels=kernels,
         reserve_ram_bytes=reserve_ram_bytes,
         reserve_flash_bytes=reserve_flash_bytes,
@@ -114,16 +117,3 @@ BUDGET_NAMES = (
     "reserve_ram_bytes",
     "reserve_flash_bytes",
 )
-
-
-def prepare_tensorflow(threads: int) -> None:
-    """Quiets TensorFlow's start and makes it repeatable. To be called before it is imported."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
-    import logging
-
-    for name in ("absl", "tensorflow"):
-        logging.getLogger(name).setLevel(logging.ERROR)
-    from nas.run.search import make_deterministic
-
-    make_deterministic(threads)

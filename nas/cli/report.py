@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from nas.cli.options import FOLDER
-from predictor.cli.output import emit
+from predictor.console.output import emit
 
 
 @click.command(name="report", short_help="Draw a run's figures and write its HTML page.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +15,10 @@ from nas.cli.options import (
     FOLDER,
     budget_options,
     make_budget,
-    prepare_tensorflow,
     recipe_options,
 )
 from nas.cli.tables import closest_text, verification_text
-from predictor.cli.output import emit
+from predictor.console.output import emit
 from predictor.errors import EXIT_DOES_NOT_FIT, EXIT_FITS
 from predictor.start import say
 
@@ -51,7 +51,7 @@ def command(
     find_task(task)
     load_recipe(task, preset, recipe_path)
     budget = make_budget(**{name: limits[name] for name in BUDGET_NAMES})
-    prepare_tensorflow(threads)
+    pipeline.prepare_tensorflow(threads)
     request = pipeline.make_request(task, preset, budget, seed, recipe_path, memory, strategy)
     data = pipeline.load_data(request.recipe, seed, data_path)
     table = pipeline.search(request, data, folder, Bar(), say)
@@ -68,7 +68,7 @@ class Bar:
     def __init__(self) -> None:
         self._phase, self._start = "", 0.0
 
-    def __call__(self, phase: str, done: int, total: int, row: dict[str, Any]) -> None:
+    def __call__(self, phase: str, done: int, total: int, row: Mapping[str, Any]) -> None:
         if not sys.stderr.isatty():
             return
         now = time.monotonic()

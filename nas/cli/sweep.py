@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from nas.cli.options import FOLDER
-from predictor.cli.output import emit
+from predictor.console.output import emit
 from predictor.errors import EXIT_DOES_NOT_FIT, UsageError
 
 _LIMITS = ("--max-ops", "--max-arena", "--max-flash", "--max-latency")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from nas.tasks import TASKS, find_task
-from predictor.cli.output import emit
+from predictor.console.output import emit
 
 
 @click.command(name="tasks", short_help="List the tasks.")

@@ -9,9 +9,9 @@ import click
 
 from nas.cli.options import FOLDER
 from nas.cli.tables import verification_text
-from predictor.cli.options import format_option
-from predictor.cli.output import emit
-from predictor.cli.paths import OUTPUT_PATH, FileCommand
+from predictor.console.options import format_option
+from predictor.console.output import emit
+from predictor.console.paths import OUTPUT_PATH, FileCommand
 from predictor.errors import EXIT_DOES_NOT_FIT, EXIT_FITS, PredictorError
 
 
@@ -50,6 +50,7 @@ def command(
     table = verify_run(run, data_path, not no_emulation, linked)
     text = json.dumps(table, indent=2) + "\n" if form == "json" else verification_text(table)
     emit(text, output)
-    if table["emulated"] is not None and not table["emulated"]["passed"]:
+    emulated = table["emulated"]
+    if isinstance(emulated, dict) and not emulated["passed"]:
         return PredictorError.exit_code
     return EXIT_FITS if table["fits"] else EXIT_DOES_NOT_FIT

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import logging
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,11 +16,23 @@ from nas.tasks import find_task
 from nas.tasks.dataset import Dataset
 from predictor import Options, find_board
 from predictor.errors import UsageError
+from predictor.views import JsonObject
 
 if TYPE_CHECKING:
     from predictor.firmware.tflm_library import Tflm
 
-Progress = Callable[[str, int, int, dict[str, Any]], None]
+Progress = Callable[[str, int, int, Mapping[str, Any]], None]
+
+
+def prepare_tensorflow(threads: int) -> None:
+    """Quiets TensorFlow's start and makes it repeatable. To be called before it is imported."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
+    for name in ("absl", "tensorflow"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    from nas.run.search import make_deterministic
+
+    make_deterministic(threads)
 
 
 def make_request(
@@ -69,6 +84,68 @@ def search(
     return _export_and_verify(run, search.finetuner.model, result, request, data)
 
 
+@dataclass(frozen=True)
+class SearchResult:
+    """What a search found.
+
+    Attributes:
+        folder: of the run; it holds weights, figures, history and plots.
+        model: the exported ``.tflite`` file, None where no network fits the budget.
+        table: what was searched beside what is predicted; of a search without a network that fits,
+            the closest one.
+    """
+
+    folder: Path
+    model: Path | None
+    table: JsonObject
+
+    @property
+    def fits(self) -> bool:
+        return self.model is not None
+
+
+def search_task(
+    task: str,
+    budget: Budget,
+    folder: Path,
+    *,
+    preset: str = "small",
+    recipe: Path | None = None,
+    data: Path | None = None,
+    seed: int = 0,
+    memory: str = "liveness",
+    threads: int = 2,
+    progress: Progress | None = None,
+) -> SearchResult:
+    """Searches, finetunes, exports and verifies a network for a task under a budget.
+
+    An interrupted search goes on when the same one is asked for with the same folder.
+
+    Args:
+        task: one of those that ``nas tasks`` lists.
+        folder: of the run.
+        preset: of the task's recipe: "smoke", "small" or "paper".
+        recipe: a recipe file instead of the task's own.
+        data: folder of a public data set, where the task needs one.
+        memory: what the search reckons with: "liveness" (TFLM's memory), "paper" or "optimized".
+        threads: that TensorFlow computes with.
+        progress: called with phase, epochs done, epochs in all and the figures of the last.
+
+    Raises:
+        UsageError: unknown task, preset or memory model, a malformed recipe, or a budget that no
+            network can keep.
+        MissingDependencyError: TensorFlow or the task's data are missing.
+    """
+    find_task(task)
+    load_recipe(task, preset, recipe)
+    prepare_tensorflow(threads)
+    request = make_request(task, preset, budget, seed, recipe, memory)
+    found = search(request, load_data(request.recipe, seed, data), folder, progress)
+    if not found["fits"]:
+        return SearchResult(folder, None, found["closest"])
+    return SearchResult(folder, folder / MODEL, found)
+
+
 def export_run(folder: Path) -> Path:
     """Writes a finished run's network as ``model.tflite``; returns its path."""
     from nas.export.export import export
@@ -86,7 +163,7 @@ def export_run(folder: Path) -> Path:
 
 def verify_run(
     folder: Path, data_path: Path | None, emulated: bool = True, tflm: Tflm | None = None
-) -> dict[str, Any]:
+) -> JsonObject:
     """Verifies a finished run's file; ``emulated``: in firmware on the emulated board too, which
     links ``tflm``, None for the packaged one."""
     from nas.export.verify import emulate, verification

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -40,7 +40,7 @@ PHASES = ("teacher", "warmup", "search", "finetune")
 STRATEGIES = ("none", "mirrored", "multiworker", "tpu")
 CALIBRATION_BATCH = 256
 JUDGING_BATCH = 512
-Progress = Callable[[str, int, int, dict[str, Any]], None]
+Progress = Callable[[str, int, int, Mapping[str, Any]], None]
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,8 @@ from predictor.errors import EmulationError, UsageError
 from predictor.firmware.tflm_library import Tflm
 from predictor.memory.revision import DEFAULT_REVISION
 from predictor.model.builder import ModelBuilder
-from predictor.prediction import Options, Prediction, on_board, predict_graph
+from predictor.options import Options
+from predictor.prediction import Prediction, on_board, predict_graph
 from predictor.workers import run_in_workers
 
 MODEL, EMULATION = "model", "emulation"

@@ -5,8 +5,8 @@ from __future__ import annotations
 import click
 
 from predictor.boards.board import Board, find_board, shipped_boards
-from predictor.cli.options import BYTES, format_option
-from predictor.cli.output import emit
+from predictor.console.options import BYTES, format_option
+from predictor.console.output import emit
 from predictor.errors import EXIT_FITS, UsageError
 
 

@@ -12,9 +12,9 @@ import click
 
 from predictor import toml
 from predictor.boards.board import Board, board_path, find_board, parse_board, shipped_boards
-from predictor.cli.options import format_option
-from predictor.cli.output import emit
-from predictor.cli.paths import FileCommand, OutputPath
+from predictor.console.options import format_option
+from predictor.console.output import emit
+from predictor.console.paths import FileCommand, OutputPath
 from predictor.errors import EXIT_FITS, MeasurementError, OutputError, UsageError
 from predictor.files import write_file
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import click
 
 from predictor.boards.board import find_board
-from predictor.cli.options import format_option, predicted_with, tflm_options
-from predictor.cli.output import emit
+from predictor.console.options import format_option, predicted_tflm, tflm_options
+from predictor.console.output import emit
 from predictor.errors import EXIT_FITS, OutputError
 from predictor.files import write_file
 
@@ -85,7 +85,8 @@ def command(
         linked = linkable_tflm(tflm, tflm_dir)
         revision, kernels = linked.revision, kernels or linked.kernels
     else:
-        revision, kernels = predicted_with(tflm, tflm_dir, kernels)
+        found = predicted_tflm(tflm, tflm_dir)
+        revision, kernels = found["tflm"], kernels or found.get("library_kernels")
     settings = study.Settings(
         space=backbones[0] if backbones else LAYERS,
         boards=own_boards,

@@ -11,9 +11,10 @@ from pathlib import Path
 import click
 
 from predictor.cli.budget_file import Settings, read_budgets
-from predictor.cli.options import format_option, max_regression_option
-from predictor.cli.output import emit
-from predictor.cli.paths import OUTPUT_PATH, FileCommand, refuse_overwriting
+from predictor.cli.options import max_regression_option
+from predictor.console.options import format_option, predicted_tflm
+from predictor.console.output import emit
+from predictor.console.paths import OUTPUT_PATH, FileCommand, refuse_overwriting
 from predictor.errors import EXIT_DOES_NOT_FIT, EXIT_FITS, PredictorError, UsageError
 from predictor.files import write_file
 from predictor.prediction import predict
@@ -76,7 +77,7 @@ def command(
     if base is not None and form == "json":
         raise UsageError("--base has no JSON form; use predict compare OLD NEW --format json")
     limits = parse_regressions(regressions)
-    wanted = read_budgets(config)
+    wanted = _of_users_tflm(read_budgets(config))
     refuse_overwriting({"--junit": junit, "--sarif": sarif}, _files(wanted))
     checked = [
         Checked(path, settings, board, check_model(path, board, settings))
@@ -97,6 +98,19 @@ def command(
     if any(result.error is not None for result in results):
         return PredictorError.exit_code
     return EXIT_FITS if all(result.passed for result in results) else EXIT_DOES_NOT_FIT
+
+
+def _of_users_tflm(wanted: list[tuple[Path, Settings]]) -> list[tuple[Path, Settings]]:
+    """With the TFLM that is registered, where the settings name no other revision."""
+    revisions = {settings.options.get("tflm") for _, settings in wanted}
+    found = {revision: predicted_tflm(revision, None) for revision in revisions}
+    return [
+        (
+            path,
+            replace(settings, options={**settings.options, **found[settings.options.get("tflm")]}),
+        )
+        for path, settings in wanted
+    ]
 
 
 def _files(wanted: list[tuple[Path, Settings]]) -> list[Path]:

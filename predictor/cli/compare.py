@@ -9,13 +9,10 @@ from typing import Any
 
 import click
 
-from predictor.cli.options import (
-    format_option,
-    max_regression_option,
-    prediction_options,
-)
-from predictor.cli.output import emit
-from predictor.cli.paths import OUTPUT_PATH, FileCommand
+from predictor.cli.options import max_regression_option, prediction_options
+from predictor.console.options import format_option
+from predictor.console.output import emit
+from predictor.console.paths import OUTPUT_PATH, FileCommand
 from predictor.errors import EXIT_DOES_NOT_FIT, EXIT_FITS, ModelError, UsageError
 from predictor.prediction import DEFAULT_BOARD, predict
 from predictor.report.comparison import (

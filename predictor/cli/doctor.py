@@ -16,8 +16,8 @@ from typing import Any
 import click
 
 from predictor import toml
-from predictor.cli.options import format_option
-from predictor.cli.output import emit
+from predictor.console.options import format_option
+from predictor.console.output import emit
 from predictor.emulation.renode import python_package
 from predictor.errors import PredictorError
 

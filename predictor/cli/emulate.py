@@ -13,9 +13,9 @@ import click
 
 from predictor.boards.board import find_board
 from predictor.cli.emulate_job import Job, Outcome, run_job
-from predictor.cli.options import BYTES, POSITIVE, format_option, tflm_options
-from predictor.cli.output import emit
-from predictor.cli.paths import OUTPUT_PATH, FileCommand
+from predictor.console.options import BYTES, POSITIVE, format_option, tflm_options
+from predictor.console.output import emit
+from predictor.console.paths import OUTPUT_PATH, FileCommand
 from predictor.errors import (
     EXIT_DOES_NOT_FIT,
     EXIT_FITS,

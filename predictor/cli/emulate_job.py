@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from predictor.cli.output import wants_color
+from predictor.console.output import wants_color
 from predictor.errors import (
     EXIT_DOES_NOT_FIT,
     EXIT_FITS,

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from predictor.cli.paths import OUTPUT_PATH, FileCommand
+from predictor.console.paths import OUTPUT_PATH, FileCommand
 from predictor.files import write_file
 from predictor.start import say
 

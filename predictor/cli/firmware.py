@@ -6,9 +6,9 @@ from pathlib import Path
 
 import click
 
-from predictor.cli.options import BYTES, format_option, tflm_options
-from predictor.cli.output import emit
-from predictor.cli.paths import refuse_overwriting
+from predictor.console.options import BYTES, format_option, tflm_options
+from predictor.console.output import emit
+from predictor.console.paths import refuse_overwriting
 from predictor.errors import EXIT_DOES_NOT_FIT, EXIT_FITS
 from predictor.prediction import DEFAULT_BOARD
 from predictor.start import say

@@ -8,8 +8,8 @@ from typing import NoReturn
 
 import click
 
-from predictor.cli.output import emit
-from predictor.cli.running import run_group
+from predictor.console.output import emit
+from predictor.console.running import run_group
 from predictor.start import exit_with
 
 _COMMANDS = {

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from predictor.cli.options import POSITIVE, tflm_options
-from predictor.cli.output import emit
-from predictor.cli.paths import OUTPUT_PATH, FileCommand
+from predictor.console.options import POSITIVE, tflm_options
+from predictor.console.output import emit
+from predictor.console.paths import OUTPUT_PATH, FileCommand
 from predictor.errors import EXIT_DOES_NOT_FIT, EXIT_FITS, PredictorError
 from predictor.files import scratch_folder, write_file
 from predictor.prediction import DEFAULT_BOARD, Prediction

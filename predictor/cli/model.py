@@ -7,18 +7,10 @@ from typing import Any
 
 import click
 
-from predictor.cli.options import (
-    ALL_BOARDS,
-    BYTES,
-    JOULES,
-    MACS,
-    POSITIVE,
-    SECONDS,
-    format_option,
-    prediction_options,
-)
-from predictor.cli.output import emit, wants_color
-from predictor.cli.paths import OUTPUT_PATH, FileCommand
+from predictor.cli.options import ALL_BOARDS, prediction_options
+from predictor.console.options import BYTES, JOULES, MACS, POSITIVE, SECONDS, format_option
+from predictor.console.output import emit, wants_color
+from predictor.console.paths import OUTPUT_PATH, FileCommand
 from predictor.errors import EXIT_DOES_NOT_FIT, EXIT_FITS, PredictorError, UsageError
 from predictor.prediction import (
     DEFAULT_BOARD,

@@ -7,15 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from predictor.cli.options import (
-    POSITIVE,
-    assumption_options,
-    format_option,
-    predicted_with,
-    tflm_options,
-)
-from predictor.cli.output import emit, wants_color
-from predictor.cli.paths import OUTPUT_PATH, FileCommand
+from predictor.cli.options import assumption_options
+from predictor.console.options import POSITIVE, format_option, predicted_tflm, tflm_options
+from predictor.console.output import emit, wants_color
+from predictor.console.paths import OUTPUT_PATH, FileCommand
 from predictor.errors import EXIT_DOES_NOT_FIT, EXIT_FITS, EXIT_INTERRUPTED, PredictorError
 from predictor.files import write_file
 from predictor.prediction import DEFAULT_BOARD
@@ -133,8 +128,8 @@ def command(
         raise click.BadParameter("LOW is above HIGH", param_hint="--input-range")
     if verified is not None:
         return _verify(verified, model, input_range)
-    revision, kernels = predicted_with(tflm, tflm_dir, kernels)
-    target = _target(board, revision, kernels, tflm_dir) if is_proved else None
+    options |= {"kernels": kernels, **predicted_tflm(tflm, tflm_dir)}
+    target = _target(board, options["tflm"], kernels, tflm_dir) if is_proved else None
     settings = OptimizeOptions(
         overlap=OverlapLevel(overlap),
         reorder=reorder,
@@ -144,18 +139,18 @@ def command(
         compact=compact,
         input_range=input_range,
     )
-    result = results.optimize_model(
-        model, board, settings, tflm=revision, kernels=kernels, **options
-    )
+    result = results.optimize_model(model, board, settings, **options)
     if output is not None:
         write_file(output, result.content)
     if plan_path is not None:
-        write_file(plan_path, results.picture(result))
+        from predictor.report.optimization_forms import plan_svg
+
+        write_file(plan_path, plan_svg(result))
     proof = None if target is None else _proof(model, result, target)
     if form == "json":
         from predictor.report.json_report import dumps
 
-        found = results.to_json(result)
+        found = result.to_json()
         emit(dumps(found | ({"proof": proof.to_json()} if proof else {})) + "\n", None)
     else:
         from predictor.report import optimized, text
@@ -196,10 +191,12 @@ def _target(
     """The firmware that a proof runs: that with the TFLM that the plan is for."""
     from predictor.firmware.registered_tflm import linkable_tflm
     from predictor.firmware.target import firmware_target
-    from predictor.memory.revision import load_revision
+    from predictor.memory.revision import kernel_sets
 
-    kernels = load_revision(revision, kernels).kernels
-    return firmware_target(board, linkable_tflm(revision, tflm_dir), kernels)
+    linked = linkable_tflm(revision, tflm_dir)
+    if kernels is None and linked.is_packaged:
+        kernels = kernel_sets(revision)[0]  # what is predicted with
+    return firmware_target(board, linked, kernels)
 
 
 def _proof(model: Path, result: Optimization, target: FirmwareTarget) -> PlanProof:

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from predictor.boards.board import Board, find_board, shipped_boards
-from predictor.cli.options import ALL_BOARDS, format_option, prediction_options
-from predictor.cli.output import emit
-from predictor.cli.paths import OUTPUT_PATH, FileCommand
+from predictor.cli.options import ALL_BOARDS, prediction_options
+from predictor.console.options import format_option
+from predictor.console.output import emit
+from predictor.console.paths import OUTPUT_PATH, FileCommand
 from predictor.errors import (
     EXIT_DOES_NOT_FIT,
     EXIT_FITS,

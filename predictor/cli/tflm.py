@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from predictor.cli.output import emit
+from predictor.console.output import emit
 from predictor.errors import EXIT_FITS, OutputError
 from predictor.files import write_file
 

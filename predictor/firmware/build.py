@@ -362,5 +362,5 @@ def _linked(image: FirmwareImage, target: FirmwareTarget) -> FirmwareImage:
         tflm_revision=tflm.revision,
         tflm=tflm.title,
         is_packaged=tflm.is_packaged,
-        kernels=target.kernels,
+        kernels=target.kernel_set.name,
     )

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from predictor.errors import EmulationError, MissingDependencyError
+from predictor.errors import EmulationError
 from predictor.files import locked, new_folder, remove_folder, sweep
 
 CACHE_VARIABLE = "MCU_PREDICTOR_CACHE"
@@ -29,12 +29,8 @@ def cache_dir() -> Path:
     override = os.environ.get(CACHE_VARIABLE)
     if override:
         return Path(override).expanduser().resolve()
-    try:
-        import platformdirs
-    except ImportError:
-        raise MissingDependencyError(
-            "building firmware needs platformdirs: pip install 'mcu-predictor[emulate]'"
-        ) from None
+    import platformdirs
+
     return platformdirs.user_cache_path("mcu-predictor")
 
 

@@ -21,13 +21,17 @@ from predictor.firmware.packaged_tflm import PackagedTflm
 from predictor.firmware.shipped import shipped_folder
 from predictor.firmware.tflm_library import Tflm, TflmLibrary
 from predictor.firmware.toolchain import ProgressCallback, Toolchain
-from predictor.memory.revision import DEFAULT_REVISION, OURS, kernel_sets, revision_names
+from predictor.memory.revision import (
+    DEFAULT_REVISION,
+    kernel_sets,
+    load_revision,
+    revision_names,
+)
 from predictor.model.tflite_reader import ModelSource
+from predictor.operators.kernel_set import KernelSet
 from predictor.optimization.plan_warnings import plan_warnings
 from predictor.prediction import Prediction, predict
 
-_BESIDE_OURS = "reference"
-"""Kernels of TFLM's operators that the project's own kernels leave to it."""
 _ALL, _USED = "all", "used"
 T = TypeVar("T")
 
@@ -38,7 +42,8 @@ class FirmwareTarget:
 
     Attributes:
         tflm: the packaged TFLM, or one that the user built.
-        kernels: kernel set that operators run with.
+        kernels: kernel set that operators run with. None: the project's own for device models,
+            else that of the TFLM's libraries.
         operators: labels of the operators to link, None for all that the TFLM has.
         registers_builtin: with the kernel set "ours", whether builtin operators are registered
             with it; otherwise only the custom operators of device models are.
@@ -46,13 +51,32 @@ class FirmwareTarget:
 
     board: Board
     tflm: Tflm
-    kernels: str
+    kernels: str | None = None
     operators: frozenset[str] | None = None
     registers_builtin: bool = False
 
     @property
+    def kernel_set(self) -> KernelSet:
+        """The kernels that operators run with."""
+        kernels = self.kernels or self.tflm.kernels
+        return load_revision(self.tflm.revision, kernels, self.board.core.model).kernel_set
+
+    @property
     def title(self) -> str:
-        return f"{self.tflm.title} with {self.kernels} kernels"
+        return f"{self.tflm.title} with {self.kernel_set.name} kernels"
+
+    def require_library(self) -> None:
+        """Checks that the TFLM has a library for the board.
+
+        Raises:
+            UsageError: it has none with the kernels; says what to do.
+        """
+        self.tflm.require(self.board, self._linked_kernels.name)
+
+    @property
+    def _linked_kernels(self) -> KernelSet:
+        """Those of TFLM's library, beside which the project's own stand."""
+        return self.kernel_set.on or self.kernel_set
 
     def library(self, toolchain: Toolchain, progress: ProgressCallback) -> TflmLibrary:
         """The library to link.
@@ -61,12 +85,13 @@ class FirmwareTarget:
             UsageError: this TFLM has none with these kernels for the board.
             MissingDependencyError, EmulationError: a library could not be built.
         """
-        if self.kernels != OURS:
-            return self.tflm.library(toolchain, self.board, self.kernels, progress)
-        library = self.tflm.library(toolchain, self.board, _BESIDE_OURS, progress)
+        linked = self._linked_kernels.name
+        library = self.tflm.library(toolchain, self.board, linked, progress)
+        if self.kernel_set.on is None:
+            return library
         sources = shipped_folder("firmware")
         ours = kernel_library(toolchain, sources, self.board.core.model, progress)
-        return replace(library, kernels=OURS, ours=ours)
+        return replace(library, kernels=self.kernel_set.name, ours=ours)
 
     def available_operators(self, library: TflmLibrary) -> tuple[LinkableOperator, ...]:
         """What can be linked of the library, with the project's own kernels where it has them."""
@@ -93,10 +118,13 @@ class FirmwareTarget:
         return self._of(prediction, frozenset(prediction.deployed.graph.operator_labels))
 
     def _of(self, prediction: Prediction, operators: frozenset[str] | None) -> ModelFirmware:
-        registers = prediction.registers_builtin
-        return ModelFirmware(
-            replace(self, operators=operators, registers_builtin=registers), prediction
+        linked = replace(
+            self,
+            kernels=prediction.revision.kernels,
+            operators=operators,
+            registers_builtin=prediction.registers_builtin,
         )
+        return ModelFirmware(linked, prediction)
 
     def run(self, model: ModelSource, use: Callable[[ModelFirmware], T]) -> T:
         """What ``use`` makes of the model's firmware.
@@ -120,7 +148,12 @@ class FirmwareTarget:
         """
         try:
             prediction = predict(
-                model, self.board, tflm=self.tflm.revision, kernels=self.kernels, resolver=resolver
+                model,
+                self.board,
+                tflm=self.tflm.revision,
+                kernels=self.kernels,
+                library_kernels=self.tflm.kernels,
+                resolver=resolver,
             )
         except RefusedError as error:
             raise LinkedTflmError(str(error), self.title, self._remedy(model)) from error
@@ -184,7 +217,7 @@ def firmware_target(
 
     Args:
         tflm: None for the packaged one.
-        kernels: None for those of the TFLM's libraries.
+        kernels: None for those of the TFLM's libraries, and the project's own for device models.
 
     Raises:
         BoardError: unknown board.
@@ -192,8 +225,10 @@ def firmware_target(
     """
     chosen, linked = find_board(board), tflm or PackagedTflm()
     known = sorted({name for revision in revision_names() for name in kernel_sets(revision)})
-    kernels = kernels or linked.kernels
-    if kernels not in known:
+    if kernels is not None and kernels not in known:
         raise UsageError(f"unknown kernel set {kernels!r}; known: {', '.join(known)}")
-    linked.require(chosen, _BESIDE_OURS if kernels == OURS else kernels)
-    return FirmwareTarget(chosen, linked, kernels)
+    if kernels is not None and kernels not in kernel_sets(linked.revision):
+        linked.require(chosen, kernels)
+    target = FirmwareTarget(chosen, linked, kernels)
+    target.require_library()
+    return target

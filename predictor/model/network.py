@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from predictor.errors import MissingDependencyError
 from predictor.model.graph import OPTIONAL_TENSOR, Graph
 
 if TYPE_CHECKING:
     import networkx
 
 
-def to_networkx(graph: Graph, subgraph_index: int = 0) -> networkx.MultiDiGraph[Any]:
+def to_networkx(graph: Graph, subgraph_index: int = 0) -> networkx.MultiDiGraph[int | str]:
     """One subgraph as a directed multigraph of operators.
 
     Nodes are operator indices (attributes ``operator``, ``options``) and the strings "input k"
     and "output k" for the subgraph's ends. Each edge is a tensor that one node writes and
     another reads (attributes ``tensor``, ``name``, ``shape``, ``type``). Constants are no edges.
-    """
-    import networkx
 
+    Raises:
+        MissingDependencyError: networkx is not installed.
+    """
+    try:
+        import networkx
+    except ImportError:
+        raise MissingDependencyError("this view needs networkx: pip install networkx") from None
     subgraph = graph.subgraphs[subgraph_index]
-    network: networkx.MultiDiGraph[Any] = networkx.MultiDiGraph(name=subgraph.name)
+    network: networkx.MultiDiGraph[int | str] = networkx.MultiDiGraph(name=subgraph.name)
     writer: dict[int, int | str] = {}
 
     def connect(tensor_index: int, reader: int | str) -> None:

@@ -1,4 +1,4 @@
-"""The result of ``predict optimize``: the same model before and after, as JSON and as a picture."""
+"""The same model in less arena: compacted, planned, steered, and predicted before and after."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import os
 import time
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from predictor.boards.board import Board, find_board
 from predictor.cost.instructions import work
@@ -32,17 +32,19 @@ from predictor.optimization.optimizer import (
     optimize,
     unchanged,
 )
-from predictor.optimization.overlap import OperatorDistance
 from predictor.optimization.prepared_filters import prepared_operators, with_prepared_filters
 from predictor.optimization.verification.verifier import prove_equal
+from predictor.options import OptionKeywords, make_options
 from predictor.prediction import (
     DEFAULT_BOARD,
     Prediction,
-    make_options,
     on_shipped_boards,
     predict_graph,
 )
-from predictor.report.json_report import SCHEMA_VERSION, buffer_json
+from predictor.views import JsonObject, view
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 _MOST_CHANNELS = 1 << 16
 """Channels of a tensor for which compaction is tried, at most."""
@@ -96,6 +98,11 @@ class Optimization:
             if after.fits and not before.fits
         )
 
+    def to_json(self) -> JsonObject:
+        """The result as JSON values; sizes are bytes."""
+        made: JsonObject = view("optimization_json")(self)
+        return made
+
 
 def percent(found: Optimized, instructions: float) -> float:
     """Instructions in percent of those of the model before."""
@@ -111,7 +118,7 @@ def optimize_model(
     model: ModelSource,
     board: str | os.PathLike[str] | Board = DEFAULT_BOARD,
     settings: OptimizeOptions | None = None,
-    **options: Any,
+    **options: Unpack[OptionKeywords],
 ) -> Optimization:
     """Finds the best memory plan of a model, given as a path or as the bytes of a file.
 
@@ -210,76 +217,3 @@ def _may_need_more(graph: Graph, before: Prediction) -> bool:
 def count_instructions(prepared: PreparedGraph) -> list[float]:
     """Instructions of each operator on the core that it was prepared for, in their order."""
     return [item.instructions for item in work(prepared, layers(prepared))]
-
-
-def picture(result: Optimization) -> str:
-    """The new memory plan as SVG."""
-    from predictor.report.html.plan import plan_of
-    from predictor.report.html.plan_picture import standalone_svg
-
-    name = os.path.basename(result.before.path) if result.before.path else "model"
-    return standalone_svg(plan_of(result.after), f"{name}: optimised memory plan under TFLM")
-
-
-def to_json(result: Optimization) -> dict[str, Any]:
-    """The result as JSON values; sizes are bytes."""
-    found = result.optimized
-    before, after, without = result.planned_bytes
-    return {
-        "schema_version": SCHEMA_VERSION,
-        "model": {"path": result.before.path, "sha256": result.before.sha256},
-        "runtime": {
-            "revision": result.before.revision.name,
-            "commit": result.before.revision.commit,
-            "kernels": result.before.revision.kernels,
-        },
-        "planned_bytes": {"before": before, "after": after, "without_overlap": without},
-        "nonpersistent_bytes": _both(found, "nonpersistent_bytes"),
-        "arena_used_bytes": _both(found, "used_bytes"),
-        "arena_required_bytes": _both(found, "required_bytes"),
-        "optimal": found.is_optimal,
-        "gap_bytes": found.gap_bytes,
-        "kept_because": found.kept_because or None,
-        "solver_s": round(found.solver_s, 3),
-        "extra_instructions_percent": round(result.extra_instructions_percent, 2),
-        "steered_operators": list(found.steered),
-        "prepared_filters": list(result.prepared_filters),
-        "trade": [
-            {
-                "nonpersistent_bytes": point.height_bytes,
-                "extra_instructions_percent": round(percent(found, point.extra_instructions), 2),
-                "steered_operators": list(point.steered),
-            }
-            for point in found.trade
-        ],
-        "compaction": _compaction_json(result.compaction),
-        "order": list(found.origin.order),
-        "plan_flash_bytes": result.plan_flash_bytes,
-        "operators": [_operator(item) for item in found.distances],
-        "plan": [buffer_json(buffer) for buffer in found.after.buffers],
-        "board": result.after.board.name,
-        "fits": {"before": result.before.fits, "after": result.after.fits},
-        "newly_fitting_boards": [board.name for board in result.newly_fitting],
-    }
-
-
-def _compaction_json(found: Compaction | None) -> dict[str, Any]:
-    """A certificate for each channel that went, in the order of the steps that found them."""
-    return {
-        "channels": [asdict(certificate) for certificate in found.certificates] if found else [],
-        "operators": list(found.changes) if found else [],
-    }
-
-
-def _both(found: Optimized, name: str) -> dict[str, int]:
-    return {"before": getattr(found.before, name), "after": getattr(found.after, name)}
-
-
-def _operator(item: OperatorDistance) -> dict[str, Any]:
-    return {
-        "index": item.index,
-        "subgraph": item.subgraph_index,
-        "operator": item.operator,
-        "distance_bytes": item.distance_bytes,
-        "rule": item.rule,
-    }

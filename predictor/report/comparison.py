@@ -5,6 +5,7 @@ Works on the JSON form of predictions, so that saved reports compare like fresh 
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from typing import Any
 
 from predictor.errors import ModelError, UsageError
 from predictor.escapes import printable
+from predictor.prediction import Prediction
 from predictor.views import view
 
 FIGURES: Mapping[str, tuple[str, str]] = {
@@ -231,6 +233,41 @@ def compare(subjects: Sequence[Subject], limits: Mapping[str, float]) -> Compari
             if after - before > before * limit
         ),
     )
+
+
+def compare_predictions(
+    first: Prediction,
+    *others: Prediction,
+    labels: Sequence[str] | None = None,
+    max_growth: Mapping[str, float] | None = None,
+) -> Comparison:
+    """What differs from a prediction in others: of other models, boards or kernels.
+
+    Args:
+        labels: what to call them; by default the names of their files and boards.
+        max_growth: how much figures may grow, as a fraction, by the names of ``--max-regression``
+            ("arena", "required", "flash", "macs", ...).
+
+    Raises:
+        UsageError: there is nothing to compare with, or an unknown figure.
+    """
+    predictions = (first, *others)
+    if labels is None:
+        labels = [_label(prediction) for prediction in predictions]
+    limits = dict(max_growth or {})
+    if unknown := limits.keys() - BUDGETS.keys():
+        known = ", ".join(BUDGETS)
+        raise UsageError(f"unknown figure {', '.join(sorted(unknown))}; known: {known}")
+    subjects = [
+        subject(label, prediction.to_json())
+        for label, prediction in zip(labels, predictions, strict=True)
+    ]
+    return compare(subjects, limits)
+
+
+def _label(prediction: Prediction) -> str:
+    name = os.path.basename(prediction.path) if prediction.path else "model"
+    return f"{name} on {prediction.board.name} with {prediction.revision.kernels} kernels"
 
 
 Layers = Sequence[Mapping[str, Any]]

@@ -16,7 +16,8 @@ from predictor.model.example_models import EXAMPLE_MODELS, ds_cnn
 from predictor.model.graph import Graph, TensorType
 from predictor.model.random_graphs import random_graph
 from predictor.model.tflite_reader import read_graph
-from predictor.prediction import Options, Prediction, predict_graph
+from predictor.options import Options
+from predictor.prediction import Prediction, predict_graph
 from predictor.proof.host_check import HostCheck
 from predictor.proof.model_run import RunOptions, run_model
 from tests.boards import PORTED

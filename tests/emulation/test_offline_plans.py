@@ -21,7 +21,8 @@ from predictor.model.random_graphs import random_graph
 from predictor.model.tflite_reader import read_graph
 from predictor.model.tflite_writer import write_model
 from predictor.operators.sizes import align_up, runtime_bytes
-from predictor.prediction import Options, predict_graph
+from predictor.options import Options
+from predictor.prediction import predict_graph
 from predictor.proof.host_check import HostCheck
 from predictor.proof.model_run import ModelRun, run_model
 from tests.shared_data import MODELS, needs_shared

@@ -122,7 +122,7 @@ def test_without_a_compiler_the_package_lacks_its_helper_and_works(
 def test_extras_are_those_that_the_documentation_names() -> None:
     with (ROOT / "pyproject.toml").open("rb") as file:
         extras = toml.load(file)["project"]["optional-dependencies"]
-    wanted = {"emulate", "nas", "optimize", "boards", "calibrate", "png", "ray"}
+    wanted = {"emulate", "nas", "optimize", "boards", "calibrate", "graph", "png", "ray"}
     assert wanted | {"all", "docs", "dev"} == set(extras)
     (everything,) = extras["all"]
     assert set(everything.partition("[")[2].rstrip("]").split(",")) == wanted

@@ -8,7 +8,8 @@ import pytest
 
 from predictor.boards.board import find_board
 from predictor.model.example_models import autoencoder, ds_cnn
-from predictor.prediction import Prediction, make_options, on_board, predict
+from predictor.options import make_options
+from predictor.prediction import Prediction, on_board, predict
 from predictor.report.comparison import compare, subject
 from predictor.report.html import notebook
 

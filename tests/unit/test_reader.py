@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import os
 import struct
+import sys
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from predictor.errors import ModelError
+from predictor import to_networkx
+from predictor.errors import MissingDependencyError, ModelError
 from predictor.model.builder import ModelBuilder
 from predictor.model.graph import TensorType
-from predictor.model.network import to_networkx
 from predictor.model.tflite_reader import MAX_FILE_BYTES, read_graph
 from predictor.model.tflite_writer import write_model
 
@@ -54,6 +55,12 @@ def test_network_view_follows_the_data() -> None:
     assert list(network.predecessors("output 0")) == [3]
     assert network.nodes[0]["operator"] == "CONV_2D"
     assert network.edges["input 0", 0, 0]["shape"] == (1, 8, 8, 3)
+
+
+def test_network_view_without_networkx(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "networkx", None)
+    with pytest.raises(MissingDependencyError, match="pip install networkx"):
+        to_networkx(read_graph(small_model()))
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,1 @@
+"""What command lines share: options, paths, output, how they run and end."""

@@ -1,0 +1,123 @@
+"""Options of several commands, and quantities with units."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from predictor.errors import UsageError
+from predictor.memory.revision import DEFAULT_REVISION
+from predictor.options import OptionKeywords
+from predictor.report.budgets import (
+    BYTE_UNITS,
+    COUNT_UNITS,
+    JOULE_UNITS,
+    SECOND_UNITS,
+    parse_measure,
+    parse_quantity,
+)
+from predictor.start import say
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+class Quantity(click.ParamType):  # type: ignore[type-arg,unused-ignore]
+    """A number with a unit, such as 100KB or 20M."""
+
+    def __init__(self, name: str, units: Mapping[str, int]) -> None:
+        self.name = name
+        self._units = units
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        try:
+            return parse_quantity(value, self._units, param.name or "" if param else "")
+        except UsageError as error:
+            self.fail(str(error), param, ctx)
+
+
+class Measure(click.ParamType):  # type: ignore[type-arg,unused-ignore]
+    """A positive number with a unit, such as 20ms or 1.5mJ."""
+
+    def __init__(self, name: str, units: Mapping[str, float]) -> None:
+        self.name = name
+        self._units = units
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        if isinstance(value, float):
+            return value
+        try:
+            return parse_measure(value, self._units, param.name or "" if param else "")
+        except UsageError as error:
+            self.fail(str(error), param, ctx)
+
+
+SECONDS = Measure("time", SECOND_UNITS)
+POSITIVE = Measure("number", {"": 1.0})
+JOULES = Measure("energy", JOULE_UNITS)
+BYTES = Quantity("bytes", BYTE_UNITS)
+MACS = Quantity("count", COUNT_UNITS)
+
+
+def format_option(*forms: str) -> Callable[[Command], Command]:
+    """``--format``, whose default is the first form."""
+    return click.option(
+        "--format",
+        "form",
+        type=click.Choice(forms),
+        default=forms[0],
+        show_default=True,
+        help="Form of the report.",
+    )
+
+
+def with_options(command: Command, *options: Callable[[Command], Command]) -> Command:
+    """A command with options, in their order."""
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def tflm_options(command: Command) -> Command:
+    """``--kernels``, ``--tflm`` and ``--tflm-dir``: which TFLM a command is about."""
+    return with_options(
+        command,
+        click.option(
+            "--kernels",
+            help="Kernel set that TFLM is built with: cmsis_nn, reference, or ours (the project's "
+            "own kernels). Default: that of your TFLM, else the first that the revision has.",
+        ),
+        click.option(
+            "--tflm",
+            metavar="REV",
+            help="Revision of TFLM. Default: that of your TFLM; without one, what is predicted is "
+            f"{DEFAULT_REVISION}, and what firmware links the packaged one.",
+        ),
+        click.option(
+            "--tflm-dir",
+            type=click.Path(path_type=Path),
+            help="TFLM that you built: its source tree, or a folder in it with one library. "
+            "Default: what predict tflm use registered.",
+        ),
+    )
+
+
+def predicted_tflm(tflm: str | None, tflm_dir: Path | None) -> OptionKeywords:
+    """Which TFLM a prediction is of, as keywords of :class:`~predictor.prediction.Options`: the
+    user's, where one is named or registered, else a revision.
+
+    Raises:
+        UsageError: the user's TFLM cannot be used.
+    """
+    from predictor.firmware.registered_tflm import user_tflm
+
+    users = user_tflm(tflm, tflm_dir)
+    if users is None:
+        return {"tflm": tflm or DEFAULT_REVISION}
+    for warning in users.warnings:
+        say(f"predict: warning: {warning}")
+    return {"tflm": users.revision, "library_kernels": users.kernels}
