@@ -69,7 +69,7 @@ def test_what_is_written_is_read_again(calibration: Calibration) -> None:
     assert updated(text, calibration, POWERS) == text
 
 
-@pytest.mark.parametrize("board", [board.name for board in shipped_boards()])
+@pytest.mark.parametrize("board", [board.name for board in shipped_boards() if board.calibrations])
 def test_everything_else_stays(board: str) -> None:
     before = _text(board)
     own = boards.find_board(board).calibrations[0]

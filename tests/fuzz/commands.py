@@ -24,6 +24,7 @@ from predictor.report.comparison import compare, subject
 from predictor.report.html.page import ModelReport, render
 from predictor.report.json_report import dumps
 from predictor.report.junit import junit_xml
+from predictor.report.optimization_forms import plan_svg
 from tests.fuzz.limits import CPU_S, limited
 
 _SOLVER_S = 0.2
@@ -160,9 +161,9 @@ def _optimize(content: bytes, options: Mapping[str, Any]) -> None:
     before, after = result.before.arena.required_bytes, result.after.arena.required_bytes
     assert after <= before, f"optimised worse: {after} > {before}"
     assert result.optimized.after.required_bytes == after, "the file has another plan"
-    json.loads(dumps(optimization.to_json(result)), parse_constant=_no_constant)
+    json.loads(dumps(result.to_json()), parse_constant=_no_constant)
     text.render(optimized.report(result))
-    optimization.picture(result)
+    plan_svg(result)
 
 
 COMMANDS: tuple[tuple[str, Callable[..., None]], ...] = (

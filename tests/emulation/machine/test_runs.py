@@ -14,7 +14,7 @@ import pytest
 
 from predictor.boards.board import find_board
 from predictor.emulation.machine import StopReason
-from predictor.emulation.platform.board_platform import board_platform
+from predictor.emulation.platform.board_platform import board_platform, platform_text
 from predictor.emulation.platform.description import read_platform
 from predictor.emulation.unicorn.machine import UnicornMachine
 from predictor.errors import EmulationError, PlatformError
@@ -285,7 +285,7 @@ def test_killed_process_reports_the_interrupt(build_image):
     script = (
         "import sys\n"
         "from predictor.boards.board import find_board\n"
-        "from predictor.emulation.platform.board_platform import board_platform\n"
+        "from predictor.emulation.platform.board_platform import board_platform, platform_text\n"
         "from predictor.emulation.unicorn.machine import UnicornMachine\n"
         "machine = UnicornMachine(board_platform(find_board('f446re')))\n"
         "machine.load_elf(sys.argv[1])\n"
@@ -367,8 +367,8 @@ def test_program_for_another_board_is_refused(build_image):
 
 def test_core_that_is_not_emulated(build_image, tmp_path):
     pytest.importorskip("unicorn", reason="pip install 'mcu-predictor[emulate]'")
-    shipped = board_platform(find_board("f446re")).path.read_text()
+    shipped = platform_text(find_board("f446re"))
     path = tmp_path / "other.repl"
-    path.write_text(shipped.replace('"cortex-m4"', '"cortex-m33"'))
-    with pytest.raises(PlatformError, match=r"\.repl:\d+: cpuType 'cortex-m33' is not emulated"):
+    path.write_text(shipped.replace('"cortex-m4"', '"cortex-m55"'))
+    with pytest.raises(PlatformError, match=r"\.repl:\d+: cpuType 'cortex-m55' is not emulated"):
         UnicornMachine(read_platform(path)).load_elf(build_image(HEAD + "int main(void) { }\n"))
