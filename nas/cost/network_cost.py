@@ -17,6 +17,7 @@ from nas.space.decision_nodes import BitwidthChoice, Decisions, WidthChoice
 from nas.space.network import network_graph
 from nas.space.supernet import INPUT, POOL, Layer, Supernet
 from predictor import Board, Options, Prediction
+from predictor.cost.instructions import interpreter_work
 from predictor.cost.latency import features, timing
 from predictor.memory.arena_2026 import AllocateTensors
 from predictor.memory.flash import FlashReport, flash
@@ -135,7 +136,8 @@ class NetworkCosts:
         flash_bytes = code.total_bytes + options.reserve_flash_bytes
         arena_bytes = self._arena_bytes(structure, layers)
         sram = place(board, arena_bytes, code.static_ram_bytes, options.reserve_ram_bytes)
-        counts = features([facts.work for facts in layers])
+        around = interpreter_work(self._revision, len(layers))
+        counts = features([*(facts.work for facts in layers), around])
         return ExactCost(
             ops=2 * sum(facts.macs for facts in layers),
             latency_s=self._timing.cycles(counts) / board.core.clock_hz,

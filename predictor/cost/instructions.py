@@ -204,16 +204,20 @@ def round_work(prepared: PreparedGraph) -> dict[tuple[int, int], Work]:
 
 def subgraph_work(prepared: PreparedGraph) -> tuple[Work, ...]:
     """Counts that the interpreter adds to the operators of each subgraph when it runs it."""
-    revision = prepared.revision
+    return tuple(
+        interpreter_work(prepared.revision, len(subgraph.operators))
+        for subgraph in prepared.graph.subgraphs
+    )
+
+
+def interpreter_work(revision: Revision, operators: int) -> Work:
+    """What running a subgraph of so many operators takes beside them."""
     costs = load_costs(revision.name, revision.kernels, revision.core)
     if SUBGRAPH_STEP not in costs:
-        return tuple(Work() for _ in prepared.graph.subgraphs)
-    found = []
-    for subgraph in prepared.graph.subgraphs:
-        loops = Loops()
-        loops.terms = {SUBGRAPH_STEP: 1, BETWEEN_STEP: len(subgraph.operators)}
-        found.append(_sum(loops, costs, Basis.MODEL))
-    return tuple(found)
+        return Work()
+    loops = Loops()
+    loops.terms = {SUBGRAPH_STEP: 1, BETWEEN_STEP: operators}
+    return _sum(loops, costs, Basis.MODEL)
 
 
 def _sum(loops: Loops, costs: CostTable, basis: Basis) -> Work:
