@@ -17,7 +17,7 @@ from pathlib import Path
 from predictor.cores.core import Core
 from predictor.cost.op_count import Layer
 from predictor.memory.prepared import PreparedGraph, PreparedNode
-from predictor.memory.revision import OURS
+from predictor.memory.revision import OURS, Revision
 from predictor.operators.loops import Loops
 
 _FOLDER = Path(__file__).parent / "coefficients"
