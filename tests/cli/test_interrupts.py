@@ -42,12 +42,22 @@ def model(tmp_path: Path) -> Path:
     return path
 
 
+def _with_default_signals() -> None:
+    """What started the tests may ignore signals, as shells do for commands in the background."""
+    for number in SIGNALS:
+        signal.signal(number, signal.SIG_DFL)
+
+
 @pytest.mark.parametrize("number", SIGNALS, ids=lambda number: number.name)
 @pytest.mark.parametrize("module", ["click", "predictor.cli.model", "predictor.prediction", "json"])
 def test_a_signal_during_imports(module: str, number: signal.Signals, model: Path) -> None:
     command = [sys.executable, "-c", SIGNAL_AT_IMPORT, module, str(int(number)), "predict"]
     done = subprocess.run(
-        [*command, str(model), "--format", "json"], capture_output=True, text=True, check=False
+        [*command, str(model), "--format", "json"],
+        capture_output=True,
+        text=True,
+        check=False,
+        preexec_fn=_with_default_signals,
     )
     assert done.returncode == 130
     assert done.stderr.strip() == "interrupted"
