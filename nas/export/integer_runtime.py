@@ -15,8 +15,9 @@ import tensorflow as tf
 
 from predictor.errors import UsageError
 from predictor.model.device.layers import options_of
-from predictor.model.device.packing import unpack
-from predictor.model.graph import Graph, Operator, Subgraph, Tensor, TensorType
+from predictor.model.graph import Graph, Operator, Subgraph
+from predictor.optimization.compaction.spans import multiplied
+from predictor.optimization.compaction.surgery import integers
 
 Integers = npt.NDArray[np.int64]
 
@@ -38,27 +39,6 @@ def run_graph(graph: Graph, x: npt.NDArray[np.integer[Any]]) -> Integers:
         options = options_of(main, op)
         tensors[op.outputs[0]] = _OPERATORS[op.name](main, op, options, *arguments)
     return tensors[main.outputs[0]]
-
-
-def integers(tensor: Tensor) -> Integers:
-    """The values of a constant; 4-bit ones are unpacked, the low half first."""
-    assert tensor.data is not None
-    if tensor.type == TensorType.INT4:
-        values = unpack(tensor.data, tensor.elements, 4).astype(np.int64)
-    else:
-        kind = np.int32 if tensor.type == TensorType.INT32 else np.int8
-        values = np.frombuffer(tensor.data, kind).astype(np.int64)
-    return values.reshape(tensor.shape)
-
-
-def multiplied(x: Integers, multiplier: Any, shift: Any) -> Integers:
-    """``MultiplyByQuantizedMultiplier``, which rounds twice; multipliers along the last axis."""
-    multiplier, shift = np.asarray(multiplier, np.int64), np.asarray(shift, np.int64)
-    raised = x << np.maximum(shift, 0)
-    high = (raised * multiplier + (1 << 30)) >> 31
-    right = np.maximum(-shift, 0)
-    half = (np.int64(1) << right) >> 1
-    return np.asarray(np.sign(high) * ((np.abs(high) + half) >> right))
 
 
 def _requantized(x: Integers, options: Any) -> Integers:
