@@ -54,9 +54,14 @@ def own_settings(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.M
 
 
 def pytest_configure() -> None:
-    # Programs in the background of a shell ignore Ctrl-C, and so would those that tests interrupt.
-    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+    # What started the tests may ignore or block signals, as shells do for commands in the
+    # background, and so would the programs that tests interrupt.
+    ends = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, ends)
+    for number in ends:
+        if signal.getsignal(number) is signal.SIG_IGN:
+            is_ctrl_c = number == signal.SIGINT
+            signal.signal(number, signal.default_int_handler if is_ctrl_c else signal.SIG_DFL)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
