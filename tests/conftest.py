@@ -12,6 +12,8 @@ from predictor.firmware.registered_tflm import CONFIG_VARIABLE
 from predictor.firmware.toolchain import find_toolchain
 from predictor.proof.host_runtime import PACKAGES, HostRuntime, is_installed
 
+_ENDS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
 
 def _runtime(name: str) -> Iterator[HostRuntime]:
     if not is_installed(name):
@@ -53,12 +55,20 @@ def own_settings(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.M
     monkeypatch.setenv(CONFIG_VARIABLE, str(tmp_path_factory.getbasetemp() / "no settings"))
 
 
+@pytest.fixture(autouse=True)
+def own_signals() -> Iterator[None]:
+    """A command line that a test calls ends with its signals ignored; the next test's are not."""
+    before = {number: signal.getsignal(number) for number in _ENDS}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
 def pytest_configure() -> None:
     # What started the tests may ignore or block signals, as shells do for commands in the
     # background, and so would the programs that tests interrupt.
-    ends = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, ends)
-    for number in ends:
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDS)
+    for number in _ENDS:
         if signal.getsignal(number) is signal.SIG_IGN:
             is_ctrl_c = number == signal.SIGINT
             signal.signal(number, signal.default_int_handler if is_ctrl_c else signal.SIG_DFL)
