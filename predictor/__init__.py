@@ -95,6 +95,7 @@ _HOMES = {
 register_views(
     {
         "notes": ("predictor.report.notes", "notes"),
+        "details": ("predictor.report.notes", "details"),
         "remedies": ("predictor.report.notes", "remedies"),
         "prediction_json": ("predictor.report.json_report", "prediction_json"),
         "prediction_html": ("predictor.report.html.notebook", "notebook_html"),

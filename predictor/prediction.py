@@ -200,6 +200,12 @@ class Prediction:
         return found
 
     @cached_property
+    def details(self) -> tuple[str, ...]:
+        """What the figures rest on, beyond what each reader must know."""
+        found: tuple[str, ...] = view("details")(self)
+        return found
+
+    @cached_property
     def remedies(self) -> tuple[str, ...]:
         """What would make the model fit; empty where it fits."""
         found: tuple[str, ...] = view("remedies")(self)

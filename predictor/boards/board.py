@@ -27,7 +27,7 @@ from predictor.boards.periphery import (
     read_uart,
 )
 from predictor.boards.power import Powers, read_powers
-from predictor.cores.core import Core, extension_names, find_core
+from predictor.cores.core import Core, extension_names, find_core, nearest_fpu
 from predictor.errors import BoardError
 
 _FOLDER = Path(__file__).parent
@@ -68,13 +68,18 @@ class ContiguousSpan:
 
 @dataclass(frozen=True, slots=True)
 class BoardCore:
-    """A core in its surroundings. ``clock_hz`` is the clock that predictions assume."""
+    """A core in its surroundings.
+
+    ``clock_hz`` is the clock that predictions assume. ``told_fpu``: the floating-point unit that
+    the board's file names, where the core comes with none of that kind; empty elsewhere.
+    """
 
     model: Core
     clock_hz: int
     flash_wait_states: int
     icache_bytes: int
     dcache_bytes: int
+    told_fpu: str = ""
 
     @property
     def name(self) -> str:
@@ -213,7 +218,8 @@ def _board(table: toml.Table) -> Board:
 
 def _core(table: toml.Table) -> BoardCore:
     """The core; extensions that its chip may lack are keys of their own, false where it does."""
-    name, fpu = table.name("name"), table.optional("fpu", table.name)
+    name, told = table.name("name"), table.optional("fpu", table.name)
+    fpu = table.converted("name", lambda *_: nearest_fpu(name, told))
     extensions = table.converted("name", lambda *_: extension_names(name))
     without = [key for key in extensions if not table.flag(key, True)]
     return BoardCore(
@@ -222,6 +228,7 @@ def _core(table: toml.Table) -> BoardCore:
         flash_wait_states=table.whole("flash_wait_states", 0, _MOST_WAIT_STATES, 0),
         icache_bytes=table.whole("icache_bytes", 0, _MOST_CACHE_BYTES, 0),
         dcache_bytes=table.whole("dcache_bytes", 0, _MOST_CACHE_BYTES, 0),
+        told_fpu="" if told is None or fpu == told else told,
     )
 
 

@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from predictor import toml
-from predictor.boards.board import shipped_boards
-from predictor.cli.options import ALL_BOARDS
+from predictor.cli.options import boards_of
 from predictor.errors import UsageError
 from predictor.prediction import DEFAULT_BOARD
 from predictor.report.budgets import BUDGETS, BYTE_UNITS, Budgets, parse_quantity
@@ -92,10 +91,11 @@ def _settings(table: toml.Table) -> Settings:
 
 
 def _named(boards: tuple[str, ...]) -> tuple[str, ...]:
-    """Each board once, with the shipped ones in the place of "all"."""
+    """Each board once, with the shipped ones in the place of "all" and "calibrated"."""
     found: dict[str, None] = {}
     for board in boards:
-        names = [item.name for item in shipped_boards()] if board == ALL_BOARDS else [board]
+        shipped = boards_of(board)
+        names = [board] if shipped is None else [item.name for item in shipped]
         found.update(dict.fromkeys(names))
     return tuple(found)
 

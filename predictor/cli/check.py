@@ -188,7 +188,7 @@ def check_model(path: Path, board: str, settings: Settings) -> CheckResult:
             for violation in settings.budgets.violations(prediction)
         )
         if not prediction.fits:
-            no_room = Finding("does-not-fit", f"does not fit {prediction.board.name}")
+            no_room = Finding("does-not-fit", "does not fit")
             failures = (no_room, *failures)
         if prediction.invoke_errors:
             error = f"Invoke will fail: {prediction.invoke_errors[0]}"

@@ -34,6 +34,7 @@ from predictor.start import say
 @prediction_options
 @format_option("text", "json", "markdown")
 @click.option("-q", "--quiet", is_flag=True, help="Print no report, only what breaks.")
+@click.option("-v", "--verbose", is_flag=True, help="Also say what the figures rest on.")
 @click.option("--strict", is_flag=True, help="Fail with code 1 where results may be wrong.")
 @click.option("--per-layer", is_flag=True, help="List every layer, not only the heaviest.")
 @click.option("--output", type=OUTPUT_PATH, help="Write the report to this file.")
@@ -54,6 +55,7 @@ def command(
     board: str,
     form: str,
     quiet: bool,
+    verbose: bool,
     strict: bool,
     per_layer: bool,
     output: Path | None,
@@ -90,7 +92,7 @@ def command(
         fits = any(item.fits for item in predictions)
     else:
         if is_shown:
-            emit(_report_text(first, form, per_layer, violations, output), output)
+            emit(_report_text(first, form, per_layer, violations, output, verbose), output)
         fits = first.fits
     return _verdict(model, first, fits, violations, quiet=quiet, strict=strict)
 
@@ -124,6 +126,7 @@ def _report_text(
     per_layer: bool,
     violations: tuple[Violation, ...],
     output: Path | None,
+    is_verbose: bool,
 ) -> str:
     if form == "json":
         from predictor.report.json_report import dumps
@@ -132,11 +135,13 @@ def _report_text(
     if form == "markdown":
         from predictor.report import markdown
 
-        return markdown.report(prediction, per_layer, violations)
+        return markdown.report(prediction, per_layer, violations, is_verbose)
     from predictor.report import text
 
     return text.render(
-        text.report(prediction, per_layer, violations), _width(output), wants_color(output)
+        text.report(prediction, per_layer, violations, is_verbose),
+        _width(output),
+        wants_color(output),
     )
 
 

@@ -8,10 +8,22 @@ from typing import Any, cast
 
 import click
 
+from predictor.boards.board import Board, shipped_boards
 from predictor.console.options import BYTES, Command, predicted_tflm, tflm_options, with_options
 
 ALL_BOARDS = "all"
 """What stands for all shipped boards where a board is asked for."""
+CALIBRATED_BOARDS = "calibrated"
+"""What stands for the shipped boards whose times were measured."""
+
+
+def boards_of(word: str) -> tuple[Board, ...] | None:
+    """The shipped boards that a word stands for, None where it stands for none."""
+    if word == ALL_BOARDS:
+        return shipped_boards()
+    if word == CALIBRATED_BOARDS:
+        return tuple(board for board in shipped_boards() if board.calibrations)
+    return None
 
 
 def prediction_options(command: Command) -> Command:

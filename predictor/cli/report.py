@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from predictor.boards.board import Board, find_board, shipped_boards
-from predictor.cli.options import ALL_BOARDS, prediction_options
+from predictor.boards.board import Board, find_board
+from predictor.cli.options import CALIBRATED_BOARDS, boards_of, prediction_options
 from predictor.console.options import format_option
 from predictor.console.output import emit
 from predictor.console.paths import OUTPUT_PATH, FileCommand
@@ -27,9 +27,6 @@ from predictor.start import say
 if TYPE_CHECKING:
     from predictor.report.html.page import ModelReport
 
-_CALIBRATED = "calibrated"
-"""What stands for the shipped boards whose times were measured."""
-
 
 @click.command(
     cls=FileCommand,
@@ -43,7 +40,7 @@ _CALIBRATED = "calibrated"
     "--board",
     "boards",
     multiple=True,
-    default=[_CALIBRATED],
+    default=[CALIBRATED_BOARDS],
     show_default=True,
     help="Board name, path of a board's TOML file, 'all', or 'calibrated': those whose times were "
     "measured; may be repeated.",
@@ -104,12 +101,7 @@ def _boards(names: tuple[str, ...]) -> list[Board]:
     """The boards in the order given, each once."""
     found: list[Board] = []
     for name in names:
-        if name == ALL_BOARDS:
-            named = shipped_boards()
-        elif name == _CALIBRATED:
-            named = tuple(board for board in shipped_boards() if board.calibrations)
-        else:
-            named = (find_board(name),)
+        named = boards_of(name) or (find_board(name),)
         found += [board for board in named if board not in found]
     return found
 

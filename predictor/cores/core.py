@@ -105,6 +105,24 @@ def find_core(
     return _core(name, fpu, frozenset(without))
 
 
+def nearest_fpu(name: str, fpu: str | None) -> str | None:
+    """The floating-point unit of a core that comes nearest to one that other cores have.
+
+    Boards are often described after another one. A unit that the core has, or that no core has,
+    stays as it is.
+
+    Raises:
+        BoardError: no such core.
+    """
+    own: list[str] = list(_table(name)["fpu"])
+    others = {unit for path in _files().values() for unit in _read(path)["fpu"]}
+    if fpu is None or fpu in own or fpu not in others:
+        return fpu
+    _, _, kind = fpu.partition("-")
+    same = [unit for unit in own if unit.endswith(f"-{kind}")]
+    return (same or own)[0]
+
+
 def extension_names(name: str) -> tuple[str, ...]:
     """Extensions of a core, whether all chips with it have them or not.
 

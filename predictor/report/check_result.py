@@ -58,10 +58,21 @@ class CheckResult:
 def text(results: Sequence[CheckResult]) -> str:
     """For terminals."""
     lines = []
-    for result in results:
-        lines.append(f"{'ok  ' if result.passed else 'FAIL'} {result.model} on {result.board}")
-        lines += [f"     {finding.message}" for finding in result.findings]
+    for (model, *messages), boards in _folded(results).items():
+        where = ", ".join(boards)
+        of_many = f" ({len(boards)} boards)" if len(boards) > 1 else ""
+        lines.append(f"{'FAIL' if messages else 'ok  '} {model} on {where}{of_many}")
+        lines += [f"     {message}" for message in messages]
     return "\n".join([*lines, _sum(results)]) + "\n"
+
+
+def _folded(results: Sequence[CheckResult]) -> dict[tuple[str, ...], list[str]]:
+    """Boards by model and what is wrong there: boards on which a model fares alike share a line."""
+    found: dict[tuple[str, ...], list[str]] = {}
+    for result in results:
+        messages = (finding.message for finding in result.findings)
+        found.setdefault((result.model, *messages), []).append(result.board)
+    return found
 
 
 def _sum(results: Sequence[CheckResult]) -> str:

@@ -100,6 +100,7 @@ def prediction_json(prediction: Prediction) -> dict[str, Any]:
         "fits": prediction.fits,
         "invoke_errors": prediction.invoke_errors,
         "notes": list(prediction.notes),
+        "details": list(prediction.details),
         "remedies": list(prediction.remedies),
     }
 

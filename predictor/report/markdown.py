@@ -12,7 +12,10 @@ from predictor.report.cost_text import cost_rows, macs_words, quantity
 
 
 def report(
-    prediction: Prediction, per_layer: bool = False, violations: Sequence[Violation] = ()
+    prediction: Prediction,
+    per_layer: bool = False,
+    violations: Sequence[Violation] = (),
+    is_verbose: bool = False,
 ) -> str:
     """The whole report, ending in a newline."""
     arena, flash, sram = prediction.arena, prediction.flash, prediction.sram
@@ -50,7 +53,11 @@ def report(
     ]
     if per_layer:
         lines += ["", *_layers(prediction)]
-    for title, messages in (("Remedies", prediction.remedies), ("Notes", prediction.notes)):
+    for title, messages in (
+        ("Remedies", prediction.remedies),
+        ("Notes", prediction.notes),
+        ("Details", prediction.details if is_verbose else ()),
+    ):
         if messages:
             lines += ["", f"### {title}", "", *[f"- {escape(message)}" for message in messages]]
     return "\n".join(lines) + "\n"

@@ -20,6 +20,8 @@ from predictor.words import counted
 
 MAX_OF_A_KIND = 5
 _BOARDS_NAMED = 5
+_SAME_COUNT = 0.02
+"""How far two counts of the same model may differ, as a fraction."""
 
 
 def notes(prediction: Prediction) -> tuple[str, ...]:
@@ -34,8 +36,9 @@ def notes(prediction: Prediction) -> tuple[str, ...]:
         *_shortened(shape_warnings(prediction)),
         *_shortened(_short_constants(prediction)),
         *_shortened(open_words(prediction)),
+        *_other_fpu(prediction),
         *_variables(prediction),
-        *_left_out(prediction),
+        *_left_out(prediction, of_the_model=True),
     ]
     if prediction.deployed.is_device_model and prediction.deployed.graph is not prediction.graph:
         found.append(_device_model_note(prediction))
@@ -66,12 +69,34 @@ def notes(prediction: Prediction) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _left_out(prediction: Prediction) -> Iterable[str]:
-    """Measurements of this very board that contradict its intervals, with what excuses that."""
+def _other_fpu(prediction: Prediction) -> Iterable[str]:
+    core = prediction.board.core
+    if core.told_fpu:
+        yield (
+            f"the board's file says FPU {core.told_fpu}, which a {core.name} does not come with: "
+            f"predicted with {core.model.fpu}"
+        )
+
+
+def details(prediction: Prediction) -> tuple[str, ...]:
+    """What the figures rest on, of other models: for who wants to know more than the notes say."""
+    return tuple(_left_out(prediction, of_the_model=False))
+
+
+def _left_out(prediction: Prediction, of_the_model: bool) -> Iterable[str]:
+    """Measurements of this very board that contradict its intervals, with what excuses that.
+
+    Args:
+        of_the_model: those of models with this one's count of instructions, else the others.
+    """
     timing = prediction.timing
     if timing.calibration is None or timing.basis is not TimingBasis.BOARD:
         return
+    counted_here = prediction.work.instructions
     for item, ratio in uncovered(timing.calibration):
+        off = abs(item.features.instructions - counted_here)
+        if (off <= _SAME_COUNT * counted_here) != of_the_model:
+            continue
         yield (
             f"the latency's interval does not cover {item.model}, measured {ratio:.2f} x as long "
             f"on this board: {item.reason}"

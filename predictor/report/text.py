@@ -76,7 +76,10 @@ class _Printable:
 
 
 def report(
-    prediction: Prediction, per_layer: bool = False, violations: Sequence[Violation] = ()
+    prediction: Prediction,
+    per_layer: bool = False,
+    violations: Sequence[Violation] = (),
+    is_verbose: bool = False,
 ) -> RenderableType:
     """The whole report."""
     parts: list[RenderableType] = [
@@ -90,7 +93,7 @@ def report(
         _arena(prediction),
         Text(),
         _layers(prediction, per_layer),
-        _notes(prediction),
+        _notes(prediction, is_verbose),
         Text(f"--board all: the verdict on {len(shipped_names())} boards", style="dim"),
     ]
     return Group(*[part for part in parts if part is not None])
@@ -255,11 +258,12 @@ def _layers(prediction: Prediction, all_of_them: bool) -> Table:
     return table
 
 
-def _notes(prediction: Prediction) -> RenderableType:
+def _notes(prediction: Prediction, is_verbose: bool) -> RenderableType:
     lines: list[RenderableType] = []
     for mark, messages, style in (
         ("remedy", prediction.remedies, "yellow"),
         ("note", prediction.notes, "dim"),
+        ("detail", prediction.details if is_verbose else (), "dim"),
     ):
         for message in messages:
             lines.append(Text.assemble((f"{mark}  ", style), message))

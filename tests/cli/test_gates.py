@@ -307,6 +307,25 @@ def test_all_stands_for_the_shipped_boards(
     assert [row["board"] for row in rows] == ["f746zg", *others]
 
 
+def test_boards_that_fare_alike_share_a_line(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("predictor.toml").write_text(
+        '[tool.predictor.budgets."models/ad.tflite"]\nboard = "all"\n'
+    )
+    assert run(["check"]) == EXIT_DOES_NOT_FIT
+    text = capsys.readouterr().out
+    assert text.count("does not fit") == 1
+    assert sum(line.startswith(("ok", "FAIL")) for line in text.splitlines()) == 2
+    assert f"of {len(shipped_boards())} models pass" in text
+    Path("predictor.toml").write_text(
+        '[tool.predictor.budgets."models/ad.tflite"]\nboard = "calibrated"\n'
+    )
+    assert run(["check", "--format", "json"]) == 0
+    rows = json.loads(capsys.readouterr().out)["results"]
+    assert [row["board"] for row in rows] == [b.name for b in shipped_boards() if b.calibrations]
+
+
 def test_files_of_boards_lie_beside_the_budgets(
     project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -6,6 +6,7 @@ import csv
 import math
 import random
 from collections import defaultdict
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from predictor.boards import board as boards
 from predictor.boards.board import shipped_boards
 from predictor.boards.calibration import Calibration, CoreCosts, Features, Measured
 from predictor.cost.coverage import further_model_spread, uncovered
+from predictor.cost.instructions import Work
 from predictor.cost.spreads import load_spreads
 from predictor.intervals import Spread
 from predictor.model.example_models import ds_cnn
@@ -34,13 +36,25 @@ def test_every_published_row_is_covered_or_excused(name: str) -> None:
     (found,) = BOARDS[name].calibrations
     outside = {item.model for item, _ in uncovered(found)}
     assert outside == {"MicroNet-VWW-S"}
-    notes = predict(ds_cnn().build(), BOARDS[name]).notes
+    notes = predict(ds_cnn().build(), BOARDS[name]).details
     for item in found.measurements:
         interval = predict(ds_cnn().build(), BOARDS[name]).latency.spread.interval(
             found.predicted_s(item), 95
         )
         excused = any(item.model in note and item.reason in note for note in notes)
         assert item.latency_s in interval or excused, item.model
+
+
+def test_a_row_outside_is_a_note_for_its_own_model_and_a_detail_for_others() -> None:
+    found = predict(ds_cnn().build(), BOARDS["f446re"])
+    assert not any("not cover" in note for note in found.notes)
+    assert any("not cover" in detail for detail in found.details)
+    (calibration,) = BOARDS["f446re"].calibrations
+    ((row, _),) = uncovered(calibration)
+    counts = Work(instructions=row.features.instructions / len(found.layers))
+    same = replace(found, counted=(counts,) * len(found.layers))
+    assert any(row.model in note for note in same.notes)
+    assert not same.details
 
 
 def test_the_spread_between_models_is_that_of_the_published_rows() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -123,11 +124,31 @@ def test_a_core_takes_its_file_and_nothing_else(new_core: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("core", "told", "taken"),
+    [
+        ("cortex-m99", "fpv4-sp-d16", "fpv5-sp-d16"),
+        ("cortex-m7", "fpv4-sp-d16", "fpv5-sp-d16"),
+        ("cortex-m4", "fpv5-d16", "fpv4-sp-d16"),
+        ("cortex-m0plus", "fpv4-sp-d16", "none"),
+        ("cortex-m99", "none", "none"),
+    ],
+)
+def test_a_unit_that_another_core_has(new_core: Path, core: str, told: str, taken: str) -> None:
+    path = new_core / "mine.toml"
+    text = BOARD.format(keys=f'fpu = "{told}"')
+    path.write_text(re.sub(r'name = "cortex-\w+"', f'name = "{core}"', text))
+    board = find_board(path)
+    assert board.core.model.fpu == taken
+    notes = predict(ds_cnn(blocks=1).build(), board).notes
+    assert any(f"says FPU {told}" in note for note in notes) == (told != taken)
+
+
+@pytest.mark.parametrize(
     ("keys", "message"),
     [
         ("dps = false", "unknown key 'dps': did you mean dsp"),
         ("dsp = 1", "core.dsp must be true or false"),
-        ('fpu = "fpv4-sp-d16"', "mine.toml: core: a cortex-m99 has no FPU"),
+        ('fpu = "fpv9-sp-d16"', "mine.toml: core: a cortex-m99 has no FPU"),
     ],
 )
 def test_wrong_keys_of_a_core(new_core: Path, keys: str, message: str) -> None:

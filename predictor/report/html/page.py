@@ -118,6 +118,7 @@ def _section(report: ModelReport, name: str, index: int) -> dict[str, Any]:
             "chart": _chart(rows, first, index),
             "chart_kinds": kinds(rows),
             "notes": _union(report, "notes"),
+            "details": _union(report, "details"),
             "remedies": _union(report, "remedies"),
             "certainty": certainty(first),
         }
