@@ -33,7 +33,7 @@ from predictor.cost.instructions import (
 )
 from predictor.memory.preparation import prepare
 from predictor.memory.prepared import PreparedNode
-from predictor.memory.revision import OURS, load_revision
+from predictor.memory.revision import load_revision
 from predictor.model.device.options import PREFIX
 from predictor.model.tflite_reader import read_graph
 
@@ -84,7 +84,7 @@ def row_of(
 def counted_rows(path: Path, revision: str, kernels: str) -> list[Row]:
     """Rows of layers that the project counted itself; none without the file.
 
-    Of ``ours``, those of the project's kernels: other operators run the reference kernel, which has
+    Of ``mn``, those of the project's kernels: other operators run the reference kernel, which has
     a table of its own.
     """
     if not path.is_file():
@@ -94,13 +94,14 @@ def counted_rows(path: Path, revision: str, kernels: str) -> list[Row]:
         for line in csv.DictReader(line for line in file if not line.startswith("#")):
             found[line["model"]].append(line)
     rows = []
+    chosen = load_revision(revision, kernels)
+    is_whole = chosen.kernel_set.on is None
     for model, lines in found.items():
-        graph = read_graph(layer_model(model))
-        nodes = prepare(graph, load_revision(revision, kernels)).nodes
+        nodes = prepare(read_graph(layer_model(model)), chosen).nodes
         for line in lines:
             node = nodes[int(line["index"])]
             row = row_of(model, node, {metric: float(line[metric]) for metric in METRICS})
-            if row is not None and (kernels != OURS or any(map(is_own, row.terms))):
+            if row is not None and (is_whole or any(map(is_own, row.terms))):
                 rows.append(row)
     return rows
 
@@ -297,9 +298,10 @@ def fit_set(
     counted = layers_of([*rows, *truth])
     if fill_from:
         # The same source for another core takes within a few percent of the same.
-        other = load_costs(revision, kernels, find_core(fill_from))
+        source = load_revision(revision, kernels, find_core(fill_from))
+        other, is_whole = load_costs(source), source.kernel_set.on is None
         for term in other.keys() - costs["instructions"].keys() - shared_costs().keys():
-            if kernels == OURS and not is_own(term):
+            if not is_whole and not is_own(term):
                 continue
             counted[term] = int(other[term].layers)
             for metric in METRICS:

@@ -17,7 +17,7 @@ from predictor.memory.preparation import prepare
 from predictor.memory.revision import load_revision
 from predictor.model.tflite_reader import read_graph
 
-SETS = {"cmsis_nn": "2026.08", "reference": "2026.08", "ours": "2026.08"}
+SETS = {"cmsis_nn": "2026.08", "reference": "2026.08", "mn": "2026.08"}
 STAND_IN = "cmsis_nn"
 """Whose proxy a kernel set takes of which no layers were counted."""
 

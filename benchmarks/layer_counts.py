@@ -30,7 +30,6 @@ from predictor.firmware.flash_blob import model_blobs
 from predictor.firmware.runner_report import read_report
 from predictor.firmware.target import firmware_target
 from predictor.firmware.user_tflm import read_user_tflm
-from predictor.memory.revision import OURS
 from predictor.prediction import predict
 from predictor.proof.model_run import END_SYMBOL, random_inputs
 
@@ -164,7 +163,8 @@ def firmware(board: str, tflm: Path | None, kernels: str | None, is_device: bool
         None if tflm is None else read_user_tflm(tflm),
         kernels,
     )
-    return build(replace(target, registers_builtin=kernels == OURS and not is_device))
+    is_beside = target.kernel_set.on is not None
+    return build(replace(target, registers_builtin=is_beside and not is_device))
 
 
 def count(

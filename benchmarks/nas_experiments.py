@@ -86,7 +86,7 @@ def run(experiment: Experiment, folder: Path) -> dict[str, Any]:
     from predictor import Options, find_board
 
     weights, activations = _BITS.get(experiment.group, (8, 8))
-    options = Options(kernels="ours") if activations == 4 else Options()
+    options = Options(kernels="mn") if activations == 4 else Options()
     limit = {experiment.quantity: experiment.limit}
     budget = Budget(find_board("f446re"), options, **limit)
     request = make_request(experiment.task, PRESET, budget, experiment.seed)

@@ -40,7 +40,7 @@ HEADING = (
 def counted_instructions(path: Path) -> int | None:
     """Instructions of an inference with our kernels, counted in emulation; None if it fails."""
     command = [sys.executable, "-m", "predictor.cli.main", "emulate", str(path), "--board", BOARD]
-    command += ["--kernels", "ours", "--format", "json"]
+    command += ["--kernels", "mn", "--format", "json"]
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     if result.returncode:
         return None
@@ -58,13 +58,13 @@ def share(after: int, before: int) -> str:
 def row(path: Path, count: bool) -> str:
     """A model's line of the table."""
     settings = OptimizeOptions(instructions=count_instructions)
-    same, ours = (
-        optimize_model(path, BOARD, settings, kernels=kernels) for kernels in ("cmsis_nn", "ours")
+    same, own = (
+        optimize_model(path, BOARD, settings, kernels=kernels) for kernels in ("cmsis_nn", "mn")
     )
     before = same.optimized.before.used_bytes
     today = same.optimized.instructions
     cells = [NAMES.get(path.stem, path.stem), f"{before:,} B, {millions(today)}"]
-    for result in (same, ours):
+    for result in (same, own):
         used = result.optimized.after.used_bytes
         cells += [f"{used:,} B ({share(used, before)})"]
         cells += [_instructions(result, today, path, count)]
@@ -72,7 +72,7 @@ def row(path: Path, count: bool) -> str:
 
 
 def _instructions(result: Optimization, today: float, path: Path, count: bool) -> str:
-    if result.before.revision.kernels != "ours":
+    if result.before.revision.kernel_set.on is None:
         extra = result.extra_instructions_percent
         return f"{millions(today + result.optimized.extra_instructions)} (+{extra:.1f} %)"
     counted = counted_instructions(path) if count else None

@@ -15,7 +15,8 @@ from predictor.memory.revision import load_revision
 from predictor.model.tflite_reader import load_bytes, read_graph
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
-COUNTED_WITH = "cmsis_nn"
+_ENDINGS = {"cmsis_nn": ""}
+"""Endings of the files' names by kernel set, where they do not name it."""
 """The kernel set of files that name none."""
 SETS = ("arena", "sweep", "ops", "rnd")
 MEMORY_SETS = ("layers_mem", "sweep_mem")
@@ -34,7 +35,7 @@ class TruthLayer:
 
 def _files(sets: tuple[str, ...], kernels: str, core: str, suffix: str) -> Iterator[Path]:
     """Files of measurements such as arena_m4.json and arena_m4_reference.json that are there."""
-    ending = core.removeprefix("cortex-") + ("" if kernels == COUNTED_WITH else f"_{kernels}")
+    ending = core.removeprefix("cortex-") + _ENDINGS.get(kernels, f"_{kernels}")
     paths = (SHARED / "truth" / f"{name}_{ending}.{suffix}" for name in sets)
     return (path for path in paths if path.is_file())
 

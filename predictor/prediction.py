@@ -15,11 +15,12 @@ from predictor.cost.instructions import Work, round_work, subgraph_work, total, 
 from predictor.cost.latency import LatencyEstimate, Timing, features, timing
 from predictor.cost.op_count import Layer, OpCountReport, layers, totals
 from predictor.cost.op_proxy import OpProxy, op_proxy
+from predictor.kernel_sets import MN
 from predictor.memory.arena import arena
 from predictor.memory.arena_report import ArenaReport, PlannedBuffer
 from predictor.memory.deployment import Deployment, deploy
 from predictor.memory.flash import FlashReport, flash
-from predictor.memory.revision import OURS, Revision
+from predictor.memory.revision import Revision
 from predictor.memory.sram import SramReport, place
 from predictor.model.graph import Graph
 from predictor.model.tflite_reader import ModelSource, load_bytes, read_graph
@@ -259,7 +260,7 @@ def predict_graph(
     """Predicts a graph that is in memory already: the fast path for callers with many graphs."""
     chosen, options = find_board(board), options or Options()
     if options.kernels is None and has_custom(graph):
-        options = replace(options, kernels=OURS)
+        options = replace(options, kernels=MN)
     revision = options.revision(chosen.core.model)
     deployed = deploy(graph, content, revision)
     code = flash(deployed.graph, revision, options.resolver)

@@ -21,13 +21,16 @@ from benchmarks import fit_costs, fit_proxy, layer_counts
 from benchmarks.truth_layers import SHARED
 from predictor.boards.board import Board
 from predictor.errors import UsageError
-from predictor.memory.revision import DEFAULT_REVISION, OURS
+from predictor.kernel_sets import MN
+from predictor.memory.revision import DEFAULT_REVISION, load_revision
 from tools.boards import BOARDS
 from tools.code_size import profile
 from truth import measure as truth
 
 TFLM_KERNELS = ("cmsis_nn", "reference")
 _LOGGING, _STRIPPED = "release_with_logs", "release"
+_OPTIMIZED_DIR = {"cmsis_nn": "cmsis_nn"}
+"""TFLM's OPTIMIZED_KERNEL_DIR by kernel set; others come with its reference kernels."""
 _MAKE = (
     "make -f tensorflow/lite/micro/tools/make/Makefile TARGET=cortex_m_generic "
     "TARGET_ARCH={arch} BUILD_TYPE={build}{options} microlite"
@@ -38,19 +41,19 @@ def library(tree: Path, core: str, kernels: str, build: str = _LOGGING) -> Path:
     """The folder of a library in TFLM's tree, where its Makefile puts it.
 
     Args:
-        kernels: "ours" stands beside a library with reference kernels.
+        kernels: "mn" stands beside a library with reference kernels.
         build: TFLM's BUILD_TYPE.
 
     Raises:
         UsageError: it has not been built; says how.
     """
-    is_cmsis_nn = kernels == "cmsis_nn"
+    optimized = _OPTIMIZED_DIR.get(kernels)
     arch = f"{core}+fp"
-    suffix = "_cmsis_nn" if is_cmsis_nn else ""
+    suffix = f"_{optimized}" if optimized else ""
     folder = tree / "gen" / f"cortex_m_generic_{arch}_{build}{suffix}_gcc" / "lib"
     if folder.is_dir():
         return folder
-    options = " OPTIMIZED_KERNEL_DIR=cmsis_nn" if is_cmsis_nn else ""
+    options = f" OPTIMIZED_KERNEL_DIR={optimized}" if optimized else ""
     if core == "cortex-m7" and build == _LOGGING:
         options += " FPU=fpv5-sp-d16"  # emulators lack the double-precision unit
     command = _MAKE.format(arch=arch, build=build, options=options)
@@ -84,7 +87,8 @@ def refit(_: Path, board: Board) -> None:
     without it, theirs stay as they are."""
     core = board.core.name
     for path, revision, kernels in _counted_sets(core):
-        uses_truth = revision == DEFAULT_REVISION and kernels != OURS
+        kernel_set = load_revision(revision, kernels).kernel_set
+        uses_truth = revision == DEFAULT_REVISION and kernel_set.on is None
         if uses_truth and not SHARED.is_dir():
             print(f"{path.name}: not fitted, the ground truth ({SHARED}) is not at hand")
             continue
@@ -100,9 +104,9 @@ def refit(_: Path, board: Board) -> None:
 
 
 def recount_sizes(tree: Path, board: Board) -> None:
-    for kernels in (*TFLM_KERNELS, OURS):
+    for kernels in (*TFLM_KERNELS, MN):
         profile.measure(board, kernels, library(tree, board.core.name, kernels, _STRIPPED))
-    for kernels in ("reference", OURS):
+    for kernels in ("reference", MN):
         profile.measure(board, kernels, None)
 
 

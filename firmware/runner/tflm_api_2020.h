@@ -38,7 +38,7 @@ struct LinkedOperator {
 #define LINKED_CUSTOM(name, function) \
   {tflite::BuiltinOperator_CUSTOM, name, tflite::ops::micro::function, 1},
 // This TFLM hands registrations out as mutable ones; the runner copies them.
-#define LINKED_OURS(name, function)     \
+#define LINKED_MN(name, function)     \
   {tflite::BuiltinOperator_CUSTOM, name, \
    [] { return const_cast<Registration*>(mn::function()); }, 1},
 #define LINKED_DROP_IN(code, function)  // none: see predictor/memory/revisions/2020.07

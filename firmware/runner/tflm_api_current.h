@@ -36,7 +36,7 @@ struct LinkedOperator {
   {tflite::BuiltinOperator_##name, nullptr, [](OneOperator* one) { one->function(); }},
 #define LINKED_CUSTOM(name, function) \
   {tflite::BuiltinOperator_CUSTOM, name, [](OneOperator* one) { one->function(); }},
-#define LINKED_OURS(name, function)     \
+#define LINKED_MN(name, function)     \
   {tflite::BuiltinOperator_CUSTOM, name, \
    [](OneOperator* one) { one->AddCustom(name, mn::function()); }},
 #define LINKED_DROP_IN(name, method)    \

@@ -26,7 +26,6 @@ from nas.space.network import network_graph
 from nas.space.supernet import Supernet, has_four_bit_activations
 from predictor import Board, Options, Prediction, find_board, predict_graph
 from predictor.errors import UsageError
-from predictor.memory.revision import OURS
 from predictor.model.tflite_writer import file_bytes
 
 MEMORY_MODELS = ("liveness", "paper", "optimized")
@@ -69,10 +68,12 @@ class CostModel:
     ) -> None:
         if memory not in MEMORY_MODELS:
             raise UsageError(f"unknown memory model {memory!r}; known: {', '.join(MEMORY_MODELS)}")
-        kernels = None if options is None else options.kernels
-        if kernels != OURS and has_four_bit_activations(supernet):
+        self.supernet, self.memory = supernet, memory
+        self._board, self._options = find_board(board), options
+        kernel_set = (options or Options()).revision(self._board.core.model).kernel_set
+        if not kernel_set.runs_device_models and has_four_bit_activations(supernet):
             raise UsageError(
-                "TFLM has no kernels for activations of 4 bits; give --kernels ours, or a recipe "
+                "TFLM has no kernels for activations of 4 bits; give --kernels mn, or a recipe "
                 "without activation_bits = [4]"
             )
         if memory == "optimized" and has_four_bit_activations(supernet):
@@ -80,8 +81,6 @@ class CostModel:
                 "networks with activations of 4 bits run as device models, which predict optimize "
                 "makes of the exported file; search with --memory liveness"
             )
-        self.supernet, self.memory = supernet, memory
-        self._board, self._options = find_board(board), options
         self._plan = ExpectedCost(supernet, memory, LayerCosts(self._board, options))
         self._offsets = dict.fromkeys(QUANTITIES, 0.0)
         self._networks = NetworkCosts(supernet, self._board, options)

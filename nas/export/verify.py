@@ -15,7 +15,7 @@ from nas.tasks.dataset import Dataset, optional
 from nas.training.metrics import quality
 from predictor import predict, read_graph
 from predictor.errors import PredictorError
-from predictor.memory.revision import OURS
+from predictor.kernel_sets import MN
 from predictor.model.device.layers import has_int4_activations
 from predictor.model.graph import Graph, TensorType
 
@@ -117,9 +117,10 @@ def emulate(model: bytes, budget: Budget, tflm: Tflm | None = None) -> dict[str,
     from predictor.firmware.target import firmware_target
 
     graph, linked = read_graph(model), tflm or PackagedTflm()
-    needs_ours = budget.options.kernels == OURS or _needs_ours(graph, linked)
+    searched = budget.options.revision(budget.board.core.model).kernel_set
+    needs_mn = searched.runs_device_models or _needs_mn(graph, linked)
     try:
-        target = firmware_target(budget.board, linked, OURS if needs_ours else None)
+        target = firmware_target(budget.board, linked, MN if needs_mn else None)
         return target.run(model, lambda firmware: _emulated(graph, firmware))
     except PredictorError as error:
         return {"emulated": None, "not_emulated": str(error)}
@@ -149,7 +150,7 @@ def _emulated(graph: Graph, firmware: ModelFirmware) -> dict[str, Any]:
     return {"emulated": found, "not_emulated": None}
 
 
-def _needs_ours(graph: Graph, tflm: Tflm) -> bool:
+def _needs_mn(graph: Graph, tflm: Tflm) -> bool:
     """Whether TFLM's own kernels lack the file's 4 bits; those of 2020 know none at all."""
     has_int4 = any(tensor.type == TensorType.INT4 for tensor in graph.main.tensors)
     return has_int4_activations(graph) or (has_int4 and tflm.is_packaged)

@@ -13,6 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from predictor.intervals import Spread
+from predictor.kernel_sets import kernel_set_name
 from predictor.toml import Table
 
 MOST_CLOCK_HZ = (1 << 32) - 1
@@ -104,7 +105,7 @@ def read_calibration(table: Table) -> Calibration:
     return Calibration(
         runtime=table.text("runtime"),
         revision=table.name("revision"),
-        kernels=table.name("kernels"),
+        kernels=kernel_set_name(table.name("kernels")),
         clock_hz=table.whole("clock_hz", 1, MOST_CLOCK_HZ),
         costs=CoreCosts(
             table.number("cycles_per_instruction", LEAST_COST, MOST_COST),

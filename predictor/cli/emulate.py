@@ -24,7 +24,6 @@ from predictor.errors import (
     UsageError,
 )
 from predictor.files import write_file
-from predictor.memory.revision import OURS
 from predictor.prediction import DEFAULT_BOARD
 from predictor.report.check_result import CheckResult, Finding
 from predictor.report.junit import junit_xml
@@ -148,10 +147,12 @@ def prepare_images(jobs: Sequence[Job]) -> None:
     from predictor.firmware.build import build
     from predictor.firmware.target import firmware_target
 
-    # The project's own kernels come in two firmwares: which one a model needs, its job finds out.
-    wanted = {(job.board, job.tflm, job.kernels) for job in jobs if job.kernels != OURS}
+    wanted = {(job.board, job.tflm, job.kernels) for job in jobs}
     for board, tflm, kernels in sorted(wanted, key=str):
-        build(firmware_target(board, tflm, kernels), progress=_say)
+        target = firmware_target(board, tflm, kernels)
+        # Kernels beside TFLM's come in two firmwares: which one a model needs, its job finds.
+        if not target.kernel_set.runs_device_models:
+            build(target, progress=_say)
 
 
 def _say(text: str) -> None:

@@ -88,7 +88,7 @@ def tflm_options(command: Command) -> Command:
         command,
         click.option(
             "--kernels",
-            help="Kernel set that TFLM is built with: cmsis_nn, reference, or ours (the project's "
+            help="Kernel set that TFLM is built with: cmsis_nn, reference, or mn (the project's "
             "own kernels). Default: that of your TFLM, else the first that the revision has.",
         ),
         click.option(

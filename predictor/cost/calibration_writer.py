@@ -14,6 +14,7 @@ from predictor import toml
 from predictor.boards.calibration import Calibration, Measured
 from predictor.boards.power import Power
 from predictor.errors import BoardError
+from predictor.kernel_sets import kernel_set_name
 
 _HEADER = re.compile(r"^\s*\[+\s*([^\]]+?)\s*\]+", re.MULTILINE)
 _DIGITS = 6
@@ -65,7 +66,8 @@ def _rest(tables: Mapping[str, Any], powers: Mapping[str, Power]) -> dict[str, A
 
 
 def _conditions(table: Mapping[str, Any]) -> tuple[Any, ...]:
-    return tuple(table.get(key) for key in ("runtime", "revision", "kernels", "clock_hz"))
+    kernels = kernel_set_name(str(table.get("kernels")))
+    return (kernels, *(table.get(key) for key in ("runtime", "revision", "clock_hz")))
 
 
 def _table(calibration: Calibration) -> dict[str, Any]:

@@ -14,15 +14,15 @@ from enum import Enum
 from functools import cache
 from pathlib import Path
 
-from predictor.cores.core import Core
 from predictor.cost.op_count import Layer
 from predictor.memory.prepared import PreparedGraph, PreparedNode
-from predictor.memory.revision import OURS, Revision
+from predictor.memory.revision import Revision
+from predictor.operators.kernel_set import KernelSet
 from predictor.operators.loops import Loops
 
 _FOLDER = Path(__file__).parent / "coefficients"
 
-_OURS_REVISION = "2026.08"
+_COUNTED_REVISION = "2026.08"
 """TFLM under which layers with the project's own kernels were counted."""
 LEAST_LAYERS = 4
 """Costs that rest on fewer layers are no better than a proxy."""
@@ -88,33 +88,35 @@ CostTable = Mapping[str, Costs]
 """Costs by loop."""
 
 
-def load_costs(revision: str, kernels: str, core: Core) -> CostTable:
-    """The table for a revision, kernel set and core; empty where none was measured."""
-    return costs_of(revision, kernels, counted_core(revision, kernels, core))
+def load_costs(revision: Revision) -> CostTable:
+    """The table for a revision with a kernel set on a core; empty where none was measured."""
+    return costs_of(revision.name, revision.kernel_set, counted_core(revision))
 
 
 @cache
-def costs_of(revision: str, kernels: str, core: str) -> CostTable:
+def costs_of(revision: str, kernel_set: KernelSet, core: str) -> CostTable:
     """The table as counted on a core; empty where it was not."""
-    path = _path(revision, kernels, core)
-    # Operators that the project has no kernel for run TFLM's reference kernel.
-    others = costs_of(revision, "reference", core) if kernels == OURS else {}
+    path = _path(revision, kernel_set, core)
     own = {**_read(path), **shared_costs()} if path.is_file() else {}
-    return {**others, **own}
+    if kernel_set.on is None:
+        return own
+    # Operators without a kernel beside TFLM's run with that of its library.
+    return {**costs_of(revision, kernel_set.on, core), **own}
 
 
 @cache
-def counted_core(revision: str, kernels: str, core: Core) -> str:
+def counted_core(revision: Revision) -> str:
     """The core on which the costs were counted: the core itself, else one that serves in its
     stead, else the core again, for which there are none."""
-    names = core.measured_as
-    return next((name for name in names if _path(revision, kernels, name).is_file()), names[0])
+    names, kernel_set = revision.core.measured_as, revision.kernel_set
+    known = (name for name in names if _path(revision.name, kernel_set, name).is_file())
+    return next(known, names[0])
 
 
-def _path(revision: str, kernels: str, core: str) -> Path:
-    # The project's own kernels are the same under any TFLM.
-    counted = _OURS_REVISION if kernels == OURS else revision
-    return _FOLDER / f"{counted}_{kernels}_{core}.csv"
+def _path(revision: str, kernel_set: KernelSet, core: str) -> Path:
+    # Kernels that are linked beside TFLM's are the same under any TFLM.
+    counted = revision if kernel_set.on is None else _COUNTED_REVISION
+    return _FOLDER / f"{counted}_{kernel_set.name}_{core}.csv"
 
 
 def loops_of(node: PreparedNode) -> Loops | None:
@@ -150,8 +152,8 @@ def work(prepared: PreparedGraph, layers: Iterable[Layer]) -> tuple[Work, ...]:
     """Counts of each operator on the core it was prepared for, in the order of ``layers``."""
     revision = prepared.revision
     core = revision.core
-    costs = load_costs(revision.name, revision.kernels, core)
-    is_own = counted_core(revision.name, revision.kernels, core) == core.measured_as[0]
+    costs = load_costs(revision)
+    is_own = counted_core(revision) == core.measured_as[0]
     basis = Basis.MODEL if is_own else Basis.OTHER_CORE
     works = tuple(
         _work(node, layer, costs, basis) for node, layer in zip(prepared.nodes, layers, strict=True)
@@ -191,7 +193,7 @@ def is_model(layers: Iterable[float]) -> bool:
 def round_work(prepared: PreparedGraph) -> dict[tuple[int, int], Work]:
     """Counts that each round of an operator adds, by (subgraph, operator)."""
     revision = prepared.revision
-    costs = load_costs(revision.name, revision.kernels, revision.core)
+    costs = load_costs(revision)
     found = {}
     for node in prepared.nodes:
         counter = node.row.round_loops
@@ -212,7 +214,7 @@ def subgraph_work(prepared: PreparedGraph) -> tuple[Work, ...]:
 
 def interpreter_work(revision: Revision, operators: int) -> Work:
     """What running a subgraph of so many operators takes beside them."""
-    costs = load_costs(revision.name, revision.kernels, revision.core)
+    costs = load_costs(revision)
     if SUBGRAPH_STEP not in costs:
         return Work()
     loops = Loops()

@@ -237,8 +237,8 @@ def runner_variables(library: TflmLibrary, stack_bytes: int) -> dict[str, str]:
         "TFLM_INCLUDE_DIRS": ";".join(map(str, library.include_dirs)),
         "TFLM_REVISION": library.mark,
         "TFLM_KERNELS": library.kernels,
-        "MN_KERNELS_DIR": "" if library.ours is None else str(library.ours.folder),
-        "MN_KERNELS_LIBRARY": "" if library.ours is None else str(library.ours.archive),
+        "MN_KERNELS_DIR": "" if library.mn_kernels is None else str(library.mn_kernels.folder),
+        "MN_KERNELS_LIBRARY": "" if library.mn_kernels is None else str(library.mn_kernels.archive),
         "STACK_BYTES": str(stack_bytes),
     }
 

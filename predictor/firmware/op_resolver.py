@@ -30,7 +30,7 @@ class LinkableOperator:
         function: what registers it in this revision's API.
         is_custom: whether models name it by string.
         highest_version: operator version up to which this revision knows it; 0 for any.
-        is_ours: whether it runs with the project's own kernels; ``function`` of a builtin one is
+        is_mn: whether it runs with the project's own kernels; ``function`` of a builtin one is
             the resolver's method.
     """
 
@@ -38,7 +38,7 @@ class LinkableOperator:
     function: str
     is_custom: bool
     highest_version: int
-    is_ours: bool = False
+    is_mn: bool = False
 
     @property
     def label(self) -> str:
@@ -113,10 +113,10 @@ def _operators_of_2020(resolver: str, registrations: str) -> tuple[LinkableOpera
     return (*builtins, *customs)
 
 
-def with_our_kernels(
+def with_mn_kernels(
     available: Iterable[LinkableOperator], registers_builtin: bool
 ) -> tuple[LinkableOperator, ...]:
-    """The operators of the kernel set ``ours``.
+    """The operators of the kernel set ``mn``.
 
     Args:
         available: those of TFLM.
@@ -125,7 +125,7 @@ def with_our_kernels(
     """
     if registers_builtin:
         return tuple(
-            replace(operator, is_ours=True) if operator.name in DROP_IN else operator
+            replace(operator, is_mn=True) if operator.name in DROP_IN else operator
             for operator in available
         )
     customs = (LinkableOperator(code, f"Register_{code}", True, 1, True) for code in CODES)
@@ -158,13 +158,13 @@ def operators_header(operators: Iterable[LinkableOperator]) -> str:
     entries = []
     for operator in operators:
         if operator.is_custom:
-            macro = "OURS" if operator.is_ours else "CUSTOM"
+            macro = "MN" if operator.is_mn else "CUSTOM"
             entries.append(f'  {macro}("{operator.name}", {operator.function})')
-        elif operator.is_ours:
+        elif operator.is_mn:
             entries.append(f"  DROP_IN({operator.name}, {operator.function})")
         else:
             entries.append(
                 f"  BUILTIN({operator.name}, {operator.function}, {operator.highest_version})"
             )
-    body = " \\\n".join(["#define TFLM_OPERATORS(BUILTIN, CUSTOM, OURS, DROP_IN)", *entries])
+    body = " \\\n".join(["#define TFLM_OPERATORS(BUILTIN, CUSTOM, MN, DROP_IN)", *entries])
     return f"// Generated: the operators that this firmware links.\n{body}\n"

@@ -16,11 +16,12 @@ from typing import TypeVar
 from predictor.boards.board import Board, find_board
 from predictor.errors import FlashOverflowError, LinkedTflmError, RefusedError, UsageError
 from predictor.firmware.kernel_library import kernel_library
-from predictor.firmware.op_resolver import LinkableOperator, linkable_operators, with_our_kernels
+from predictor.firmware.op_resolver import LinkableOperator, linkable_operators, with_mn_kernels
 from predictor.firmware.packaged_tflm import PackagedTflm
 from predictor.firmware.shipped import shipped_folder
 from predictor.firmware.tflm_library import Tflm, TflmLibrary
 from predictor.firmware.toolchain import ProgressCallback, Toolchain
+from predictor.kernel_sets import kernel_set_name
 from predictor.memory.revision import (
     DEFAULT_REVISION,
     kernel_sets,
@@ -45,7 +46,7 @@ class FirmwareTarget:
         kernels: kernel set that operators run with. None: the project's own for device models,
             else that of the TFLM's libraries.
         operators: labels of the operators to link, None for all that the TFLM has.
-        registers_builtin: with the kernel set "ours", whether builtin operators are registered
+        registers_builtin: with the kernel set "mn", whether builtin operators are registered
             with it; otherwise only the custom operators of device models are.
     """
 
@@ -90,15 +91,15 @@ class FirmwareTarget:
         if self.kernel_set.on is None:
             return library
         sources = shipped_folder("firmware")
-        ours = kernel_library(toolchain, sources, self.board.core.model, progress)
-        return replace(library, kernels=self.kernel_set.name, ours=ours)
+        own = kernel_library(toolchain, sources, self.board.core.model, progress)
+        return replace(library, kernels=self.kernel_set.name, mn_kernels=own)
 
     def available_operators(self, library: TflmLibrary) -> tuple[LinkableOperator, ...]:
         """What can be linked of the library, with the project's own kernels where it has them."""
         operators = linkable_operators(library.root)
-        if library.ours is None:
+        if library.mn_kernels is None:
             return operators
-        return with_our_kernels(operators, self.registers_builtin)
+        return with_mn_kernels(operators, self.registers_builtin)
 
     def linking_all(self, model: ModelSource) -> ModelFirmware:
         """The firmware that serves any model: it links all operators.
@@ -225,6 +226,7 @@ def firmware_target(
     """
     chosen, linked = find_board(board), tflm or PackagedTflm()
     known = sorted({name for revision in revision_names() for name in kernel_sets(revision)})
+    kernels = None if kernels is None else kernel_set_name(kernels)
     if kernels is not None and kernels not in known:
         raise UsageError(f"unknown kernel set {kernels!r}; known: {', '.join(known)}")
     if kernels is not None and kernels not in kernel_sets(linked.revision):

@@ -24,8 +24,8 @@ class TflmLibrary:
         root: folder that holds ``tensorflow/``.
         revision: of TFLM, by name.
         mark: what the firmware says of it: the revision, and which build of it.
-        kernels: "reference", "cmsis_nn", or "ours" with the kernels to link beside it.
-        ours: these kernels.
+        kernels: "reference", "cmsis_nn", or "mn" with the kernels to link beside it.
+        mn_kernels: these kernels.
     """
 
     archive: Path
@@ -33,7 +33,7 @@ class TflmLibrary:
     revision: str
     mark: str
     kernels: str
-    ours: KernelLibrary | None = None
+    mn_kernels: KernelLibrary | None = None
 
     @property
     def include_dirs(self) -> tuple[Path, ...]:

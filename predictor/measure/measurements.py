@@ -19,6 +19,7 @@ from typing import Any
 from predictor.boards.calibration import MOST_CLOCK_HZ
 from predictor.boards.power import CONVOLUTION, FULLY_CONNECTED
 from predictor.errors import MeasurementError
+from predictor.kernel_sets import kernel_set_name
 from predictor.toml import NAME, shown
 
 REQUIRED = ("model", "board", "clock_hz", "runtime", "revision", "kernels", "latency_s", "source")
@@ -202,6 +203,7 @@ def _row(path: Path, header: list[str], number: int, line: str) -> Row:
     for name, convert in _NUMBERS.items():
         if name in values:
             values[name] = convert(where, name, values[name])
+    values["kernels"] = kernel_set_name(values["kernels"])
     row = Row(**values, line=number)
     _check_values(where, row)
     return row

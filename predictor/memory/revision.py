@@ -16,12 +16,11 @@ from typing import Any
 from predictor import toml
 from predictor.cores.core import Core, find_core
 from predictor.errors import RevisionError
+from predictor.kernel_sets import kernel_set_name
 from predictor.memory.abi import ABIS, StructLayouts
 from predictor.operators.kernel_set import KernelSet, overlay
 
 DEFAULT_REVISION = "2026.08"
-OURS = "ours"
-"""The kernel set of the project's own kernels; other operators are TFLM's reference ones."""
 _FOLDER = Path(__file__).parent / "revisions"
 
 
@@ -87,7 +86,7 @@ def load_revision(
     """
     if kernels is None:
         kernels = kernel_sets(name)[0]
-    return _load(name, kernels, core or find_core())
+    return _load(name, kernel_set_name(kernels), core or find_core())
 
 
 @cache

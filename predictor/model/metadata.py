@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 from predictor.errors import UsageError
+from predictor.kernel_sets import kernel_set_name
 
 OFFLINE_PLAN = "OfflineMemoryAllocation"
 """Name of the entry with arena offsets that were planned ahead."""
@@ -77,7 +78,7 @@ def read_plan_origin(metadata: Mapping[str, memoryview]) -> PlanOrigin | None:
     try:
         content = json.loads(bytes(raw))
         return PlanOrigin(
-            kernels=str(content["kernels"]),
+            kernels=kernel_set_name(str(content["kernels"])),
             tflm=str(content["tflm"]),
             commit=str(content["commit"]),
             original_sha256=str(content["original_sha256"]),

@@ -9,7 +9,7 @@ _CUSTOM = (
     ("edgetpu", "compiled for a Coral Edge TPU: give the model as it was before that compiler"),
     ("Flex", "an operator of TensorFlow (SELECT_TF_OPS): convert the model without them"),
     ("Lce", "binary, of Larq Compute Engine, which TFLM lacks: train and convert without Larq"),
-    ("MN_", "of a device model of this project: --kernels ours runs it"),
+    ("MN_", "of a device model of this project: --kernels mn runs it"),
 )
 """Beginnings of custom codes, with what they are and what to do."""
 _REPLACE = "replace it by operators that TFLM has, or leave it to the application"

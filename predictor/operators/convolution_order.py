@@ -76,7 +76,7 @@ def cmsis_nn_pointwise(windows: Windows) -> int:
     return worst
 
 
-def ours(windows: Windows, groups: int, bits: int = 8) -> int:
+def mn(windows: Windows, groups: int, bits: int = 8) -> int:
     """Blocks of four positions, then single ones; of a block one group of channels after another.
 
     In bytes. int4 outputs of a block are packed together after its last group.

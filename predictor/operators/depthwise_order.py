@@ -1,7 +1,7 @@
 """In which order the kernels of DEPTHWISE_CONV_2D read and write: one formula per kernel.
 
 Mirrors reference/integer_ops/depthwise_conv.h and CMSIS-NN's arm_depthwise_conv_wrapper_s8.c and
-the kernels it chooses from (DSP extension, no MVE). Distances are in elements, ours in bytes.
+the kernels it chooses from (DSP extension, no MVE). Distances are in elements, of mn in bytes.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def _cmsis_nn_tiles(windows: Windows, multiplier: int) -> int:
     return by_position(windows, last * multiplier + multiplier - _TILE - last)
 
 
-def ours(windows: Windows, multiplier: int, bits: int = 8) -> int:
+def mn(windows: Windows, multiplier: int, bits: int = 8) -> int:
     """Positions ascend; four channels at a time. In bytes.
 
     With one output per input channel the last four channels are computed together, again where

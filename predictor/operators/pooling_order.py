@@ -1,7 +1,7 @@
 """In which order the kernels of pooling read and write: one formula per kernel.
 
 Mirrors reference/integer_ops/pooling.h, CMSIS-NN's arm_avgpool_s8.c and arm_max_pool_s8.c (DSP
-extension, no MVE). Distances are in elements, ours in bytes.
+extension, no MVE). Distances are in elements, of mn in bytes.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def cmsis_nn_max(windows: Windows) -> int:
     return windows.output_elements if windows.in_channels == 1 else by_position(windows)
 
 
-def ours(windows: Windows, bits: int = 8) -> int:
+def mn(windows: Windows, bits: int = 8) -> int:
     """Positions ascend; four int8 channels at a time, single int4 ones. In bytes."""
     if bits == 8:
         return by_position(windows)

@@ -9,6 +9,7 @@ from typing import Any
 
 from predictor.cost.instructions import Basis
 from predictor.errors import UsageError
+from predictor.kernel_sets import kernel_set_name
 from predictor.prediction import Prediction
 
 
@@ -47,5 +48,7 @@ def _check(prediction: Prediction, about: Any, trace: Path) -> None:
     wanted = {"board": prediction.board.name, "tflm": revision.name, "kernels": revision.kernels}
     for name, value in wanted.items():
         found = about.get(name) if isinstance(about, dict) else None
+        if name == "kernels" and isinstance(found, str):
+            found = kernel_set_name(found)
         if found != value:
             raise UsageError(f"{trace}: its {name} is {found!r}, the prediction's {value!r}")

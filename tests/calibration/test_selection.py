@@ -55,7 +55,7 @@ def test_the_newest_that_matches_wins(board: Board) -> None:
 
 def test_the_nearest_conditions_come_before_the_newest(board: Board) -> None:
     assert _cpi(board, kernels="reference") == 6.0
-    other = predict(CONTENT, board, kernels="ours").latency
+    other = predict(CONTENT, board, kernels="mn").latency
     assert other.basis is TimingBasis.OTHER_KERNELS
     assert "slow kernels" in other.evidence
 

@@ -49,13 +49,13 @@ def test_one_screen_says_equal(model: Path, capsys: pytest.CaptureFixture[str]) 
     assert "equal to the bit" in printed
 
 
-def test_our_kernels(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_mn_kernels(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """As a device model, which TFLM's runtime on this host knows nothing of."""
-    arguments = ["--board", "f746zg", "--kernels", "ours", "--format", "json"]
+    arguments = ["--board", "f746zg", "--kernels", "mn", "--format", "json"]
     assert run(["emulate", str(model), *arguments]) == 0
     result = json.loads(capsys.readouterr().out)
     assert result["passed"]
-    assert result["runtime"]["kernels"] == "ours"
+    assert result["runtime"]["kernels"] == "mn"
     names = {item["operator"] for item in result["instructions"]["operators"]}
     assert {"MN_CONV_2D_S8", "MN_DEPTHWISE_CONV_2D_S8", "RESHAPE"} <= names
 
@@ -216,7 +216,7 @@ def test_float_outputs_may_differ_by_rounding(
     assert "equal within float rounding" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("kernels", ["reference", "ours"])
+@pytest.mark.parametrize("kernels", ["reference", "mn"])
 def test_firmware_files(
     kernels: str, model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -11,6 +11,7 @@ import pytest
 from predictor.boards.board import find_board
 from predictor.cli.main import run
 from predictor.cost.instructions import load_costs
+from predictor.memory.revision import load_revision
 from predictor.model.example_models import ds_cnn
 
 BOARD = ["--board", "f446re"]
@@ -78,7 +79,7 @@ def test_intervals_hold_the_estimate_and_each_other(
 def test_layers_add_up_to_the_model(model: str, capsys: pytest.CaptureFixture[str]) -> None:
     found = predicted([model, *BOARD], capsys)
     layers = found["layers"]
-    around = load_costs("2026.08", "cmsis_nn", find_board("f446re").core.model)
+    around = load_costs(load_revision(core=find_board("f446re").core.model))
     for name, total in (("instructions", "total"), ("loads", "loads")):
         # What the interpreter adds around its layers.
         interpreter = getattr(around["interpreter.subgraph"], name)

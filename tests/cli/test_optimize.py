@@ -76,10 +76,10 @@ def test_levels_never_get_worse(model: Path) -> None:
 
 def test_device_model_puts_tables_into_flash(model: Path, tmp_path: Path) -> None:
     output = tmp_path / "ours.tflite"
-    result = run(model, "--kernels", "ours", "-o", output, "--format", "json")
+    result = run(model, "--kernels", "mn", "-o", output, "--format", "json")
     content = json.loads(result.output)
     assert content["arena_used_bytes"]["after"] < content["arena_used_bytes"]["before"] / 1.5
-    assert predict(output, kernels="ours").arena.used_bytes == content["arena_used_bytes"]["after"]
+    assert predict(output, kernels="mn").arena.used_bytes == content["arena_used_bytes"]["after"]
 
 
 def test_predict_warns_of_other_kernels(model: Path, tmp_path: Path) -> None:

@@ -97,7 +97,7 @@ def test_fills_store_each_byte_once(size: int, target: int) -> None:
 
 @pytest.mark.parametrize("core", ["cortex-m4", "cortex-m7"])
 def test_tables_are_whole(core: str) -> None:
-    table = load_costs("2026.08", "cmsis_nn", find_core(core))
+    table = load_costs(load_revision(core=find_core(core)))
     assert shared_costs().keys() <= table.keys()
     for costs in table.values():
         assert min(costs.instructions, costs.loads, costs.stores, costs.mac_instructions) >= 0
@@ -146,7 +146,7 @@ def test_counts_of_upstream_tflm(core: str) -> None:
     errors: list[float] = []
     loads: list[float] = []
     models: dict[str, list[float]] = defaultdict(lambda: [0.0, 0.0, 0.0])
-    costs = load_costs("2026.08", "cmsis_nn", find_core(core))
+    costs = load_costs(load_revision(core=find_core(core)))
     for item in truth(core):
         true = item.counts["instructions"] or 0.0
         loops = loops_of(item.node)
@@ -178,17 +178,17 @@ def test_counts_of_upstream_tflm(core: str) -> None:
 @pytest.mark.parametrize("core", ["cortex-m4", "cortex-m7"])
 @pytest.mark.parametrize(
     ("revision", "kernels"),
-    [("2026.08", "ours"), ("2026.08", "reference"), ("2020.07", "reference")],
+    [("2026.08", "mn"), ("2026.08", "reference"), ("2020.07", "reference")],
 )
 def test_counts_of_other_kernel_sets(revision: str, kernels: str, core: str) -> None:
     """Convolutions and fully connected layers: median 1 %, 95th percentile 4 %."""
-    costs = load_costs(revision, kernels, find_core(core))
+    costs = load_costs(load_revision(revision, kernels, find_core(core)))
     errors: dict[str, list[float]] = defaultdict(list)
     for row in counted_rows(DATA / f"{revision}_{kernels}_{core}.csv", revision, kernels):
         assert row.terms.keys() <= costs.keys(), (row.model, row.index)
         guess = sum(costs[term].instructions * times for term, times in row.terms.items())
         errors[row.operator].append(abs(guess / (row.counts["instructions"] or 0.0) - 1))
-    if kernels == "ours":
+    if kernels == "mn":
         assert {"CUSTOM:MN_CONV_2D_S4", "CUSTOM:MN_DEPTHWISE_CONV_2D_S8_W16"} < errors.keys()
     for operator in ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED"):
         of_it = [e for name, found in errors.items() if operator in name for e in found]
@@ -198,7 +198,7 @@ def test_counts_of_other_kernel_sets(revision: str, kernels: str, core: str) -> 
 
 @pytest.mark.usefixtures("emulation_tools")
 @pytest.mark.toolchain
-@pytest.mark.parametrize("kernels", ["reference", "ours"])
+@pytest.mark.parametrize("kernels", ["reference", "mn"])
 def test_whole_models_as_firmware_counts_them(kernels: str) -> None:
     """Within 1 % of what the packaged firmware executes on the emulated board."""
     from predictor.firmware.build import build

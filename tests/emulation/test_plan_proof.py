@@ -44,7 +44,7 @@ def test_an_optimised_model_passes_all_checks() -> None:
 
 def test_with_the_projects_kernels_the_host_runs_the_original() -> None:
     content = small_model().build()
-    proof = proved(content, optimized(content, "ours"), "ours")
+    proof = proved(content, optimized(content, "mn"), "mn")
     assert proof.passed
     host, *others = proof.checks
     assert (host.passed, host.inputs) == (True, SIZE.emulated)

@@ -109,19 +109,19 @@ def single_operator(seed: int) -> bytes:
     return builder.build()
 
 
-@pytest.mark.parametrize("kernels", ["reference", "ours"])
+@pytest.mark.parametrize("kernels", ["reference", "mn"])
 @pytest.mark.parametrize("seed", range(3))
 def test_rules_are_safe_in_random_graphs(seed: int, kernels: str) -> None:
     content = random_graph(300 + seed, mid_2020=True, max_operators=15).build()
     assert check(content, kernels) > 3
 
 
-@pytest.mark.parametrize("kernels", ["reference", "ours"])
+@pytest.mark.parametrize("kernels", ["reference", "mn"])
 def test_rules_of_convolution_and_pooling(kernels: str) -> None:
     assert sum(check(single_operator(seed), kernels) for seed in range(12)) > 8
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kernels", ["reference", "ours"])
+@pytest.mark.parametrize("kernels", ["reference", "mn"])
 def test_rules_of_many_configurations(kernels: str) -> None:
     assert sum(check(single_operator(seed), kernels) for seed in range(100, 250)) > 120

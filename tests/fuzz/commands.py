@@ -80,7 +80,7 @@ def _where(error: BaseException) -> str:
 def random_options(rng: random.Random) -> dict[str, Any]:
     """A revision with one of its kernel sets, a board and a resolver."""
     revision = rng.choice(("2026.08", "2026.08", "2026.08", *revision_names()))
-    kernels = rng.choice((None, None, "ours", "reference", "cmsis_nn"))
+    kernels = rng.choice((None, None, "mn", "reference", "cmsis_nn"))
     try:
         load_revision(revision, kernels)
     except PredictorError:

@@ -15,7 +15,7 @@ SEED = 1
 INDEX = SHARED / "cases" / "robustness"
 OPTIONS = (
     {},
-    {"kernels": "ours"},
+    {"kernels": "mn"},
     {"kernels": "reference"},
     {"resolver": "all"},
     {"tflm": "2020.07"},

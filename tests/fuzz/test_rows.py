@@ -21,7 +21,7 @@ from tests.fuzz.seeds import seed_graphs
 KERNEL_SETS = [
     ("2026.08", "cmsis_nn"),
     ("2026.08", "reference"),
-    ("2026.08", "ours"),
+    ("2026.08", "mn"),
     ("2020.07", "reference"),
 ]
 

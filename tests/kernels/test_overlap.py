@@ -35,12 +35,12 @@ def _windows(layer: Layer) -> Windows:
 
 def _convolution(layer: Layer) -> int:
     groups = layer.input_dims[3] // layer.filter_dims[3]
-    return convolution_order.ours(_windows(layer), groups, layer.activations)
+    return convolution_order.mn(_windows(layer), groups, layer.activations)
 
 
 def _depthwise(layer: Layer) -> int:
     multiplier = layer.multiplier_of_channels
-    return depthwise_order.ours(_windows(layer), multiplier, layer.activations)
+    return depthwise_order.mn(_windows(layer), multiplier, layer.activations)
 
 
 def _fully_connected(layer: Layer) -> int:
@@ -131,7 +131,7 @@ def test_distance_of_pooling(tracing: EmulatedLibrary, operator: str, bits: int)
         tracer.call(
             f"mn_{operator}_s{bits}", params, input_dims, data, filter_dims, output_dims, output
         )
-        stated = pooling_order.ours(_windows(layer), layer.activations)
+        stated = pooling_order.mn(_windows(layer), layer.activations)
         assert tracer.distance == stated, layer
 
 

@@ -59,7 +59,7 @@ def paper(task: str) -> Supernet:
 
 
 SUPERNETS = {"all_choices": all_choices, "residual": residual, "four_bits": four_bits}
-OPTIONS = {"four_bits": Options(kernels="ours")}
+OPTIONS = {"four_bits": Options(kernels="mn")}
 """What the predictions of a supernet's networks assume beside the defaults."""
 
 RECIPE = """

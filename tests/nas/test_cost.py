@@ -56,14 +56,14 @@ def test_cost_at_one_hot_decisions_is_the_predictors(name: str) -> None:
 
 
 @pytest.mark.parametrize("memory", ["liveness", "optimized"])
-@pytest.mark.parametrize("kernels", ["cmsis_nn", "reference", "ours"])
+@pytest.mark.parametrize("kernels", ["cmsis_nn", "reference", "mn"])
 @pytest.mark.parametrize("name", SUPERNETS)
 def test_exact_cost_is_the_predictors(name: str, kernels: str, memory: str) -> None:
     from nas.cost.cost_model import CostModel, predicted
     from nas.cost.network_cost import ExactCost
 
     supernet, options = SUPERNETS[name](), Options(kernels=kernels, reserve_flash_bytes=999)
-    if has_four_bit_activations(supernet) and (kernels != "ours" or memory == "optimized"):
+    if has_four_bit_activations(supernet) and (kernels != "mn" or memory == "optimized"):
         return
     model = CostModel(supernet, "f446re", options, memory)
     rng = random.Random(3)
@@ -95,7 +95,7 @@ def test_current_tflm_alone_is_replayed_from_facts() -> None:
     from nas.cost.cost_model import CostModel, predicted
     from nas.cost.network_cost import ExactCost
 
-    supernet, options = SUPERNETS["all_choices"](), Options(tflm="2020.07", kernels="ours")
+    supernet, options = SUPERNETS["all_choices"](), Options(tflm="2020.07", kernels="mn")
     widest = supernet.widest()
     expected = predicted(supernet.fixed(widest), "f446re", options)
     assert CostModel(supernet, "f446re", options).exact_of(widest) == ExactCost.of(expected)
@@ -182,7 +182,7 @@ def test_an_optimised_plan_takes_less() -> None:
 def test_four_bit_activations_need_the_projects_kernels() -> None:
     from nas.cost.cost_model import CostModel
 
-    with pytest.raises(UsageError, match="--kernels ours"):
+    with pytest.raises(UsageError, match="--kernels mn"):
         CostModel(SUPERNETS["four_bits"](), "f446re")
     with pytest.raises(UsageError, match="predict optimize"):
         CostModel(SUPERNETS["four_bits"](), "f446re", OPTIONS["four_bits"], "optimized")

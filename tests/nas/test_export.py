@@ -31,7 +31,7 @@ def test_exported_files_compute_what_training_computed(
     filters = {name: kind for name, kind in tensors.items() if name.endswith("/filter")}
     assert filters == dict.fromkeys(filters, f"INT{weights}")
     assert tensors["stem"] == f"INT{activations}"
-    options = Options(kernels="ours" if activations == 4 else None)
+    options = Options(kernels="mn" if activations == 4 else None)
     expected = predict_graph(network_graph(model.supernet), options=options)
     found = predict(content, kernels=options.kernels)
     assert found.arena.required_bytes == expected.arena.required_bytes
@@ -71,10 +71,10 @@ def test_files_with_a_plan_take_what_the_search_said(data: Any) -> None:
     from predictor.memory.revision import load_revision
 
     model = _settled_model("mobilenet_v2", 8, 8, data)
-    options = Options(kernels="ours")
-    content = export(model, plan_for=load_revision(kernels="ours"))
+    options = Options(kernels="mn")
+    content = export(model, plan_for=load_revision(kernels="mn"))
     searched = predicted(model.supernet, "f446re", options, optimized=True)
-    found = predict(content, "f446re", kernels="ours")
+    found = predict(content, "f446re", kernels="mn")
     assert found.arena.required_bytes == searched.arena.required_bytes
     assert "OfflineMemoryAllocation" in found.graph.metadata
     assert len(content) == pytest.approx(searched.flash.model_bytes, rel=0.02)
@@ -112,13 +112,13 @@ def test_the_emulated_firmware_computes_and_takes_what_is_predicted(
     from predictor import Options, find_board
 
     content = export(_settled_model("ds_cnn", weights, activations, data))
-    options = Options(kernels="ours" if activations == 4 else None)
+    options = Options(kernels="mn" if activations == 4 else None)
     table = emulate(content, Budget(find_board("f446re"), options))
     found = table["emulated"]
     assert found is not None, table["not_emulated"]
     assert found["passed"], found["failure"]
     assert found["outputs"].startswith("equal")
-    assert found["kernels"] == ("reference" if weights == 8 else "ours")
+    assert found["kernels"] == ("reference" if weights == 8 else "mn")
     assert found["arena_bytes"] == found["predicted_arena_bytes"]
     assert found["instructions"] > 10_000
 
@@ -140,13 +140,13 @@ def test_trained_four_bit_networks_run_in_firmware(
     )
     command = ["search", "--task", "digits", "--recipe", str(recipe), "--preset", "smoke"]
     command += ["--max-ops", "60k", "--out", str(folder)]
-    assert run([*command, *(["--kernels", "ours"] if activations == 4 else [])]) == 0
+    assert run([*command, *(["--kernels", "mn"] if activations == 4 else [])]) == 0
     assert (
         run(["verify", str(folder), "--output", str(tmp_path / "table"), "--format", "json"]) == 0
     )
     table = json.loads((tmp_path / "table").read_text())
     assert table["emulated"]["passed"]
-    assert table["emulated"]["kernels"] == "ours"
+    assert table["emulated"]["kernels"] == "mn"
     assert table["emulated"]["outputs"].startswith("equal")
     assert table["accuracy"]["exported"] == pytest.approx(
         table["accuracy"]["fake_quantized"], abs=0.015

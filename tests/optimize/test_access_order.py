@@ -116,7 +116,7 @@ def test_groups(shape: Windows, groups: int, inputs: int, outputs: int) -> None:
     assert convolution_order.cmsis_nn_columns(windows, groups) == expected
     for bits in (8, 4):
         expected = walked(blocks(windows, groups, bits))
-        assert convolution_order.ours(windows, groups, bits) == expected
+        assert convolution_order.mn(windows, groups, bits) == expected
 
 
 def sweeps(windows: Windows) -> Iterator[Step]:
@@ -192,8 +192,8 @@ def unpacked_rows(windows: Windows) -> Iterator[Step]:
 def test_depthwise(shape: Windows, channels: int, multiplier: int) -> None:
     windows = replace(shape, in_channels=channels, out_channels=channels * multiplier)
     expected = walked(quads(windows, multiplier))
-    assert depthwise_order.ours(windows, multiplier) == expected
-    assert depthwise_order.ours(windows, multiplier, 4) == walked(unpacked_rows(windows))
+    assert depthwise_order.mn(windows, multiplier) == expected
+    assert depthwise_order.mn(windows, multiplier, 4) == walked(unpacked_rows(windows))
     if multiplier % 4 == 0:
         plain = replace(windows, images=1, dilation=(1, 1))
         expected = walked(tiles(plain, multiplier))
@@ -224,7 +224,7 @@ def test_pooling(shape: Windows, channels: int) -> None:
         for position, pixel in enumerate(first_pixels(windows))
         for channel in range(channels)
     )
-    assert pooling_order.ours(windows, 4) == walked(singles)
+    assert pooling_order.mn(windows, 4) == walked(singles)
 
 
 @given(st.integers(1, 40), st.integers(1, 9), st.integers(1, 9), st.sampled_from([8, 4]))

@@ -59,9 +59,9 @@ def test_plans_for_reference_kernels(name: str) -> None:
 
 @needs_shared
 @pytest.mark.parametrize("name", sorted(_BEST_BYTES))
-def test_plans_for_our_kernels(name: str) -> None:
+def test_plans_for_mn_kernels(name: str) -> None:
     """The same bytes: filters are prepared where their scratch buffers would lift the plan."""
-    result = optimize_model(MODELS / name, kernels="ours")
+    result = optimize_model(MODELS / name, kernels="mn")
     assert result.planned_bytes[1] <= _BEST_BYTES[name]
     assert result.optimized.is_optimal
     is_lifted = "kws" in name or "ds_cnn" in name
@@ -71,6 +71,6 @@ def test_plans_for_our_kernels(name: str) -> None:
 @needs_shared
 def test_tables_in_flash() -> None:
     """A tool of today takes 82,308 bytes for this model."""
-    result = optimize_model(MODELS / "tflm_person_detect.tflite", kernels="ours")
+    result = optimize_model(MODELS / "tflm_person_detect.tflite", kernels="mn")
     assert result.optimized.after.used_bytes <= 46 * 1024
     assert result.after.arena.used_bytes == result.optimized.after.used_bytes

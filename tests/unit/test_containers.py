@@ -144,6 +144,6 @@ def test_device_models_are_known_by_their_operators(tmp_path: Path) -> None:
     """The kernel set follows from the file, unless it is given."""
     content = write_model(device_model(read_graph(MODEL)))
     found = predict(content)
-    assert found.revision.kernels == "ours"
-    assert found.arena.used_bytes == predict(content, kernels="ours").arena.used_bytes
+    assert found.revision.kernels == "mn"
+    assert found.arena.used_bytes == predict(content, kernels="mn").arena.used_bytes
     assert predict(MODEL).revision.kernels == "cmsis_nn"

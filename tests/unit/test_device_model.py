@@ -62,8 +62,8 @@ def test_prepared_filters_lead_back(name: str) -> None:
     device = read_graph(write_model(device_model(original, prepared=prepared)))
     assert write_model(original_model(device)) == write_model(original)
     for revision in REVISIONS:
-        small = arena(device, load_revision(revision, "ours"))
-        plain = arena(device_model(original), load_revision(revision, "ours"))
+        small = arena(device, load_revision(revision, "mn"))
+        plain = arena(device_model(original), load_revision(revision, "mn"))
         assert small.required_bytes <= plain.required_bytes
 
 
@@ -142,7 +142,7 @@ def test_tensors_of_4_bits_become_their_packed_bytes() -> None:
 @pytest.mark.parametrize("revision", REVISIONS)
 def test_4_bits_halve_the_activations(revision: str) -> None:
     """Planned bytes of the tensors, scratch buffers left out."""
-    chosen = load_revision(revision, "ours")
+    chosen = load_revision(revision, "mn")
 
     def activation_bytes(name: str) -> int:
         report = arena(deploy(NETWORKS[name], None, chosen).graph, chosen)
@@ -153,7 +153,7 @@ def test_4_bits_halve_the_activations(revision: str) -> None:
 
 
 def test_tables_in_flash_take_no_arena() -> None:
-    revision = load_revision("2026.08", "ours")
+    revision = load_revision("2026.08", "mn")
     graph = NETWORKS["s8"]
     in_flash, in_arena = (
         arena(device_model(graph, tables), revision) for tables in ("flash", "arena")
@@ -196,7 +196,7 @@ def test_tables_are_those_of_tflm() -> None:
 @pytest.mark.parametrize("name", NETWORKS)
 def test_prediction_tells_of_both_models(name: str, revision: str) -> None:
     content = write_model(NETWORKS[name])
-    prediction = predict(content, kernels="ours", tflm=revision)
+    prediction = predict(content, kernels="mn", tflm=revision)
     report = prediction.to_json()
     # Current TFLM runs builtin operators with the kernels, unless activations have 4 bits.
     needs_device_model = revision == "2020.07" or name.startswith("s4")
@@ -212,7 +212,7 @@ def test_prediction_tells_of_both_models(name: str, revision: str) -> None:
     assert prediction.flash.model_bytes == len(deployed)
     assert any("device model" in note for note in prediction.notes)
     # The device model itself is taken as it is.
-    again = predict(deployed, kernels="ours", tflm=revision)
+    again = predict(deployed, kernels="mn", tflm=revision)
     assert again.arena.used_bytes == prediction.arena.used_bytes
     assert again.flash.total_bytes == prediction.flash.total_bytes
 
@@ -235,7 +235,7 @@ def test_what_has_no_kernel_stays_builtin() -> None:
     graph = read_graph(builder.build())
     labels = [op.label for op in device_model(graph).main.operators]
     assert labels == ["CUSTOM:MN_CONV_2D_S8", "ADD", "DEQUANTIZE", "LOGISTIC"]
-    prediction = predict(write_model(graph), kernels="ours")
+    prediction = predict(write_model(graph), kernels="mn")
     assert prediction.deployed.is_device_model
 
 

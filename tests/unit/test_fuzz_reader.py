@@ -83,8 +83,8 @@ def test_fuzz_short() -> None:
 
 
 @pytest.mark.parametrize("revision", ["2020.07", "2026.08"])
-def test_fuzz_our_kernels(revision: str) -> None:
-    _fuzz(600, 2, _our_seeds(), kernels="ours", tflm=revision)
+def test_fuzz_mn_kernels(revision: str) -> None:
+    _fuzz(600, 2, _our_seeds(), kernels="mn", tflm=revision)
 
 
 @pytest.mark.slow

@@ -42,6 +42,7 @@ BELOW = {
     "escapes",
     "files",
     "intervals",
+    "kernel_sets",
     "processes",
     "start",
     "toml",
@@ -111,6 +112,39 @@ def test_no_file_imports_one_that_imports_it_back() -> None:
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_modules_stay_small(path: Path) -> None:
     assert len(path.read_text().splitlines()) <= 400
+
+
+KERNEL_SETS = {name for revision in revision_names() for name in kernel_sets(revision)} | {"ours"}
+WHERE_KERNELS_ARE_CHOSEN = {PACKAGE / "operators", PACKAGE / "firmware"}
+
+
+def _names_kernels(node: ast.AST) -> bool:
+    """Whether an expression is the name of a kernel set, or a collection with one."""
+    if isinstance(node, ast.Name):
+        return node.id == "MN"
+    if isinstance(node, ast.Constant):
+        return node.value in KERNEL_SETS
+    return isinstance(node, ast.Tuple | ast.List | ast.Set) and any(map(_names_kernels, node.elts))
+
+
+def _comparisons(path: Path) -> list[str]:
+    """Places that ask which kernel set it is by its name."""
+    return [
+        f"{path.relative_to(ROOT)}:{node.lineno}"
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Compare)
+        and any(map(_names_kernels, (node.left, *node.comparators)))
+    ]
+
+
+def test_only_operators_and_firmware_ask_for_a_kernel_set_by_name() -> None:
+    paths = [
+        path
+        for folder in ("predictor", "nas", "tools", "benchmarks", "kernels", "truth")
+        for path in (ROOT / folder).rglob("*.py")
+        if WHERE_KERNELS_ARE_CHOSEN.isdisjoint(path.parents)
+    ]
+    assert [place for path in paths for place in _comparisons(path)] == []
 
 
 OVERLAYS = ("reference", "cmsis_nn", "reference_2020", "mn.builtin", "mn.custom")

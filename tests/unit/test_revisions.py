@@ -39,7 +39,7 @@ def _convolution() -> Graph:
     return read_graph(builder.build())
 
 
-@pytest.mark.parametrize("kernels", ["cmsis_nn", "reference", "ours"])
+@pytest.mark.parametrize("kernels", ["cmsis_nn", "reference", "mn"])
 def test_one_more_field_takes_two_files(new_revision: Path, kernels: str) -> None:
     (new_revision / "revision.toml").write_text(DELTA)
     base, graph = load_revision("2026.08", kernels), _convolution()

@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from predictor.memory.revision import OURS
+from predictor.kernel_sets import MN
 from tools.boards import BOARDS
 from tools.code_size.profile import CHECKS, measure
 
@@ -18,7 +18,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--tflm-dir", type=Path, help="folder of a TFLM library built as release")
     parser.add_argument("--core", choices=BOARDS, action="append", help="default: all")
-    parser.add_argument("--kernels", choices=["reference", "cmsis_nn", OURS], default="reference")
+    parser.add_argument("--kernels", choices=["reference", "cmsis_nn", MN], default="reference")
     parser.add_argument("--check", type=int, default=CHECKS, help="random sets to link beside")
     arguments = parser.parse_args()
     for core in arguments.core or BOARDS:

@@ -18,14 +18,14 @@ from predictor.firmware.op_resolver import (
     linkable_operators,
     operators_header,
     select_operators,
-    with_our_kernels,
+    with_mn_kernels,
 )
 from predictor.firmware.shipped import shipped_folder
 from predictor.firmware.target import firmware_target
 from predictor.firmware.tflm_library import TflmLibrary
 from predictor.firmware.toolchain import build_with_cmake, find_toolchain, run_logged
 from predictor.firmware.user_tflm import read_user_tflm
-from predictor.memory.revision import OURS
+from predictor.memory.revision import load_revision
 from predictor.operators.mn.tables import DROP_IN_LABELS
 from tools.code_size.linked_image import Image, pieces
 
@@ -99,7 +99,7 @@ class ProgramLinker:
 
     Args:
         tflm: folder of a TFLM library without log strings (``BUILD_TYPE=release``).
-        kernels: "ours" registers the project's kernels beside the library's.
+        kernels: "mn" registers the project's kernels beside the library's.
     """
 
     _RESOLVER, _INTERPRETER = ".bss.resolver_memory", ".bss.interpreter_memory"
@@ -110,10 +110,10 @@ class ProgramLinker:
         self._library = self._read_library(tflm, kernels)
         self._available = linkable_operators(self._library.root)
         self._drop_in: dict[str, LinkableOperator] = {}
-        if kernels == OURS:
-            own = with_our_kernels(self._available, registers_builtin=True)
+        if self._library.mn_kernels is not None:
+            own = with_mn_kernels(self._available, registers_builtin=True)
             self._drop_in = {operator.label: operator for operator in own}
-            self._available = with_our_kernels(self._available, registers_builtin=False)
+            self._available = with_mn_kernels(self._available, registers_builtin=False)
         self._object_bytes: dict[str, int] = {}
         for file in _PROGRAM.iterdir():
             shutil.copy(file, folder)
@@ -123,10 +123,10 @@ class ProgramLinker:
         tflm = read_user_tflm(folder)
         (found,) = tflm.libraries
         library = TflmLibrary(found.path, tflm.root, tflm.revision, tflm.revision, kernels)
-        if kernels != OURS:
+        if load_revision(tflm.revision, kernels).kernel_set.on is None:
             return library
-        ours = kernel_library(self._toolchain, shipped_folder("firmware"), self._core, print)
-        return replace(library, ours=ours)
+        own = kernel_library(self._toolchain, shipped_folder("firmware"), self._core, print)
+        return replace(library, mn_kernels=own)
 
     @property
     def labels(self) -> tuple[str, ...]:

@@ -16,7 +16,7 @@ FOLDER = Path(flash.__file__).parent / "code_size"
 SOURCES = {
     "2020.07": [
         "TFLM of TensorFlow 33689c48ad (crates.io package tfmicro 0.1.0), reference kernels or "
-        "(ours) this project's kernels, and this project's runner, built by firmware/ with "
+        "(mn) this project's kernels, and this project's runner, built by firmware/ with "
         "arm-none-eabi-gcc 12.2 at -O2 with --gc-sections: one image linked per operator, sizes "
         "from the linker maps (tools/code_size).",
         "base_bytes: the runner without operators. A group is code that at least one of the "
@@ -30,7 +30,7 @@ SOURCES = {
         "Upstream TFLM 90b983c2 and CMSIS-NN 99f736a6, built by TFLM's own Makefile (release, "
         "error strings stripped: core -Os, kernels and CMSIS-NN -O2), linked with "
         "tools/code_size/program (-O2, --gc-sections, newlib-nano) by arm-none-eabi-gcc 12.2: one "
-        "image per operator, sizes from the linker maps. ours: this project's kernels and their "
+        "image per operator, sizes from the linker maps. mn: this project's kernels and their "
         "operators (MN:... where builtin operators are registered with them) beside TFLM's "
         "reference kernels.",
         "base_bytes: interpreter with an empty op resolver, start-up code and a minimal main. A "

@@ -52,12 +52,12 @@ def _works_in_place(options: DeviceOptions) -> bool:
 
 def _of_windows(options: WeightedOptions | PoolOptions, windows: Windows) -> InputOverlap:
     if isinstance(options, PoolOptions):
-        return InputOverlap(0, pooling_order.ours(windows, options.bits), _QUADS)
+        return InputOverlap(0, pooling_order.mn(windows, options.bits), _QUADS)
     bits = options.input_bits
     if options.operator == "CONV_2D":
         groups = options.input_dims[3] // options.filter_dims[3]
-        return InputOverlap(0, convolution_order.ours(windows, groups, bits), _BLOCKS)
-    found = depthwise_order.ours(windows, options.channel_multiplier, bits)
+        return InputOverlap(0, convolution_order.mn(windows, groups, bits), _BLOCKS)
+    found = depthwise_order.mn(windows, options.channel_multiplier, bits)
     return InputOverlap(0, found, _QUADS if bits == 8 else _ROWS)
 
 

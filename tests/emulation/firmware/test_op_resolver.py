@@ -103,7 +103,7 @@ def test_selection_of_an_unknown_operator() -> None:
 
 def test_header() -> None:
     assert operators_header(OPERATORS).splitlines()[1:] == [
-        "#define TFLM_OPERATORS(BUILTIN, CUSTOM, OURS, DROP_IN) \\",
+        "#define TFLM_OPERATORS(BUILTIN, CUSTOM, MN, DROP_IN) \\",
         "  BUILTIN(CONV_2D, AddConv2D, 3) \\",
         '  CUSTOM("SignalDelay", AddDelay)',
     ]

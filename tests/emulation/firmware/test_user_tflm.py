@@ -230,7 +230,7 @@ def test_a_registered_tflm_is_the_default(
     assert "reference kernels for armv7e-m + dsp + fpv4-sp-d16" in said
     assert runtime(predicting, capsys) == ("2020.07", "reference")
     assert runtime([*predicting, "--tflm", "2026.08"], capsys) == ("2026.08", "cmsis_nn")
-    assert runtime([*predicting, "--kernels", "ours"], capsys) == ("2020.07", "ours")
+    assert runtime([*predicting, "--kernels", "mn"], capsys) == ("2020.07", "mn")
     assert run(["emulate", str(model), "--board", "f446re"]) == 0
     printed = "".join(capsys.readouterr().out.split())  # long names of folders are folded
     assert f"TFLM2020.07in{tree}withreferencekernels" in printed

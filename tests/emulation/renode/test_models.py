@@ -92,7 +92,7 @@ def test_a_network_of_4_bits_on_the_stand_in(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     put_on_path("-m tests.emulation.renode.fake_renode", tmp_path / "bin", monkeypatch)
-    check(write_model(OUR_NETWORKS["s4"]), "f746zg", "ours")
+    check(write_model(OUR_NETWORKS["s4"]), "f746zg", "mn")
 
 
 def test_through_the_python_package(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -142,9 +142,9 @@ def test_on_renode_through_the_python_package(
 @needs_renode
 @pytest.mark.parametrize("board", BOARDS)
 @pytest.mark.parametrize("name", OUR_NETWORKS)
-def test_our_kernels_on_renode(name: str, board: str) -> None:
+def test_mn_kernels_on_renode(name: str, board: str) -> None:
     """Networks of 8 and of 4 bits with the project's own kernels."""
-    check(write_model(OUR_NETWORKS[name]), board, "ours")
+    check(write_model(OUR_NETWORKS[name]), board, "mn")
 
 
 @pytest.mark.renode

@@ -20,7 +20,7 @@ using Resolver = tflite::MicroMutableOpResolver<(kOperators > 0 ? kOperators : 1
 
 #define ADD_BUILTIN(name, method, version) resolver->method();
 #define ADD_CUSTOM(name, method) resolver->method();
-#define ADD_OURS(name, function) resolver->AddCustom(name, mn::function());
+#define ADD_MN(name, function) resolver->AddCustom(name, mn::function());
 #define ADD_DROP_IN(name, method) resolver->method(*mn::Register_##name());
 
 extern "C" {
@@ -45,7 +45,7 @@ void _exit(int) {
   std::fill(__bss_start, __bss_end, 0);
   std::for_each(__init_array_start, __init_array_end, [](void (*run)()) { run(); });
   auto* resolver = new (resolver_memory) Resolver;
-  TFLM_OPERATORS(ADD_BUILTIN, ADD_CUSTOM, ADD_OURS, ADD_DROP_IN)
+  TFLM_OPERATORS(ADD_BUILTIN, ADD_CUSTOM, ADD_MN, ADD_DROP_IN)
   auto* interpreter = new (interpreter_memory)
       tflite::MicroInterpreter(tflite::GetModel(model_data), *resolver, arena_start,
                                static_cast<size_t>(arena_end - arena_start));

@@ -71,12 +71,12 @@ def image(
     registers_builtin: bool,
     operators: frozenset[str] | None = None,
 ) -> FirmwareImage:
-    target = firmware_target(board, tflm(tflm_dir), "ours")
+    target = firmware_target(board, tflm(tflm_dir), "mn")
     return build(replace(target, operators=operators, registers_builtin=registers_builtin))
 
 
 def run(content: bytes, board: str, tflm_dir: str | None = None) -> tuple[ModelRun, Prediction]:
-    predicted = predict(content, board, kernels="ours", tflm=tflm(tflm_dir).revision)
+    predicted = predict(content, board, kernels="mn", tflm=tflm(tflm_dir).revision)
     # All of current TFLM leaves too little flash for large models.
     operators = predicted.deployed.graph.operator_labels if len(content) > 50_000 else None
     result = run_model(
@@ -163,7 +163,7 @@ def test_a_network_of_4_bits_takes_half_the_activation_memory(
 def test_malformed_options_end_in_an_error() -> None:
     """Not in a fault: they are checked on the device, too."""
     device = device_model(NETWORKS["s8"])
-    predicted = predict(write_model(device), "f446re", kernels="ours", tflm="2020.07")
+    predicted = predict(write_model(device), "f446re", kernels="mn", tflm="2020.07")
     rng = np.random.default_rng(5)
     for position, op in enumerate(device.main.operators):
         if not op.is_custom or op.custom_options is None:
