@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from predictor.boards.board import Board, find_board, shipped_boards
+from predictor.cores.core import Core
 from predictor.cost.energy import DutyCycle, EnergyEstimate, duty_cycle, energy
 from predictor.cost.inference import Inference, inference_latency
-from predictor.cost.instructions import Work, round_work, subgraph_work, total, work
+from predictor.cost.instructions import Work, loops_of, round_work, subgraph_work, total, work
 from predictor.cost.latency import LatencyEstimate, Timing, features, timing
 from predictor.cost.op_count import Layer, OpCountReport, layers, totals
 from predictor.cost.op_proxy import OpProxy, op_proxy
@@ -24,6 +24,7 @@ from predictor.memory.revision import Revision
 from predictor.memory.sram import SramReport, place
 from predictor.model.graph import Graph
 from predictor.model.tflite_reader import ModelSource, load_bytes, read_graph
+from predictor.operators.loops import Loops
 from predictor.operators.mn.tables import has_custom
 from predictor.options import OptionKeywords, Options, make_options
 from predictor.semantics.execution import Execution, execution
@@ -36,26 +37,60 @@ DEFAULT_BOARD = "f746zg"
 
 
 @dataclass(frozen=True)
+class OnCore:
+    """What a model takes with the kernels that a core runs, whatever the board.
+
+    ``like`` is the same on a core that runs the same kernels, if there is one: what does not
+    depend on the core is counted once.
+    """
+
+    arena: ArenaReport
+    flash: FlashReport
+    like: OnCore | None = field(default=None, repr=False)
+
+    @cached_property
+    def layers(self) -> tuple[Layer, ...]:
+        return layers(self.arena.prepared) if self.like is None else self.like.layers
+
+    @cached_property
+    def execution(self) -> Execution:
+        return execution(self.arena.prepared.graph) if self.like is None else self.like.execution
+
+    @cached_property
+    def ops(self) -> OpCountReport:
+        return totals(self.layers, self.execution) if self.like is None else self.like.ops
+
+    @cached_property
+    def _loops(self) -> tuple[Loops | None, ...]:
+        if self.like is not None:
+            return self.like._loops
+        return tuple(map(loops_of, self.arena.prepared.nodes))
+
+    @cached_property
+    def works(self) -> tuple[Work, ...]:
+        return work(self.arena.prepared, self.layers, self._loops)
+
+
+@dataclass(frozen=True)
 class Prediction:
     """What a model takes on a board under TFLM, and whether it fits.
 
     ``path`` and ``content`` (the bytes of the file) are None for graphs that were not read from
     one. ``deployed`` is what TFLM gets, to which arena and flash belong: the model itself, or its
-    device model. ``same_core`` is the prediction for another board with this core, if there is one:
-    what is counted for both is counted once.
+    device model. ``on_cores`` is what is known of the model on cores, this one and others, for all
+    its predictions together.
     """
 
     graph: Graph
     board: Board
     options: Options
-    arena: ArenaReport
-    flash: FlashReport
+    on_core: OnCore
     sram: SramReport
     deployed: Deployment
     path: str | None = None
     content: bytes | None = field(default=None, repr=False)
     counted: tuple[Work, ...] | None = field(default=None, repr=False)
-    same_core: Prediction | None = field(default=None, repr=False, compare=False)
+    on_cores: dict[Core, OnCore] = field(default_factory=dict, repr=False, compare=False)
 
     @cached_property
     def sha256(self) -> str | None:
@@ -75,32 +110,32 @@ class Prediction:
         """Whether TFLM gets its builtin operators registered with the project's own kernels."""
         return self.revision.kernel_set.registers_builtin(self.deployed.graph)
 
-    @cached_property
-    def layers(self) -> tuple[Layer, ...]:
-        return layers(self.arena.prepared) if self.same_core is None else self.same_core.layers
+    @property
+    def arena(self) -> ArenaReport:
+        return self.on_core.arena
 
-    @cached_property
+    @property
+    def flash(self) -> FlashReport:
+        return self.on_core.flash
+
+    @property
+    def layers(self) -> tuple[Layer, ...]:
+        return self.on_core.layers
+
+    @property
     def execution(self) -> Execution:
         """How often an inference runs each subgraph."""
-        if self.same_core is not None:
-            return self.same_core.execution
-        return execution(self.arena.prepared.graph)
+        return self.on_core.execution
 
-    @cached_property
+    @property
     def ops(self) -> OpCountReport:
-        if self.same_core is not None:
-            return self.same_core.ops
-        return totals(self.layers, self.execution)
+        return self.on_core.ops
 
-    @cached_property
+    @property
     def works(self) -> tuple[Work, ...]:
         """Instructions of one run of each of ``layers``: those counted in emulation, else the
         model's."""
-        if self.counted is not None:
-            return self.counted
-        if self.same_core is not None and self.same_core.counted is None:
-            return self.same_core.works
-        return work(self.arena.prepared, self.layers)
+        return self.on_core.works if self.counted is None else self.counted
 
     @cached_property
     def inference(self) -> Inference:
@@ -263,76 +298,76 @@ def predict_graph(
         options = replace(options, kernels=MN)
     revision = options.revision(chosen.core.model)
     deployed = deploy(graph, content, revision)
-    code = flash(deployed.graph, revision, options.resolver)
-    memory = arena(deployed.graph, revision, options.resource_variables)
+    known = _on_core(deployed, revision, options)
     return Prediction(
         graph=graph,
         board=chosen,
         options=options,
-        arena=memory,
-        flash=code,
-        sram=place(chosen, memory.required_bytes, code.static_ram_bytes, options.reserve_ram_bytes),
+        on_core=known,
+        sram=_sram(known, chosen, options),
         deployed=deployed,
         path=path,
         content=content,
+        on_cores={chosen.core.model: known},
     )
+
+
+def _on_core(
+    deployed: Deployment, revision: Revision, options: Options, like: OnCore | None = None
+) -> OnCore:
+    """The model on a core, without preparing it anew where it is known on one that is alike."""
+    code = flash(deployed.graph, revision, options.resolver)
+    if like is not None:
+        return OnCore(like.arena.under(revision), code, like)
+    return OnCore(arena(deployed.graph, revision, options.resource_variables), code)
+
+
+def _sram(known: OnCore, board: Board, options: Options) -> SramReport:
+    required_bytes, static_bytes = known.arena.required_bytes, known.flash.static_ram_bytes
+    return place(board, required_bytes, static_bytes, options.reserve_ram_bytes)
 
 
 def on_board(prediction: Prediction, board: Board) -> Prediction:
     """The same model and options on another board.
 
-    The model is prepared again only where the other core may run other kernels.
+    The model is prepared again only for the first core that may run other kernels than those
+    before.
 
     Raises:
         RefusedError: TFLM refuses the model there.
     """
-    revision, core = prediction.revision, board.core.model
-    if core.extensions != revision.core.extensions:
-        return predict_graph(
-            prediction.graph, board, prediction.options, prediction.path, prediction.content
-        )
-    if core is not revision.core:
-        revision = prediction.options.revision(core)
-    code = flash(prediction.deployed.graph, revision, prediction.options.resolver)
-    return Prediction(
-        graph=prediction.graph,
+    known, core, options = prediction.on_cores, board.core.model, prediction.options
+    if core not in known:
+        like = next((known[it] for it in known if it.extensions == core.extensions), None)
+        known[core] = _on_core(prediction.deployed, options.revision(core), options, like)
+    return replace(
+        prediction,
         board=board,
-        options=prediction.options,
-        arena=prediction.arena.under(revision),
-        flash=code,
-        sram=place(
-            board,
-            prediction.arena.required_bytes,
-            code.static_ram_bytes,
-            prediction.options.reserve_ram_bytes,
-        ),
-        deployed=prediction.deployed,
-        path=prediction.path,
-        content=prediction.content,
-        same_core=prediction if core is prediction.revision.core else None,
+        on_core=known[core],
+        sram=_sram(known[core], board, options),
+        counted=None,
     )
 
 
 def on_shipped_boards(prediction: Prediction) -> tuple[Prediction, ...]:
-    """The same model on each board that ships with the package, smallest RAM first."""
-    return on_boards(prediction, shipped_boards())
-
-
-def on_boards(prediction: Prediction, boards: Iterable[Board]) -> tuple[Prediction, ...]:
-    """The same model on each of several boards.
-
-    The model is prepared once for all boards whose cores may run the same kernels.
+    """The same model on each board that ships with the package, smallest RAM first.
 
     Raises:
         RefusedError: TFLM refuses the model on one of them.
     """
-    of_core = {prediction.revision.core: prediction}
-    prepared = {prediction.revision.core.extensions: prediction}
-    found = []
-    for board in boards:
-        core = board.core.model
-        known = of_core.get(core) or prepared.get(core.extensions) or prediction
-        found.append(on_board(known, board))
-        of_core.setdefault(core, found[-1])
-        prepared.setdefault(core.extensions, found[-1])
-    return tuple(found)
+    return tuple(on_board(prediction, board) for board in shipped_boards())
+
+
+def fitting_boards(prediction: Prediction) -> tuple[Board, ...]:
+    """The shipped boards that the model fits, smallest RAM first.
+
+    Boards that are too small whatever their kernels ask for cost no preparation.
+    """
+    model_bytes, least_bytes = prediction.flash.model_bytes, prediction.arena.least_bytes
+    return tuple(
+        board
+        for board in shipped_boards()
+        if model_bytes <= board.flash_bytes
+        and least_bytes <= board.sram_bytes
+        and on_board(prediction, board).fits
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import signal
 import sys
@@ -16,6 +17,10 @@ from predictor.escapes import printable_lines
 
 _OTHER_SIGNALS = (signal.SIGTERM, signal.SIGHUP)
 """``timeout`` and cancelled jobs send the one, a closed terminal the other."""
+
+_COLLECT_EACH = 100_000
+"""New objects between two looks for cycles: a model is many objects that all stay, and hardly any
+are in a cycle."""
 
 
 def predict() -> NoReturn:
@@ -31,6 +36,7 @@ def nas() -> NoReturn:
 def _start(module: str) -> NoReturn:
     """Imports a command line, during which there is nothing to unwind, and runs it."""
     _on_signals(_leave, _leave)
+    gc.set_threshold(_COLLECT_EACH, 10, 10)
     exit_with(import_module(module).run)
 
 

@@ -9,12 +9,13 @@ from typing import Any
 
 import click
 
+from predictor.boards.board import find_board
 from predictor.cli.options import max_regression_option, prediction_options
 from predictor.console.options import format_option
 from predictor.console.output import emit
 from predictor.console.paths import OUTPUT_PATH, FileCommand
 from predictor.errors import EXIT_DOES_NOT_FIT, EXIT_FITS, ModelError, UsageError
-from predictor.prediction import DEFAULT_BOARD, predict
+from predictor.prediction import DEFAULT_BOARD, on_board, predict
 from predictor.report.comparison import (
     Comparison,
     Subject,
@@ -95,10 +96,15 @@ def _subjects(text: str, boards: tuple[str, ...], options: Mapping[str, Any]) ->
     path, wanted = Path(name), (board,) if board else boards
     if path.suffix == ".json":
         return _saved(path, wanted)
+    chosen = [find_board(name) for name in wanted or (DEFAULT_BOARD,)]
+    firsts = [
+        (kernels, predict(path, chosen[0], **{**options, "kernels": kernels or None}))
+        for kernels in options["kernels"]
+    ]
     found = []
-    for chosen in wanted or (DEFAULT_BOARD,):
-        for kernels in options["kernels"]:
-            prediction = predict(path, chosen, **{**options, "kernels": kernels or None})
+    for each in chosen:
+        for kernels, first in firsts:
+            prediction = on_board(first, each)
             words = f"on {prediction.board.name}"
             if kernels:
                 words += f" with {kernels} kernels"

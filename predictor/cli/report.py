@@ -21,7 +21,7 @@ from predictor.errors import (
     UsageError,
 )
 from predictor.files import write_file
-from predictor.prediction import Prediction, on_boards, predict, predict_graph
+from predictor.prediction import Prediction, on_board, predict, predict_graph
 from predictor.start import say
 
 if TYPE_CHECKING:
@@ -114,7 +114,7 @@ def _predict(
 
     try:
         first = predict(path, boards[0], **options)
-        rest = on_boards(first, boards[1:])
+        rest = [on_board(first, board) for board in boards[1:]]
         return ModelReport(
             str(path),
             (first, *rest),

@@ -148,15 +148,26 @@ def proxy_costs() -> CostTable:
     return _read(_FOLDER / "proxy.csv")
 
 
-def work(prepared: PreparedGraph, layers: Iterable[Layer]) -> tuple[Work, ...]:
-    """Counts of each operator on the core it was prepared for, in the order of ``layers``."""
+def work(
+    prepared: PreparedGraph,
+    layers: Iterable[Layer],
+    loops: Iterable[Loops | None] | None = None,
+) -> tuple[Work, ...]:
+    """Counts of each operator on the core it was prepared for, in the order of ``layers``.
+
+    Args:
+        loops: of each operator, where the caller has them.
+    """
+    if loops is None:
+        loops = map(loops_of, prepared.nodes)
     revision = prepared.revision
     core = revision.core
     costs = load_costs(revision)
     is_own = counted_core(revision) == core.measured_as[0]
     basis = Basis.MODEL if is_own else Basis.OTHER_CORE
     works = tuple(
-        _work(node, layer, costs, basis) for node, layer in zip(prepared.nodes, layers, strict=True)
+        _work(layer, runs, revision.kernels, costs, basis)
+        for layer, runs in zip(layers, loops, strict=True)
     )
     if is_own or core.stand_in is None:
         return works
@@ -174,14 +185,13 @@ def _scaled(item: Work, ratio: float) -> Work:
     )
 
 
-def _work(node: PreparedNode, layer: Layer, costs: CostTable, basis: Basis) -> Work:
+def _work(layer: Layer, loops: Loops | None, kernels: str, costs: CostTable, basis: Basis) -> Work:
     """``basis``: what loops with costs rest on."""
-    loops = loops_of(node)
     if loops is not None and loops.terms.keys() <= costs.keys():
         is_sure = is_model(costs[term].layers for term in loops.terms)
         return _sum(loops, costs, basis if is_sure else Basis.PROXY)
     proxy = Loops()
-    proxy.add(node.context.kernels, call=1, mac=layer.macs, other_op=layer.other_ops)
+    proxy.add(kernels, call=1, mac=layer.macs, other_op=layer.other_ops)
     return _sum(proxy, proxy_costs(), Basis.PROXY)
 
 

@@ -7,6 +7,7 @@ from functools import cached_property
 from types import MappingProxyType
 
 from predictor.memory.allocator import PersistentAllocation
+from predictor.memory.greedy_planner import BufferRequest, lower_bound_bytes
 from predictor.memory.prepared import PreparedGraph, messages
 from predictor.memory.revision import Revision
 from predictor.model.graph import Tensor
@@ -113,6 +114,22 @@ class ArenaReport:
             return buffer.size_bytes
         key = (buffer.subgraph_index, tensor.index)
         return runtime_bytes(tensor, self.prepared.state.shapes.get(key, tensor.shape))
+
+    @property
+    def least_bytes(self) -> int:
+        """What the arena takes at least with any kernels, without what they ask for: the tensors
+        alive at one step and the runtime's own objects."""
+        tensors = [
+            BufferRequest(buffer.size_bytes, buffer.first_use, buffer.last_use)
+            for buffer in self.buffers
+            if buffer.tensor is not None and not buffer.is_offline_planned
+        ]
+        objects = sum(
+            usage.requested_bytes
+            for kind, usage in self.breakdown.items()
+            if kind not in (PERSISTENT_BUFFERS, SCRATCH_HANDLES)
+        )
+        return lower_bound_bytes(tensors)[0] + objects
 
     @property
     def is_representable(self) -> bool:

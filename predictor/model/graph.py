@@ -8,6 +8,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from math import prod
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -213,7 +214,7 @@ class Subgraph:
     outputs: tuple[int, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Graph:
     """A whole model. ``metadata`` maps names to raw bytes, the last of equal names winning.
 
@@ -232,10 +233,11 @@ class Graph:
     def main(self) -> Subgraph:
         return self.subgraphs[0]
 
-    @property
+    @cached_property
     def operator_labels(self) -> frozenset[str]:
         """Labels of the operators in all subgraphs."""
-        return frozenset(op.label for subgraph in self.subgraphs for op in subgraph.operators)
+        kinds = {(op.name, op.is_custom) for each in self.subgraphs for op in each.operators}
+        return frozenset(operator_label(*kind) for kind in kinds)
 
     @property
     def tensor_count(self) -> int:

@@ -35,6 +35,8 @@ def open_words(prediction: Prediction) -> list[str]:
     """Why the work of an inference has no bound, one sentence a reason; none where it has one."""
     if not prediction.execution.is_followed:
         return ["control flow calls itself or is too long to follow: figures are lower bounds"]
+    if not prediction.execution.each.open_loops():
+        return []
     return [
         f"WHILE, operator {index} of {_subgraph_words(subgraph)}, runs rounds whose number does "
         "not follow from constants"

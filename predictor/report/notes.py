@@ -12,7 +12,7 @@ from predictor.model.device.reader import CODES
 from predictor.operators.sizes import align_up
 from predictor.optimization.overlap import optimized_bound_bytes
 from predictor.optimization.plan_warnings import plan_warnings
-from predictor.prediction import Prediction, on_shipped_boards
+from predictor.prediction import Prediction, fitting_boards
 from predictor.report.cost_text import open_words
 from predictor.report.pruning import pruning_notes
 from predictor.semantics.shapes import contradictions
@@ -195,7 +195,7 @@ def remedies(prediction: Prediction) -> tuple[str, ...]:
         found += _memory_remedies(prediction)
     if prediction.flash_margin_bytes < 0:
         found += _flash_remedies(prediction)
-    larger = [other.board.name for other in on_shipped_boards(prediction) if other.fits]
+    larger = [board.name for board in fitting_boards(prediction)]
     if larger:
         more = f" and {len(larger) - _BOARDS_NAMED} more" if len(larger) > _BOARDS_NAMED else ""
         names = ", ".join(larger[:_BOARDS_NAMED])

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from markupsafe import escape
+
 from predictor.cost.inference import LayerRuns
 from predictor.cost.instructions import Work
 from predictor.cost.latency import features
@@ -13,6 +15,7 @@ from predictor.escapes import printable
 from predictor.prediction import Prediction
 from predictor.report.cost_text import runs_words
 from predictor.report.html.plan import TIMES
+from predictor.report.html.plan_picture import short
 from predictor.report.units import time_unit
 
 
@@ -37,14 +40,24 @@ class Column:
     largest: float = 0
     is_long: bool = False
 
-    def text(self, row: LayerRow) -> str:
+    def cell(self, row: LayerRow) -> str:
+        """The cell of a layer as markup; a bar of the value's share lies behind a number."""
         value = self.value(row)
-        return value if isinstance(value, str) else f"{value:,.{self.decimals}f}"
+        if not self.is_number or isinstance(value, str):
+            kind = ' class="long"' if self.is_long else ""
+            return f"<td{kind}>{escape(value)}</td>"
+        share = 100 * value / self.largest if self.largest else 0
+        bar = f' style="--share:{short(share)}%"' if share else ""
+        return f'<td class="number"{bar}>{value:,.{self.decimals}f}</td>'
 
-    def percent(self, row: LayerRow) -> float:
-        """Length of the bar in the cell, 0 for none."""
-        value = self.value(row)
-        return 0 if isinstance(value, str) or not self.largest else 100 * value / self.largest
+
+def table_rows(rows: list[LayerRow], columns: list[Column]) -> str:
+    """The body of the layers table as markup."""
+    return "\n".join(
+        f'<tr><th scope="row" class="number">{row.layer.index}</th>'
+        f"{''.join([column.cell(row) for column in columns])}</tr>"
+        for row in rows
+    )
 
 
 def layer_rows(prediction: Prediction) -> list[LayerRow]:

@@ -14,7 +14,7 @@ from predictor.escapes import printable
 from predictor.memory.sram import occupancy
 from predictor.prediction import Prediction
 from predictor.report.html import environment
-from predictor.report.html.layers import LayerRow, columns, layer_rows
+from predictor.report.html.layers import LayerRow, columns, layer_rows, table_rows
 from predictor.report.html.plan import Plan, plan_of
 from predictor.report.html.plan_picture import inline_svg
 from predictor.report.html.time_chart import kinds, time_chart
@@ -109,12 +109,13 @@ def _section(report: ModelReport, name: str, index: int) -> dict[str, Any]:
     if report.predictions:
         first = report.predictions[0]
         rows = layer_rows(first)
+        headings = columns(first, rows)
         section |= {
             "first": first,
             "boards": [(prediction, bars(prediction)) for prediction in report.predictions],
             "plans": _plans(report, index),
-            "rows": rows,
-            "columns": columns(first, rows),
+            "columns": headings,
+            "table": environment.markup(table_rows(rows, headings)),
             "chart": _chart(rows, first, index),
             "chart_kinds": kinds(rows),
             "notes": _union(report, "notes"),
