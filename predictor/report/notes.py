@@ -130,7 +130,7 @@ def shape_warnings(prediction: Prediction) -> Iterable[str]:
         yield (
             f"results may be WRONG: the file says that tensor {found.tensor} has the shape "
             f"{list(found.stored)}, but {found.label} ({where}) gives {list(found.given)}: TFLM "
-            "computes on the smaller one; convert the model with a fixed batch and size"
+            "takes the file's; convert the model with a fixed batch and size"
         )
 
 

@@ -6,14 +6,19 @@ one that is not known), it computes on a part of the data without a word.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterator
+from math import prod
 from typing import NamedTuple
 
-from predictor.model.graph import Graph, Operator, Subgraph, Tensor
-from predictor.semantics.values import constant
+from predictor.model.graph import Graph, Operator, Subgraph, Tensor, TensorType
+from predictor.semantics.shape_rules import Call, Shape, UnknownShapeError, rule_of
+from predictor.semantics.values import Value, can_evaluate, constant, evaluate
 
-Shape = tuple[int, ...]
-_SAME = 0
+_MOST_DEPTH = 32
+"""Operators behind each other that are followed for the value of a shape."""
+_ROWS_ALONE = frozenset(("FULLY_CONNECTED",))
+"""Operators to which only the number of elements of their output matters."""
 
 
 class Contradiction(NamedTuple):
@@ -29,119 +34,84 @@ class Contradiction(NamedTuple):
 
 def contradictions(graph: Graph) -> Iterator[Contradiction]:
     """Contradictions in the order of the file; each operator is held against the shapes of its
-    inputs in the file. Operators without a rule are not looked at."""
+    inputs in the file."""
     for subgraph in graph.subgraphs:
+        values = _Values(subgraph)
         for op in subgraph.operators:
-            rule = None if op.is_custom else _RULES.get(op.name)
-            if rule is None or not op.inputs or not op.outputs:
-                continue
-            tensors = [subgraph.tensors[index] for index in op.inputs if index >= 0]
-            output = subgraph.tensors[op.outputs[0]]
-            if not all(tensor.has_shape for tensor in (*tensors, output)):
-                continue
-            given = rule(op, subgraph, tensors)
-            if given is not None and given != output.shape and min(given, default=1) > 0:
-                yield Contradiction(
-                    subgraph.index, op.index, op.label, output.name, output.shape, given
-                )
+            for index, given in zip(op.outputs, _given(graph, op, values), strict=False):
+                output = subgraph.tensors[index]
+                if output.has_shape and _contradicts(op, output.shape, given):
+                    yield Contradiction(
+                        subgraph.index, op.index, op.label, output.name, output.shape, given
+                    )
 
 
-Rule = Callable[[Operator, Subgraph, list[Tensor]], Shape | None]
+def _given(graph: Graph, op: Operator, values: _Values) -> tuple[Shape, ...]:
+    """The shapes of an operator's outputs; none where they do not follow."""
+    rule = None if op.is_custom else rule_of(op.name)
+    if rule is None or not op.inputs or not op.outputs:
+        return ()
+    tensors = values.subgraph.tensors
+    inputs = tuple(tensors[index] if index >= 0 else None for index in op.inputs)
+    try:
+        return tuple(rule(Call(graph, op, inputs, values.of)))
+    except UnknownShapeError:
+        return ()
 
 
-def _blocks(tensors: list[Tensor]) -> tuple[Shape, Shape] | None:
-    """Block sizes and paddings (or crops) of SPACE_TO_BATCH_ND and its inverse."""
-    if len(tensors) != 3:
-        return None
-    sizes, edges = constant(tensors[1]), constant(tensors[2])
-    if sizes is None or edges is None or len(edges.items) != 2 * len(sizes.items):
-        return None
-    if any(size < 1 for size in sizes.items) or len(tensors[0].shape) < 1 + len(sizes.items):
-        return None
-    return tuple(map(int, sizes.items)), tuple(map(int, edges.items))
+def _contradicts(op: Operator, stored: Shape, given: Shape) -> bool:
+    """Whether TFLM would compute something else with the stored shape.
+
+    Dimensions of 1 that are left out, or too many, change nothing; [0] is an old form of a scalar.
+    """
+    if min(given, default=1) <= 0 or min(stored, default=1) < 0 or stored == given:
+        return False
+    if (stored, given) == ((0,), ()):
+        return False
+    if op.name in _ROWS_ALONE:
+        return prod(stored) != prod(given)
+    return len(stored) == len(given) or _without_ones(stored) != _without_ones(given)
 
 
-def _space_to_batch(op: Operator, subgraph: Subgraph, tensors: list[Tensor]) -> Shape | None:
-    found = _blocks(tensors)
-    if found is None:
-        return None
-    sizes, edges = found
-    batch, *rest = tensors[0].shape
-    for axis, size in enumerate(sizes):
-        whole = rest[axis] + edges[2 * axis] + edges[2 * axis + 1]
-        if whole % size:
+def _without_ones(shape: Shape) -> list[int]:
+    return [size for size in shape if size != 1]
+
+
+class _Values:
+    """Small values of a subgraph that are known before it runs, found when they are asked for."""
+
+    def __init__(self, subgraph: Subgraph) -> None:
+        self.subgraph = subgraph
+        self._found: dict[int, Value | None] = {}
+        self._writer: dict[int, Operator] | None = None
+
+    def of(self, tensor: Tensor, depth: int = 0) -> Value | None:
+        """The value of a tensor, None where it is not known."""
+        if tensor.index not in self._found:
+            self._found[tensor.index] = None  # for graphs that go in circles
+            value = constant(tensor)
+            if value is None and tensor.data is None and depth < _MOST_DEPTH:
+                value = self._computed(tensor, depth)
+            self._found[tensor.index] = value
+        return self._found[tensor.index]
+
+    def _computed(self, tensor: Tensor, depth: int) -> Value | None:
+        op = self._writers().get(tensor.index)
+        if op is None or op.is_custom or min(op.inputs, default=-1) < 0:
             return None
-        rest[axis], batch = whole // size, batch * size
-    return (batch, *rest)
-
-
-def _batch_to_space(op: Operator, subgraph: Subgraph, tensors: list[Tensor]) -> Shape | None:
-    found = _blocks(tensors)
-    if found is None:
-        return None
-    sizes, edges = found
-    batch, *rest = tensors[0].shape
-    for axis, size in enumerate(sizes):
-        if batch % size:
+        read = [self.subgraph.tensors[index] for index in op.inputs]
+        if op.name == "SHAPE" and read[0].has_shape and tensor.type is TensorType.INT32:
+            return Value(tensor.type, tensor.shape, read[0].shape)
+        if not can_evaluate(op, self.subgraph):
             return None
-        rest[axis] = rest[axis] * size - edges[2 * axis] - edges[2 * axis + 1]
-        batch //= size
-    return (batch, *rest)
+        return evaluate(op, [self.of(item, depth + 1) for item in read], tensor)
 
-
-def _window(op: Operator, image: Shape, height: int, width: int, depth: int) -> Shape | None:
-    """Of a window that goes over an image."""
-    if len(image) != 4:
-        return None
-    options = op.options
-    found = []
-    for axis, extent, name in ((1, height, "h"), (2, width, "w")):
-        stride = int(options.get(f"stride_{name}", 0))
-        dilation = int(options.get(f"dilation_{name}_factor", 1))
-        if stride < 1 or extent < 1:
-            return None
-        size = image[axis]
-        if options.get("padding", _SAME) != _SAME:
-            size -= (extent - 1) * dilation
-        found.append(-(-size // stride))
-    return (image[0], *found, depth)
-
-
-def _conv(op: Operator, subgraph: Subgraph, tensors: list[Tensor]) -> Shape | None:
-    if len(tensors) < 2 or len(tensors[1].shape) != 4:
-        return None
-    depth, height, width, _ = tensors[1].shape
-    return _window(op, tensors[0].shape, height, width, depth)
-
-
-def _depthwise(op: Operator, subgraph: Subgraph, tensors: list[Tensor]) -> Shape | None:
-    if len(tensors) < 2 or len(tensors[1].shape) != 4:
-        return None
-    _, height, width, depth = tensors[1].shape
-    return _window(op, tensors[0].shape, height, width, depth)
-
-
-def _pool(op: Operator, subgraph: Subgraph, tensors: list[Tensor]) -> Shape | None:
-    height, width = (int(op.options.get(f"filter_{name}", 0)) for name in ("height", "width"))
-    image = tensors[0].shape
-    return _window(op, image, height, width, image[-1]) if image else None
-
-
-def _like_input(op: Operator, subgraph: Subgraph, tensors: list[Tensor]) -> Shape | None:
-    return tensors[0].shape
-
-
-_UNARY = (
-    "ABS", "CEIL", "COS", "DEQUANTIZE", "ELU", "EXP", "FLOOR", "HARD_SWISH", "LEAKY_RELU", "LOG",
-    "LOGISTIC", "NEG", "QUANTIZE", "RELU", "RELU6", "RELU_N1_TO_1", "ROUND", "RSQRT", "SIN",
-    "SOFTMAX", "SQRT", "SQUARE", "TANH",
-)  # fmt: skip
-_RULES: Mapping[str, Rule] = {
-    **dict.fromkeys(_UNARY, _like_input),
-    "AVERAGE_POOL_2D": _pool,
-    "BATCH_TO_SPACE_ND": _batch_to_space,
-    "CONV_2D": _conv,
-    "DEPTHWISE_CONV_2D": _depthwise,
-    "MAX_POOL_2D": _pool,
-    "SPACE_TO_BATCH_ND": _space_to_batch,
-}
+    def _writers(self) -> dict[int, Operator]:
+        """The operator that writes each tensor, of those that one alone writes."""
+        if self._writer is None:
+            operators = self.subgraph.operators
+            times = Counter(index for op in operators for index in op.outputs)
+            self._writer = {
+                index: op for op in operators for index in op.outputs if times[index] == 1
+            }
+        return self._writer

@@ -166,18 +166,23 @@ def _short_rows() -> Iterator[tuple[str, Row]]:
 def models() -> Iterator[Graph]:
     """A model for each row."""
     for name, row in (*ROWS, *_short_rows()):
-        builder = ModelBuilder(name)
-        inputs = [_tensor(builder, text) if text else None for text in row.inputs]
-        outputs = [_spec(text) for text in row.outputs]
-        custom = None if row.custom is None else bytes(flexbuffers.Dumps(dict(row.custom)))
-        is_custom = name not in _BUILTINS
-        has_table = not is_custom and options_type(name) is not None
-        options = row.options if has_table else None
-        written = builder.operator(
-            name, inputs, outputs, options, is_custom=is_custom, custom_options=custom
-        )
-        builder.output(*written)
-        yield builder.graph()
+        yield model(name, row)
+
+
+def model(name: str, row: Row) -> Graph:
+    """A model of one operator."""
+    builder = ModelBuilder(name)
+    inputs = [_tensor(builder, text) if text else None for text in row.inputs]
+    outputs = [_spec(text) for text in row.outputs]
+    custom = None if row.custom is None else bytes(flexbuffers.Dumps(dict(row.custom)))
+    is_custom = name not in _BUILTINS
+    has_table = not is_custom and options_type(name) is not None
+    options = row.options if has_table else None
+    written = builder.operator(
+        name, inputs, outputs, options, is_custom=is_custom, custom_options=custom
+    )
+    builder.output(*written)
+    return builder.graph()
 
 
 def _spec(text: str) -> tuple[tuple[int, ...], str, Quantization | None]:

@@ -17,6 +17,7 @@ from predictor.model.graph import Graph
 from predictor.model.random_graphs import random_graph
 from predictor.model.tflite_reader import read_graph
 from predictor.prediction import predict
+from predictor.semantics.shape_rules import rule_of
 from predictor.semantics.shapes import contradictions
 from tests.shared_data import MODELS, needs_shared
 
@@ -70,6 +71,88 @@ def _placeholder(graph: Graph, index: int) -> Graph:
         for tensor in main.tensors
     ]
     return replace(graph, subgraphs=(replace(main, tensors=tuple(tensors)),))
+
+
+@settings(deadline=None, max_examples=30)
+@given(st.integers(0, 10**6), st.data())
+def test_a_placeholder_anywhere_is_named(seed: int, data: st.DataObject) -> None:
+    graph = random_graph(seed, max_operators=12).graph()
+    indices = [
+        op.index
+        for op in graph.main.operators
+        if graph.main.tensors[op.outputs[0]].shape and rule_of(op.name)
+    ]
+    if indices:
+        index = data.draw(st.sampled_from(indices))
+        found = list(contradictions(_placeholder(graph, index)))
+        assert index in [item.operator for item in found]
+
+
+def _computed_fill(stored: tuple[int, ...]) -> Graph:
+    """FILL of a shape that operators compute: the batch of an input, and 6."""
+    builder = ModelBuilder("fill")
+    x = builder.input((2, 3), "float32")
+    (shape,) = builder.operator("SHAPE", [x], [((2,), "int32")], {"out_type": 2})
+    cuts = [builder.constant(np.array([value], np.int32)) for value in (0, 1, 1)]
+    (batch,) = builder.operator(
+        "STRIDED_SLICE", [shape, *cuts], [((), "int32")], {"shrink_axis_mask": 1}
+    )
+    six = builder.constant(np.array(6, np.int32))
+    options = {"axis": 0, "values_count": 2}
+    (sizes,) = builder.operator("PACK", [batch, six], [((2,), "int32")], options)
+    value = builder.constant(np.array(1.0, np.float32))
+    builder.output(*builder.operator("FILL", [sizes, value], [(stored, "float32")], {}))
+    return builder.graph()
+
+
+def test_shapes_that_operators_compute_are_followed() -> None:
+    assert not list(contradictions(_computed_fill((2, 6))))
+    (found,) = contradictions(_computed_fill((1, 6)))
+    assert (found.label, found.given) == ("FILL", (2, 6))
+
+
+def test_graphs_that_go_in_circles_end() -> None:
+    graph = _computed_fill((2, 6))
+    pack = next(op for op in graph.main.operators if op.name == "PACK")
+    inputs = (pack.outputs[0], pack.outputs[0])
+    operators = tuple(
+        replace(op, inputs=inputs) if op is pack else op for op in graph.main.operators
+    )
+    main = replace(graph.main, operators=operators)
+    (found,) = contradictions(replace(graph, subgraphs=(main,)))
+    assert found.label == "PACK"  # FILL's sizes are not known
+
+
+@pytest.mark.parametrize("name", ["IF", "WHILE"])
+def test_what_subgraphs_give(name: str) -> None:
+    builder = ModelBuilder("m")
+    x, condition = builder.input((4, 8), "float32"), builder.input((1,), "bool")
+    names = {"IF": ("then", "else"), "WHILE": ("cond", "body")}[name]
+    options = {}
+    for label in names:
+        part = builder.subgraph(label)
+        y = part.input((4, 8), "float32")
+        z = part.input((1,), "bool") if name == "WHILE" else None
+        part.output(*([z] if label == "cond" and z else [y] if z is None else [y, z]))
+        options[f"{label}_subgraph_index"] = part.index
+    inputs = [condition, x] if name == "IF" else [x, condition]
+    outputs = [((1, 8), "float32")] + ([] if name == "IF" else [((1,), "bool")])
+    builder.output(*builder.operator(name, inputs, outputs, options))
+    (found,) = contradictions(builder.graph())
+    assert (found.label, found.given) == (name, (4, 8))
+
+
+@pytest.mark.parametrize(
+    ("stored", "count"), [((1, 1, 10), 0), ((10,), 0), ((2, 5), 0), ((1, 1), 1), ((1, 5), 1)]
+)
+def test_other_forms_of_a_row_are_the_same_to_a_dense_layer(
+    stored: tuple[int, ...], count: int
+) -> None:
+    builder = ModelBuilder("m")
+    x = builder.input((1, 4), "float32")
+    w = builder.constant(np.ones((10, 4)), "float32")
+    builder.output(*builder.operator("FULLY_CONNECTED", [x, w, None], [(stored, "float32")], {}))
+    assert len(list(contradictions(builder.graph()))) == count
 
 
 @pytest.mark.parametrize("name", ["ds_cnn", "mobilenet_v2"])
