@@ -64,6 +64,8 @@ class RefusedError(ModelError):
         subgraph_index: the subgraph it stands in.
         advice: what to do about it, empty where nothing is known.
         more: further operators that it refuses.
+        rest: the operators that it would prepare, a ``memory.prepared.PreparedGraph``; None where
+            it looks at none.
     """
 
     def __init__(
@@ -74,8 +76,10 @@ class RefusedError(ModelError):
         subgraph_index: int = 0,
         advice: str = "",
         more: Sequence[RefusedError] = (),
+        rest: object = None,
     ) -> None:
         self.advice = advice
+        self.rest = rest
         self.more = tuple(more)
         self.reason = printable(reason)
         self.operator = None if operator is None else printable(operator)

@@ -11,7 +11,13 @@ from predictor.cli.options import ALL_BOARDS, prediction_options
 from predictor.console.options import BYTES, JOULES, MACS, POSITIVE, SECONDS, format_option
 from predictor.console.output import emit, wants_color
 from predictor.console.paths import OUTPUT_PATH, FileCommand
-from predictor.errors import EXIT_DOES_NOT_FIT, EXIT_FITS, PredictorError, UsageError
+from predictor.errors import (
+    EXIT_DOES_NOT_FIT,
+    EXIT_FITS,
+    PredictorError,
+    RefusedError,
+    UsageError,
+)
 from predictor.prediction import (
     DEFAULT_BOARD,
     Prediction,
@@ -72,10 +78,9 @@ def command(
     try:
         first = predict(model, DEFAULT_BOARD if board == ALL_BOARDS else board, **options)
     except PredictorError as error:
-        if form == "json":
-            from predictor.report.json_report import dumps, error_json
-
-            emit(dumps(error_json(error, str(model))) + "\n", output)
+        said = _error_text(error, model, form, output)
+        if said and not (quiet and output is None):
+            emit(said, output)
         raise
     if emulated is not None:
         from predictor.report.emulated import with_emulated_counts
@@ -143,6 +148,22 @@ def _report_text(
         _width(output),
         wants_color(output),
     )
+
+
+def _error_text(error: PredictorError, model: Path, form: str, output: Path | None) -> str:
+    """What a report can still say where there is no prediction; empty for nothing."""
+    if form == "json":
+        from predictor.report.json_report import dumps, error_json
+
+        return dumps(error_json(error, str(model))) + "\n"
+    if not isinstance(error, RefusedError):
+        return ""
+    from predictor.report import refusal, text
+
+    if form == "markdown":
+        return refusal.markdown(error, model.name)
+    found = refusal.text(error, model.name)
+    return "" if found is None else text.render(found, _width(output), wants_color(output))
 
 
 def _boards_text(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from predictor.errors import RefusedError
@@ -61,8 +62,9 @@ def prepare(
             ScratchRequest(size, context.subgraph.index, context.op.index)
             for size in context.scratch_bytes
         ]
-    refusals.raise_if_any()
-    return PreparedGraph(graph, revision, nodes, state, scratch)
+    prepared = PreparedGraph(graph, revision, nodes, state, scratch)
+    refusals.raise_if_any(prepared)
+    return prepared
 
 
 def _prepare_node(node: PreparedNode, flow: Flow, revision: Revision) -> None:
@@ -74,8 +76,8 @@ def _prepare_node(node: PreparedNode, flow: Flow, revision: Revision) -> None:
 class _Refusals:
     """Gathers what TFLM refuses, operator by operator.
 
-    Operators that read what a refused one writes are not looked at: what is wrong with them may
-    follow from it.
+    What is wrong with operators that read what a refused one writes may follow from it, and is not
+    told.
     """
 
     def __init__(self, graph: Graph) -> None:
@@ -87,24 +89,25 @@ class _Refusals:
     def catch(
         self, subgraph: Subgraph, op: Operator, step: Callable[..., T], *arguments: Any
     ) -> T | None:
-        """What a step of an operator gives; None where it is refused, or may be in consequence."""
-        if self._found and any((subgraph.index, i) in self._unknown for i in op.inputs):
+        """What a step of an operator gives; None where it is refused."""
+        place = subgraph.index, op.index
+        follows = any((subgraph.index, i) in self._unknown for i in op.inputs)
+        if follows:
             self._unknown.update((subgraph.index, i) for i in op.outputs)
-            if step is not _row:
-                return None
-        if (subgraph.index, op.index) in self._refused:
+        if place in self._refused:
             return None
         try:
             return step(*arguments)
         except RefusedError as error:
-            self._refused.add((subgraph.index, op.index))
+            self._refused.add(place)
             self._unknown.update((subgraph.index, i) for i in op.outputs)
-            if not any(other.words == error.words for other in self._found):
+            is_known = any(other.words == error.words for other in self._found)
+            if not is_known and (step is _row or not follows):
                 self._found.append(error)
         return None
 
-    def raise_if_any(self) -> None:
-        """Raises one error for all that was found."""
+    def raise_if_any(self, prepared: PreparedGraph) -> None:
+        """Raises one error for all that was found, with what was prepared without one."""
         if not self._found:
             return
         first, *more = [self._with_advice(error) for error in self._found]
@@ -115,6 +118,24 @@ class _Refusals:
             first.subgraph_index,
             first.advice,
             more,
+            self._rest(prepared),
+        )
+
+    def _rest(self, prepared: PreparedGraph) -> PreparedGraph:
+        """What was prepared without a refusal."""
+        refused = self._refused
+        return replace(
+            prepared,
+            nodes=[
+                node
+                for node in prepared.nodes
+                if (node.context.subgraph.index, node.context.op.index) not in refused
+            ],
+            scratch=[
+                item
+                for item in prepared.scratch
+                if (item.subgraph_index, item.operator_index) not in refused
+            ],
         )
 
     def _with_advice(self, error: RefusedError) -> RefusedError:

@@ -12,6 +12,7 @@ from typing import Any
 from predictor.errors import PredictorError, RefusedError
 from predictor.memory.arena_report import PlannedBuffer
 from predictor.prediction import Prediction
+from predictor.report import refusal
 from predictor.report.cost_json import cost_json, layer_costs_json
 
 SCHEMA_VERSION = "1.2"
@@ -155,6 +156,7 @@ def error_json(error: PredictorError, path: str | None) -> dict[str, Any]:
         details["operator"] = error.operator
         details["operator_index"] = error.operator_index
         details["subgraph_index"] = error.subgraph_index
+        details["rest"] = refusal.to_json(error)
     return {"schema_version": SCHEMA_VERSION, "error": details}
 
 
