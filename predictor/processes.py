@@ -27,6 +27,7 @@ class TiedProcess(subprocess.Popen[Any]):
     _held = -1
 
     def __init__(self, command: Sequence[str], **options: Any) -> None:
+        self._owner = os.getpid()
         watched, self._held = os.pipe()
         try:
             super().__init__(
@@ -72,7 +73,9 @@ class TiedProcess(subprocess.Popen[Any]):
             os.close(held)
 
     def __del__(self, *arguments: Any) -> None:
-        if self._held >= 0:
+        if self._owner != os.getpid():
+            self.returncode = 0  # a fork's copy; the program is the owner's
+        elif self._held >= 0:
             self.kill()
             super().wait()
         super().__del__(*arguments)

@@ -49,6 +49,8 @@ class Core:
         cycle_counter: "dwt", "locked dwt" where it takes no writes without its key, or "none".
         gcc_cpu: what follows GCC's ``-mcpu=``; another core's name (key ``gcc_name``) where
             common releases of GCC do not know this one's.
+        program_march: what follows GCC's ``-march=`` for programs around TFLM's kernels, "" where
+            nothing but ``-mcpu`` is needed.
         measured_as: names under which measured figures (code sizes, costs of loops) may stand: its
             own, then those of cores that serve in its stead, the most alike first.
         unicorn_model: constant of Unicorn's Python package, "" where Unicorn lacks the core.
@@ -64,6 +66,7 @@ class Core:
     cpuid: int
     cycle_counter: str
     gcc_cpu: str
+    program_march: str
     measured_as: tuple[str, ...]
     unicorn_model: str
     renode_type: str
@@ -74,6 +77,13 @@ class Core:
         """What GCC needs to know of the core."""
         float_abi = "soft" if self.fpu == NO_FPU else "hard"
         return (f"-mcpu={self.gcc_cpu}", "-mthumb", f"-mfloat-abi={float_abi}")
+
+    @property
+    def program_flags(self) -> tuple[str, ...]:
+        """The same for code that gains nothing from what only the core's newest kernels use."""
+        if not self.program_march:
+            return self.compiler_flags
+        return (f"-march={self.program_march}", *self.compiler_flags[1:])
 
     @property
     def locks_cycle_counter(self) -> bool:
@@ -159,6 +169,7 @@ def _core(name: str, fpu: str | None, without: frozenset[str]) -> Core:
         cpuid=table["cpuid"],
         cycle_counter=table["cycle_counter"],
         gcc_cpu=table.get("gcc_name", name) + built,
+        program_march=table.get("program_march", ""),
         measured_as=(*own, *table.get("stand_ins", ())),
         unicorn_model=emulators.get("unicorn", ""),
         renode_type=emulators.get("renode", ""),

@@ -18,7 +18,7 @@ def board_file(board: Board) -> str:
     values: dict[str, str | int] = {
         "BOARD_NAME": c_string(board.name),
         "BOARD_CORE": c_string(board.core.name),
-        "CORE_FLAGS": ";".join(board.core.model.compiler_flags),
+        "CORE_FLAGS": ";".join(board.core.model.program_flags),
         "BOARD_PORT": port_of(board).name,
         "BOARD_CLOCK_HZ": board.core.clock_hz,
         "BOARD_FLASH_WAIT_STATES": board.core.flash_wait_states,

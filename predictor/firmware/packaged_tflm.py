@@ -81,7 +81,7 @@ def _package() -> dict[str, Any]:
 
 def _built(toolchain: Toolchain, root: Path, core: Core, progress: ProgressCallback) -> Path:
     firmware, package = shipped_folder("firmware"), _package()
-    flags = ";".join(core.compiler_flags)
+    flags = ";".join(core.program_flags)
     recipe = [firmware / "tflm" / "CMakeLists.txt", *sorted((firmware / "cmake").iterdir())]
     digest = hashlib.sha256(f"{toolchain.version} {flags} {package['version']}".encode())
     for path in recipe:

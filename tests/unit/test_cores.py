@@ -45,6 +45,22 @@ def test_gcc_takes_the_flags_of_each_core(name: str) -> None:
         assert ("__ARM_FP " in macros) == (fpu != "none")
 
 
+CONDITIONAL = "float pick(int a, int b, int c) { return c ? (float)a : (float)b; }\n"
+
+
+@pytest.mark.parametrize("name", core_names())
+def test_programs_compile_for_each_core(name: str, tmp_path: Path) -> None:
+    """GCC 12's assembler refuses ``vcvtne.f32.s32``, which its compiler makes of this with MVE."""
+    if shutil.which("arm-none-eabi-gcc") is None:
+        pytest.skip("arm-none-eabi-gcc is not installed (apt install gcc-arm-none-eabi)")
+    core = find_core(name)
+    (tmp_path / "pick.c").write_text(CONDITIONAL)
+    command = ["arm-none-eabi-gcc", *core.program_flags, "-O2", "-c", "pick.c", "-o", "pick.o"]
+    subprocess.run(command, cwd=tmp_path, check=True)
+    assert core.program_flags[1:] == core.compiler_flags[1:]
+    assert (core.program_flags == core.compiler_flags) == ("mve" not in core.extensions)
+
+
 def test_chips_differ_in_their_floating_point_unit() -> None:
     usual, none = find_core("cortex-m4"), find_core("cortex-m4", "none")
     assert (usual.fpu, usual.measured_as) == ("fpv4-sp-d16", ("cortex-m4",))

@@ -60,6 +60,28 @@ def test_all_that_it_started_ends(tmp_path: Path, way: str) -> None:
     _wait_until_gone(numbers)
 
 
+FORK = """
+import gc, os
+from predictor.processes import TiedProcess
+
+process = TiedProcess(["sleep", "1000"])
+child = os.fork()
+if child == 0:
+    del process
+    gc.collect()
+    os._exit(0)
+os.waitpid(child, 0)
+print(os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT))
+process.kill()
+process.wait()
+"""
+
+
+def test_a_fork_leaves_it_alone() -> None:
+    done = subprocess.run([sys.executable, "-c", FORK], capture_output=True, text=True, check=True)
+    assert (done.stdout, done.stderr) == ("None\n", "")
+
+
 def test_it_ends_with_a_process_that_is_killed(tmp_path: Path) -> None:
     members = tmp_path / "members"
     code = "import sys; from predictor.processes import TiedProcess\n"

@@ -49,6 +49,7 @@ class RenodeClass:
     numbered: int
     inputs: int
     size_bytes: int | str | None
+    page_bytes: int
 
     def size_of(self, item: Peripheral) -> int | None:
         """Bytes that it takes at a plain address; None where the class has no size."""
@@ -79,6 +80,7 @@ def _class(name: str, table: Mapping[str, Any]) -> RenodeClass:
         numbered=table.get("numbered", 0),
         inputs=table.get("inputs", 0),
         size_bytes=table.get("size_bytes"),
+        page_bytes=table.get("page_bytes", 1),
     )
 
 
@@ -191,6 +193,11 @@ def _registration_faults(item: Peripheral, known: RenodeClass, platform: Platfor
             yield (
                 f"{item.where}: a {item.type} has no size of its own and needs a range (E21): "
                 f"<{registration.address:#x}, +SIZE>"
+            )
+        elif (registration.address | _size_bytes(item, registration)) % known.page_bytes:
+            yield (
+                f"{item.where}: {item.name} at {registration.address:#010x} does not fill whole "
+                f"pages of {known.page_bytes} bytes"
             )
 
 

@@ -16,6 +16,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from abc import ABC, abstractmethod
@@ -36,6 +37,9 @@ _MARKER = 0x5EED5EED
 """The emulation's seed: asking for it after a command marks the end of that command's output."""
 _SET_MARKER = f"emulation SetSeed {_MARKER}; numbersMode Hexadecimal"
 """Whatever way to show numbers the user has chosen, the marker is looked for in this one."""
+_SETTINGS = f"[general]\nhistory-path = {os.devnull}\n"
+"""Renode's configuration, in the place of the user's own. Its shell writes all commands that were
+ever given into the history anew at each command, so that a user's would grow and slow it down."""
 _LAST_LINES = 5
 """So many lines of what a Renode said last stand in the message that it ended."""
 _PROMPTS = re.compile(r"^(?:\([^()]*\) )*")
@@ -166,20 +170,33 @@ class CommandConsole(RenodeConsole):
     """The ``renode`` command, its monitor on pipes."""
 
     def __init__(self, program: str) -> None:
+        # Renode writes defaults into its configuration.
+        self._folder = Path(tempfile.mkdtemp(prefix="mcu-predictor-"))
+        settings = self._folder / "config"
+        settings.write_text(_SETTINGS)
         # With --console the monitor answers on the pipes; -P -1 keeps it from opening a port.
         options = ["--disable-gui", "--console", "--plain", "--hide-log", "-P", "-1"]
-        super().__init__([program, *options])
+        super().__init__([program, *options, "--config", str(settings)])
         with self._killed_on_error():
             self._send(_SET_MARKER)
             self._answer(START_TIMEOUT_S, "start")
 
+    def close(self) -> None:
+        super().close()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
     def clear(self) -> None:
-        # A new emulation has another seed, so that the marker comes with its own.
         self._send("Clear")
         self._send(_SET_MARKER)
         self._answer(COMMAND_TIMEOUT_S, "Clear")
 
     def execute(self, command: str, timeout_s: float = COMMAND_TIMEOUT_S) -> str:
+        if not command.isascii():
+            # It takes characters from pipes for bytes, and swallows what stands behind them.
+            raise EmulationError(
+                f"Renode's console reads nothing but ASCII, not `{command}`; let TMPDIR name a "
+                "folder that can be written so"
+            )
         self._send(command)
         output = self._answer(timeout_s, command)
         if any(complaint in output for complaint in _COMPLAINTS):

@@ -337,7 +337,7 @@ class RenodeMachine(Machine):
 
     def _abandon(self) -> None:
         """Ends a Renode in an unknown state."""
-        self._leave(RenodeConsole.close)
+        self._leave(lambda console: console.close())
 
     def _leave(self, leave_console: Callable[[RenodeConsole], None]) -> None:
         if self._folder is not None:

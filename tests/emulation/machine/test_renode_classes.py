@@ -116,6 +116,11 @@ SEEDED = {
         "@ sysbus 0x20010000",
         r"overlaps",
     ),
+    "a memory that ends within a page": (
+        r"size: 0x4000\n",
+        "size: 0x4200\n",
+        r"itcm at 0x00000000 does not fill whole pages of 1024 bytes",
+    ),
     "a peripheral without an address": (
         r"pwr: Miscellaneous.STM32_PWR @ sysbus 0x40007000",
         "pwr: Miscellaneous.STM32_PWR @ sysbus",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import configparser
 import re
 import shutil
 import sys
@@ -24,17 +25,36 @@ def main() -> None:
         sys.stdout.write(VERSION)
         return
     delete_old_folders(Path(tempfile.gettempdir()))
-    monitor = Monitor()
+    monitor, history = Monitor(), History()
     say("Renode, version 1.16.1 (stand-in)\n\r\n\r")
     for line in sys.stdin:
         command = line.rstrip("\n")
         say(echo(monitor.prompt, command))
+        history.add(command)
         if command == "quit":
             break
         try:
             say(shown(monitor.execute(command)))
         except MonitorError as error:
             say(shown(error.printed) + shown(str(error)))
+
+
+class History:
+    """All commands that were ever given, as AntShell's ``Shell`` keeps them between processes."""
+
+    def __init__(self) -> None:
+        settings = configparser.ConfigParser()
+        if "--config" in sys.argv:
+            settings.read(sys.argv[sys.argv.index("--config") + 1])
+        usual = Path.home() / ".config" / "renode" / "history"
+        self._path = Path(settings.get("general", "history-path", fallback=str(usual)))
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        self._commands = self._path.read_text().splitlines() if self._path.exists() else []
+
+    def add(self, command: str) -> None:
+        if self._commands[-1:] != [command]:
+            self._commands.append(command)
+        self._path.write_text("".join(f"{line}\n" for line in self._commands))
 
 
 def say(text: str) -> None:

@@ -41,16 +41,16 @@ class Monitor:
     """State of one emulation with one machine."""
 
     def __init__(self) -> None:
+        self._seed = 0xC0FFEE
         self.reset()
 
     def reset(self) -> None:
-        """No machine, no variables."""
+        """No machine, no variables. The seed is of the process."""
         self.variables: dict[str, str] = {}
         self.machine: PermissiveMachine | None = None
         self.prompt = "(monitor)"
         self._platform: Platform | None = None
         self._uses_sysbus = False
-        self._seed = 0xC0FFEE
         self._uart_file: Path | None = None
 
     def execute(self, command: str) -> str:
@@ -171,7 +171,7 @@ class Monitor:
         self._seed = int(seed)
 
     def get_seed(self) -> str:
-        return f"0x{self._seed:X}"
+        return f"0x{self._seed:08X}"
 
     def run_for(self, seconds: str) -> None:
         self._machine.run_for(float(seconds))
@@ -179,7 +179,7 @@ class Monitor:
             self._uart_file.write_bytes(self._machine.uart)
 
     def program_counter(self) -> str:
-        return f"0x{self._machine.program_counter:X}"
+        return f"0x{self._machine.program_counter:x}"
 
     def executed_instructions(self) -> str:
         return f"0x{self._machine.executed:016X}"

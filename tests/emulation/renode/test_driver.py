@@ -36,7 +36,7 @@ def put_on_path(program, folder, monkeypatch):
     """Makes a command the ``renode`` that the driver finds."""
     folder.mkdir()
     script = folder / "renode"
-    script.write_text(f'#!/bin/sh\nexec "{sys.executable}" {program}\n')
+    script.write_text(f'#!/bin/sh\nexec "{sys.executable}" {program} "$@"\n')
     script.chmod(script.stat().st_mode | stat.S_IXUSR)
     monkeypatch.setenv("PATH", f"{folder}{os.pathsep}{os.environ['PATH']}")
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
@@ -215,6 +215,27 @@ def test_long_commands_leave_no_trace_in_outputs_and_errors(fake, tmp_path):
         for length in range(60, 90):
             path = "p" * length
             assert console.execute(f"sysbus LoadELF @/{path}") == ""
+    finally:
+        console.close()
+
+
+def test_the_history_of_the_user_stays_as_it_is(tmp_path, monkeypatch):
+    """Renode writes it anew at each command, all that was ever typed."""
+    put_on_path("-m tests.emulation.renode.fake_renode", tmp_path / "bin", monkeypatch)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    console = renode_console.open_console()
+    console.execute("emulation SetSeed 1592614637")
+    console.close()
+    assert not (tmp_path / "home").exists()
+    assert not list(tmp_path.glob("mcu-predictor-*"))
+
+
+def test_what_the_console_cannot_read_is_told(fake):
+    console = renode_console.open_console()
+    try:
+        with pytest.raises(EmulationError, match=r"nothing but ASCII.*caf\u00e9.*TMPDIR"):
+            console.execute("sysbus LoadELF @/tmp/caf\u00e9/program.elf")
     finally:
         console.close()
 

@@ -6,7 +6,7 @@ import re
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -31,6 +31,14 @@ def monitor(tmp_path: Path) -> Monitor:
     return made
 
 
+@pytest.fixture(autouse=True)
+def home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where the process keeps its history."""
+    folder = tmp_path_factory.mktemp("home")
+    monkeypatch.setenv("HOME", str(folder))
+    return folder
+
+
 def load(monitor: Monitor, elf: Path) -> None:
     monitor.execute(f"sysbus LoadELF @{elf}")
 
@@ -39,10 +47,10 @@ def executed(monitor: Monitor) -> int:
     return int(monitor.execute("sysbus.cpu ExecutedInstructions"), 16)
 
 
-def talk(*lines: str) -> bytes:
+def talk(*lines: str, options: Sequence[str] = ()) -> bytes:
     """What the process writes for these lines."""
     done = subprocess.run(
-        [sys.executable, "-m", "tests.emulation.renode.fake_renode"],
+        [sys.executable, "-m", "tests.emulation.renode.fake_renode", *options],
         input="".join(f"{line}\n" for line in lines).encode(),
         capture_output=True,
         check=True,
@@ -58,6 +66,27 @@ def test_echoes_are_wrapped_at_80_columns() -> None:
     assert begin.encode() + b" \r" in written
     assert command.encode() not in written.split(b"There was an error")[0]
     assert echo("(monitor)", "y" * 70) == "(monitor) " + "y" * 70 + " \r\n\r"
+
+
+def test_the_history_holds_all_commands_of_all_processes(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for command in ("Clear", "emulation GetSeed"):
+        talk(command, command, "quit")
+    history = home / ".config" / "renode" / "history"
+    assert history.read_text() == "Clear\nquit\nemulation GetSeed\nquit\n"
+    (home / "config").write_text(f"[general]\nhistory-path = {home}/other\n")
+    talk("Clear", options=["--config", f"{home}/config"])
+    assert (home / "other").read_text() == "Clear\n"
+    assert history.read_text().count("\n") == 4
+
+
+def test_registers_are_printed_in_small_letters(
+    monitor: Monitor, build_image: ImageBuilder
+) -> None:
+    load(monitor, build_image(HEAD + "int main(void) { for (;;) {} }\n"))
+    monitor.execute("sysbus.cpu PC 0x800abcd")
+    assert monitor.execute("sysbus.cpu PC") == "0x800abcc\n"
 
 
 def test_the_prompt_names_the_machine() -> None:
@@ -92,13 +121,13 @@ def test_platform_files_are_held_against_the_classes(
 def test_a_failed_command_ends_its_line(monitor: Monitor) -> None:
     with pytest.raises(MonitorError) as caught:
         monitor.execute("emulation GetSeed; sysbus Nonsense; emulation SetSeed 7")
-    assert caught.value.printed == "0xC0FFEE\n"
-    assert monitor.execute("emulation GetSeed") == "0xC0FFEE\n"
+    assert caught.value.printed == "0x00C0FFEE\n"
+    assert monitor.execute("emulation GetSeed") == "0x00C0FFEE\n"
 
 
-def test_clear_takes_machine_variables_and_seed(monitor: Monitor) -> None:
+def test_clear_takes_machine_and_variables_and_leaves_the_seed(monitor: Monitor) -> None:
     monitor.execute("$elf=@/somewhere; emulation SetSeed 7; Clear")
-    assert monitor.execute("emulation GetSeed") != "0x7\n"
+    assert monitor.execute("emulation GetSeed") == "0x00000007\n"
     with pytest.raises(MonitorError, match="No such"):
         monitor.execute("sysbus UnexpectedReads")
     with pytest.raises(MonitorError, match="No such variable"):
