@@ -10,15 +10,18 @@ format: https://flatbuffers.dev/internals.
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 from predictor.errors import ModelError
-from predictor.model.schema import NUMBERS, Field, fields
+from predictor.model.schema import NUMBERS, fields
 
 _OFFSET = struct.Struct("<I")
-_VTABLE_OFFSET = struct.Struct("<i")
+_unpack_offset = _OFFSET.unpack_from
+_unpack_vtable = struct.Struct("<i").unpack_from
 _VTABLE_HEAD = struct.Struct("<HH")
+_OFFSET_CODE = _OFFSET.format[-1]
 _ALWAYS = 1 << 16
 """Elements that files of any size may have."""
 _TABLE_BYTES = 16
@@ -26,15 +29,71 @@ _TABLE_BYTES = 16
 a converter."""
 
 
+class _Place(NamedTuple):
+    """Where a field lies: its position among the values of its table, its offset in bytes, and of
+    the numbers that it or its vector holds how they lie in a file and their bytes."""
+
+    value: int
+    offset: int
+    code: str
+    item_bytes: int
+
+
+class _Layout(NamedTuple):
+    """What a vtable says of the tables of a kind.
+
+    ``values`` unpacks all fields that are present, numbers and offsets to others, from the
+    position of a table. ``outside`` names fields that claim to lie outside it.
+    """
+
+    kind: str
+    table_bytes: int
+    places: dict[str, _Place]
+    outside: frozenset[str]
+    values: Callable[[bytes, int], tuple[Any, ...]]
+
+
+@lru_cache(maxsize=1024)
+def _layout(kind: str, table_bytes: int, offsets: tuple[int, ...]) -> _Layout:
+    """``offsets`` are those of the fields by their slot, 0 for absent ones."""
+    places: dict[str, _Place] = {}
+    outside: set[str] = set()
+    held: list[tuple[int, struct.Struct]] = []
+    present = [(offsets[f.slot], f) for f in fields(kind).values() if f.slot < len(offsets)]
+    for offset, field in sorted(present):
+        form = NUMBERS.get(field.kind, _OFFSET)
+        own = form if field.is_number else _OFFSET
+        if offset and offset + own.size > table_bytes:
+            outside.add(field.name)
+        elif offset:
+            places[field.name] = _Place(len(held), offset, form.format[-1], form.size)
+            held.append((offset, own))
+    return _Layout(kind, table_bytes, places, frozenset(outside), _unpacker(held))
+
+
+def _unpacker(held: list[tuple[int, struct.Struct]]) -> Callable[[bytes, int], tuple[Any, ...]]:
+    """Unpacks numbers at their offsets, in one go where none lies over another."""
+    form, end = "<", 0
+    for offset, each in held:
+        if offset < end:
+            return lambda content, position: tuple(
+                each.unpack_from(content, position + offset)[0] for offset, each in held
+            )
+        form += f"{offset - end}x{each.format[-1]}"
+        end = offset + each.size
+    return struct.Struct(form).unpack_from
+
+
 class Flatbuffer:
-    """A file, and what may still be read of it."""
+    """A file, and what may still be read of it. ``last``: where the last offset may lie."""
 
     def __init__(self, content: bytes) -> None:
         self.content = content
         self.view = memoryview(content)
+        self.last = len(content) - 4
         self._tables = _ALWAYS // _TABLE_BYTES + len(content) // _TABLE_BYTES
         self._elements = _ALWAYS + 2 * len(content)
-        self._layouts: dict[int, tuple[tuple[int, ...], int]] = {}
+        self._layouts: dict[tuple[str, int], _Layout] = {}
         self._vectors: dict[tuple[int, str], tuple[Any, ...]] = {}
 
     def root(self, kind: str, what: str) -> Table:
@@ -57,7 +116,9 @@ class Flatbuffer:
 
     def numbers(self, first: int, count: int, code: str) -> tuple[Any, ...]:
         """The elements of a vector; equal ones of vectors that are read again."""
-        self.spend(elements=count)
+        self._elements -= count
+        if self._elements < 0:
+            self.spend()
         key = first, code
         found = self._vectors.get(key)
         if found is None:
@@ -65,30 +126,36 @@ class Flatbuffer:
             self._vectors[key] = found
         return found
 
-    def layout(self, position: int, what: str) -> tuple[tuple[int, ...], int]:
-        """Where the fields of a table lie (0 for absent ones), and the table's length.
+    def layout(self, kind: str, position: int, table: Table) -> _Layout:
+        """Where the fields of a table lie.
 
         Raises:
             ModelError: the table or its vtable do not lie in the file.
         """
-        content, end = self.content, len(self.content)
-        if not 4 <= position <= end - 4:
-            raise ModelError(f"damaged flatbuffer: {what} lies outside the file")
-        vtable = position - _VTABLE_OFFSET.unpack_from(content, position)[0]
-        found = self._layouts.get(vtable)
+        if not 4 <= position <= self.last:
+            raise ModelError(f"damaged flatbuffer: {table.what} lies outside the file")
+        vtable = position - _unpack_vtable(self.content, position)[0]
+        found = self._layouts.get((kind, vtable))
         if found is None:
-            if not 4 <= vtable <= end - 4:
-                raise ModelError(f"damaged flatbuffer: the vtable of {what} lies outside the file")
-            vtable_bytes, table_bytes = _VTABLE_HEAD.unpack_from(content, vtable)
-            if vtable_bytes < 4 or vtable_bytes % 2 or vtable + vtable_bytes > end:
-                raise ModelError(f"damaged flatbuffer: the vtable of {what} is malformed")
-            offsets = struct.unpack_from(f"<{vtable_bytes // 2 - 2}H", content, vtable + 4)
-            if max(offsets, default=0) >= table_bytes:
-                raise ModelError(f"damaged flatbuffer: a field of {what} lies outside its table")
-            found = self._layouts[vtable] = offsets, table_bytes
-        if found[1] < 4 or position + found[1] > end:
-            raise ModelError(f"damaged flatbuffer: {what} reaches beyond the end of the file")
+            found = self._layouts[kind, vtable] = self._read_layout(kind, vtable, table)
+        table_bytes = found[1]
+        if table_bytes < 4 or position + table_bytes > self.last + 4:
+            raise ModelError(f"damaged flatbuffer: {table.what} reaches beyond the end of the file")
         return found
+
+    def _read_layout(self, kind: str, vtable: int, table: Table) -> _Layout:
+        content, end = self.content, len(self.content)
+        if not 4 <= vtable <= end - 4:
+            raise ModelError(
+                f"damaged flatbuffer: the vtable of {table.what} lies outside the file"
+            )
+        vtable_bytes, table_bytes = _VTABLE_HEAD.unpack_from(content, vtable)
+        if vtable_bytes < 4 or vtable_bytes % 2 or vtable + vtable_bytes > end:
+            raise ModelError(f"damaged flatbuffer: the vtable of {table.what} is malformed")
+        offsets = struct.unpack_from(f"<{vtable_bytes // 2 - 2}H", content, vtable + 4)
+        if max(offsets, default=0) >= table_bytes:
+            raise ModelError(f"damaged flatbuffer: a field of {table.what} lies outside its table")
+        return _layout(kind, table_bytes, offsets)
 
 
 class Table:
@@ -96,59 +163,58 @@ class Table:
 
     Args:
         kind: its name in the schema.
-        what: what it is called in errors.
+        what: what it is called in errors; ``number``: which of them, where there are several.
 
     Raises:
         ModelError: it does not lie in the file. All methods raise it where that is so of a field.
     """
 
-    __slots__ = ("_fields", "_file", "_offsets", "_size", "position", "what")
+    __slots__ = ("_file", "_layout", "_number", "_values", "_what", "position")
 
-    def __init__(self, file: Flatbuffer, kind: str, position: int, what: str) -> None:
-        self.what = what
+    def __init__(
+        self, file: Flatbuffer, kind: str, position: int, what: str, number: int | None = None
+    ) -> None:
+        self._what, self._number = what, number
         self._file = file
-        self._fields = fields(kind)
         self.position = position
-        self._offsets, self._size = file.layout(position, what)
+        self._layout = layout = file.layout(kind, position, self)
+        self._values = layout.values(file.content, position)
 
     @property
-    def inline(self) -> tuple[tuple[int, ...], bytes]:
+    def what(self) -> str:
+        """What it is called in errors."""
+        return self._what if self._number is None else f"{self._what} {self._number}"
+
+    @property
+    def inline(self) -> tuple[int, bytes]:
         """Layout and bytes of the table itself: equal ones of a kind hold equal numbers."""
-        return self._offsets, self._file.content[self.position + 4 : self.position + self._size]
+        start, end = self.position + 4, self.position + self._layout.table_bytes
+        return id(self._layout), self._file.content[start:end]
 
     def has(self, name: str) -> bool:
         """Whether a field is present."""
-        return bool(self._offset(self._fields[name]))
-
-    def _offset(self, field: Field) -> int:
-        """Where a field lies in the table, 0 where it is absent."""
-        slot, offsets = field.slot, self._offsets
-        return offsets[slot] if slot < len(offsets) else 0
+        return name in self._layout.places or name in self._layout.outside
 
     def number(self, name: str) -> Any:
         """A number, its default where it is absent."""
-        field = self._fields[name]
-        offset = self._offset(field)
-        if not offset:
-            return field.default
-        form = NUMBERS[field.kind]
-        if offset + form.size > self._size:
-            self._outside(name)
-        return form.unpack_from(self._file.content, self.position + offset)[0]
+        place = self._layout.places.get(name)
+        if place is None:
+            self._check_absent(name)
+            return fields(self._layout.kind)[name].default
+        return self._values[place[0]]
 
-    def _outside(self, name: str) -> None:
-        raise ModelError(f"damaged flatbuffer: a field of {self.what} lies outside its table")
+    def _check_absent(self, name: str) -> None:
+        if name in self._layout.outside:
+            raise ModelError(f"damaged flatbuffer: a field of {self.what} lies outside its table")
 
     def _target(self, name: str) -> int:
         """The position to which an offset leads, 0 where the field is absent."""
-        offset = self._offset(self._fields[name])
-        if not offset:
+        place = self._layout.places.get(name)
+        if place is None:
+            self._check_absent(name)
             return 0
-        if offset + 4 > self._size:
-            self._outside(name)
-        position = self.position + offset
-        target: int = position + _OFFSET.unpack_from(self._file.content, position)[0]
-        if target > len(self._file.content) - 4:
+        target: int = self.position + place[1] + self._values[place[0]]
+        if target > self._file.last:
             raise ModelError(
                 f"damaged flatbuffer: {name} of {self.what}: an offset leads outside the file"
             )
@@ -159,20 +225,23 @@ class Table:
         target = self._target(name)
         if not target:
             return 0, 0
-        content = self._file.content
-        count: int = _OFFSET.unpack_from(content, target)[0]
-        if target + 4 + count * item_bytes > len(content):
+        file = self._file
+        count: int = _unpack_offset(file.content, target)[0]
+        if target + count * item_bytes > file.last:
             raise ModelError(
                 f"damaged flatbuffer: {name} of {self.what} claims {count:,} entries in a file of "
-                f"{len(content):,} bytes"
+                f"{len(file.content):,} bytes"
             )
         return target + 4, count
 
     def numbers(self, name: str) -> tuple[Any, ...]:
         """The elements of a vector of numbers, () where it is absent."""
-        form = NUMBERS[self._fields[name].kind]
-        first, count = self._vector(name, form.size)
-        return self._file.numbers(first, count, form.format[-1]) if count else ()
+        place = self._layout.places.get(name)
+        if place is None:
+            self._check_absent(name)
+            return ()
+        first, count = self._vector(name, place[3])
+        return self._file.numbers(first, count, place[2]) if count else ()
 
     def bytes(self, name: str) -> memoryview | None:
         """The bytes of a vector without copying; None where it is absent or empty."""
@@ -187,17 +256,16 @@ class Table:
         self._file.spend(elements=count)
         return self._file.content[first : first + count].decode("utf-8", errors="replace")
 
-    def table(self, name: str, kind: str, what: str) -> Table | None:
+    def table(self, name: str, kind: str, what: str, number: int | None = None) -> Table | None:
         """Another table, or that of a union; None where it is absent."""
         target = self._target(name)
-        return Table(self._file, kind, target, what) if target else None
+        return Table(self._file, kind, target, what, number) if target else None
 
     def tables(self, name: str, kind: str, what: str) -> Iterator[Table]:
         """The tables of a vector of tables; of them ``what`` and their number tell."""
         first, count = self._vector(name, 4)
-        self._file.spend(tables=count)
-        content = self._file.content
-        for index in range(count):
-            position = first + 4 * index
-            target = position + _OFFSET.unpack_from(content, position)[0]
-            yield Table(self._file, kind, target, f"{what} {index}")
+        file = self._file
+        file.spend(tables=count)
+        offsets = struct.unpack_from(f"<{count}{_OFFSET_CODE}", file.content, first)
+        for index, offset in enumerate(offsets):
+            yield Table(file, kind, first + 4 * index + offset, what, index)

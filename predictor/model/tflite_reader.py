@@ -10,6 +10,7 @@ import os
 import stat
 from collections.abc import Mapping
 from dataclasses import replace
+from math import prod
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -202,7 +203,7 @@ class _Reader:
             is_variable=table.number("is_variable"),
             has_shape=table.has("shape"),
         )
-        if tensor.elements * 16 > INT32_MAX:
+        if prod(shape) * 16 > INT32_MAX:
             raise ModelError(
                 f"tensor {index} ({name}) of shape {list(shape)} is far beyond the address space "
                 "of a microcontroller"
@@ -211,17 +212,18 @@ class _Reader:
 
     def _quantization(self, tensor: Table, index: int) -> Quantization | None:
         table = tensor.table(
-            "quantization", "QuantizationParameters", f"quantization of tensor {index}"
+            "quantization", "QuantizationParameters", "quantization of tensor", index
         )
         if table is None:
             return None
-        scales, zero_points = table.numbers("scale"), table.numbers("zero_point")
-        if table.position not in self._quantization_of:
+        position = table.position
+        if position not in self._quantization_of:
+            scales, zero_points = table.numbers("scale"), table.numbers("zero_point")
             found = None
             if scales and zero_points:
                 found = Quantization(scales, zero_points, table.number("quantized_dimension"))
-            self._quantization_of[table.position] = found
-        return self._quantization_of[table.position]
+            self._quantization_of[position] = found
+        return self._quantization_of[position]
 
     def _operator(
         self, index: int, table: Table, codes: list[OperatorCode], tensor_count: int
@@ -267,7 +269,7 @@ class _Reader:
             kind = names.get(operator.number(f"{field}_type"), "NONE")
             if kind == "NONE":
                 continue
-            table = operator.table(field, kind, f"options of operator {index}")
+            table = operator.table(field, kind, "options of operator", index)
             if table is not None:
                 return self._options_table(kind, table)
         return NO_OPTIONS
