@@ -135,6 +135,7 @@ class Board:
         return tuple(sorted(spans, key=lambda span: -span.size_bytes))
 
 
+@cache
 def shipped_names() -> tuple[str, ...]:
     """Names of the boards that ship with the package; nothing is read for that."""
     return tuple(sorted(path.stem for path in _FOLDER.glob("*.toml")))

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -162,18 +162,41 @@ def flash(graph: Graph, revision: Revision, resolver: str = "used") -> FlashRepo
     """
     if resolver not in RESOLVERS:
         raise UsageError(f"unknown resolver {resolver!r}; choose {' or '.join(RESOLVERS)}")
-    sizes = load_code_sizes(revision.name, revision.kernels, revision.core)
     is_drop_in = revision.kernel_set.registers_builtin(graph)
-    used = _own_labels(graph.operator_labels, is_drop_in)
-    others = sizes.operators if resolver == "all" else frozenset(graph.unused_codes)
-    listed = sizes.operators & _own_labels(others, is_drop_in)
-    linked = used | listed
-    operator_bytes = align_up(sizes.operator_bytes(linked), 4)
-    code = FlashReport(
+    code = _code(
+        revision.name,
+        revision.kernels,
+        revision.core,
+        _own_labels(graph.operator_labels, is_drop_in),
+        None if resolver == "all" else _own_labels(graph.unused_codes, is_drop_in),
+        is_drop_in,
+    )
+    return code.with_model(graph.flatbuffer_bytes)
+
+
+@lru_cache(maxsize=256)
+def _code(
+    revision_name: str,
+    kernels: str,
+    core: Core,
+    used: frozenset[str],
+    others: frozenset[str] | None,
+    is_drop_in: bool,
+) -> FlashReport:
+    """What a model takes but for its flatbuffer.
+
+    Args:
+        others: what the resolver lists beside the operators ``used``, None for all that TFLM has.
+    """
+    sizes = load_code_sizes(revision_name, kernels, core)
+    if others is None:
+        others = _own_labels(sizes.operators, is_drop_in)
+    linked = used | (sizes.operators & others)
+    return FlashReport(
         model_bytes=0,
         alignment_bytes=0,
         runtime_bytes=sizes.base_bytes,
-        operator_bytes=operator_bytes,
+        operator_bytes=align_up(sizes.operator_bytes(linked), 4),
         static_ram_bytes=sizes.static_ram_bytes(linked),
         code_error=sizes.error,
         avoidable_bytes=sizes.operator_bytes(linked) - sizes.operator_bytes(used),
@@ -181,4 +204,3 @@ def flash(graph: Graph, revision: Revision, resolver: str = "used") -> FlashRepo
         measured_on=sizes.core,
         measured_revision=sizes.revision,
     )
-    return code.with_model(graph.flatbuffer_bytes)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 SAME = 0
@@ -47,8 +48,20 @@ def padding_of(
 
     TFLM ignores errors here: what was not yet computed when one occurs stays 0.
     """
-    kind = options.get("padding", -1)
     strides = options.get("stride_h", 0), options.get("stride_w", 0)
+    return _padding(
+        options.get("padding", -1), tuple(in_size), tuple(filter_size), strides, tuple(dilation)
+    )
+
+
+@lru_cache(maxsize=1 << 12)
+def _padding(
+    kind: int,
+    in_size: tuple[int, ...],
+    filter_size: tuple[int, ...],
+    strides: tuple[int, ...],
+    dilation: tuple[int, ...],
+) -> Padding:
     sizes = [
         _out_size(kind, *arguments)
         for arguments in zip(in_size, filter_size, strides, dilation, strict=True)

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import chain
 from math import gcd
 from typing import NamedTuple
@@ -25,6 +26,8 @@ from predictor.operators.parsing import options_of
 
 LONGEST_PERIOD = 4
 """Outputs that a kernel finishes together, at most."""
+CACHED = 1 << 12
+"""Windows whose distances are kept: shapes recur, in a model and from one to the next."""
 MOST_PLACES = 1 << 13
 """More are not looked at; no real model has so many, as dilation would have to be huge."""
 
@@ -147,6 +150,7 @@ class Windows:
                 yield out, found
 
 
+@lru_cache(maxsize=CACHED)
 def by_position(windows: Windows, ahead: int = 0) -> int:
     """D in elements of a kernel that finishes one output position before the next.
 

@@ -23,28 +23,28 @@ def int_option(ctx: NodeContext, table: str, name: str) -> int:
 def need_counts(ctx: NodeContext, inputs: int | tuple[int, ...], outputs: int) -> None:
     """Refuses an operator that has another number of inputs or outputs."""
     allowed = (inputs,) if isinstance(inputs, int) else inputs
-    has = f"it has {len(ctx.op.inputs)} inputs and {len(ctx.op.outputs)} outputs, not "
-    has += f"{' or '.join(map(str, allowed))} and {outputs}"
-    ctx.ensure(len(ctx.op.inputs) in allowed and len(ctx.op.outputs) == outputs, has)
+    if len(ctx.op.inputs) in allowed and len(ctx.op.outputs) == outputs:
+        return
+    has = f"it has {len(ctx.op.inputs)} inputs and {len(ctx.op.outputs)} outputs"
+    ctx.refuse(f"{has}, not {' or '.join(map(str, allowed))} and {outputs}")
 
 
 def ensure_same_type(ctx: NodeContext, input: Tensor, output: Tensor) -> None:
     """Refuses two tensors of different element types. Mirrors ``TF_LITE_ENSURE_TYPES_EQ``."""
-    ctx.ensure(
-        input.type == output.type,
-        f"tensors {input.name!r} and {output.name!r} must have one type, not {input.type.name} "
-        f"and {output.type.name}",
-    )
+    if input.type != output.type:
+        ctx.refuse(
+            f"tensors {input.name!r} and {output.name!r} must have one type, not "
+            f"{input.type.name} and {output.type.name}"
+        )
 
 
 def ensure_rank(ctx: NodeContext, tensor: Tensor, least: int, most: int | None = None) -> None:
     """Refuses a tensor whose number of dimensions is not ``least`` (to ``most``)."""
     rank = len(ctx.shape(tensor))
     most = least if most is None else most
-    words = f"{least}" if least == most else f"{least} to {most}"
-    ctx.ensure(
-        least <= rank <= most, f"tensor {tensor.name!r} needs {words} dimensions, not {rank}"
-    )
+    if not least <= rank <= most:
+        words = f"{least}" if least == most else f"{least} to {most}"
+        ctx.refuse(f"tensor {tensor.name!r} needs {words} dimensions, not {rank}")
 
 
 def check_tensors(ctx: NodeContext, inputs: tuple[Spec, ...], outputs: tuple[Spec, ...]) -> None:
@@ -60,7 +60,8 @@ def check_tensors(ctx: NodeContext, inputs: tuple[Spec, ...], outputs: tuple[Spe
 
 def ensure_constant(ctx: NodeContext, tensor: Tensor, what: str) -> None:
     """Refuses a tensor that is not constant. Mirrors a check of ``IsConstantTensor``."""
-    ctx.ensure(tensor.is_constant, f"its {what} (tensor {tensor.name!r}) must be constant")
+    if not tensor.is_constant:
+        ctx.refuse(f"its {what} (tensor {tensor.name!r}) must be constant")
 
 
 def constant_int32(ctx: NodeContext, tensor: Tensor, count: int) -> tuple[int, ...]:

@@ -22,10 +22,12 @@ Shape = tuple[int, ...]
 
 def check_hybrid(ctx: NodeContext, allowed: bool, input: Tensor, filter: Tensor) -> None:
     """Refuses pairs of activation and weight type that the kernel does not take."""
+    if allowed:
+        return
     kinds = f"{input.type.name} activations with {filter.type.name} weights"
     is_mixed = input.type != filter.type
     what = "hybrid models are" if is_mixed else f"{input.type.name.lower()} quantisation is"
-    ctx.ensure(allowed, f"{what} not supported: {kinds}")
+    ctx.refuse(f"{what} not supported: {kinds}")
 
 
 def check_4d(ctx: NodeContext, *tensors: Tensor) -> None:
@@ -35,7 +37,8 @@ def check_4d(ctx: NodeContext, *tensors: Tensor) -> None:
     """
     for tensor in tensors:
         rank = len(ctx.shape(tensor))
-        ctx.ensure(rank >= 4, f"tensor {tensor.name!r} needs 4 dimensions, not {rank}")
+        if rank < 4:
+            ctx.refuse(f"tensor {tensor.name!r} needs 4 dimensions, not {rank}")
 
 
 def expect_4d(ctx: NodeContext, *tensors: Tensor) -> None:
@@ -58,10 +61,10 @@ def allocate_requantization(ctx: NodeContext, channels: int) -> None:
 def check_filter_scales(ctx: NodeContext, filter: Tensor, channels: int) -> None:
     """The filter must have one scale, or one for each output channel."""
     scales = len(need_quantization(ctx, filter).scales)
-    ctx.ensure(
-        scales in (1, channels),
-        f"the filter has {scales} scales, not one or one for each of {channels} output channels",
-    )
+    if scales not in (1, channels):
+        ctx.refuse(
+            f"the filter has {scales} scales, not one or one for each of {channels} output channels"
+        )
 
 
 def populate_quantization(

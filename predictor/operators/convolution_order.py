@@ -7,7 +7,9 @@ kernels is that of mn_nnfunctions.h.
 
 from __future__ import annotations
 
-from predictor.operators.access_order import Place, Windows, by_position
+from functools import lru_cache
+
+from predictor.operators.access_order import CACHED, Place, Windows, by_position
 
 _OUR_BLOCK = 4
 """Output positions that our kernel computes together."""
@@ -26,6 +28,7 @@ def reference(windows: Windows, groups: int) -> int:
     )
 
 
+@lru_cache(maxsize=CACHED)
 def cmsis_nn_columns(windows: Windows, groups: int) -> int:
     """im2col: two positions are copied to the scratch buffer, then their outputs are written.
 
@@ -50,6 +53,7 @@ def cmsis_nn_columns(windows: Windows, groups: int) -> int:
     return worst
 
 
+@lru_cache(maxsize=CACHED)
 def cmsis_nn_pointwise(windows: Windows) -> int:
     """1x1 without dilation: for two output channels at a time all positions are swept.
 
@@ -76,6 +80,7 @@ def cmsis_nn_pointwise(windows: Windows) -> int:
     return worst
 
 
+@lru_cache(maxsize=CACHED)
 def mn(windows: Windows, groups: int, bits: int = 8) -> int:
     """Blocks of four positions, then single ones; of a block one group of channels after another.
 

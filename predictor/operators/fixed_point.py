@@ -35,17 +35,15 @@ def check_activation_range(ctx: NodeContext, activation: int, output: Tensor) ->
 
     An output without quantisation has scale 0, for which no bound fits.
     """
-    ctx.ensure(
-        output.type in QUANTIZED_TYPES,
-        f"its activation range is not defined for {output.type.name} outputs",
-    )
+    if output.type not in QUANTIZED_TYPES:
+        ctx.refuse(f"its activation range is not defined for {output.type.name} outputs")
     for bound in ACTIVATION_BOUNDS.get(activation, ()):
         steps = single(quotient(bound, single(scale(output))))
-        ctx.ensure(
-            -_INT32_LIMIT <= steps <= _INT32_LIMIT,
-            f"the output's scale {scale(output):g} cannot express the bound {bound:g} of the fused "
-            "activation",
-        )
+        if not -_INT32_LIMIT <= steps <= _INT32_LIMIT:
+            ctx.refuse(
+                f"the output's scale {scale(output):g} cannot express the bound {bound:g} of the "
+                "fused activation"
+            )
 
 
 def check_below_one(ctx: NodeContext, multiplier: float, what: str) -> None:

@@ -32,6 +32,5 @@ def check_element_types(ctx: NodeContext, table: str, *fields: str) -> None:
     options = options_of(ctx, table)
     for field in fields:
         value = int(options.get(field, 0))
-        ctx.ensure(
-            value in _ELEMENT_TYPES, f"its option {field} is {value}, which is no element type"
-        )
+        if value not in _ELEMENT_TYPES:
+            ctx.refuse(f"its option {field} is {value}, which is no element type")

@@ -37,10 +37,10 @@ def check_convolution_quantization(
     if quantization.is_per_channel:
         ctx.ensure_type(input, TensorType.INT8, TensorType.INT16)
         ctx.ensure_type(filter, TensorType.INT8, TensorType.INT4)
-        ctx.ensure(
-            len(quantization.scales) == channels,
-            f"the filter has {len(quantization.scales)} scales for {channels} output channels",
-        )
+        if len(quantization.scales) != channels:
+            ctx.refuse(
+                f"the filter has {len(quantization.scales)} scales for {channels} output channels"
+            )
         shape = ctx.shape(filter)
         dimension = quantization.dimension
         ctx.ensure(

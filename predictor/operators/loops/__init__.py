@@ -12,6 +12,9 @@ from collections.abc import Callable, Iterator
 
 from predictor.operators.context import NodeContext
 
+CACHED = 1 << 12
+"""Shapes whose loops are kept: they recur, in a model and from one to the next."""
+
 
 class Loops:
     """The loops of one operator for one inference.
@@ -28,6 +31,13 @@ class Loops:
         self.terms: dict[str, int] = {}
         self.unaligned_loads = 0
         self.streamed_bytes = 0
+
+    def copy(self) -> Loops:
+        """Loops that may be added to."""
+        made = Loops()
+        made.terms = self.terms.copy()
+        made.unaligned_loads, made.streamed_bytes = self.unaligned_loads, self.streamed_bytes
+        return made
 
     def add(self, prefix: str, **runs: int) -> None:
         """Counts further runs of the loops ``<prefix>.<name>``."""

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
+from functools import lru_cache
 from itertools import product
 from typing import NamedTuple
 
 from predictor.model.graph import TensorType
 from predictor.operators.context import NodeContext
-from predictor.operators.loops import Loops, cycle
+from predictor.operators.loops import CACHED, Loops, cycle
 from predictor.operators.loops.c_library import copy, fill
 from predictor.operators.loops.matmul import columns_s16, product_s8
 from predictor.operators.loops.windows import Axis, axes
@@ -34,17 +35,18 @@ def loops(ctx: NodeContext) -> Loops | None:
     if ctx.kernels == "cmsis_nn" and types == (TensorType.INT8, TensorType.INT8):
         if channels % filter_shape[3]:
             return None
-        return _cmsis_s8(batches, channels, filter_shape, rows, columns)
+        return _cmsis_s8(batches, channels, filter_shape, rows, columns).copy()
     if ctx.kernels == "cmsis_nn" and types == (TensorType.INT16, TensorType.INT8):
         bias = ctx.input(2)
         name = f"int{64 if bias is not None and bias.type == TensorType.INT64 else 32}"
-        return _cmsis_s16(name, batches, filter_shape, rows, columns)
+        return _cmsis_s16(name, batches, filter_shape, rows, columns).copy()
     name = f"conv_{input.type.name.lower()}x{filter.type.name.lower()}"
     if ctx.kernels == "cmsis_nn" and input.type != TensorType.FLOAT32:
         name = f"cmsis_{name}"
-    return _reference(name, batches, filter_shape, rows, columns)
+    return _reference(name, batches, filter_shape, rows, columns).copy()
 
 
+@lru_cache(maxsize=CACHED)
 def _cmsis_s8(
     batches: int, channels: int, filter_shape: tuple[int, ...], rows: Axis, columns: Axis
 ) -> Loops:
@@ -76,6 +78,7 @@ def _cmsis_s8(
     return made
 
 
+@lru_cache(maxsize=CACHED)
 def _cmsis_s16(
     bias: str, batches: int, filter_shape: tuple[int, ...], rows: Axis, columns: Axis
 ) -> Loops:
@@ -185,6 +188,7 @@ def _alignments(
     return copies, fills
 
 
+@lru_cache(maxsize=CACHED)
 def _reference(
     name: str, batches: int, filter_shape: tuple[int, ...], rows: Axis, columns: Axis
 ) -> Loops:

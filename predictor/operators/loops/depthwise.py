@@ -4,10 +4,11 @@ reference_ops::DepthwiseConv of TFLM."""
 from __future__ import annotations
 
 from collections import Counter
+from functools import lru_cache
 
 from predictor.model.graph import TensorType
 from predictor.operators.context import NodeContext
-from predictor.operators.loops import Loops, cycle, misaligned
+from predictor.operators.loops import CACHED, Loops, cycle, misaligned
 from predictor.operators.loops.c_library import fill
 from predictor.operators.loops.windows import Axis, Taps, axes
 
@@ -26,7 +27,7 @@ def loops(ctx: NodeContext) -> Loops | None:
     batches, channels = ctx.shape(input)[0], ctx.shape(input)[3]
     multiplier = ctx.shape(filter)[3] // channels if channels else 0
     if ctx.kernels == "cmsis_nn" and (input.type, filter.type) == (TensorType.INT8,) * 2:
-        return _cmsis_s8(batches, channels, multiplier, rows, columns)
+        return _cmsis_s8(batches, channels, multiplier, rows, columns).copy()
     name = f"depthwise_{input.type.name.lower()}x{filter.type.name.lower()}"
     if ctx.kernels == "cmsis_nn" and input.type != TensorType.FLOAT32:
         name = f"cmsis_{name}"
@@ -36,6 +37,7 @@ def loops(ctx: NodeContext) -> Loops | None:
     return made
 
 
+@lru_cache(maxsize=CACHED)
 def _cmsis_s8(batches: int, channels: int, multiplier: int, rows: Axis, columns: Axis) -> Loops:
     made = Loops()
     is_plain = (batches, rows.dilation, columns.dilation) == (1, 1, 1)
