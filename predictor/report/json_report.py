@@ -5,16 +5,21 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from dataclasses import asdict
+from dataclasses import asdict, fields
+from json.encoder import encode_basestring_ascii
 from math import isfinite
+from operator import attrgetter
 from typing import Any
 
+from predictor.cost.op_count import Layer
 from predictor.errors import PredictorError, RefusedError
 from predictor.memory.arena_report import PlannedBuffer
 from predictor.prediction import Prediction
 from predictor.report import refusal
 from predictor.report.cost_json import cost_json, layer_costs_json
 
+_LAYER = tuple(field.name for field in fields(Layer))
+_layer_values = attrgetter(*_LAYER)
 SCHEMA_VERSION = "1.2"
 
 
@@ -95,7 +100,11 @@ def prediction_json(prediction: Prediction) -> dict[str, Any]:
         },
         **cost_json(prediction),
         "layers": [
-            {**asdict(layer), "output_shape": list(layer.output_shape), **cost}
+            {
+                **dict(zip(_LAYER, _layer_values(layer), strict=True)),
+                "output_shape": list(layer.output_shape),
+                **cost,
+            }
             for layer, cost in zip(prediction.layers, layer_costs_json(prediction), strict=True)
         ],
         "fits": prediction.fits,
@@ -161,16 +170,28 @@ def error_json(error: PredictorError, path: str | None) -> dict[str, Any]:
 
 
 def dumps(value: Any) -> str:
-    """JSON in ASCII, which every terminal and file takes; figures that are no number are null."""
-    try:
-        return json.dumps(value, indent=2, allow_nan=False)
-    except ValueError:
-        return json.dumps(_finite(value), indent=2)
+    """JSON in ASCII, which every terminal and file takes; figures that are no number are null.
+
+    As ``json.dumps`` with an indentation of 2, which takes several times as long for it.
+    """
+    return _text(value, "\n")
 
 
-def _finite(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _finite(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(item) for item in value]
-    return None if isinstance(value, float) and not isfinite(value) else value
+def _text(value: Any, line: str) -> str:
+    """``line``: the end of a line and the indentation of the next."""
+    kind, inner = type(value), line + "  "
+    if kind is str:
+        return encode_basestring_ascii(value)
+    if kind is int:
+        return repr(value)
+    if kind is float and not isfinite(value):
+        return "null"
+    if isinstance(value, dict) and value:
+        items = [
+            f"{inner}{encode_basestring_ascii(str(key))}: {_text(item, inner)}"
+            for key, item in value.items()
+        ]
+        return f"{{{','.join(items)}{line}}}"
+    if isinstance(value, list | tuple) and value:
+        return f"[{','.join([inner + _text(item, inner) for item in value])}{line}]"
+    return json.dumps(value)
