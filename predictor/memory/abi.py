@@ -7,7 +7,7 @@ follow from the target's ABI, so one description serves 32-bit Arm and 64-bit ho
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from predictor.errors import RevisionError
@@ -65,24 +65,22 @@ class StructLayouts:
         self._known: dict[str, tuple[int, int]] = {
             name: (size, size) for name, size in abi.scalar_bytes().items()
         }
+        self.size_of: Callable[[str], int] = _Sizes(self).__getitem__
+        """Bytes of a type, its tail padding included; raises as :meth:`layout`."""
 
     def replaced(self, structs: Mapping[str, Sequence[str]]) -> StructLayouts:
         """A copy in which some structs have other fields, as in builds with other options."""
         return StructLayouts(self.abi, self._fields, structs)
 
-    def size_of(self, name: str) -> int:
-        """Bytes of a type, its tail padding included.
-
-        Raises:
-            RevisionError: the revision does not describe the type.
-        """
-        return self.layout(name)[0]
-
     def align_of(self, name: str) -> int:
         return self.layout(name)[1]
 
     def layout(self, name: str) -> tuple[int, int]:
-        """(size, alignment) of a type in bytes."""
+        """(size, alignment) of a type in bytes.
+
+        Raises:
+            RevisionError: the revision does not describe the type.
+        """
         known = self._known.get(name)
         if known is not None:
             return known
@@ -101,3 +99,15 @@ class StructLayouts:
         size = max(1, -(-offset // struct_alignment) * struct_alignment)
         self._known[name] = (size, struct_alignment)
         return size, struct_alignment
+
+
+class _Sizes(dict[str, int]):
+    """Sizes of the types that were asked for, of which kernels ask over and over."""
+
+    def __init__(self, layouts: StructLayouts) -> None:
+        super().__init__()
+        self._layouts = layouts
+
+    def __missing__(self, name: str) -> int:
+        self[name] = size = self._layouts.layout(name)[0]
+        return size

@@ -91,7 +91,8 @@ class _Refusals:
     ) -> T | None:
         """What a step of an operator gives; None where it is refused."""
         place = subgraph.index, op.index
-        follows = any((subgraph.index, i) in self._unknown for i in op.inputs)
+        unknown = self._unknown
+        follows = bool(unknown) and any((subgraph.index, i) in unknown for i in op.inputs)
         if follows:
             self._unknown.update((subgraph.index, i) for i in op.outputs)
         if place in self._refused:

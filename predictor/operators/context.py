@@ -190,11 +190,12 @@ class NodeContext:
         return tensor
 
     def _request_temp_tensor(self, quantization: Quantization | None) -> None:
-        requests, sizeof = self.requests, self.sizeof
-        requests.append((TEMPORARY, sizeof("TfLiteTensor"), self.pointer_bytes))
+        """The tensor, its quantisation and the zero points, which stand back to back."""
+        size_bytes = self.sizeof("TfLiteTensor")
         if quantization is not None:
-            requests.append((TEMPORARY, sizeof("TfLiteAffineQuantization"), self.pointer_bytes))
-            requests.append((TEMPORARY, 4 + 4 * len(quantization.scales), 4))
+            zero_points_bytes = 4 + 4 * len(quantization.scales)
+            size_bytes += self.sizeof("TfLiteAffineQuantization") + zero_points_bytes
+        self.requests.append((TEMPORARY, size_bytes, self.pointer_bytes))
 
     # Memory.
 
