@@ -8,6 +8,7 @@ Suite Teardown    Teardown
 Test Setup        Reset Emulation
 Test Teardown     Test Teardown
 Test Template     Firmware Should Run To Its End
+Library           String
 Resource          ${RENODEKEYWORDS}
 
 *** Variables ***
@@ -132,17 +133,26 @@ Runs On ZERO              zero            sysbus.report    ${ELF_ZERO}
 Firmware Should Run To Its End
     [Arguments]    ${board}    ${uart}    ${elf}
     Skip If    '${elf}' == ''    no ELF file is given for ${board}
+    ${folder}=    Path For The Monitor    ${CURDIR}
+    ${elf}=    Path For The Monitor    ${elf}
     Execute Command    $elf=@${elf}
-    Execute Command    include @${CURDIR}/${board}.resc
+    Execute Command    include @${folder}/${board}.resc
     IF    '${MODEL}' != ''
-        Execute Command    $model=@${MODEL}
-        Execute Command    include @${CURDIR}/model.resc
+        ${file}=    Path For The Monitor    ${MODEL}
+        Execute Command    $model=@${file}
+        Execute Command    include @${folder}/model.resc
     END
     Create Terminal Tester    ${uart}    timeout=${TIMEOUT}    defaultPauseEmulation=true
     Register Failing Uart String    ^@1 \\d+ end status=failed .*    treatAsRegex=true
     Wait For Line On Uart    ^@1 0 hello .* board=${board} .*    treatAsRegex=true
     Wait For Line On Uart    ^@1 \\d+ end status=ok .*    treatAsRegex=true
     No Access Should Have Left Memory
+
+Path For The Monitor
+    [Documentation]    Spaces stand behind backslashes.
+    [Arguments]    ${path}
+    ${escaped}=    Replace String    ${path}    ${SPACE}    \\${SPACE}
+    RETURN    ${escaped}
 
 No Access Should Have Left Memory
     [Documentation]    Renode logs and ignores such accesses; a board traps.

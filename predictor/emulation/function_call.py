@@ -19,9 +19,11 @@ from predictor.firmware.elf_image import ElfImage
 
 PAGE_BYTES = 4096
 WINDOW_BASE = 0x60000000
-"""Buffers lie from here on, external RAM in the Armv7-M memory map; the boards have none."""
-RETURN_ADDRESS = 0x1FFF0000
-"""Holds the page that calls return to; unused code space of the boards."""
+"""Buffers lie from here on, external RAM in the Armv7-M memory map; few boards have any."""
+WINDOW_BYTES = 16 << 20
+RETURN_ADDRESS = 0x1D000000
+"""Holds the page that calls return to: unused code space of the boards, below what the firmware
+guards against its stack."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -193,6 +195,22 @@ def _all_buffers(arguments: Sequence[Argument]) -> Iterator[Buffer]:
             seen[buffer] = None
             waiting.extend(buffer.pointers.values())
     return iter(seen)
+
+
+def require_window(memories: Sequence[Memory]) -> None:
+    """Checks that calls find room.
+
+    Raises:
+        EmulationError: the board has memory where code and buffers of calls would lie.
+    """
+    spans = ((RETURN_ADDRESS, 2 * PAGE_BYTES), (WINDOW_BASE, WINDOW_BYTES))
+    for base, size_bytes in spans:
+        for memory in memories:
+            if memory.base < base + size_bytes and base < memory.end:
+                raise EmulationError(
+                    f"functions cannot be called on a board with memory at {base:#010x}, "
+                    f"where {memory.name} is"
+                )
 
 
 def filled(item: PlacedBuffer, addresses: Mapping[Buffer, int]) -> bytes:

@@ -11,10 +11,12 @@ import struct
 from collections.abc import Callable, Mapping, Sequence
 
 from predictor.emulation.function_call import (
+    PAGE_BYTES,
     PRESERVED,
     PRESERVED_FLOATS,
     RETURN_ADDRESS,
     WINDOW_BASE,
+    WINDOW_BYTES,
     Argument,
     Buffer,
     CallResult,
@@ -25,6 +27,7 @@ from predictor.emulation.function_call import (
     marshal,
     place_buffers,
     register_marker,
+    require_window,
     stack_span,
 )
 from predictor.emulation.machine import Fault, FaultKind, RunResult, StopReason
@@ -33,8 +36,6 @@ from predictor.emulation.renode.bus import MonitorBus
 from predictor.errors import EmulationError, FirmwareFaultError
 from predictor.firmware.elf_image import ElfImage
 
-_WINDOW_BYTES = 16 << 20
-_PAGE_BYTES = 4096
 _SRAM_BASE = 0x20000000
 """Armv7-M memory map: code lies below, data from here on."""
 CODE = (
@@ -46,7 +47,7 @@ CODE = (
     "dff820e0 8ee8ff1f 0949 4a68"  # ldr lr, =results; stmia lr, {r0-r12}; end = DWT_CYCCNT
     "cef834d0 cef83820 0ef14001 {store_floats}"  # str sp, [lr, #52]; str end, [lr, #56]
     "fee7 00bf"  # b .
-    "0011ff1f 0812ff1f 88ed00e0 fced00e0 001000e0 b01f00e0 55ceacc5"  # the addresses and the key
+    "0011001d 0812001d 88ed00e0 fced00e0 001000e0 b01f00e0 55ceacc5"  # the addresses and the key
 )
 """Thumb code for ``RETURN_ADDRESS``; :data:`ASSEMBLY` in the tests is its source."""
 _FLOATS = {"load_floats": "91ec200a", "store_floats": "81ec200a"}  # vldmia, vstmia r1, {s0-s31}
@@ -75,12 +76,13 @@ class FunctionCaller:
     def __init__(
         self, bus: MonitorBus, platform: Platform, image: ElfImage, has_started: bool
     ) -> None:
+        require_window(platform.memories)
         self._bus = bus
         self._image = image
         ram = [memory for memory in platform.memories if memory.base >= _SRAM_BASE]
         self._stack = stack_span(ram, image)
-        bus.add_memory("call_code", RETURN_ADDRESS, 2 * _PAGE_BYTES)
-        bus.add_memory("call_buffers", WINDOW_BASE, _WINDOW_BYTES)
+        bus.add_memory("call_code", RETURN_ADDRESS, 2 * PAGE_BYTES)
+        bus.add_memory("call_buffers", WINDOW_BASE, WINDOW_BYTES)
         floats = _FLOATS if image.is_hard_float else _NO_FLOATS
         bus.write(RETURN_ADDRESS, bytes.fromhex(CODE.format(**floats)))
         if has_started:
@@ -97,8 +99,8 @@ class FunctionCaller:
         outside of all memory.
         """
         placed = place_buffers(arguments, WINDOW_BASE)
-        if placed and placed[-1].end > WINDOW_BASE + _WINDOW_BYTES - _PAGE_BYTES:
-            raise EmulationError(f"the buffers of {name} take more than {_WINDOW_BYTES} bytes")
+        if placed and placed[-1].end > WINDOW_BASE + WINDOW_BYTES - PAGE_BYTES:
+            raise EmulationError(f"the buffers of {name} take more than {WINDOW_BYTES} bytes")
         addresses = {item.buffer: item.address for item in placed}
         self._write_buffers(placed, addresses)
         values = marshal(arguments, addresses, self._image.is_hard_float)

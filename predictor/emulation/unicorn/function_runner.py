@@ -26,6 +26,7 @@ from predictor.emulation.function_call import (
     marshal,
     place_buffers,
     register_marker,
+    require_window,
     stack_span,
 )
 from predictor.emulation.machine import Fault, FaultKind
@@ -49,6 +50,7 @@ class FunctionRunner:
     def __init__(self, core: UnicornCore) -> None:
         from unicorn.unicorn_const import UC_PROT_EXEC, UC_PROT_READ
 
+        require_window([item.memory for item in core.memory.mapped])
         self._core = core
         core.engine.mem_map(RETURN_ADDRESS, PAGE_BYTES, UC_PROT_READ | UC_PROT_EXEC)
         core.engine.mem_write(RETURN_ADDRESS, _BREAKPOINT)

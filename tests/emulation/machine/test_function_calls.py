@@ -9,8 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from predictor.emulation.function_call import Buffer, marshal
+from predictor.boards.board import find_board
+from predictor.emulation.function_call import Buffer, marshal, require_window
 from predictor.emulation.machine import FaultKind
+from predictor.emulation.platform.board_platform import board_platform
 from predictor.errors import EmulationError, FirmwareFaultError
 
 TEXT = """#include "start.h"
@@ -173,3 +175,10 @@ def test_words_fill_registers_then_the_stack(values):
     words = [value & 0xFFFFFFFF for value in values]
     assert list(placed.core) == words[:4]
     assert list(struct.unpack(f"<{len(placed.stack) // 4}I", placed.stack)) == words[4:]
+
+
+def test_boards_with_memory_where_calls_take_place_are_refused():
+    for board in ("f446re", "f746zg", "k64f"):
+        require_window(board_platform(find_board(board)).memories)
+    with pytest.raises(EmulationError, match="memory at 0x60000000, where nor is"):
+        require_window(board_platform(find_board("teensy41")).memories)

@@ -93,7 +93,7 @@ class Monitor:
 
     def set_variable(self, name: str, default: str, value: str) -> None:
         if not default or name not in self.variables:
-            self.variables[name] = value
+            self.variables[name] = value.replace(" ", "\\ ")
 
     def include(self, path: str) -> None:
         """Runs a script; macros span lines up to the closing quotes."""
@@ -218,7 +218,7 @@ class Monitor:
 
 _SEPARATOR = re.compile(r";(?=(?:[^`\"]|`[^`]*`|\"[^\"]*\")*$)")
 _COMMANDS: list[tuple[str, Callable[..., str | None]]] = [
-    (r"\$(\w+)(\??)=@(\S+)", Monitor.set_variable),
+    (rf"\$(\w+)(\??)={PATH}", Monitor.set_variable),
     (r"Clear", Monitor.reset),
     (r"numbersMode Hexadecimal", Monitor.ignore),
     (rf"(?:include|i) {PATH}", Monitor.include),

@@ -6,6 +6,7 @@ import os
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from predictor.emulation.function_call import RETURN_ADDRESS, WINDOW_BASE, WINDOW_BYTES
 from predictor.emulation.platform.description import Memory, Platform
 from predictor.emulation.unicorn.core import UnicornCore
 from predictor.emulation.unicorn.machine import UnicornMachine
@@ -16,8 +17,8 @@ if TYPE_CHECKING:
     from unicorn import Uc
 
 _SELF_BRANCH = b"\xfe\xe7"
-_ADDED = {"call_code": Memory("call_code", 0x1FFF0000, 8192)}
-_ADDED["call_buffers"] = Memory("call_buffers", 0x60000000, 16 << 20)
+_ADDED = {"call_code": Memory("call_code", RETURN_ADDRESS, 2 * PAGE_BYTES)}
+_ADDED["call_buffers"] = Memory("call_buffers", WINDOW_BASE, WINDOW_BYTES)
 """Memories that may be added while the machine runs; the engine has them from the start."""
 
 
@@ -28,7 +29,9 @@ class PermissiveCore(UnicornCore):
         self.unexpected = {"Reads": 0, "Writes": 0}
         self.is_parked = False
         self._watched: set[int] = set()
-        memories = (*platform.memories, *_ADDED.values())
+        own = platform.memories
+        added = [x for x in _ADDED.values() if all(x.base >= m.end or m.base >= x.end for m in own)]
+        memories = (*own, *added)
         extended = replace(
             platform, memories=memories, read_only=platform.read_only | {"call_code"}
         )

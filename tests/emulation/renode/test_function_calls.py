@@ -67,8 +67,8 @@ ASSEMBLY = """
 park:
   b park
 .align 2
-call:  .word 0x1FFF1100
-after: .word 0x1FFF1208
+call:  .word 0x1D001100
+after: .word 0x1D001208
 cpacr: .word 0xE000ED88
 demcr: .word 0xE000EDFC
 dwt:   .word 0xE0001000

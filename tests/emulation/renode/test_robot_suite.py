@@ -65,7 +65,8 @@ def test_boards_without_elf_are_skipped(suite: Suite) -> None:
 
 @pytest.mark.toolchain
 def test_firmware_with_its_model(suite: Suite, firmware_tools: None, tmp_path: Path) -> None:
-    files = write_firmware(ds_cnn().build(), firmware_target("f446re"), tmp_path)
+    folder = tmp_path / "a folder"
+    files = write_firmware(ds_cnn().build(), firmware_target("f446re"), folder)
     results = suite(ELF_F446RE=files.elf)
     statuses = {name: status for name, (status, _) in results.items()}
     assert statuses == {board: "PASS" if board == "f446re" else "SKIP" for board in BOARDS}
@@ -76,7 +77,7 @@ def test_firmware_with_its_model(suite: Suite, firmware_tools: None, tmp_path: P
 def test_one_program_and_a_model_beside(
     board: str, suite: Suite, firmware_tools: None, tmp_path: Path
 ) -> None:
-    model = tmp_path / "ds_cnn.model"
+    model = tmp_path / "ds cnn.model"
     content = model_blobs(ds_cnn().build())
     model.write_bytes(content)
     elf = {f"ELF_{board.upper()}": build(firmware_target(board)).elf}
