@@ -6,6 +6,7 @@ texts for the boards that ship.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator
 from dataclasses import replace
@@ -20,6 +21,8 @@ from predictor.firmware.shipped import shipped_folder
 
 PRIORITY_MASK = 0xF0
 """Four bits of priority, as the boards' chips have them."""
+LONGEST_STEP = 40
+"""Of Renode's virtual time, in instructions."""
 _IDENTIFIER = re.compile(r"[A-Za-z]\w*", re.ASCII)
 
 
@@ -101,8 +104,19 @@ def _core(board: Board) -> Iterator[str]:
 
 
 def _mips(board: Board) -> int:
-    """Renode takes whole millions of instructions a second only."""
-    return max(1, round(board.core.clock_hz / 1e6))
+    """Millions of instructions a second, as Renode takes them: whole, and with steps so short that
+    a count that starts in one and ends in another is hardly less exact."""
+    clock = max(1, round(board.core.clock_hz / 1e6))
+    candidates = (clock + sign * distance for distance in range(clock) for sign in (1, -1))
+    return next(mips for mips in candidates if step_instructions(mips) <= LONGEST_STEP)
+
+
+def step_instructions(mips: int) -> int:
+    """Instructions by which Renode's virtual time, counted in nanoseconds, advances at once.
+
+    As ``TimeInterval.FromCPUCycles`` has it.
+    """
+    return mips // math.gcd(mips, 1000)
 
 
 def _peripherals(board: Board, port: Port) -> Iterator[str]:

@@ -13,10 +13,13 @@ from hypothesis import strategies as st
 from predictor.boards.board import find_board, parse_board, shipped_boards
 from predictor.cores.core import core_names
 from predictor.emulation.platform.board_platform import (
+    LONGEST_STEP,
     board_platform,
+    platform_text,
     platforms_folder,
+    step_instructions,
 )
-from predictor.emulation.platform.description import read_platform
+from predictor.emulation.platform.description import parse_platform, read_platform
 from predictor.emulation.platform.renode_classes import check_classes
 from predictor.emulation.platform.repl import parse_description
 from predictor.emulation.platform.repl_syntax import (
@@ -419,3 +422,21 @@ def _edited(text, seed):
     else:
         lines.insert(seed.randrange(len(lines)), lines.pop(line))
     return "".join(lines)
+
+
+@given(st.integers(1, 1_200_000_000))
+def test_renodes_time_advances_in_short_steps(clock_hz: int) -> None:
+    board = find_board("f446re")
+    board = replace(board, core=replace(board.core, clock_hz=clock_hz))
+    platform = parse_platform(platform_text(board), "board.repl")
+    mips = platform.cpu.number("PerformanceInMips")
+    assert platform.peripherals["dwt"].attributes["frequency"] == mips * 1_000_000
+    assert step_instructions(mips) <= LONGEST_STEP
+    assert abs(mips - clock_hz / 1e6) <= max(1, 0.03 * clock_hz / 1e6)
+
+
+@pytest.mark.parametrize(
+    ("mips", "instructions"), [(1, 1), (100, 1), (133, 133), (180, 9), (216, 27), (480, 12)]
+)
+def test_steps_of_renodes_time(mips: int, instructions: int) -> None:
+    assert step_instructions(mips) == instructions
