@@ -34,7 +34,7 @@ from predictor.cost.instructions import (
 from predictor.memory.preparation import prepare
 from predictor.memory.prepared import PreparedNode
 from predictor.memory.revision import load_revision
-from predictor.model.device.options import PREFIX
+from predictor.model.device.names import PREFIX
 from predictor.model.tflite_reader import read_graph
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -13,7 +13,6 @@ A key that the reader did not ask for is an error, as is a table that it left un
 
 from __future__ import annotations
 
-import difflib
 import re
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -23,6 +22,7 @@ from pathlib import Path
 from typing import Any, Final, NoReturn, TypeVar
 
 from predictor.errors import UsageError
+from predictor.words import meant
 
 if sys.version_info >= (3, 11):
     from tomllib import TOMLDecodeError, load, loads
@@ -133,8 +133,7 @@ class Table:
         """Raises the table's error if the file has a key that nobody has asked for."""
         for key in self._values:
             if key not in self._known:
-                close = difflib.get_close_matches(key[:_MOST_TEXT], self._known, n=1)
-                hint = f"did you mean {close[0]}? " if close else ""
+                hint = meant(key[:_MOST_TEXT], self._known)
                 known = ", ".join(self._known) or "none"
                 self.fail(f"unknown key {shown(key)}: {hint}known: {known}")
 

@@ -5,7 +5,6 @@ A board is a TOML file; those of this folder ship with the package, others are n
 
 from __future__ import annotations
 
-import difflib
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -29,6 +28,7 @@ from predictor.boards.periphery import (
 from predictor.boards.power import Powers, read_powers
 from predictor.cores.core import Core, extension_names, find_core, nearest_fpu
 from predictor.errors import BoardError
+from predictor.words import meant
 
 _FOLDER = Path(__file__).parent
 REGION_KINDS = ("flash", "sram", "itcm")
@@ -173,8 +173,7 @@ def find_board(board: str | os.PathLike[str] | Board) -> Board:
         if not os.path.exists(path):
             raise BoardError(f"no board file {text}")
         return toml.read_file(path, _board, BoardError)
-    close = difflib.get_close_matches(text.lower(), known, n=2, cutoff=0.5)
-    hint = f"did you mean {' or '.join(close)}? " if close else ""
+    hint = meant(text.lower(), known, 2, 0.5)
     raise BoardError(
         f"unknown board {text!r}: {hint}predict boards lists the {len(shipped_names())} that are "
         "known; or name a TOML file that describes yours"

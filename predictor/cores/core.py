@@ -7,7 +7,6 @@ the kernels have a variant for takes no more than such a file.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -16,6 +15,7 @@ from typing import Any
 
 from predictor import toml
 from predictor.errors import BoardError
+from predictor.words import meant
 
 DEFAULT_CORE = "cortex-m4"
 NO_FPU = "none"
@@ -185,9 +185,9 @@ def _stand_in(table: Mapping[str, Any], missing: str) -> StandIn | None:
 def _table(name: str) -> dict[str, Any]:
     files = _files()
     if name not in files:
-        close = difflib.get_close_matches(name, files, n=1)
-        hint = f"did you mean {close[0]}? " if close else ""
-        raise BoardError(f"unknown core {name!r}: {hint}known cores: {', '.join(sorted(files))}")
+        raise BoardError(
+            f"unknown core {name!r}: {meant(name, files)}known cores: {', '.join(sorted(files))}"
+        )
     return _read(files[name])
 
 

@@ -11,7 +11,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from math import exp, log
-from statistics import fmean
 
 from predictor.boards.board import Board, shipped_boards
 from predictor.boards.calibration import Calibration, CoreCosts, Features
@@ -156,6 +155,8 @@ def _of_this_board(found: Calibration, board: Board, revision: Revision) -> Timi
 
 def _of_other_boards(board: Board) -> Timing:
     """Mean of the shipped calibrations of this core, on a logarithmic scale."""
+    from statistics import fmean  # few boards need it, and it takes a while to import
+
     others = [
         (other, found)
         for other in shipped_boards()

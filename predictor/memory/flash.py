@@ -17,7 +17,7 @@ from typing import Any
 from predictor.cores.core import Core
 from predictor.errors import UsageError
 from predictor.memory.revision import Revision, lineage
-from predictor.model.device.options import PREFIX
+from predictor.model.device.names import PREFIX
 from predictor.model.graph import CUSTOM_PREFIX, Graph
 from predictor.operators.mn.tables import DROP_IN_LABELS
 from predictor.operators.sizes import align_up

@@ -8,7 +8,6 @@ from predictor.cost.coverage import uncovered
 from predictor.cost.latency import TimingBasis
 from predictor.escapes import printable
 from predictor.memory.sram import place
-from predictor.model.device.reader import CODES
 from predictor.operators.sizes import align_up
 from predictor.optimization.overlap import optimized_bound_bytes
 from predictor.optimization.plan_warnings import plan_warnings
@@ -149,6 +148,8 @@ def _variables(prediction: Prediction) -> Iterable[str]:
 
 
 def _device_model_note(prediction: Prediction) -> str:
+    from predictor.model.device.reader import CODES
+
     device = prediction.deployed.graph
     operators = [op for subgraph in device.subgraphs for op in subgraph.operators]
     ours = sum(op.is_custom and op.name in CODES for op in operators)

@@ -6,7 +6,7 @@ from array import array
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from predictor.model.device.options import WEIGHTED
+from predictor.model.device.names import WEIGHTED
 from predictor.model.graph import Graph, Tensor, TensorType
 
 if TYPE_CHECKING:

@@ -12,12 +12,11 @@ from dataclasses import dataclass, field
 from math import prod
 from typing import Protocol
 
+from predictor.model.device.names import PREFIX
 from predictor.model.requantization import Range
 
 VERSION = 1
 """First word of all options, and version of all custom operators."""
-PREFIX = "MN_"
-WEIGHTED = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")
 PREPARED_BITS = 16
 """Bits of weights that :mod:`predictor.model.device.prepared_filter` prepares."""
 POOLING = ("AVERAGE_POOL_2D", "MAX_POOL_2D")

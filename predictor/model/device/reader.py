@@ -8,13 +8,12 @@ from math import prod
 from types import MappingProxyType
 
 from predictor.errors import ModelError
+from predictor.model.device.names import PREFIX, WEIGHTED
 from predictor.model.device.options import (
     PLACES,
     POOLING,
-    PREFIX,
     PREPARED_BITS,
     VERSION,
-    WEIGHTED,
     AddOptions,
     ClampOptions,
     DeviceOptions,

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from predictor.model.device.options import WEIGHTED, DeviceOptions
+from predictor.model.device.names import WEIGHTED
+from predictor.model.device.options import DeviceOptions
 from predictor.operators.access_order import InputOverlap
 from predictor.operators.context import NodeContext
 from predictor.operators.loops import Loops

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 from predictor.errors import RefusedError
-from predictor.model.device.layers import has_int4_activations, options_of
-from predictor.model.device.options import PREFIX, DeviceOptions
+from predictor.model.device.names import PREFIX
 from predictor.model.graph import Graph, Operator, Subgraph, TensorType
+
+if TYPE_CHECKING:
+    from predictor.model.device.options import DeviceOptions
 
 BUILTIN = (
     "ADD",
@@ -49,6 +52,8 @@ def runs_builtin(graph: Graph) -> bool:
 
 
 def _runs_builtin(graph: Graph) -> bool:
+    from predictor.model.device.layers import has_int4_activations
+
     if has_custom(graph) or has_int4_activations(graph):
         return False
     for subgraph in graph.subgraphs:
@@ -77,4 +82,6 @@ def drop_in_options(subgraph: Subgraph, op: Operator) -> DeviceOptions:
                 op.index,
                 subgraph.index,
             )
+    from predictor.model.device.layers import options_of
+
     return options_of(subgraph, op)

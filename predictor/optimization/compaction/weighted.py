@@ -10,7 +10,8 @@ import numpy.typing as npt
 
 from predictor.errors import RefusedError
 from predictor.model.device.layers import options_of
-from predictor.model.device.options import WEIGHTED, WeightedOptions
+from predictor.model.device.names import WEIGHTED
+from predictor.model.device.options import WeightedOptions
 from predictor.model.graph import Operator, Subgraph
 from predictor.optimization.compaction.spans import Ints, Span, channels_of, requantized
 from predictor.optimization.compaction.surgery import integers
