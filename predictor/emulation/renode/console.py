@@ -37,7 +37,7 @@ _MARKER = 0x5EED5EED
 """The emulation's seed: asking for it after a command marks the end of that command's output."""
 _SET_MARKER = f"emulation SetSeed {_MARKER}; numbersMode Hexadecimal"
 """Whatever way to show numbers the user has chosen, the marker is looked for in this one."""
-_SETTINGS = f"[general]\nhistory-path = {os.devnull}\n"
+_SETTINGS = "[general]\nhistory-path = {folder}/history\n"
 """Renode's configuration, in the place of the user's own. Its shell writes all commands that were
 ever given into the history anew at each command, so that a user's would grow and slow it down."""
 _LAST_LINES = 5
@@ -173,7 +173,7 @@ class CommandConsole(RenodeConsole):
         # Renode writes defaults into its configuration.
         self._folder = Path(tempfile.mkdtemp(prefix="mcu-predictor-"))
         settings = self._folder / "config"
-        settings.write_text(_SETTINGS)
+        settings.write_text(_SETTINGS.format(folder=self._folder))
         # With --console the monitor answers on the pipes; -P -1 keeps it from opening a port.
         options = ["--disable-gui", "--console", "--plain", "--hide-log", "-P", "-1"]
         super().__init__([program, *options, "--config", str(settings)])

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from predictor.emulation.function_call import RETURN_ADDRESS, WINDOW_BASE, WINDOW_BYTES
+from predictor.emulation.platform.board_platform import step_instructions
 from predictor.emulation.platform.description import Memory, Platform
 from predictor.emulation.unicorn.core import UnicornCore
 from predictor.emulation.unicorn.machine import UnicornMachine
@@ -29,6 +30,7 @@ class PermissiveCore(UnicornCore):
         self.unexpected = {"Reads": 0, "Writes": 0}
         self.is_parked = False
         self._watched: set[int] = set()
+        self._step = step_instructions(int(platform.cpu.number("PerformanceInMips")))
         own = platform.memories
         added = [x for x in _ADDED.values() if all(x.base >= m.end or m.base >= x.end for m in own)]
         memories = (*own, *added)
@@ -38,6 +40,11 @@ class PermissiveCore(UnicornCore):
         self._platform = extended
         super().__init__(extended, image, is_profile=False)
         self._park_at_self_branches()
+
+    def _cycles_at_access(self) -> int:
+        """Virtual time, which advances by whole steps."""
+        cycles = super()._cycles_at_access()
+        return cycles - cycles % self._step
 
     def _park_at_self_branches(self) -> None:
         """``b .`` passes the time without counting."""

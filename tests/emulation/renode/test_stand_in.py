@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import struct
 import subprocess
 import sys
 import tempfile
@@ -165,6 +166,26 @@ def test_a_loop_of_two_instructions_is_counted(monitor: Monitor, build_image: Im
     load(monitor, build_image(HEAD + text))
     monitor.execute('emulation RunFor "0.02"')
     assert executed(monitor) == pytest.approx(0.02 * MIPS * 1e6, abs=64)
+
+
+def test_virtual_time_advances_by_whole_steps(build_image: ImageBuilder) -> None:
+    """216 million instructions a second are 27 in 125 ns, and none in fewer."""
+    monitor = Monitor()
+    monitor.execute('mach create "board"')
+    monitor.execute(f"machine LoadPlatformDescription @{platforms_folder() / 'f746zg.repl'}")
+    text = (
+        HEAD + "volatile uint32_t counts[32];\n"
+        "int main(void) {\n"
+        "  cycle_counter_on();\n"
+        "  for (int i = 0; i < 32; ++i) counts[i] = CYCLES;\n}\n"
+    )
+    load(monitor, build_image(text, "f746zg"))
+    monitor.execute('emulation RunFor "0.02"')
+    printed = monitor.execute('sysbus ReadBytes `sysbus GetSymbolAddress "counts"` 128')
+    content = bytes(int(word, 16) for word in re.findall("0x[0-9A-F]{2}", printed))
+    counts = struct.unpack("<32I", content)
+    assert {count % 27 for count in counts} == {0}
+    assert 100 < counts[-1] - counts[0] < 1000
 
 
 def test_instructions_are_printed_in_hexadecimal(
