@@ -33,13 +33,13 @@ class Runs:
     """What runs in an inference.
 
     ``parts``: how often each part surely runs. ``choices``: how often one of several alternatives
-    runs. ``rounds``: of each loop that runs an unknown number of rounds, (its operator, what a
-    round runs).
+    runs; among those of one price the first counts. ``rounds``: of each loop that runs an unknown
+    number of rounds, (its operator, what a round runs).
     """
 
-    parts: frozenset[tuple[Part, int]]
-    choices: frozenset[tuple[frozenset[Runs], int]] = frozenset()
-    rounds: frozenset[tuple[Place, Runs]] = frozenset()
+    parts: tuple[tuple[Part, int], ...]
+    choices: tuple[tuple[tuple[Runs, ...], int], ...] = ()
+    rounds: tuple[tuple[Place, Runs], ...] = ()
 
     def path(self, cost: Cost, pick: Callable[..., Counter[Part]] = max) -> Counter[Part]:
         """How often each part runs where each choice falls on the dearest (or, with ``min``, the
@@ -131,8 +131,8 @@ class Execution:
         return found
 
 
-ONE_RUN = Runs(frozenset({((0, None), 1)}))
-NOTHING = Runs(frozenset())
+ONE_RUN = Runs((((0, None), 1),))
+NOTHING = Runs(())
 
 
 def execution(graph: Graph) -> Execution:
@@ -154,14 +154,12 @@ class _Record:
     """Runs that are being counted."""
 
     parts: Counter[Part] = field(default_factory=Counter)
-    choices: Counter[frozenset[Runs]] = field(default_factory=Counter)
+    choices: Counter[tuple[Runs, ...]] = field(default_factory=Counter)
     rounds: dict[Place, Runs] = field(default_factory=dict)
 
     def frozen(self) -> Runs:
         return Runs(
-            frozenset(self.parts.items()),
-            frozenset(self.choices.items()),
-            frozenset(self.rounds.items()),
+            tuple(self.parts.items()), tuple(self.choices.items()), tuple(self.rounds.items())
         )
 
 
@@ -250,7 +248,7 @@ class _Follower:
             branch = _Record()
             outputs.append(self._run(target, read[1:], branch))
             alternatives.append(branch.frozen())
-        record.choices[frozenset(alternatives)] += 1
+        record.choices[tuple(dict.fromkeys(alternatives))] += 1
         return [one if one == other else None for one, other in zip(*outputs, strict=False)]
 
     def _loop(self, op: Operator, subgraph: Subgraph, read: Known, record: _Record) -> Known:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from predictor.model.builder import ModelBuilder, SubgraphBuilder, TensorRef
 from predictor.model.random_control_flow import random_control_flow
-from predictor.semantics.execution import MOST_STEPS, Execution, Part, execution
+from predictor.semantics.execution import MOST_STEPS, Execution, Part, Runs, execution
 
 ONE = ((1,), "int32")
 
@@ -189,3 +189,23 @@ def test_bounds_hold_the_paths_between_them(seed: int) -> None:
             least, most = bounds[index]
             assert least <= path[index, None]
             assert most is None or path[index, None] <= most
+
+
+@given(st.permutations(range(1, 9)))
+def test_the_first_of_branches_of_one_price_counts(order: list[int]) -> None:
+    """Figures do not hang on the order in which Python goes through a set."""
+    branches = tuple(Runs((((subgraph, None), 1),)) for subgraph in order)
+    found = Runs((), ((branches, 3),))
+    for pick in (min, max):
+        assert found.path(lambda part: 1.0, pick) == {(order[0], None): 3}
+        assert list(found.path(lambda part: part[0], pick)) == [(pick(order), None)]
+
+
+def test_then_comes_before_else() -> None:
+    builder = ModelBuilder("m")
+    condition = builder.input((1,), "bool")
+    branches = _branches(builder, condition)
+    ((alternatives, _),) = execution(builder.graph()).each.choices
+    assert [each.parts for each in alternatives] == [
+        (((branch.index, None), 1),) for branch in branches
+    ]
