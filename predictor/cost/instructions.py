@@ -186,7 +186,7 @@ def _scaled(item: Work, ratio: float) -> Work:
 
 
 def _work(layer: Layer, loops: Loops | None, kernels: str, costs: CostTable, basis: Basis) -> Work:
-    """``basis``: what loops with costs rest on."""
+    """``basis``: what loops with costs rest on; others rest on the kernel set's mean cost."""
     if loops is not None and loops.terms.keys() <= costs.keys():
         is_sure = is_model(costs[term].layers for term in loops.terms)
         return _sum(loops, costs, basis if is_sure else Basis.PROXY)

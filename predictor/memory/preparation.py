@@ -43,9 +43,7 @@ def prepare(
             row = refusals.catch(subgraph, op, _row, operators, op, subgraph)
             if row is None:
                 continue
-            context = flow.NODE_CONTEXT(
-                graph, subgraph, op, revision.kernels, revision.core, sizeof, state
-            )
+            context = flow.NODE_CONTEXT(graph, subgraph, op, revision.core, sizeof, state)
             _note_version(row, context)
             contexts.append((row, context))
     nodes: list[PreparedNode] = []

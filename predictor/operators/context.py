@@ -63,7 +63,6 @@ class NodeContext:
 
     Args:
         sizeof: bytes of a C struct by name, for the TFLM revision, target and kernel set.
-        kernels: "cmsis_nn" or "reference".
         core: the processor, by whose instructions kernel sets choose among their kernels.
     """
 
@@ -72,7 +71,6 @@ class NodeContext:
         "graph",
         "inexact_reasons",
         "invoke_errors",
-        "kernels",
         "notes",
         "op",
         "pointer_bytes",
@@ -89,7 +87,6 @@ class NodeContext:
         graph: Graph,
         subgraph: Subgraph,
         op: Operator,
-        kernels: str,
         core: Core,
         sizeof: Callable[[str], int],
         state: GraphState,
@@ -97,7 +94,6 @@ class NodeContext:
         self.graph = graph
         self.subgraph = subgraph
         self.op = op
-        self.kernels = kernels
         self.core = core
         self.sizeof = sizeof
         self.pointer_bytes = sizeof("ptr")
@@ -112,9 +108,7 @@ class NodeContext:
 
     def with_operator(self, op: Operator) -> NodeContext:
         """What another operator would see in the place of this one."""
-        return type(self)(
-            self.graph, self.subgraph, op, self.kernels, self.core, self.sizeof, self.state
-        )
+        return type(self)(self.graph, self.subgraph, op, self.core, self.sizeof, self.state)
 
     # Tensors.
 

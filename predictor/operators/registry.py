@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, TypedDict
+from typing import TYPE_CHECKING, Any, NamedTuple, TypedDict, cast
 
 from predictor.model.graph import Graph
 from predictor.operators.context import GraphState, NodeContext
@@ -45,8 +45,8 @@ Steering = Callable[[NodeContext], Mapping[str, Any] | None]
 Sizeof = Callable[[str], int]
 
 
-class Columns(TypedDict, total=False):
-    """Columns of an :class:`OperatorRow`; those that a folder leaves out are as below it."""
+class RowColumns(TypedDict, total=False):
+    """Columns of an :class:`OperatorRow`."""
 
     prepare: Step | None
     count: Counter
@@ -59,6 +59,15 @@ class Columns(TypedDict, total=False):
     steered: Steering | None
     application_bytes: Callable[[GraphState, Sizeof], tuple[int, ...]] | None
     has_effects: bool
+
+
+class Columns(RowColumns, total=False):
+    """What a folder registers; columns that it leaves out are as below it.
+
+    ``around`` makes Prepare from the step of the kernel below.
+    """
+
+    around: Callable[[Step | None], Step]
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +129,7 @@ class Overlay:
     ) -> None:
         self.is_closed, self.serves = is_closed, serves
         self.runs_device_models = runs_device_models
-        self._package = package
+        self.package = package
         self._module_of = dict.fromkeys(names, package) or _modules(package)
         self._columns: dict[str, Columns] = {}
 
@@ -128,7 +137,7 @@ class Overlay:
         """Adds columns for each name: a builtin operator, or the code of a custom operator."""
         for name in names:
             if name in self._columns:
-                raise ValueError(f"operator {name} is registered twice in {self._package}")
+                raise ValueError(f"operator {name} is registered twice in {self.package}")
             self._columns[name] = columns
 
     def columns(self, name: str) -> Columns | None:
@@ -207,9 +216,13 @@ class OperatorTable:
 def _overlaid(
     name: str, row: OperatorRow | None, columns: Columns, below: OperatorRow | None
 ) -> OperatorRow:
+    own = cast("RowColumns", {key: value for key, value in columns.items() if key != "around"})
+    around = columns.get("around")
+    if around is not None:
+        own["prepare"] = around(None if row is None else row.prepare)
     if row is None:
-        return OperatorRow(name=name, **columns)
-    return replace(row, below=below, **columns)
+        return OperatorRow(name=name, **own)
+    return replace(row, below=below, **own)
 
 
 def count_nothing(_: NodeContext) -> OpCount:

@@ -21,9 +21,9 @@ from predictor.memory.revision import load_revision
 from predictor.model.builder import ModelBuilder
 from predictor.model.example_models import ds_cnn
 from predictor.model.random_graphs import random_graph
+from predictor.operators.cmsis_nn.matrix_products import columns_s16, product_s8
 from predictor.operators.loops import Loops, misaligned
 from predictor.operators.loops.c_library import copy, fill
-from predictor.operators.loops.matmul import columns_s16, product_s8
 from predictor.prediction import predict
 from tests.shared_data import needs_shared
 

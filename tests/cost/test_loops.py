@@ -8,8 +8,9 @@ from itertools import product
 from hypothesis import given
 from hypothesis import strategies as st
 
+from predictor.operators.cmsis_nn import conv, pad
 from predictor.operators.context import GraphState
-from predictor.operators.loops import Loops, conv, cycle, movement
+from predictor.operators.loops import Loops, cycle
 from predictor.operators.loops.c_library import copy, fill
 from predictor.operators.loops.windows import MOST_TAPS, MOST_TAPS_OF_MODEL, Axis, is_of_sane_size
 
@@ -114,7 +115,7 @@ def _padded(shape: tuple[int, int, int, int], paddings: list[int]) -> Loops:
     st.lists(st.integers(0, 3), min_size=8, max_size=8),
 )
 def test_padding(shape: tuple[int, int, int, int], paddings: list[int]) -> None:
-    found, expected = movement._pad_s8(shape, paddings), _padded(shape, paddings)
+    found, expected = pad.loops_s8(shape, paddings), _padded(shape, paddings)
     assert found.terms == expected.terms
     assert found.unaligned_loads == expected.unaligned_loads
 

@@ -9,7 +9,7 @@ from predictor.model.tflite_reader import read_graph
 from predictor.options import Options
 from predictor.prediction import predict_graph
 
-CASES = [("2026.08", "cmsis_nn"), ("2026.08", "reference"), ("2026.08", "ours"), ("2020.07", None)]
+CASES = [("2026.08", "cmsis_nn"), ("2026.08", "reference"), ("2026.08", "mn"), ("2020.07", None)]
 
 
 @pytest.mark.parametrize(("tflm", "kernels"), CASES)

@@ -9,9 +9,13 @@ import pytest
 
 from kernels.binding import Argument, Library
 from kernels.calls import Layer, run
-from predictor.operators import convolution_order, depthwise_order, pooling_order
 from predictor.operators.access_order import Windows
-from predictor.operators.mn.overlap import fully_connected
+from predictor.operators.mn.overlap import (
+    convolution_distance,
+    depthwise_distance,
+    fully_connected,
+    pooling_distance,
+)
 from tests.kernels import random_layers
 from tests.kernels.emulated import EmulatedLibrary
 from tests.kernels.random_layers import BIT_WIDTHS, OPERATORS
@@ -35,12 +39,12 @@ def _windows(layer: Layer) -> Windows:
 
 def _convolution(layer: Layer) -> int:
     groups = layer.input_dims[3] // layer.filter_dims[3]
-    return convolution_order.mn(_windows(layer), groups, layer.activations)
+    return convolution_distance(_windows(layer), groups, layer.activations)
 
 
 def _depthwise(layer: Layer) -> int:
     multiplier = layer.multiplier_of_channels
-    return depthwise_order.mn(_windows(layer), multiplier, layer.activations)
+    return depthwise_distance(_windows(layer), multiplier, layer.activations)
 
 
 def _fully_connected(layer: Layer) -> int:
@@ -131,7 +135,7 @@ def test_distance_of_pooling(tracing: EmulatedLibrary, operator: str, bits: int)
         tracer.call(
             f"mn_{operator}_s{bits}", params, input_dims, data, filter_dims, output_dims, output
         )
-        stated = pooling_order.mn(_windows(layer), layer.activations)
+        stated = pooling_distance(_windows(layer), layer.activations)
         assert tracer.distance == stated, layer
 
 

@@ -10,9 +10,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from predictor.operators import convolution_order, depthwise_order, pooling_order
 from predictor.operators.access_order import LONGEST_PERIOD, MOST_PLACES, Windows
-from predictor.operators.mn.overlap import fully_connected
+from predictor.operators.cmsis_nn import conv, depthwise_conv, pooling
+from predictor.operators.mn.overlap import (
+    convolution_distance,
+    depthwise_distance,
+    fully_connected,
+    pooling_distance,
+)
 
 Step = tuple[int | None, int]
 """First unit that a step reads, None for none, and the unit behind the last that it writes."""
@@ -113,10 +118,10 @@ def blocks(windows: Windows, groups: int, bits: int) -> Iterator[Step]:
 def test_groups(shape: Windows, groups: int, inputs: int, outputs: int) -> None:
     windows = replace(shape, in_channels=groups * inputs, out_channels=groups * outputs)
     expected = walked(columns(windows, groups))
-    assert convolution_order.cmsis_nn_columns(windows, groups) == expected
+    assert conv.columns_distance(windows, groups) == expected
     for bits in (8, 4):
         expected = walked(blocks(windows, groups, bits))
-        assert convolution_order.mn(windows, groups, bits) == expected
+        assert convolution_distance(windows, groups, bits) == expected
 
 
 def sweeps(windows: Windows) -> Iterator[Step]:
@@ -146,13 +151,13 @@ def test_pointwise(shape: Windows, inputs: int, outputs: int) -> None:
         dilation=(1, 1),
         padding=(0, 0),
     )
-    assert convolution_order.cmsis_nn_pointwise(windows) == walked(sweeps(windows))
+    assert conv.pointwise_distance(windows) == walked(sweeps(windows))
 
 
 def test_pointwise_beyond_the_input() -> None:
     """The kernel does not ask where the input ends."""
     windows = Windows(1, (4, 4), 8, (4, 5), 8, (1, 1), (1, 1), (1, 1), (0, 0))
-    assert convolution_order.cmsis_nn_pointwise(windows) == windows.output_elements
+    assert conv.pointwise_distance(windows) == windows.output_elements
 
 
 def tiles(windows: Windows, multiplier: int) -> Iterator[Step]:
@@ -192,12 +197,12 @@ def unpacked_rows(windows: Windows) -> Iterator[Step]:
 def test_depthwise(shape: Windows, channels: int, multiplier: int) -> None:
     windows = replace(shape, in_channels=channels, out_channels=channels * multiplier)
     expected = walked(quads(windows, multiplier))
-    assert depthwise_order.mn(windows, multiplier) == expected
-    assert depthwise_order.mn(windows, multiplier, 4) == walked(unpacked_rows(windows))
+    assert depthwise_distance(windows, multiplier) == expected
+    assert depthwise_distance(windows, multiplier, 4) == walked(unpacked_rows(windows))
     if multiplier % 4 == 0:
         plain = replace(windows, images=1, dilation=(1, 1))
         expected = walked(tiles(plain, multiplier))
-        assert depthwise_order.cmsis_nn(plain, multiplier) == expected
+        assert depthwise_conv.distance(plain, multiplier) == expected
 
 
 def compared_taps(windows: Windows) -> Iterator[Step]:
@@ -218,13 +223,13 @@ def compared_taps(windows: Windows) -> Iterator[Step]:
 @settings(deadline=None)
 def test_pooling(shape: Windows, channels: int) -> None:
     windows = replace(shape, in_channels=channels, out_channels=channels, dilation=(1, 1))
-    assert pooling_order.cmsis_nn_max(windows) == walked(compared_taps(windows))
+    assert pooling.max_distance(windows) == walked(compared_taps(windows))
     singles = (
         (byte(element(pixel, channels, channel), 4), behind(position * channels + channel + 1, 4))
         for position, pixel in enumerate(first_pixels(windows))
         for channel in range(channels)
     )
-    assert pooling_order.mn(windows, 4) == walked(singles)
+    assert pooling_distance(windows, 4) == walked(singles)
 
 
 @given(st.integers(1, 40), st.integers(1, 9), st.integers(1, 9), st.sampled_from([8, 4]))

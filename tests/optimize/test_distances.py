@@ -14,8 +14,8 @@ from predictor.memory.arena import arena
 from predictor.memory.revision import load_revision
 from predictor.model.builder import ModelBuilder
 from predictor.model.tflite_reader import read_graph
-from predictor.operators import convolution_order, depthwise_order, pooling_order
-from predictor.operators.access_order import Windows
+from predictor.operators.access_order import Windows, by_position
+from predictor.operators.reference import conv, depthwise_conv
 from predictor.optimization.overlap import OperatorDistance, distance_of
 from tests.shared_data import TRUTH, needs_shared
 
@@ -106,7 +106,7 @@ def test_reference_convolution(shape: Windows, groups: int, per_group: int) -> N
         }
     )
     expected = literal_distance(convolve(windows, groups))
-    assert convolution_order.reference(windows, groups) == expected
+    assert conv.distance(windows, groups) == expected
 
 
 @given(shapes(), st.integers(1, 4))
@@ -119,14 +119,14 @@ def test_reference_depthwise(shape: Windows, multiplier: int) -> None:
         }
     )
     expected = literal_distance(depthwise(windows, multiplier))
-    assert depthwise_order.reference(windows, multiplier) == expected
+    assert depthwise_conv.distance(windows, multiplier) == expected
 
 
 @given(shapes())
 @settings(deadline=None)
 def test_reference_pooling(windows: Windows) -> None:
     """Pooling goes through windows as a depthwise convolution does."""
-    assert pooling_order.reference(windows) == literal_distance(depthwise(windows, 1))
+    assert by_position(windows) == literal_distance(depthwise(windows, 1))
 
 
 def _distance(builder: ModelBuilder, kernels: str) -> OperatorDistance:

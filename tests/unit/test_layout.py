@@ -13,7 +13,6 @@ import pytest
 
 from predictor.memory.revision import kernel_sets, load_revision, revision_names
 from predictor.model.graph import Graph, Subgraph
-from predictor.operators.kernel_set import overlay
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "predictor"
@@ -115,7 +114,6 @@ def test_modules_stay_small(path: Path) -> None:
 
 
 KERNEL_SETS = {name for revision in revision_names() for name in kernel_sets(revision)} | {"ours"}
-WHERE_KERNELS_ARE_CHOSEN = {PACKAGE / "operators", PACKAGE / "firmware"}
 
 
 def _names_kernels(node: ast.AST) -> bool:
@@ -137,25 +135,29 @@ def _comparisons(path: Path) -> list[str]:
     ]
 
 
-def test_only_operators_and_firmware_ask_for_a_kernel_set_by_name() -> None:
+def test_nothing_asks_which_kernel_set_it_is_by_name() -> None:
     paths = [
         path
         for folder in ("predictor", "nas", "tools", "benchmarks", "kernels", "truth")
         for path in (ROOT / folder).rglob("*.py")
-        if WHERE_KERNELS_ARE_CHOSEN.isdisjoint(path.parents)
     ]
     assert [place for path in paths for place in _comparisons(path)] == []
 
 
-OVERLAYS = ("reference", "cmsis_nn", "reference_2020", "mn.builtin", "mn.custom")
+OVERLAYS = {
+    folder.package: folder
+    for revision in revision_names()
+    for kernels in kernel_sets(revision)
+    for folder in load_revision(revision, kernels).kernel_set.overlays
+}
 
 
-@pytest.mark.parametrize("name", OVERLAYS)
+@pytest.mark.parametrize("name", sorted(OVERLAYS))
 def test_the_operators_of_a_folder_are_those_that_its_modules_register(name: str) -> None:
-    package = importlib.import_module(f"predictor.operators.{name}")
+    package = importlib.import_module(name)
     for module in pkgutil.iter_modules(getattr(package, "__path__", ())):
         importlib.import_module(f"{package.__name__}.{module.name}")
-    found = overlay(name)
+    found = OVERLAYS[name]
     assert found.names() == found._columns.keys()
 
 

@@ -6,21 +6,15 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from predictor.model.graph import TensorType
+from predictor.operators.around import after
 from predictor.operators.context import NodeContext
 from predictor.operators.esp_nn.buffers import conv_p4, conv_s3, depthwise_s3
 from predictor.operators.esp_nn.window import Window, window
-from predictor.operators.kernel_set import overlay
 from predictor.operators.parsing import options_of
 from predictor.operators.quantized import INT32_BYTES
 from predictor.operators.registry import Overlay, Step
 
 _INT8 = TensorType.INT8
-
-
-def _reference(name: str) -> Step:
-    prepare = (overlay("reference").columns(name) or {}).get("prepare")
-    assert prepare is not None
-    return prepare
 
 
 def _request(ctx: NodeContext, size: int) -> None:
@@ -29,24 +23,21 @@ def _request(ctx: NodeContext, size: int) -> None:
 
 
 def _conv(size: Callable[[Window], int]) -> Step:
-    def prepare(ctx: NodeContext) -> None:
-        _reference("CONV_2D")(ctx)
+    def request(ctx: NodeContext) -> None:
         if ctx.need_input(0, temp=False).type == _INT8:
             _request(ctx, size(window(ctx, options_of(ctx, "Conv2DOptions"))))
 
-    return prepare
+    return request
 
 
-def _prepare_depthwise(ctx: NodeContext) -> None:
-    _reference("DEPTHWISE_CONV_2D")(ctx)
+def _request_depthwise(ctx: NodeContext) -> None:
     options = options_of(ctx, "DepthwiseConv2DOptions")
     if ctx.need_input(0, temp=False).type == _INT8:
         _request(ctx, depthwise_s3(window(ctx, options), options.get("depth_multiplier", 0)))
 
 
-def _prepare_softmax(ctx: NodeContext) -> None:
+def _request_softmax(ctx: NodeContext) -> None:
     """The buffer has a word for each of dimension 1, which the glue code takes for the width."""
-    _reference("SOFTMAX")(ctx)
     input, output = ctx.need_input(0, temp=False), ctx.need_output(0, temp=False)
     shape = ctx.shape(input)
     if input.type == output.type == _INT8 and len(shape) > 1:
@@ -59,11 +50,11 @@ def kernels(
     """The kernels of one chip."""
     names = ["SOFTMAX", *(["CONV_2D"] if conv else []), *["DEPTHWISE_CONV_2D"] * has_depthwise]
     made = Overlay(module, names)
-    made.register("SOFTMAX", prepare=_prepare_softmax)
+    made.register("SOFTMAX", around=after(_request_softmax))
     if conv is not None:
-        made.register("CONV_2D", prepare=_conv(conv))
+        made.register("CONV_2D", around=after(_conv(conv)))
     if has_depthwise:
-        made.register("DEPTHWISE_CONV_2D", prepare=_prepare_depthwise)
+        made.register("DEPTHWISE_CONV_2D", around=after(_request_depthwise))
     return made
 
 

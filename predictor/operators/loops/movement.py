@@ -1,15 +1,15 @@
-"""Operators that move elements: joining, cutting, padding, transposing. Follows arm_pad_s8 and
-arm_transpose_s8 of CMSIS-NN and the reference kernels of TFLM."""
+"""Operators that move elements: joining, cutting, padding, transposing. Follows TFLM's reference
+kernels."""
 
 from __future__ import annotations
 
 from math import prod
 
-from predictor.model.graph import Tensor, TensorType
+from predictor.model.graph import Tensor
 from predictor.operators.constants import constant_values
 from predictor.operators.context import NodeContext
 from predictor.operators.loops import Loops, cycle
-from predictor.operators.loops.c_library import copy, fill
+from predictor.operators.loops.c_library import copy
 from predictor.operators.loops.elements import kernel_name
 from predictor.operators.parsing import options_of
 from predictor.operators.sizes import RUNTIME_TYPE_BYTES
@@ -134,16 +134,16 @@ def _ints(ctx: NodeContext, position: int) -> list[int] | None:
     return None if values is None else [int(value) for value in values]
 
 
+def paddings_of(ctx: NodeContext) -> list[int] | None:
+    """Constant elements before and behind each dimension; None where they are not constant."""
+    return _ints(ctx, 1)
+
+
 def pad(ctx: NodeContext) -> Loops | None:
-    """Fills and row copies with CMSIS-NN and int8; else element by element."""
+    """Element by element."""
     input, output = ctx.input(0), ctx.output(0)
     if input is None or output is None:
         return None
-    paddings = _ints(ctx, 1)
-    if ctx.kernels == "cmsis_nn" and input.type == TensorType.INT8 and paddings:
-        if len(paddings) != 2 * len(ctx.shape(input)) or min(paddings) < 0:
-            return None
-        return _pad_s8(ctx.shape(input), paddings)
     made = Loops()
     outside = max(0, ctx.element_count(output) - ctx.element_count(input))
     out_shape = ctx.shape(output)
@@ -152,55 +152,16 @@ def pad(ctx: NodeContext) -> Loops | None:
     return made
 
 
-def _pad_s8(in_shape: Shape, paddings: list[int]) -> Loops:
-    """``arm_pad_s8``, followed address by address; alignments repeat after four of anything."""
-    rank = min(4, len(in_shape))
-    dims = [1] * (4 - rank) + list(in_shape[-rank:])
-    pairs = [(0, 0)] * (4 - rank) + list(zip(paddings[::2], paddings[1::2], strict=True))[-rank:]
-    (n, h, w, c), (pad_n, pad_h, pad_w, pad_c) = dims, pairs
-    out_c = c + sum(pad_c)
-    row = (w + sum(pad_w)) * out_c
-    batch = (h + sum(pad_h)) * row
-    made = Loops()
-    made.add("pad_s8", call=1, batch=n, row=n * h)
-    fill(made, 1, batch * pad_n[0])
-    for image, images in cycle(n):
-        start = batch * (pad_n[0] + image)
-        fill(made, images, row * pad_h[0], start % 4)
-        fill(made, images, row * pad_h[1], (start + batch - row * pad_h[1]) % 4)
-        for line, lines in cycle(h):
-            runs, source = images * lines, (image * h + line) * w * c
-            left = start + row * (pad_h[0] + line)
-            first = left + out_c * pad_w[0]
-            fill(made, runs, out_c * pad_w[0], left % 4)
-            fill(made, runs, out_c * pad_w[1], (first + w * out_c) % 4)
-            if out_c == c:
-                copy(made, runs, w * c, source % 4, first % 4)
-                continue
-            made.add("pad_s8", pixel=runs * w)
-            for pixel, pixels in cycle(w):
-                at = first + pixel * out_c
-                fill(made, runs * pixels, pad_c[0], at % 4)
-                copy(made, runs * pixels, c, (source + pixel * c) % 4, (at + pad_c[0]) % 4)
-                fill(made, runs * pixels, pad_c[1], (at + pad_c[0] + c) % 4)
-    fill(made, 1, batch * pad_n[1], batch * (pad_n[0] + n) % 4)
-    return made
-
-
 def transpose(ctx: NodeContext) -> Loops | None:
-    """Nested loops over the dimensions, those of the input with CMSIS-NN and int8."""
+    """Nested loops over the dimensions of the output."""
     input, output = ctx.input(0), ctx.output(0)
     if input is None or output is None:
         return None
-    is_cmsis = ctx.kernels == "cmsis_nn" and input.type == TensorType.INT8
-    shape = ctx.shape(input) if is_cmsis else ctx.shape(output)
-    name = f"{'cmsis_' if is_cmsis else ''}{kernel_name(ctx)}"
-    if is_cmsis and len(shape) == 2:
-        name += "_matrix"
-    return _nest(name, shape)
+    return nest(kernel_name(ctx), ctx.shape(output))
 
 
-def _nest(name: str, shape: Shape) -> Loops:
+def nest(name: str, shape: Shape) -> Loops:
+    """Nested loops over a tensor's dimensions."""
     made = Loops()
     rank = len(shape)
     made.add(name, call=1, dim=rank, element=prod(shape))

@@ -1,8 +1,7 @@
 """Element-wise operators on tensors that broadcast.
 
-Mirrors kernels/add_common.cc and cmsis_nn/add.cc (which checks more), sub_common.cc,
-mul_common.cc, div.cc, squared_difference.cc, add_n.cc, maximum_minimum.cc and
-cmsis_nn/maximum_minimum.cc, floor_div.cc, floor_mod.cc, prelu_common.cc and select.cc.
+Mirrors kernels/add_common.cc, sub_common.cc, mul_common.cc, div.cc, squared_difference.cc,
+add_n.cc, maximum_minimum.cc, floor_div.cc, floor_mod.cc, prelu_common.cc and select.cc.
 """
 
 from __future__ import annotations
@@ -36,8 +35,8 @@ _FLOAT32, _INT32, _INT8, _INT16 = (
     TensorType.INT8,
     TensorType.INT16,
 )
-_ARITHMETIC_TYPES = (_FLOAT32, _INT32, _INT8, _INT16)
-_FIXED_POINT_TYPES = (_INT8, _INT16)
+ARITHMETIC_TYPES = (_FLOAT32, _INT32, _INT8, _INT16)
+FIXED_POINT_TYPES = (_INT8, _INT16)
 _ADD_N_SHIFT = 20
 
 
@@ -46,7 +45,7 @@ def count_add_n(ctx: NodeContext) -> OpCount:
     return OpCount(0, count_outputs(ctx).other_ops * max(0, len(ctx.op.inputs) - 1))
 
 
-def _tensors(ctx: NodeContext) -> tuple[Tensor, Tensor, Tensor]:
+def need_tensors(ctx: NodeContext) -> tuple[Tensor, Tensor, Tensor]:
     return ctx.need_input(0), ctx.need_input(1), ctx.need_output(0)
 
 
@@ -55,7 +54,7 @@ def _ensure_same_types(ctx: NodeContext, first: Tensor, *others: Tensor) -> None
         ensure_same_type(ctx, first, other)
 
 
-def _ensure_symmetric(ctx: NodeContext, *tensors: Tensor) -> None:
+def ensure_symmetric(ctx: NodeContext, *tensors: Tensor) -> None:
     for tensor in tensors:
         ctx.ensure(
             zero_point(tensor) == 0,
@@ -93,46 +92,46 @@ def _check_input_multipliers(
 
 
 def _prepare_add(ctx: NodeContext) -> None:
-    input1, input2, output = _tensors(ctx)
-    if ctx.kernels == "cmsis_nn":
-        ensure_same_type(ctx, input1, output)
-        ctx.ensure_type(input1, *_ARITHMETIC_TYPES)
-        ensure_same_type(ctx, input1, input2)
-        if input1.type == _INT16:
-            _ensure_symmetric(ctx, input1, input2, output)
-    elif output.type in _FIXED_POINT_TYPES:
+    tensors = need_tensors(ctx)
+    output = tensors[-1]
+    if output.type in FIXED_POINT_TYPES:
         ctx.ensure(output.quantization is not None, "TFLM aborts: the output is not quantised")
-    if output.type in _FIXED_POINT_TYPES:
+    calculate_sum(ctx, *tensors)
+
+
+def calculate_sum(ctx: NodeContext, input1: Tensor, input2: Tensor, output: Tensor) -> None:
+    """Mirrors ``CalculateOpDataAdd``; then what runs."""
+    if output.type in FIXED_POINT_TYPES:
         check_sum_multipliers(ctx, input1, input2, output, float)
         check_activation_range(ctx, fused_activation(ctx, "AddOptions"), output)
     elif output.type == _INT32:
         _ensure_unquantized(ctx, input1, input2)
-    runs_on(ctx, output, *_ARITHMETIC_TYPES)
+    runs_on(ctx, output, *ARITHMETIC_TYPES)
 
 
 def _prepare_sub(ctx: NodeContext) -> None:
-    input1, input2, output = _tensors(ctx)
-    if output.type in _FIXED_POINT_TYPES:
+    input1, input2, output = need_tensors(ctx)
+    if output.type in FIXED_POINT_TYPES:
         check_sum_multipliers(ctx, input1, input2, output, single)
         check_activation_range(ctx, fused_activation(ctx, "SubOptions"), output)
     elif output.type == _INT32:
         _ensure_unquantized(ctx, input1, input2, output)
-    runs_on(ctx, output, *_ARITHMETIC_TYPES)
+    runs_on(ctx, output, *ARITHMETIC_TYPES)
 
 
 def _prepare_mul(ctx: NodeContext) -> None:
-    input1, input2, output = _tensors(ctx)
+    input1, input2, output = need_tensors(ctx)
     need_counts(ctx, 2, 1)
     ensure_same_type(ctx, input1, input2)
-    if output.type in _FIXED_POINT_TYPES:
+    if output.type in FIXED_POINT_TYPES:
         check_activation_range(ctx, fused_activation(ctx, "MulOptions"), output)
         if input1.type == _INT16:
-            _ensure_symmetric(ctx, input1, input2, output)
-    runs_on(ctx, input1, *_ARITHMETIC_TYPES)
+            ensure_symmetric(ctx, input1, input2, output)
+    runs_on(ctx, input1, *ARITHMETIC_TYPES)
 
 
 def _prepare_div(ctx: NodeContext) -> None:
-    input1, input2, output = _tensors(ctx)
+    input1, input2, output = need_tensors(ctx)
     _ensure_same_types(ctx, input1, input2, output)
     if output.type == _INT8:
         check_activation_range(ctx, fused_activation(ctx, "DivOptions"), output)
@@ -143,7 +142,7 @@ def _prepare_div(ctx: NodeContext) -> None:
 
 def _prepare_squared_difference(ctx: NodeContext) -> None:
     need_counts(ctx, 2, 1)
-    input1, input2, output = _tensors(ctx)
+    input1, input2, output = need_tensors(ctx)
     ensure_same_type(ctx, input1, input2)
     if input1.type == _INT8:
         for tensor in (input1, input2, output):
@@ -152,10 +151,10 @@ def _prepare_squared_difference(ctx: NodeContext) -> None:
                 f"the zero point of tensor {tensor.name!r} does not fit INT8",
             )
     elif input1.type == _INT16:
-        _ensure_symmetric(ctx, input1, input2, output)
-    if input1.type in _FIXED_POINT_TYPES:
+        ensure_symmetric(ctx, input1, input2, output)
+    if input1.type in FIXED_POINT_TYPES:
         _check_input_multipliers(ctx, input1, input2, float)
-    runs_on(ctx, output, *_ARITHMETIC_TYPES)
+    runs_on(ctx, output, *ARITHMETIC_TYPES)
 
 
 def _prepare_add_n(ctx: NodeContext) -> None:
@@ -184,20 +183,22 @@ def _prepare_add_n(ctx: NodeContext) -> None:
         ctx.refuse(f"it takes FLOAT32 and INT8, not {output.type.name}")
 
 
-def _prepare_maximum_minimum(ctx: NodeContext) -> None:
-    """TFLM has no Prepare for these: only Eval can fail."""
+def prepare_maximum_minimum(ctx: NodeContext) -> tuple[Tensor, ...] | None:
+    """TFLM has no Prepare for these: only Eval can fail. The tensors, None where one is missing."""
     tensors = unchecked_tensors(ctx, 2)
     if tensors is None:
-        return
+        return None
     runs_on(ctx, tensors[-1], _FLOAT32, _INT8, _INT16, _INT32, TensorType.INT64)
-    if ctx.kernels == "cmsis_nn":
-        # Shapes are extended before the type is looked at, so this holds for all types.
-        aborts_beyond_rank(ctx, 4, *tensors)
+    return tensors
+
+
+def _prepare_maximum_minimum(ctx: NodeContext) -> None:
+    prepare_maximum_minimum(ctx)
 
 
 def _prepare_floor(ctx: NodeContext) -> None:
     need_counts(ctx, 2, 1)
-    input1, input2, output = _tensors(ctx)
+    input1, input2, output = need_tensors(ctx)
     _ensure_same_types(ctx, input1, input2, output)
     runs_on(ctx, input1, _FLOAT32)
     if ctx.op.name == "FLOOR_DIV" and input2.type == _FLOAT32:
@@ -207,7 +208,7 @@ def _prepare_floor(ctx: NodeContext) -> None:
 
 
 def _prepare_prelu(ctx: NodeContext) -> None:
-    input, alpha, output = _tensors(ctx)
+    input, alpha, output = need_tensors(ctx)
     if output.type == _INT16:
         ctx.ensure_type(alpha, _INT8)
     runs_on(ctx, input, _FLOAT32, _INT8, _INT16)

@@ -1,13 +1,14 @@
-"""CONV_2D. Mirrors kernels/conv_common.cc and kernels/conv.cc."""
+"""CONV_2D. Mirrors kernels/conv_common.cc, kernels/conv.cc, reference/conv.h and
+reference/integer_ops/conv.h."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from math import prod
 
 from predictor.model.graph import TensorType
-from predictor.operators import convolution_order as order
-from predictor.operators.access_order import InputOverlap, Windows, windows_of
+from predictor.operators.access_order import InputOverlap, Windows, by_position, windows_of
 from predictor.operators.checks import ensure_same_type, need_counts
 from predictor.operators.context import NodeContext
 from predictor.operators.convolution import (
@@ -18,7 +19,8 @@ from predictor.operators.convolution import (
     populate_quantization,
 )
 from predictor.operators.evaluation import allocates
-from predictor.operators.loops.conv import loops
+from predictor.operators.loops import CACHED, Loops
+from predictor.operators.loops.windows import Axis, axes
 from predictor.operators.parsing import check_element_types, fused_activation
 from predictor.operators.reference import register
 from predictor.operators.registry import OpCount
@@ -96,12 +98,73 @@ def grouped_windows(ctx: NodeContext) -> tuple[Windows, int] | None:
     return None if windows.out_channels % groups else (windows, groups)
 
 
+def distance(windows: Windows, groups: int) -> int:
+    """How far writes run ahead of reads, in elements.
+
+    Positions ascend, within them channels; each output element reads its whole window. All
+    channels of a group read from its first input channel on, so the last write before the last read
+    of a group is that of the last output channel but one.
+    """
+    of_group_in, of_group_out = windows.in_channels // groups, windows.out_channels // groups
+    return by_position(
+        windows,
+        max((group + 1) * of_group_out - 1 - group * of_group_in for group in {0, groups - 1}),
+    )
+
+
 def overlap(ctx: NodeContext) -> Sequence[InputOverlap]:
     input, found = ctx.input(0), grouped_windows(ctx)
     if input is None or found is None:
         return ()
-    distance = order.reference(*found) * RUNTIME_TYPE_BYTES[input.type]
-    return (InputOverlap(0, distance, "each position is finished before the next"),)
+    ahead = distance(*found) * RUNTIME_TYPE_BYTES[input.type]
+    return (InputOverlap(0, ahead, "each position is finished before the next"),)
+
+
+def loops(ctx: NodeContext) -> Loops | None:
+    return nested_loops(ctx, "conv")
+
+
+def filter_axes(ctx: NodeContext) -> tuple[Axis, Axis] | None:
+    """Rows and columns of the windows, None for shapes whose loops are not known."""
+    filter = ctx.input(1)
+    if filter is None or len(ctx.shape(filter)) != 4:
+        return None
+    found = axes(ctx, OPTIONS, ctx.shape(filter)[1:3])
+    return found if ctx.shape(filter)[3] else None
+
+
+def nested_loops(ctx: NodeContext, kernel: str) -> Loops | None:
+    """Six nested loops, each under the name of the kernel and its types."""
+    input, filter, found = ctx.input(0), ctx.input(1), filter_axes(ctx)
+    if input is None or filter is None or found is None:
+        return None
+    name = f"{kernel}_{input.type.name.lower()}x{filter.type.name.lower()}"
+    return _nested(name, ctx.shape(input)[0], ctx.shape(filter), *found).copy()
+
+
+@lru_cache(maxsize=CACHED)
+def _nested(
+    name: str, batches: int, filter_shape: tuple[int, ...], rows: Axis, columns: Axis
+) -> Loops:
+    outs, window_h, window_w, depth = filter_shape
+    made = Loops()
+    pixels = batches * rows.out * columns.out
+    results = pixels * outs
+    inside = batches * outs * rows.inside() * columns.inside()
+    made.add(
+        name,
+        call=1,
+        line=batches * rows.out,
+        pixel=pixels,
+        result=results,
+        tap_line=results * window_h,
+        outside=results * window_h * window_w - inside,
+        inside=inside,
+        mac=inside * depth,
+    )
+    if pixels == 1:
+        made.streamed_bytes = outs * window_h * window_w * depth
+    return made
 
 
 register(

@@ -1,12 +1,12 @@
-"""DEPTHWISE_CONV_2D. Mirrors kernels/depthwise_conv_common.cc and kernels/depthwise_conv.cc."""
+"""DEPTHWISE_CONV_2D. Mirrors kernels/depthwise_conv_common.cc, kernels/depthwise_conv.cc and
+reference/integer_ops/depthwise_conv.h."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from predictor.model.graph import TensorType
-from predictor.operators import depthwise_order as order
-from predictor.operators.access_order import InputOverlap, Windows, windows_of
+from predictor.operators.access_order import InputOverlap, Windows, by_position, windows_of
 from predictor.operators.checks import need_counts
 from predictor.operators.context import NodeContext
 from predictor.operators.convolution import (
@@ -18,7 +18,8 @@ from predictor.operators.convolution import (
     populate_quantization,
 )
 from predictor.operators.evaluation import allocates
-from predictor.operators.loops.depthwise import loops
+from predictor.operators.loops import Loops
+from predictor.operators.loops.windows import Axis, axes
 from predictor.operators.parsing import fused_activation, options_of
 from predictor.operators.reference import register
 from predictor.operators.registry import OpCount
@@ -99,13 +100,63 @@ def multiplied_windows(ctx: NodeContext) -> tuple[Windows, int] | None:
     return windows, multiplier
 
 
+def distance(windows: Windows, multiplier: int) -> int:
+    """How far writes run ahead of reads, in elements.
+
+    Positions ascend, within them input channels, within these the outputs of each.
+    """
+    return by_position(windows, windows.in_channels * (multiplier - 1))
+
+
 def overlap(ctx: NodeContext) -> Sequence[InputOverlap]:
     """Each position is finished before the next."""
     input, found = ctx.input(0), multiplied_windows(ctx)
     if input is None or found is None:
         return ()
-    distance = order.reference(*found) * RUNTIME_TYPE_BYTES[input.type]
-    return (InputOverlap(0, distance, BY_POSITION),)
+    ahead = distance(*found) * RUNTIME_TYPE_BYTES[input.type]
+    return (InputOverlap(0, ahead, BY_POSITION),)
+
+
+def loops(ctx: NodeContext) -> Loops | None:
+    return nested_loops(ctx, "depthwise")
+
+
+def filter_axes(ctx: NodeContext) -> tuple[Axis, Axis] | None:
+    """Rows and columns of the windows, None for shapes whose loops are not known."""
+    filter = ctx.input(1)
+    if filter is None or len(ctx.shape(filter)) != 4:
+        return None
+    return axes(ctx, OPTIONS, ctx.shape(filter)[1:3])
+
+
+def nested_loops(ctx: NodeContext, kernel: str) -> Loops | None:
+    """Nested loops, each under the name of the kernel and its types."""
+    input, filter, found = ctx.input(0), ctx.input(1), filter_axes(ctx)
+    if input is None or filter is None or found is None:
+        return None
+    rows, columns = found
+    batches, _, _, channels = ctx.shape(input)
+    name = f"{kernel}_{input.type.name.lower()}x{filter.type.name.lower()}"
+    made = Loops()
+    made.add(name, call=1, channel=batches * rows.out * columns.out * channels)
+    outs = ctx.shape(filter)[3] // channels * channels
+    add_nested(made, name, batches, outs, rows, columns)
+    return made
+
+
+def add_nested(made: Loops, name: str, batches: int, outs: int, rows: Axis, columns: Axis) -> None:
+    """Counts nested loops without blocks."""
+    results = batches * rows.out * columns.out * outs
+    inside = batches * outs * rows.inside() * columns.inside()
+    made.add(
+        name,
+        pixel=batches * rows.out * columns.out,
+        result=results,
+        line=results * rows.window,
+        line_inside=batches * outs * rows.inside() * columns.out,
+        outside=results * rows.window * columns.window - inside,
+        inside=inside,
+    )
 
 
 register(

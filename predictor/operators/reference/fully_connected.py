@@ -1,12 +1,12 @@
-"""FULLY_CONNECTED. Mirrors kernels/fully_connected_common.cc, kernels/fully_connected.cc,
-kernels/cmsis_nn/fully_connected.cc and CMSIS-NN's arm_fully_connected_get_buffer_sizes_*.c (DSP
-extension, no MVE: no buffers)."""
+"""FULLY_CONNECTED. Mirrors kernels/fully_connected_common.cc, kernels/fully_connected.cc and
+reference/integer_ops/fully_connected.h."""
 
 from __future__ import annotations
 
+from math import prod
+
 from predictor.model.graph import Tensor, TensorType
 from predictor.operators.checks import check_runtime_shape, ensure_same_type
-from predictor.operators.cmsis_buffers import kernel_sum_bytes
 from predictor.operators.context import NodeContext
 from predictor.operators.convolution import (
     allocate_requantization,
@@ -15,14 +15,13 @@ from predictor.operators.convolution import (
 )
 from predictor.operators.evaluation import allocates, runs_on
 from predictor.operators.fixed_point import check_activation_range
-from predictor.operators.loops.fully_connected import loops
+from predictor.operators.loops import Loops
 from predictor.operators.parsing import check_element_types, fused_activation, options_of
-from predictor.operators.quantized import INT32_BYTES, zero_point
 from predictor.operators.reference import register
 from predictor.operators.registry import OpCount
 
-_OPTIONS = "FullyConnectedOptions"
-_WEIGHT_TYPES = {
+OPTIONS = "FullyConnectedOptions"
+WEIGHT_TYPES = {
     TensorType.FLOAT32: (TensorType.FLOAT32,),
     TensorType.INT8: (TensorType.INT8, TensorType.INT4),
     TensorType.INT16: (TensorType.INT8,),
@@ -35,10 +34,11 @@ def count(ctx: NodeContext) -> OpCount:
     filter, output = ctx.input(1), ctx.output(0)
     if filter is None or output is None:
         return OpCount()
-    return OpCount(ctx.element_count(output) * _last(ctx.shape(filter)))
+    return OpCount(ctx.element_count(output) * last(ctx.shape(filter)))
 
 
-def _last(shape: tuple[int, ...]) -> int:
+def last(shape: tuple[int, ...]) -> int:
+    """The last dimension, 0 of a scalar."""
     return shape[-1] if shape else 0
 
 
@@ -79,56 +79,61 @@ def allocate_per_channel(ctx: NodeContext, input: Tensor, filter: Tensor) -> Non
     allocate_requantization(ctx, channels)
 
 
-def _check_options(ctx: NodeContext) -> None:
-    check_element_types(ctx, _OPTIONS, "quantized_bias_type")
-    weights_format = options_of(ctx, _OPTIONS).get("weights_format", 0)
+def check_options(ctx: NodeContext) -> None:
+    check_element_types(ctx, OPTIONS, "quantized_bias_type")
+    weights_format = options_of(ctx, OPTIONS).get("weights_format", 0)
     ctx.ensure(weights_format in (0, 1), f"weights_format {weights_format} is unknown")
 
 
-def _prepare(ctx: NodeContext) -> None:
-    _check_options(ctx)
+def check_tensors(ctx: NodeContext) -> tuple[Tensor, Tensor, Tensor | None, Tensor]:
+    """Input, filter, bias and output of an operator whose options are known."""
+    check_options(ctx)
     input, filter, bias = ctx.need_input(0), ctx.need_input(1), ctx.temp_input(2)
     output = ctx.need_output(0)
     ensure_same_type(ctx, input, output)
     check_runtime_shape(ctx, input, filter, output)
-    if ctx.kernels == "cmsis_nn":
-        ctx.ensure_type(input, *_WEIGHT_TYPES)
-    check_hybrid(ctx, filter.type in _WEIGHT_TYPES.get(input.type, TensorType), input, filter)
-    if ctx.kernels != "cmsis_nn" and filter.type == TensorType.INT4:
+    return input, filter, bias, output
+
+
+def check_hybrid_weights(ctx: NodeContext, input: Tensor, filter: Tensor) -> None:
+    check_hybrid(ctx, filter.type in WEIGHT_TYPES.get(input.type, TensorType), input, filter)
+
+
+def _prepare(ctx: NodeContext) -> None:
+    input, filter, bias, output = check_tensors(ctx)
+    check_hybrid_weights(ctx, input, filter)
+    if filter.type == TensorType.INT4:
         ctx.scratch(ctx.element_count(filter))
     calculate_op_data(ctx, input, filter, bias, output)
     if input.type != TensorType.FLOAT32:
-        check_activation_range(ctx, fused_activation(ctx, _OPTIONS), output)
-    if ctx.kernels == "cmsis_nn":
-        _prepare_cmsis_nn(ctx, input, filter, output)
-    else:
-        runs_on(ctx, input, *_WEIGHT_TYPES)
+        check_activation_range(ctx, fused_activation(ctx, OPTIONS), output)
+    runs_on(ctx, input, *WEIGHT_TYPES)
 
 
-def _prepare_cmsis_nn(ctx: NodeContext, input: Tensor, filter: Tensor, output: Tensor) -> None:
-    if input.type == TensorType.INT16:
-        ctx.ensure(not is_per_channel(filter), "per-channel weights need INT8 activations")
-        ctx.ensure(zero_point(input) == 0, "int16 input needs zero point 0")
-        ctx.ensure(zero_point(output) == 0, "int16 output needs zero point 0")
-    elif input.type == TensorType.INT8 and filter.type == TensorType.INT8:
-        # Run as 1x1 convolution, which needs multiplier and shift of each channel.
-        out_shape = ctx.shape(output)
-        as_convolution = len(out_shape) > 2 and _last(ctx.shape(filter)) % 4 == 0
-        if as_convolution and not is_per_channel(filter):
-            ctx.scratch(out_shape[-1] * INT32_BYTES * 2)
-        if not as_convolution:
-            _request_kernel_sums(ctx, filter, kernel_sum_bytes(ctx.core, out_shape[-1]))
+def loops(ctx: NodeContext) -> Loops | None:
+    return nested_loops(ctx, "connected")
 
 
-def _request_kernel_sums(ctx: NodeContext, filter: Tensor, sum_bytes: int) -> None:
-    """Sums of constant weights are computed once; else at each call, in scratch memory."""
-    if not sum_bytes:
-        return
-    bias = ctx.input(2)
-    if filter.is_constant and (bias is None or bias.is_constant):
-        ctx.persistent(sum_bytes)
-    else:
-        ctx.scratch(sum_bytes)
+def sizes(ctx: NodeContext) -> tuple[int, int, int] | None:
+    """Batches, outputs and inputs of each; None for shapes whose loops are not known."""
+    input, filter, output = ctx.input(0), ctx.input(1), ctx.output(0)
+    if input is None or filter is None or output is None or len(ctx.shape(filter)) != 2:
+        return None
+    outs, depth = ctx.shape(filter)
+    return prod(ctx.shape(output)) // outs if outs else 0, outs, depth
+
+
+def nested_loops(ctx: NodeContext, kernel: str) -> Loops | None:
+    """Three nested loops, under the name of the kernel and its types."""
+    input, filter, found = ctx.input(0), ctx.input(1), sizes(ctx)
+    if input is None or filter is None or found is None:
+        return None
+    batches, outs, depth = found
+    name = f"{kernel}_{input.type.name.lower()}x{filter.type.name.lower()}"
+    made = Loops()
+    made.add(name, call=1, batch=batches, result=batches * outs, mac=batches * outs * depth)
+    made.streamed_bytes = batches * filter.stored_data_bytes
+    return made
 
 
 register(

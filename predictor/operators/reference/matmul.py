@@ -1,5 +1,4 @@
-"""BATCH_MATMUL. Mirrors kernels/batch_matmul_common.cc, kernels/batch_matmul.cc and
-kernels/cmsis_nn/batch_matmul.cc."""
+"""BATCH_MATMUL. Mirrors kernels/batch_matmul_common.cc and kernels/batch_matmul.cc."""
 
 from __future__ import annotations
 
@@ -7,7 +6,6 @@ from math import prod
 
 from predictor.model.graph import Tensor, TensorType
 from predictor.operators.checks import ensure_rank, ensure_same_type, need_counts, writable_dims
-from predictor.operators.cmsis_buffers import kernel_sum_bytes
 from predictor.operators.context import NodeContext
 from predictor.operators.convolution import check_multiplier
 from predictor.operators.evaluation import allocates
@@ -34,30 +32,26 @@ def count(ctx: NodeContext) -> OpCount:
     return OpCount(ctx.element_count(output) * ctx.shape(lhs)[-2 if adj_x else -1])
 
 
-def _prepare(ctx: NodeContext) -> None:
-    is_cmsis_nn = ctx.kernels == "cmsis_nn"
-    if not is_cmsis_nn:
-        need_counts(ctx, 2, 1)
+def prepare(ctx: NodeContext) -> None:
+    need_counts(ctx, 2, 1)
+    lhs, rhs, output = check_operands(ctx, 5)
+    prepare_quantization(ctx, lhs, rhs, output)
+    allocate_transposed(ctx, lhs, rhs)
+    reshape_output(ctx, lhs, rhs, output)
+
+
+def check_operands(ctx: NodeContext, highest_rank: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Left and right operand and the output, of the same type."""
     lhs, rhs, output = ctx.need_input(0), ctx.need_input(1), ctx.need_output(0)
     ensure_same_type(ctx, lhs, rhs)
     ensure_same_type(ctx, lhs, output)
     ctx.ensure_type(lhs, TensorType.FLOAT32, TensorType.INT8, TensorType.INT16)
     for operand in (lhs, rhs):
-        ensure_rank(ctx, operand, 2, 4 if is_cmsis_nn else 5)
-    if is_cmsis_nn:
-        _allocate_transposed(ctx, lhs, rhs)
-        _reshape_output(ctx, lhs, rhs, output)
-        _prepare_quantization(ctx, lhs, rhs, output)
-        sum_bytes = kernel_sum_bytes(ctx.core, ctx.shape(output)[-1])
-        if lhs.type == TensorType.INT8 and sum_bytes:
-            ctx.scratch(sum_bytes)
-    else:
-        _prepare_quantization(ctx, lhs, rhs, output)
-        _allocate_transposed(ctx, lhs, rhs)
-        _reshape_output(ctx, lhs, rhs, output)
+        ensure_rank(ctx, operand, 2, highest_rank)
+    return lhs, rhs, output
 
 
-def _allocate_transposed(ctx: NodeContext, lhs: Tensor, rhs: Tensor) -> None:
+def allocate_transposed(ctx: NodeContext, lhs: Tensor, rhs: Tensor) -> None:
     """Persistent copies of the operands that must be transposed, constant or not."""
     adj_x, adj_y = _adjoints(ctx)
     for operand, is_needed in ((lhs, adj_x), (rhs, not adj_y)):
@@ -67,7 +61,7 @@ def _allocate_transposed(ctx: NodeContext, lhs: Tensor, rhs: Tensor) -> None:
             ctx.persistent(ctx.runtime_bytes(operand))
 
 
-def _prepare_quantization(ctx: NodeContext, lhs: Tensor, rhs: Tensor, output: Tensor) -> None:
+def prepare_quantization(ctx: NodeContext, lhs: Tensor, rhs: Tensor, output: Tensor) -> None:
     if lhs.type == TensorType.FLOAT32:
         return
     ctx.persistent_struct("QuantizationOpDataBatchMatmul")
@@ -81,7 +75,7 @@ def _extended(shape: tuple[int, ...], rank: int) -> tuple[int, ...]:
     return (1,) * (rank - len(shape)) + shape
 
 
-def _reshape_output(ctx: NodeContext, lhs: Tensor, rhs: Tensor, output: Tensor) -> None:
+def reshape_output(ctx: NodeContext, lhs: Tensor, rhs: Tensor, output: Tensor) -> None:
     """Checks the shapes, then mirrors ``ReshapeOutputTensor``: the output gets dims anew."""
     adj_x, adj_y = _adjoints(ctx)
     lhs_shape, rhs_shape = ctx.shape(lhs), ctx.shape(rhs)
@@ -109,6 +103,6 @@ register(
     "BATCH_MATMUL",
     params="TfLiteBatchMatMulParams",
     init=allocates("BatchMatmulOpData"),
-    prepare=_prepare,
+    prepare=prepare,
     count=count,
 )

@@ -9,13 +9,13 @@ from math import fabs
 from predictor.model.floating import single
 from predictor.model.geometry import padding_of
 from predictor.model.graph import Tensor, TensorType
-from predictor.operators import pooling_order as order
-from predictor.operators.access_order import InputOverlap, Windows, windows_of
+from predictor.operators.access_order import InputOverlap, Windows, by_position, windows_of
 from predictor.operators.checks import ensure_rank, need_counts, writable_dims
 from predictor.operators.context import NodeContext
 from predictor.operators.convolution import expect_4d
 from predictor.operators.evaluation import allocates
-from predictor.operators.loops.pooling import loops
+from predictor.operators.loops import Loops
+from predictor.operators.loops.windows import Axis, axes
 from predictor.operators.parsing import options_of
 from predictor.operators.quantized import scale, zero_point
 from predictor.operators.reference import register
@@ -78,12 +78,35 @@ def windows(ctx: NodeContext) -> Windows | None:
 
 
 def overlap(ctx: NodeContext) -> Sequence[InputOverlap]:
-    """Each position is finished before the next."""
+    """Positions ascend, within them channels; each output element reads its window."""
     input, found = ctx.input(0), windows(ctx)
     if input is None or found is None:
         return ()
-    distance = order.reference(found) * RUNTIME_TYPE_BYTES[input.type]
-    return (InputOverlap(0, distance, BY_POSITION),)
+    ahead = by_position(found) * RUNTIME_TYPE_BYTES[input.type]
+    return (InputOverlap(0, ahead, BY_POSITION),)
+
+
+def window_axes(ctx: NodeContext) -> tuple[Axis, Axis] | None:
+    """Rows and columns of the windows, None for shapes whose loops are not known."""
+    options = options_of(ctx, _OPTIONS)
+    window = options.get("filter_height", 0), options.get("filter_width", 0)
+    return axes(ctx, _OPTIONS, window, dilated=False)
+
+
+def loops(ctx: NodeContext) -> Loops | None:
+    """Nested loops, one result after the other."""
+    input, found = ctx.input(0), window_axes(ctx)
+    if input is None or found is None:
+        return None
+    rows, columns = found
+    batches, _, _, channels = ctx.shape(input)
+    pixels, inside = batches * rows.out * columns.out, batches * rows.inside() * columns.inside()
+    lines = batches * rows.inside() * columns.out
+    name = f"{ctx.op.name.lower()}_{input.type.name.lower()}"
+    made = Loops()
+    made.add(name, call=1, pixel=pixels, result=pixels * channels)
+    made.add(name, line=lines * channels, tap=inside * channels)
+    return made
 
 
 register(

@@ -1,19 +1,18 @@
 """UNIDIRECTIONAL_SEQUENCE_LSTM and SVDF. Mirrors kernels/lstm_eval.cc, kernels/lstm_eval_common.cc,
-kernels/unidirectional_sequence_lstm.cc, kernels/svdf_common.cc, kernels/svdf.cc and their
-counterparts in kernels/cmsis_nn (DSP extension, no MVE)."""
+kernels/unidirectional_sequence_lstm.cc, kernels/svdf_common.cc and kernels/svdf.cc."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from predictor.model.graph import Tensor, TensorType
 from predictor.operators.checks import ensure_rank, int_option, need_counts
-from predictor.operators.cmsis_buffers import kernel_sum_bytes
 from predictor.operators.context import NodeContext
 from predictor.operators.convolution import product_f32
 from predictor.operators.evaluation import allocates, runs_on
 from predictor.operators.parsing import options_of
-from predictor.operators.quantized import INT32_BYTES, INT64_BYTES, scale
+from predictor.operators.quantized import INT32_BYTES, scale
 from predictor.operators.reference import register
 from predictor.operators.reference.fully_connected import calculate_op_data
 from predictor.operators.registry import OpCount
@@ -22,8 +21,8 @@ from predictor.operators.sizes import RUNTIME_TYPE_BYTES
 # Positions of the LSTM's inputs, as lstm_shared.h has them.
 _INPUT_WEIGHTS = range(1, 5)
 _RECURRENT_WEIGHTS = range(5, 9)
-_WEIGHTS = range(1, 9)
-_BIASES = range(12, 16)
+WEIGHTS = range(1, 9)
+BIASES = range(12, 16)
 _UNSUPPORTED = {"peephole": range(9, 12), "projection": range(16, 18), "layer norm": range(20, 24)}
 _HIDDEN_STATE = 18
 _CELL_STATE = 19
@@ -34,7 +33,7 @@ _FORGET_INPUT_CELL_OUTPUT = (1, 0, 2, 3)
 _OPERATIONS_PER_CELL = 13
 
 
-class _LstmSize(NamedTuple):
+class LstmSize(NamedTuple):
     batches: int
     steps: int
     inputs: int
@@ -48,13 +47,13 @@ def _check_shape(ctx: NodeContext, tensor: Tensor, *shape: int) -> None:
     )
 
 
-def _lstm_size(ctx: NodeContext, input: Tensor, hidden_state: Tensor) -> _LstmSize:
+def _lstm_size(ctx: NodeContext, input: Tensor, hidden_state: Tensor) -> LstmSize:
     """Mirrors ``CreateLstmSizeInfo``."""
     first, second, inputs = ctx.shape(input)[:3]
     cells = ctx.shape(hidden_state)[1]
     if options_of(ctx, "UnidirectionalSequenceLSTMOptions").get("time_major", False):
-        return _LstmSize(second, first, inputs, cells)
-    return _LstmSize(first, second, inputs, cells)
+        return LstmSize(second, first, inputs, cells)
+    return LstmSize(first, second, inputs, cells)
 
 
 def count_lstm(ctx: NodeContext) -> OpCount:
@@ -73,38 +72,56 @@ def count_lstm(ctx: NodeContext) -> OpCount:
     return OpCount(cells * _GATES * (size.inputs + size.cells), cells * _OPERATIONS_PER_CELL)
 
 
-def _prepare_lstm(ctx: NodeContext) -> None:
+class LstmTensors(NamedTuple):
+    """The tensors that are there, by position, and the sizes that follow from them."""
+
+    internal: dict[int, Tensor]
+    size: LstmSize
+
+    @property
+    def input(self) -> Tensor:
+        return self.internal[0]
+
+    @property
+    def cell_state(self) -> Tensor:
+        return self.internal[_CELL_STATE]
+
+
+def prepare_lstm(ctx: NodeContext) -> None:
+    lstm = check_lstm(ctx, must_be_constant=())
+    request_lstm_buffers(ctx, lstm, 4)
+
+
+def check_lstm(ctx: NodeContext, must_be_constant: Iterable[int]) -> LstmTensors:
+    """All checks of Prepare, and what the gates' products allocate."""
     need_counts(ctx, _LSTM_INPUTS, 1)
     tensors = [ctx.temp_input(position) for position in range(_LSTM_INPUTS)]
     output = ctx.temp_output(0)
     assert output is not None
     internal = _validated(ctx, tensors, output)
-    input, cell_state = internal[0], internal[_CELL_STATE]
-    if ctx.kernels == "cmsis_nn":
-        for position in (*_WEIGHTS, *_BIASES):
-            tensor = internal[position]
-            ctx.ensure(tensor.is_constant, f"tensor {tensor.name!r} must be constant")
-    size = _validated_size(ctx, internal, output)
-    ctx.ensure_type(cell_state, TensorType.FLOAT32, TensorType.INT16)
-    buffers = 4
-    if cell_state.type == TensorType.INT16:
+    for position in must_be_constant:
+        tensor = internal[position]
+        ctx.ensure(tensor.is_constant, f"tensor {tensor.name!r} must be constant")
+    lstm = LstmTensors(internal, _validated_size(ctx, internal, output))
+    ctx.ensure_type(lstm.cell_state, TensorType.FLOAT32, TensorType.INT16)
+    if lstm.cell_state.type == TensorType.INT16:
         _prepare_gates(ctx, internal)
-        has_sums = input.type in (TensorType.INT8, TensorType.INT16)
-        if ctx.kernels == "cmsis_nn" and has_sums:
-            buffers = 3
-            bias_bytes = INT32_BYTES if input.type == TensorType.INT8 else INT64_BYTES
-            for _ in _WEIGHTS:
-                ctx.persistent(size.cells * bias_bytes)
+    return lstm
+
+
+def request_lstm_buffers(ctx: NodeContext, lstm: LstmTensors, buffers: int) -> None:
+    """Scratch buffers of the gates; then what runs."""
     for _ in range(buffers):
-        ctx.scratch(size.batches * size.cells * RUNTIME_TYPE_BYTES[cell_state.type])
-    runs_on(ctx, input, TensorType.FLOAT32, TensorType.INT8, TensorType.INT16)
-    if input.type in (TensorType.INT8, TensorType.INT16):
-        runs_on(ctx, internal[1], TensorType.INT8)
+        elements = lstm.size.batches * lstm.size.cells
+        ctx.scratch(elements * RUNTIME_TYPE_BYTES[lstm.cell_state.type])
+    runs_on(ctx, lstm.input, TensorType.FLOAT32, TensorType.INT8, TensorType.INT16)
+    if lstm.input.type in (TensorType.INT8, TensorType.INT16):
+        runs_on(ctx, lstm.internal[1], TensorType.INT8)
 
 
 def _validated(ctx: NodeContext, tensors: list[Tensor | None], output: Tensor) -> dict[int, Tensor]:
     """Mirrors ``ValidateTensorStatus``; returns the tensors that are there, by position."""
-    needed = (0, *_WEIGHTS, *_BIASES, _HIDDEN_STATE, _CELL_STATE)
+    needed = (0, *WEIGHTS, *BIASES, _HIDDEN_STATE, _CELL_STATE)
     internal = {}
     for position in needed:
         tensor = tensors[position]
@@ -116,7 +133,7 @@ def _validated(ctx: NodeContext, tensors: list[Tensor | None], output: Tensor) -
         ctx.ensure(tensor.is_variable, f"state tensor {tensor.name!r} must be a variable")
     for tensor in (internal[_HIDDEN_STATE], output):
         ctx.ensure_type(tensor, internal[0].type)
-    for positions in (_WEIGHTS, _BIASES):
+    for positions in (WEIGHTS, BIASES):
         for position in positions:
             ctx.ensure_type(internal[position], internal[positions[1]].type)
     for what, positions in _UNSUPPORTED.items():
@@ -126,7 +143,7 @@ def _validated(ctx: NodeContext, tensors: list[Tensor | None], output: Tensor) -
     return internal
 
 
-def _validated_size(ctx: NodeContext, internal: dict[int, Tensor], output: Tensor) -> _LstmSize:
+def _validated_size(ctx: NodeContext, internal: dict[int, Tensor], output: Tensor) -> LstmSize:
     """Mirrors ``ValidateTensorSize``."""
     input, hidden_state = internal[0], internal[_HIDDEN_STATE]
     # TFLM reads these dimensions without asking for their number.
@@ -137,7 +154,7 @@ def _validated_size(ctx: NodeContext, internal: dict[int, Tensor], output: Tenso
     for positions, inputs in ((_INPUT_WEIGHTS, size.inputs), (_RECURRENT_WEIGHTS, size.cells)):
         for position in positions:
             _check_shape(ctx, internal[position], size.cells, inputs)
-    for position in _BIASES:
+    for position in BIASES:
         _check_shape(ctx, internal[position], size.cells)
     _check_shape(ctx, output, *ctx.shape(input)[:2], size.cells)
     for position in (_HIDDEN_STATE, _CELL_STATE):
@@ -180,8 +197,8 @@ def count_svdf(ctx: NodeContext) -> OpCount:
     return OpCount(batches * filters * (inputs + memory), batches * filters)
 
 
-def _prepare_svdf(ctx: NodeContext) -> None:
-    """Mirrors ``PrepareSvdf`` and ``CmsisNnPrepareSvdf``."""
+def prepare_svdf(ctx: NodeContext) -> None:
+    """Mirrors ``PrepareSvdf``."""
     input, weights_feature, weights_time = (ctx.need_input(position) for position in range(3))
     bias, state = ctx.temp_input(3), ctx.need_input(4)
     output = ctx.need_output(0)
@@ -198,10 +215,6 @@ def _prepare_svdf(ctx: NodeContext) -> None:
     ctx.scratch(batches * filters * INT32_BYTES)
     if input.type == TensorType.INT8:
         ctx.scratch(batches * units * INT32_BYTES)
-        sum_bytes = kernel_sum_bytes(ctx.core, filters) if ctx.kernels == "cmsis_nn" else 0
-        if sum_bytes:
-            ctx.ensure(weights_feature.is_constant, "the weights of its features must be constant")
-            ctx.persistent(sum_bytes)
 
 
 def _check_svdf_shapes(ctx: NodeContext, tensors: _SvdfTensors) -> tuple[int, int, int]:
@@ -249,13 +262,13 @@ register(
     "UNIDIRECTIONAL_SEQUENCE_LSTM",
     params="TfLiteUnidirectionalSequenceLSTMParams",
     init=allocates("LstmOpData"),
-    prepare=_prepare_lstm,
+    prepare=prepare_lstm,
     count=count_lstm,
 )
 register(
     "SVDF",
     params="TfLiteSVDFParams",
     init=allocates("SvdfOpData"),
-    prepare=_prepare_svdf,
+    prepare=prepare_svdf,
     count=count_svdf,
 )

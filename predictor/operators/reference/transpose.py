@@ -1,4 +1,4 @@
-"""TRANSPOSE. Mirrors kernels/transpose_common.cc; both kernel sets prepare alike."""
+"""TRANSPOSE. Mirrors kernels/transpose_common.cc."""
 
 from __future__ import annotations
 
@@ -17,10 +17,9 @@ from predictor.operators.reference import register
 from predictor.operators.registry import count_outputs
 
 _MAX_RANK = 5
-_MAX_CMSIS_NN_INT8_RANK = 4
 
 
-def _prepare(ctx: NodeContext) -> None:
+def prepare(ctx: NodeContext) -> None:
     need_counts(ctx, 2, 1)
     input, perm, output = ctx.need_input(0), ctx.need_input(1), ctx.need_output(0)
     ensure_rank(ctx, input, 0, _MAX_RANK)
@@ -37,9 +36,6 @@ def _prepare(ctx: NodeContext) -> None:
         all(0 <= axis < rank for axis in axes), f"the permutation {list(axes)} is out of bounds"
     )
     runs_on(ctx, input, TensorType.FLOAT32, TensorType.INT8, TensorType.INT16)
-    is_cmsis_nn = ctx.kernels == "cmsis_nn" and input.type == TensorType.INT8
-    if is_cmsis_nn and rank > _MAX_CMSIS_NN_INT8_RANK:
-        ctx.note(f"CMSIS-NN leaves the output of an int8 TRANSPOSE of {rank} dimensions as it is")
 
 
-register("TRANSPOSE", prepare=_prepare, count=count_outputs, loops=movement.transpose)
+register("TRANSPOSE", prepare=prepare, count=count_outputs, loops=movement.transpose)

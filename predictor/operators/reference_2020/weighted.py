@@ -17,7 +17,6 @@ from predictor.operators.convolution import (
 from predictor.operators.evaluation import allocates
 from predictor.operators.fixed_point import ACTIVATION_BOUNDS
 from predictor.operators.loops import Loops
-from predictor.operators.loops.conv import loops
 from predictor.operators.parsing import fused_activation
 from predictor.operators.quantized import (
     QUANTIZED_TYPES,
@@ -25,6 +24,7 @@ from predictor.operators.quantized import (
     scale,
     zero_point,
 )
+from predictor.operators.reference.conv import loops
 from predictor.operators.reference.fully_connected import is_per_channel
 from predictor.operators.reference_2020 import register
 from predictor.operators.reference_2020.evaluation import MAX_RANK, expect_4d, limit_rank

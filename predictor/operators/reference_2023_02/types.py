@@ -4,12 +4,12 @@ slice.cc and squared_difference.cc."""
 from __future__ import annotations
 
 from predictor.model.graph import TensorType
-from predictor.operators.fewer_types import only_on
+from predictor.operators.around import only_on
 from predictor.operators.reference_2023_02 import register
 
 _FLOAT32, _INT8, _INT16 = TensorType.FLOAT32, TensorType.INT8, TensorType.INT16
 _INT32 = TensorType.INT32
 
-register("ADD", prepare=only_on("ADD", _FLOAT32, _INT8, _INT16))
-register("SLICE", prepare=only_on("SLICE", _FLOAT32, _INT8, _INT16, _INT32))
-register("SQUARED_DIFFERENCE", prepare=only_on("SQUARED_DIFFERENCE", _FLOAT32, _INT8, _INT32))
+register("ADD", around=only_on(_FLOAT32, _INT8, _INT16))
+register("SLICE", around=only_on(_FLOAT32, _INT8, _INT16, _INT32))
+register("SQUARED_DIFFERENCE", around=only_on(_FLOAT32, _INT8, _INT32))
