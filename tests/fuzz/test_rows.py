@@ -55,8 +55,6 @@ def test_work_and_overlap_of_any_tensors(revision: str, kernels: str) -> None:
 def _elsewhere(context: NodeContext, graph: Graph) -> NodeContext:
     """The same operator among other tensors."""
     subgraph = graph.subgraphs[context.subgraph.index]
-    other = type(context)(
-        graph, subgraph, context.op, context.kernels, context.core, context.sizeof, GraphState()
-    )
+    other = type(context)(graph, subgraph, context.op, context.core, context.sizeof, GraphState())
     other.user = context.user
     return other
