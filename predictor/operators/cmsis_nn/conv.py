@@ -14,7 +14,6 @@ from itertools import product
 from typing import Any, NamedTuple
 
 from predictor.model.graph import TensorType
-from predictor.operators.access_order import CACHED as CACHED_WINDOWS
 from predictor.operators.access_order import InputOverlap, Windows
 from predictor.operators.checks import ensure_rank, ensure_same_type
 from predictor.operators.cmsis_nn import register
@@ -85,7 +84,7 @@ def _prepare(ctx: NodeContext) -> None:
     check_eval(ctx)
 
 
-@lru_cache(maxsize=CACHED_WINDOWS)
+@lru_cache(maxsize=CACHED)
 def columns_distance(windows: Windows, groups: int) -> int:
     """im2col: two positions are copied to the scratch buffer, then their outputs are written.
 
@@ -110,7 +109,7 @@ def columns_distance(windows: Windows, groups: int) -> int:
     return worst
 
 
-@lru_cache(maxsize=CACHED_WINDOWS)
+@lru_cache(maxsize=CACHED)
 def pointwise_distance(windows: Windows) -> int:
     """1x1 without dilation: for two output channels at a time all positions are swept.
 
