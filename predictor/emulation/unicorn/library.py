@@ -88,7 +88,8 @@ def emulated_core(platform: Platform) -> Core:
     if core is None:
         known = ", ".join(models)
         raise PlatformError(
-            f"{platform.cpu.where}: cpuType {cpu_type!r} is not emulated; known: {known}"
+            f"{platform.cpu.where}: cpuType {cpu_type!r} is not emulated in process, only {known}; "
+            "Renode knows others (--backend renode)"
         )
     return core
 
