@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import random
 import subprocess
+from io import BytesIO
 from pathlib import Path
 
 import pytest
+from elftools.elf.elffile import ELFFile
 
 from predictor.errors import EmulationError, MissingDependencyError
 from predictor.firmware.elf_image import ElfImage
@@ -69,4 +71,32 @@ def test_other_files(content: bytes, words: str, tmp_path: Path) -> None:
     path = tmp_path / "program.elf"
     path.write_bytes(content)
     with pytest.raises(EmulationError, match=words):
+        ElfImage(path)
+
+
+def test_symbols_are_those_of_pyelftools(elf: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "program.elf"
+    path.write_bytes(elf)
+    image = ElfImage(path)
+    symbols, functions = {}, {}
+    for symbol in ELFFile(BytesIO(elf)).get_section_by_name(".symtab").iter_symbols():
+        kind = symbol["st_info"]["type"]
+        if not symbol.name or symbol["st_shndx"] == "SHN_UNDEF" or kind == "STT_FILE":
+            continue
+        if symbol["st_info"]["bind"] == "STB_GLOBAL" or symbol.name not in symbols:
+            symbols[symbol.name] = symbol["st_value"]
+        if kind == "STT_FUNC":
+            functions[symbol["st_value"] & ~1] = symbol["st_size"], symbol.name
+    assert {"x", "f", "_start"} <= image.symbols.keys()
+    assert dict(image.symbols) == symbols
+    assert {f.address: (f.size_bytes, f.name) for f in image.functions} == functions
+
+
+def test_symbols_of_another_size(elf: bytes, tmp_path: Path) -> None:
+    section = ELFFile(BytesIO(elf))
+    index = section.get_section_index(".symtab")
+    place = section["e_shoff"] + index * section["e_shentsize"] + 36
+    path = tmp_path / "program.elf"
+    path.write_bytes(elf[:place] + (24).to_bytes(4, "little") + elf[place + 4 :])
+    with pytest.raises(EmulationError, match="symbol table is malformed"):
         ElfImage(path)
