@@ -18,6 +18,8 @@ from predictor.firmware.ports import uart_of
 PROGRAM, MODEL = "program.elf", "model.bin"
 _INSTRUCTION_SLACK = 0.01
 """Of the instructions that were counted; compilers and emulators differ by less."""
+_PATIENCE_S = 60
+"""Virtual seconds for anything but the inference, which takes an instruction a cycle."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +86,7 @@ def robot_suite(board: Board, expected: Expected) -> str:
         for index, content in enumerate(expected.outputs)
     )
     limit = round(expected.instructions * (1 + _INSTRUCTION_SLACK))
+    inference_s = expected.instructions / board.core.clock_hz
     return f"""\
 *** Settings ***
 Documentation     Runs the model and checks arena, outputs, instructions and accesses:
@@ -99,7 +102,7 @@ Resource          ${{RENODEKEYWORDS}}
 ${{ARENA_BYTES}}         {expected.used_bytes}
 ${{MAX_INSTRUCTIONS}}    {limit}
 # Virtual seconds.
-${{TIMEOUT}}             60
+${{TIMEOUT}}             {_PATIENCE_S + int(2 * inference_s)}
 
 *** Test Cases ***
 Model Runs As Predicted

@@ -87,6 +87,12 @@ def test_suites_hold_any_number_of_outputs() -> None:
     assert suite.count("output run=0") == 2
     assert "index=1 .* crc=" in suite
     assert "${MAX_INSTRUCTIONS}    12468\n" in suite
+    assert "${TIMEOUT}             60\n" in suite
+
+
+def test_suites_wait_for_long_inferences() -> None:
+    suite = robot_suite(find_board("mps3-an547"), Expected(1000, [], 6_400_000_000))
+    assert "${TIMEOUT}             460\n" in suite  # 200 s at 32 MHz, twice
 
 
 @pytest.mark.toolchain
