@@ -71,7 +71,7 @@ class _Solver:
         return self.best
 
     def run(self) -> None:
-        has_solver = plan_cpsat.is_available()
+        has_solver = plan_cpsat.is_available() and plan_cpsat.is_worthwhile(self._deadline)
         has_branch = plan_branch.is_available(self._problem)
         patience = 1 if has_branch else _QUICK_PATIENCE if has_solver else 0
         self._search(frozenset(), patience)
@@ -83,7 +83,6 @@ class _Solver:
         if best.is_optimal and not best.chosen:
             self.best = replace(best, is_complete=True)
         elif has_solver:
-            self._deadline += plan_cpsat.load()
             self.best = plan_cpsat.solve(self._problem, best, self._deadline, self._max_price)
         elif best.chosen:
             self._drop_choices()
@@ -117,4 +116,6 @@ class _Solver:
         """Gives up choices, the dearest first, as long as the plan stays as low."""
         prices = self._problem.prices
         for choice in sorted(self.result().chosen, key=lambda choice: -prices[choice]):
+            if time.monotonic() > self._deadline:
+                break
             self._search(self.result().chosen - {choice}, _QUICK_PATIENCE)

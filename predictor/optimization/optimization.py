@@ -48,6 +48,8 @@ if TYPE_CHECKING:
 
 _MOST_CHANNELS = 1 << 16
 """Channels of a tensor for which compaction is tried, at most."""
+_PART_FOR_COMPACTION, _PART_FOR_PROOF = 0.3, 0.7
+"""Of the time, after which compaction, and the proof of what it did, have to end."""
 
 
 @dataclass(frozen=True)
@@ -129,6 +131,7 @@ def optimize_model(
         BoardError, RevisionError, UsageError: unknown board, revision, kernels or option, or this
             TFLM takes no offline plan.
     """
+    start = time.monotonic()
     chosen, made = find_board(board), make_options(**options)
     path = None
     if not isinstance(model, bytes | bytearray | memoryview):
@@ -139,8 +142,7 @@ def optimize_model(
     settings = settings or OptimizeOptions(instructions=count_instructions)
     digest = hashlib.sha256(content).hexdigest()
     before = predict_graph(graph, chosen, made, path, content)
-
-    deadline = time.monotonic() + settings.time_limit_s
+    deadline = start + settings.time_limit_s
 
     def plan(form: Graph) -> Optimized:
         left = replace(settings, time_limit_s=max(0.0, deadline - time.monotonic()))
@@ -151,7 +153,7 @@ def optimize_model(
         found = plan(target)
         return found if target is form else with_prepared_filters(form, found, plan, deadline)
 
-    smaller = _compacted(graph, before, settings, deadline) if settings.compact else None
+    smaller = _compacted(graph, before, settings, start) if settings.compact else None
     found = planned(graph if smaller is None else smaller.graph)
     if smaller is not None and not found.is_interrupted and _may_need_more(smaller.graph, before):
         plain = planned(graph)
@@ -171,11 +173,14 @@ def optimize_model(
 
 
 def _compacted(
-    graph: Graph, before: Prediction, settings: OptimizeOptions, deadline: float
+    graph: Graph, before: Prediction, settings: OptimizeOptions, start: float
 ) -> Compaction | None:
     """What compaction gains, None for nothing. What cannot be proved anew is not taken.
 
     Compaction keeps to the kernels' own cost: channels stay where the layer is cheaper with them.
+
+    Args:
+        start: of the optimisation, by ``time.monotonic()``.
     """
 
     def cost_of(form: Graph) -> float:
@@ -183,11 +188,13 @@ def _compacted(
 
     if not _is_sound(before):
         return None
-    found = compact(without_plan(graph), cost_of, settings.input_range, deadline)
+    limit_s = settings.time_limit_s
+    until = start + _PART_FOR_COMPACTION * limit_s
+    found = compact(without_plan(graph), cost_of, settings.input_range, until)
     if not found.is_smaller:
         return None
     try:
-        prove_equal(graph, found.graph, settings.input_range)
+        prove_equal(graph, found.graph, settings.input_range, start + _PART_FOR_PROOF * limit_s)
     except UnprovedError:
         return None
     return found

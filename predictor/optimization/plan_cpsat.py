@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from ortools.sat.python import cp_model
 
 _POLL_S = 0.05
+_LOAD_S = 0.5
+"""What it takes to import OR-tools, at least."""
+_CHECKED_PAIRS = 64
+"""Pairs of buffers that are added to a model between two looks at the clock."""
 _MOST_PAIRS = 1 << 15
 """Pairs of buffers alive at a common step; models of more take longer to build than to solve."""
 
@@ -37,12 +41,10 @@ def is_available() -> bool:
     return find_spec("ortools") is not None
 
 
-def load() -> float:
-    """Imports OR-tools; the seconds that took, which are no solver's time."""
-    start = time.monotonic()
-    from ortools.sat.python import cp_model  # noqa: F401
-
-    return time.monotonic() - start
+def is_worthwhile(deadline: float) -> bool:
+    """Whether there is time to import OR-tools, where it is not, and to solve something."""
+    is_loaded = "ortools.sat.python.cp_model" in sys.modules
+    return deadline - time.monotonic() > (0.0 if is_loaded else _LOAD_S)
 
 
 @dataclass
@@ -79,7 +81,9 @@ def solve(
     """
     if time.monotonic() > deadline or len(problem.conflicts) > _MOST_PAIRS:
         return start
-    built = _build(problem, start, max_price)
+    built = _build(problem, start, max_price, deadline)
+    if built is None:
+        return start
     built.model.minimize(built.height)
     run = _run(problem, built, deadline)
     bound = max(start.bound_bytes, run.objective_bound * ALIGNMENT)
@@ -92,7 +96,9 @@ def solve(
     )
     if not problem.prices or not run.is_proven:
         return lowest
-    built = _build(problem, lowest, max_price)
+    built = _build(problem, lowest, max_price, deadline)
+    if built is None:
+        return replace(lowest, is_complete=False)
     built.model.minimize(built.price)
     run = _run(problem, built, deadline)
     cheapest = run.solution or lowest
@@ -109,7 +115,9 @@ def lower_tensors(problem: PlanProblem, best: Solution, deadline: float) -> Solu
     fixed = problem.with_choices(best.chosen)
     if time.monotonic() > deadline or len(fixed.conflicts) > _MOST_PAIRS:
         return best
-    built = _build(fixed, best, None)
+    built = _build(fixed, best, None, deadline)
+    if built is None:
+        return best
     built.model.add(built.height <= best.height_bytes // ALIGNMENT)
     top = built.model.new_int_var(0, best.height_bytes // ALIGNMENT, "top")
     for offset, buffer in zip(built.offsets, fixed.buffers, strict=True):
@@ -124,8 +132,10 @@ def lower_tensors(problem: PlanProblem, best: Solution, deadline: float) -> Solu
     return replace(best, offsets=found.offsets)
 
 
-def _build(problem: PlanProblem, start: Solution, max_price: int | None) -> _Model:
-    """The model of plans that are not higher than ``start``."""
+def _build(
+    problem: PlanProblem, start: Solution, max_price: int | None, deadline: float
+) -> _Model | None:
+    """The model of plans that are not higher than ``start``; None where time is up before."""
     from ortools.sat.python import cp_model
 
     model = cp_model.CpModel()
@@ -137,7 +147,8 @@ def _build(problem: PlanProblem, start: Solution, max_price: int | None) -> _Mod
         demand = model.add(offset + buffer.size_bytes // ALIGNMENT <= height)
         if buffer.choice is not None:
             demand.only_enforce_if(choices[buffer.choice])
-    _Pairs(problem, model, offsets, choices).add()
+    if not _Pairs(problem, model, offsets, choices).add(deadline):
+        return None
     price = sum(p * choice for p, choice in zip(problem.prices, choices, strict=True))
     if max_price is not None and problem.prices:
         model.add(price <= max_price)
@@ -161,9 +172,12 @@ class _Pairs:
         self._choices = choices
         self._overlaps = {(item.lower, item.upper): item for item in problem.overlaps}
 
-    def add(self) -> None:
+    def add(self, deadline: float) -> bool:
+        """Adds all of it; whether that was done before the deadline."""
         buffers = self._problem.buffers
-        for i, j in self._problem.conflicts:
+        for number, (i, j) in enumerate(self._problem.conflicts):
+            if number % _CHECKED_PAIRS == 0 and time.monotonic() > deadline:
+                return False
             if not (buffers[i].size_bytes and buffers[j].size_bytes):
                 continue
             needed = {buffers[i].choice, buffers[j].choice}
@@ -171,6 +185,7 @@ class _Pairs:
             is_below = self._model.new_bool_var("")
             self._below(i, j, [is_below, *conditions])
             self._below(j, i, [is_below.negated(), *conditions])
+        return True
 
     def _below(self, lower: int, upper: int, conditions: list[Any]) -> None:
         """Demands that ``lower`` begins as far below ``upper`` as it must."""

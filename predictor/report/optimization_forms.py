@@ -37,6 +37,10 @@ def optimization_json(result: Optimization) -> dict[str, Any]:
         "nonpersistent_bytes": _both(found, "nonpersistent_bytes"),
         "arena_used_bytes": _both(found, "used_bytes"),
         "arena_required_bytes": _both(found, "required_bytes"),
+        "latency_s": {
+            "before": result.before.latency.seconds,
+            "after": result.after.latency.seconds,
+        },
         "optimal": found.is_optimal,
         "gap_bytes": found.gap_bytes,
         "kept_because": found.kept_because or None,

@@ -13,6 +13,10 @@ from rich.text import Text
 from predictor.optimization import plan_cpsat
 from predictor.optimization.optimization import Optimization, percent
 from predictor.optimization.optimizer import Optimized
+from predictor.report.units import time_words
+
+_SAME_TIME = 0.0005
+"""Change of the latency, as a fraction, that is none."""
 
 
 def report(result: Optimization) -> RenderableType:
@@ -34,8 +38,27 @@ def _headline(result: Optimization) -> Text:
     return Text.assemble(
         (f"{share} less arena", "bold green") if after < before else ("nothing to gain", "bold"),
         f"  {name}: {before:,} -> {after:,} bytes\n",
+        f"{_time_words(result)}\n",
         (f"TFLM {revision.name}, {revision.kernels} kernels", "dim"),
     )
+
+
+def _time_words(result: Optimization) -> str:
+    """What an inference of the new model takes, held against the old one."""
+    before, after = result.before.latency.seconds, result.after.latency.seconds
+    change = after / before - 1 if before else 0.0
+    if abs(change) < _SAME_TIME:
+        return f"an inference takes as long as before: {time_words(after)} on {_board(result)}"
+    percentage = f"{100 * abs(change):.1f} %"
+    words = f"{percentage} {'more' if change > 0 else 'less'} time for an inference: "
+    words += f"{time_words(before)} -> {time_words(after)} on {_board(result)}"
+    if change > 0 and result.optimized.steered:
+        words += " (--max-slowdown 0% leaves out what costs time)"
+    return words
+
+
+def _board(result: Optimization) -> str:
+    return result.before.board.name
 
 
 def _table(result: Optimization) -> Table:

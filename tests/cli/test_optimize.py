@@ -57,6 +57,18 @@ def test_text_names_what_changed(model: Path, tmp_path: Path) -> None:
     assert plan.read_text().startswith("<svg")
 
 
+def test_the_second_line_says_what_it_costs_in_time(model: Path) -> None:
+    result = run(model)
+    content = json.loads(run(model, "--format", "json").output)["latency_s"]
+    percentage = 100 * (content["after"] / content["before"] - 1)
+    assert percentage > 1
+    line = " ".join(result.output.splitlines()[1:3])
+    assert line.startswith(f"{percentage:.1f} % more time for an inference")
+    assert "--max-slowdown 0%" in line
+    result = run(model, "--max-slowdown", "0%")
+    assert result.output.splitlines()[1].startswith("an inference takes as long as before")
+
+
 def test_no_slowdown_allowed(model: Path) -> None:
     result = run(model, "--max-slowdown", "0%", "--format", "json")
     content = json.loads(result.output)

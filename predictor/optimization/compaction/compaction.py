@@ -89,11 +89,13 @@ def compact(
     }
     changes: list[str] = []
     while True:
-        graph, found = simplified(graph)
+        graph, found = simplified(graph, deadline)
         changes += found
         done = None
         if time.monotonic() < deadline:
-            done = _without_constants(graph, cost_of, input_range) or _without_equals(graph)
+            done = _without_constants(graph, cost_of, input_range, deadline) or _without_equals(
+                graph
+            )
         if done is None:
             return Compaction(graph, tuple(certificates), tuple(changes))
         graph, gone = done
@@ -124,7 +126,7 @@ _Step = tuple[Graph, list[Certificate]]
 
 
 def _without_constants(
-    graph: Graph, cost_of: CostOf | None, input_range: Range | None
+    graph: Graph, cost_of: CostOf | None, input_range: Range | None, deadline: float
 ) -> _Step | None:
     main = graph.main
     spans = intervals(main, input_range)
@@ -133,7 +135,7 @@ def _without_constants(
     if cut is None:
         return None
     if cost_of is not None:
-        removal, cut = _cheapest(graph, removal, cut, spans, cost_of)
+        removal, cut = _cheapest(graph, removal, cut, spans, cost_of, deadline)
         if cost_of(cut) >= cost_of(graph):
             return None
     return cut, [
@@ -178,11 +180,16 @@ def _cut(graph: Graph, main: Subgraph, removal: Removal, spans: Spans) -> Graph 
 
 
 def _cheapest(
-    graph: Graph, removal: Removal, cut: Graph, spans: Spans, cost_of: CostOf
+    graph: Graph, removal: Removal, cut: Graph, spans: Spans, cost_of: CostOf, deadline: float
 ) -> tuple[Removal, Graph]:
-    """With removable channels back where layers get cheaper by that: up to the next multiple."""
+    """With removable channels back where layers get cheaper by that: up to the next multiple.
+
+    Layers that are not reached before the deadline stay without them.
+    """
     main, cost = graph.main, cost_of(cut)
     for op in main.operators:
+        if time.monotonic() > deadline:
+            break
         layer = weighted_layer(main, op)
         flags = removal.get(op.outputs[0]) if op.outputs else None
         if layer is None or layer.is_depthwise or flags is None:

@@ -15,6 +15,7 @@ from predictor.optimization.compaction.intervals import is_along_channels
 from predictor.optimization.compaction.removal import Flags, Readable, Removal, ties
 from predictor.optimization.compaction.spans import Ints, channels_of
 from predictor.optimization.compaction.weighted import WeightedLayer, weighted_layer
+from predictor.optimization.grouping import sums_by_class
 
 Numbers = dict[int, Ints]
 """For each tensor the number of each channel."""
@@ -111,9 +112,7 @@ class _Numbering:
             places = np.repeat(np.arange(repeats), len(source))
             columns = np.stack([np.tile(source, repeats), places])
             distinct, place = np.unique(columns, axis=1, return_inverse=True)
-            joining = place.reshape(-1)[:, None] == np.arange(distinct.shape[1])
-            summed = layer.weights @ joining.astype(np.int64)
-            weights = summed.reshape(channels, -1)
+            weights = sums_by_class(layer.weights, place.reshape(-1)).reshape(channels, -1)
             read = np.zeros(channels, np.int64)
             kind = (kind, distinct.tobytes())
         return np.array(
@@ -158,9 +157,9 @@ def can_merge(leader: Mapping[int, Ints]) -> Readable:
             return np.zeros(layer.input_channels, bool)
         channels, taps, inputs = layer.weights.shape
         columns = layer.weights.reshape(channels, taps, inputs // len(first), len(first))
-        sums = columns @ (first[:, None] == np.arange(len(first))).astype(np.int64)
         highest = (1 << (layer.options.weight_bits - 1)) - 1
-        fits = np.asarray((np.abs(sums) <= highest).all(axis=(0, 1, 2)))
-        return np.asarray((first != np.arange(len(first))) & fits[first])
+        fits = np.asarray((np.abs(sums_by_class(columns, first)) <= highest).all(axis=(0, 1, 2)))
+        _, place = np.unique(first, return_inverse=True)
+        return np.asarray((first != np.arange(len(first))) & fits[place.reshape(-1)])
 
     return mergeable

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import takewhile
+from math import inf
 
 import numpy as np
 
@@ -304,11 +307,16 @@ CHANGES: tuple[Change, ...] = (
 )
 
 
-def simplified(graph: Graph) -> tuple[Graph, list[str]]:
-    """The graph after all of these changes, and what they were."""
+def simplified(graph: Graph, deadline: float = inf) -> tuple[Graph, list[str]]:
+    """The graph after all of these changes, and what they were.
+
+    Args:
+        deadline: of ``time.monotonic()``, after which no further change is tried.
+    """
     found: list[str] = []
     while True:
-        done = next((result for change in CHANGES if (result := change(graph))), None)
+        in_time = takewhile(lambda _: time.monotonic() <= deadline, CHANGES)
+        done = next((result for change in in_time if (result := change(graph))), None)
         if done is None:
             return graph, found
         graph, words = done

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from predictor.model.graph import Operator, Subgraph, Tensor, TensorType
+from predictor.optimization.grouping import sums_by_class
 from predictor.optimization.verification.arithmetic import (
     Array,
     clamp_of,
@@ -50,11 +51,10 @@ def sum_bounds(layer: Sum, low: Array, high: Array, classes: Array) -> Bounds:
     if layer.is_depthwise:
         ends = np.repeat(ends, len(weights) // channels, axis=1)[:, :, None, None]
     else:
-        _, first, number = np.unique(classes, return_index=True, return_inverse=True)
+        _, first = np.unique(classes, return_index=True)
         tiles = weights.shape[2] // channels
         shaped = weights.reshape(*weights.shape[:2], tiles, channels)
-        joining = (number.reshape(-1)[:, None] == np.arange(len(first))).astype(np.int64)
-        weights = (shaped @ joining).reshape(*weights.shape[:2], -1)
+        weights = sums_by_class(shaped, classes).reshape(*weights.shape[:2], -1)
         ends = np.tile(ends[:, first], tiles)[:, None, None, :]
     products = np.stack([weights * end for end in ends])
     least, most = products.min(axis=0).sum(axis=2), products.max(axis=0).sum(axis=2)

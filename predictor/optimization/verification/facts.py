@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import time
+from math import inf
+
 import numpy as np
 
+from predictor.errors import UnprovedError
 from predictor.model.graph import Operator, Subgraph, Tensor, TensorType
 from predictor.optimization.verification.arithmetic import Array
 from predictor.optimization.verification.bounds import Bounds, evaluate, sum_bounds
@@ -21,10 +25,32 @@ _MOVEMENTS = {"SPLIT": 1, "STRIDED_SLICE": 0, "TRANSPOSE": 0, "RESIZE_NEAREST_NE
 """Operators that move values, and which of their inputs these come from."""
 
 
-class Facts:
-    """Facts of one subgraph, each found when it is asked for."""
+def check_time(deadline: float) -> None:
+    """Gives up a proof that takes too long.
 
-    def __init__(self, graph: Subgraph, input_range: tuple[int, int] | None = None) -> None:
+    Raises:
+        UnprovedError: time is up.
+    """
+    if time.monotonic() > deadline:
+        raise UnprovedError("there was not enough time for the proof")
+
+
+class Facts:
+    """Facts of one subgraph.
+
+    Args:
+        deadline: of ``time.monotonic()``.
+
+    Raises:
+        UnprovedError: time is up.
+    """
+
+    def __init__(
+        self,
+        graph: Subgraph,
+        input_range: tuple[int, int] | None = None,
+        deadline: float = inf,
+    ) -> None:
         self.graph = graph
         self._input_range = input_range
         self.writer = {index: op for op in graph.operators for index in op.outputs}
@@ -32,6 +58,7 @@ class Facts:
         self._classes: dict[int, Array] = {}
         self._origins: dict[int, int] = {}
         for op in graph.operators:  # in order, so that no recursion gets deep
+            check_time(deadline)
             for index in op.outputs:
                 self.bounds(index)
                 self.classes(index)

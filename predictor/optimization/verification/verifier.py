@@ -11,6 +11,7 @@ here anew.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import inf
 
 import numpy as np
 
@@ -18,7 +19,7 @@ from predictor.errors import UnprovedError
 from predictor.model.graph import Graph, Operator, Subgraph, Tensor
 from predictor.optimization.verification.arithmetic import Array
 from predictor.optimization.verification.channels import channel_parts
-from predictor.optimization.verification.facts import Facts
+from predictor.optimization.verification.facts import Facts, check_time
 from predictor.optimization.verification.reading import (
     Sum,
     depth,
@@ -41,18 +42,24 @@ class Held:
         return np.array_equal(self.channels, np.arange(depth(tensor)))
 
 
-def prove_equal(before: Graph, after: Graph, input_range: tuple[int, int] | None = None) -> None:
+def prove_equal(
+    before: Graph,
+    after: Graph,
+    input_range: tuple[int, int] | None = None,
+    deadline: float = inf,
+) -> None:
     """Shows that two graphs compute the same.
 
     Args:
         input_range: for quantised inputs that hold no more than this; None: for all inputs.
+        deadline: of ``time.monotonic()``, after which the proof is given up.
 
     Raises:
         UnprovedError: they may differ, with the first place where the proof fails.
     """
     if before.subgraphs[1:] != after.subgraphs[1:] or _contents(before) != _contents(after):
         raise UnprovedError("the subgraphs beside the main one differ")
-    _Proof(before.main, after.main, input_range).run()
+    _Proof(before.main, after.main, input_range, deadline).run()
 
 
 def _contents(graph: Graph) -> list[bytes]:
@@ -66,10 +73,15 @@ def _contents(graph: Graph) -> list[bytes]:
 
 class _Proof:
     def __init__(
-        self, before: Subgraph, after: Subgraph, input_range: tuple[int, int] | None
+        self,
+        before: Subgraph,
+        after: Subgraph,
+        input_range: tuple[int, int] | None,
+        deadline: float,
     ) -> None:
         self.before, self.after = before, after
-        self.facts = Facts(before, input_range)
+        self._deadline = deadline
+        self.facts = Facts(before, input_range, deadline)
         self.held: dict[int, Held] = {}
         self._by_name: dict[str, list[Operator]] = {}
         for op in before.operators:
@@ -87,6 +99,7 @@ class _Proof:
                 raise UnprovedError(f"input {second.name!r} differs")
             self.held[new] = Held(old, np.arange(depth(first)))
         for op in self.after.operators:
+            check_time(self._deadline)
             try:
                 self._operator(op)
             except UnprovedError as error:
