@@ -51,21 +51,26 @@ def mutated(graph: Graph, rng: random.Random) -> Graph:
     return graph
 
 
-def with_other_tensors(graph: Graph, rng: random.Random) -> Graph:
-    """Other shapes and types (of those that TFLM has) for about half of the tensors."""
+def _mapped(graph: Graph, change: Callable[[Tensor], Tensor]) -> Graph:
+    """The graph with each of its tensors changed."""
     subgraphs = tuple(
-        replace(
-            subgraph,
-            tensors=tuple(
-                tensor
-                if rng.random() < 0.5
-                else rng.choice((_shape, _shape, _known_type))(tensor, rng)
-                for tensor in subgraph.tensors
-            ),
-        )
+        replace(subgraph, tensors=tuple(map(change, subgraph.tensors)))
         for subgraph in graph.subgraphs
     )
     return replace(graph, subgraphs=subgraphs)
+
+
+def with_other_tensors(graph: Graph, rng: random.Random) -> Graph:
+    """Other shapes and types (of those that TFLM has) for about half of the tensors."""
+    changes = (_shape, _shape, _known_type)
+    return _mapped(
+        graph, lambda item: item if rng.random() < 0.5 else rng.choice(changes)(item, rng)
+    )
+
+
+def with_scalars(graph: Graph, rng: random.Random) -> Graph:
+    """About a third of the tensors have no dimensions."""
+    return _mapped(graph, lambda item: replace(item, shape=()) if rng.random() < 0.3 else item)
 
 
 def _with_subgraph(graph: Graph, subgraph: Subgraph) -> Graph:

@@ -6,16 +6,17 @@ A kernel's Prepare does not look at all that these functions read, and some kern
 from __future__ import annotations
 
 import random
+from contextlib import suppress
 
 import pytest
 
-from predictor.errors import PredictorError
+from predictor.errors import PredictorError, RefusedError
 from predictor.memory.preparation import prepare
 from predictor.memory.prepared import PreparedNode
-from predictor.memory.revision import load_revision
+from predictor.memory.revision import kernel_sets, load_revision, revision_names
 from predictor.model.graph import Graph
 from predictor.operators.context import GraphState, NodeContext
-from tests.fuzz.graph_mutations import with_other_tensors
+from tests.fuzz.graph_mutations import with_other_tensors, with_scalars
 from tests.fuzz.seeds import seed_graphs
 
 KERNEL_SETS = [
@@ -58,3 +59,24 @@ def _elsewhere(context: NodeContext, graph: Graph) -> NodeContext:
     other = type(context)(graph, subgraph, context.op, context.core, context.sizeof, GraphState())
     other.user = context.user
     return other
+
+
+@pytest.mark.parametrize(
+    ("revision", "kernels"),
+    [(name, kernels) for name in revision_names() for kernels in kernel_sets(name)],
+)
+def test_preparation_with_any_tensors(revision: str, kernels: str) -> None:
+    """Refused or prepared, scalars among them, where other operators would not let them come."""
+    rng = random.Random(2)
+    prepared = 0
+    for graph in seed_graphs():
+        for node in _nodes(graph, revision, kernels):
+            for round in range(6):
+                tensors = with_scalars(graph, rng) if round % 2 else with_other_tensors(graph, rng)
+                context = _elsewhere(node.context, tensors)
+                for step in (node.row.init, node.row.prepare):
+                    if step is not None:
+                        with suppress(RefusedError):
+                            step(context)
+                            prepared += 1
+    assert prepared > 500

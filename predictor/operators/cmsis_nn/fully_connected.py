@@ -39,11 +39,13 @@ def _prepare(ctx: NodeContext) -> None:
         ctx.ensure(zero_point(input) == 0, "int16 input needs zero point 0")
         ctx.ensure(zero_point(output) == 0, "int16 output needs zero point 0")
     elif input.type == TensorType.INT8 and filter.type == TensorType.INT8:
-        out_shape = ctx.shape(output)
+        outputs = last(ctx.shape(output))
+        if not ctx.shape(output):
+            ctx.inexact("its output is a scalar, of which TFLM reads a dimension all the same")
         if not _as_convolution(ctx, filter, output):
-            _request_kernel_sums(ctx, filter, kernel_sum_bytes(ctx.core, out_shape[-1]))
+            _request_kernel_sums(ctx, filter, kernel_sum_bytes(ctx.core, outputs))
         elif not is_per_channel(filter):
-            ctx.scratch(out_shape[-1] * INT32_BYTES * 2)
+            ctx.scratch(outputs * INT32_BYTES * 2)
 
 
 def _as_convolution(ctx: NodeContext, filter: Tensor, output: Tensor) -> bool:
