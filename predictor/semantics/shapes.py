@@ -32,6 +32,10 @@ class Contradiction(NamedTuple):
     given: Shape
 
 
+_MALFORMED = (ArithmeticError, LookupError, ValueError)
+"""What a rule meets in shapes and options that no converter writes, beside what it asks for."""
+
+
 def contradictions(graph: Graph) -> Iterator[Contradiction]:
     """Contradictions in the order of the file; each operator is held against the shapes of its
     inputs in the file."""
@@ -55,7 +59,7 @@ def _given(graph: Graph, op: Operator, values: _Values) -> tuple[Shape, ...]:
     inputs = tuple(tensors[index] if index >= 0 else None for index in op.inputs)
     try:
         return tuple(rule(Call(graph, op, inputs, values.of)))
-    except UnknownShapeError:
+    except (UnknownShapeError, *_MALFORMED):
         return ()
 
 

@@ -16,6 +16,7 @@ from predictor.memory.prepared import PreparedNode
 from predictor.memory.revision import kernel_sets, load_revision, revision_names
 from predictor.model.graph import Graph
 from predictor.operators.context import GraphState, NodeContext
+from predictor.semantics.shapes import contradictions
 from tests.fuzz.graph_mutations import with_other_tensors, with_scalars
 from tests.fuzz.seeds import seed_graphs
 
@@ -80,3 +81,13 @@ def test_preparation_with_any_tensors(revision: str, kernels: str) -> None:
                             step(context)
                             prepared += 1
     assert prepared > 500
+
+
+def test_shapes_of_any_tensors() -> None:
+    """What follows from shapes is found, or nothing follows."""
+    rng = random.Random(3)
+    found = 0
+    for graph in seed_graphs():
+        for change in (with_other_tensors, with_scalars) * 30:
+            found += sum(1 for _ in contradictions(change(graph, rng)))
+    assert found > 500
