@@ -46,7 +46,7 @@ def firmware_tools() -> None:
 @pytest.fixture(scope="session")
 def emulation_tools(firmware_tools: None) -> None:
     """Skips where firmware cannot be built or emulated in process."""
-    pytest.importorskip("unicorn", reason="pip install 'mcu-predictor[emulate]'")
+    pytest.importorskip("unicorn", reason="pip install -e '.[emulate]'")
 
 
 @pytest.fixture(autouse=True)

@@ -10,6 +10,7 @@ import click
 
 from predictor.console.running import run_group
 from predictor.errors import MissingDependencyError
+from predictor.install import install_command
 from predictor.start import exit_with, say
 
 _COMMANDS = {
@@ -66,7 +67,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except ModuleNotFoundError as error:
         if (error.name or "").split(".")[0] not in ("tensorflow", "keras", "matplotlib"):
             raise
-        say(f"nas: {error.name} is missing: pip install 'mcu-predictor[nas]'")
+        say(f"nas: {error.name} is missing: {install_command('nas')}")
         return MissingDependencyError.exit_code
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from predictor.errors import MissingDependencyError, UsageError
+from predictor.install import install_command
 
 Job = tuple[str, list[str]]
 """Name of the run's folder and arguments of ``nas search``."""
@@ -52,7 +53,7 @@ def run_on_ray(work: list[Job], address: str) -> Iterator[tuple[str, int]]:
     try:
         import ray
     except ModuleNotFoundError as error:
-        raise MissingDependencyError("--ray needs Ray: pip install 'mcu-predictor[ray]'") from error
+        raise MissingDependencyError(f"--ray needs Ray: {install_command('ray')}") from error
     try:
         ray.init(address=address)
     except (ConnectionError, ValueError) as error:

@@ -20,6 +20,7 @@ from predictor.console.options import format_option
 from predictor.console.output import emit
 from predictor.emulation.renode import python_package
 from predictor.errors import PredictorError
+from predictor.install import install_command
 
 TOOLS = Path(__file__).parent / "tools.toml"
 TIMEOUT_S = 60
@@ -77,9 +78,15 @@ def _examine(entry: dict[str, Any]) -> Tool:
         version=version,
         purpose=entry["purpose"],
         required=entry.get("required", False),
-        install=entry["install"],
+        install=_install(entry),
         problem=problem,
     )
+
+
+def _install(entry: dict[str, Any]) -> str:
+    """What installs a tool."""
+    commands = [install_command(entry["extra"])] if "extra" in entry else []
+    return " and ".join([*commands, *([entry["install"]] if "install" in entry else [])])
 
 
 def _find_module(entry: dict[str, Any]) -> tuple[str, str, str]:

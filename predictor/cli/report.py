@@ -21,6 +21,7 @@ from predictor.errors import (
     UsageError,
 )
 from predictor.files import write_file
+from predictor.install import install_command
 from predictor.prediction import Prediction, on_board, predict, predict_graph
 from predictor.start import say
 
@@ -158,8 +159,7 @@ def _draw(report: ModelReport, form: str, output: Path | None) -> None:
         from cairosvg import svg2png
     except (ImportError, OSError) as error:
         raise MissingDependencyError(
-            "PNG pictures need CairoSVG and the cairo library: "
-            'pip install "mcu-predictor[png]", on Debian also apt-get install libcairo2; '
-            f"--format svg needs neither ({error})"
+            f"PNG pictures need CairoSVG and the cairo library: {install_command('png')}, on "
+            f"Debian also apt-get install libcairo2; --format svg needs neither ({error})"
         ) from error
     write_file(output, svg2png(bytestring=svg.encode(), scale=2))

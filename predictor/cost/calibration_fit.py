@@ -19,6 +19,7 @@ from statistics import fmean, median, stdev
 from predictor.boards.calibration import Calibration, CoreCosts, Features, Measured
 from predictor.boards.power import CONVOLUTION, FULLY_CONNECTED, Power
 from predictor.errors import MeasurementError, MissingDependencyError
+from predictor.install import install_command
 from predictor.intervals import Spread
 
 LEAST_ROWS = 2
@@ -189,7 +190,7 @@ class _Solver:
             from scipy.optimize import least_squares
         except ImportError as error:
             raise MissingDependencyError(
-                'SciPy is not installed: pip install "mcu-predictor[calibrate]"'
+                f"SciPy is not installed: {install_command('calibrate')}"
             ) from error
 
         names = _determined(rows)

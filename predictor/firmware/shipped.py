@@ -6,6 +6,7 @@ import sysconfig
 from pathlib import Path
 
 from predictor.errors import EmulationError
+from predictor.install import install_command
 
 _SHARE = Path("share") / "mcu-predictor"
 
@@ -24,6 +25,4 @@ def shipped_folder(name: str) -> Path:
     for folder in candidates:
         if folder.is_dir():
             return folder
-    raise EmulationError(
-        f"the folder {name} is not installed: pip install --force-reinstall mcu-predictor"
-    )
+    raise EmulationError(f"the folder {name} is not installed: {install_command()}")

@@ -8,8 +8,9 @@ from typing import Any, Protocol
 
 from predictor.boards.board import Board
 from predictor.errors import BoardError, BoardRunError, MissingDependencyError
+from predictor.install import install_command
 
-INSTALL = 'pip install "mcu-predictor[boards]"'
+INSTALL = install_command("boards")
 
 
 class Probe(Protocol):

@@ -10,6 +10,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from predictor.install import install_command
 from predictor.optimization import plan_cpsat
 from predictor.optimization.optimization import Optimization, percent
 from predictor.optimization.optimizer import Optimized
@@ -153,7 +154,7 @@ def _notes(result: Optimization) -> list[Text]:
         proof = f"the solver was stopped: a plan may be up to {found.gap_bytes:,} bytes lower"
     lines.append(f"{proof} ({found.solver_s:.2f} s)")
     if not found.is_optimal and not plan_cpsat.is_available():
-        lines.append('OR-tools finds and proves more: pip install "mcu-predictor[optimize]"')
+        lines.append(f"OR-tools finds and proves more: {install_command('optimize')}")
     if result.compaction is not None:
         lines += _compaction_lines(result)
     if found.steered:

@@ -44,7 +44,7 @@ def several(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def optimized(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model that brings an offline plan with overlaps, beside TFLM's plan of it."""
-    pytest.importorskip("ortools", reason='pip install "mcu-predictor[optimize]"')
+    pytest.importorskip("ortools", reason='pip install -e ".[optimize]"')
     folder = tmp_path_factory.mktemp("optimized")
     (folder / "vww.tflite").write_bytes(mobilenet_v2().build())
     page = folder / "page.html"

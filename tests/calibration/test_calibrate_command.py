@@ -16,7 +16,7 @@ from predictor.cli.main import run
 from predictor.model.example_models import EXAMPLE_MODELS
 from predictor.prediction import predict
 
-pytest.importorskip("scipy", reason="pip install 'mcu-predictor[calibrate]'")
+pytest.importorskip("scipy", reason="pip install -e '.[calibrate]'")
 FOLDER = Path(boards.__file__).parent
 PUBLISHED = FOLDER / "published.csv"
 HEADER = "model,board,clock_hz,runtime,revision,kernels,latency_s,energy_j,repeats,source\n"

@@ -12,7 +12,7 @@ from predictor.cli.main import run
 from predictor.prediction import predict
 from tests.docs.blocks import Block, blocks_of
 
-pytest.importorskip("scipy", reason="pip install 'mcu-predictor[calibrate]'")
+pytest.importorskip("scipy", reason="pip install -e '.[calibrate]'")
 PAGE = Path(__file__).parents[2] / "docs" / "calibration.md"
 
 

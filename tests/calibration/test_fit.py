@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-pytest.importorskip("scipy", reason="pip install 'mcu-predictor[calibrate]'")
+pytest.importorskip("scipy", reason="pip install -e '.[calibrate]'")
 
 from predictor.boards.calibration import Calibration, CoreCosts, Features, Measured
 from predictor.cost.calibration_fit import Nearest, fit, fit_powers, spread_of_others

@@ -82,7 +82,7 @@ def test_a_folder_without_tflm(
 
 @pytest.mark.toolchain
 def test_emulation_counts_what_runs(tmp_path: Path) -> None:
-    pytest.importorskip("unicorn", reason="pip install 'mcu-predictor[emulate]'")
+    pytest.importorskip("unicorn", reason="pip install -e '.[emulate]'")
     arguments = ["characterize", "--n", "2", "--source", "emulation", "--jobs", "1"]
     assert run([*arguments, "--board", "f446re", "--out", str(tmp_path)]) == 0
     mark, _, *rows = (tmp_path / "samples_layers.csv").read_text().splitlines()

@@ -119,4 +119,4 @@ def test_required_tools_are_the_dependencies_of_the_package() -> None:
     for tool in tools:
         assert ("python" in tool) != ("command" in tool)
         assert tool["purpose"]
-        assert tool["install"]
+        assert tool.keys() & {"extra", "install"}

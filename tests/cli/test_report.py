@@ -144,7 +144,7 @@ def test_a_plan_above_its_lower_bound_shows_both(models: Path) -> None:
 
 
 def test_optimize_draws_both_plans(models: Path) -> None:
-    pytest.importorskip("ortools", reason='pip install "mcu-predictor[optimize]"')
+    pytest.importorskip("ortools", reason='pip install -e ".[optimize]"')
     assert run(["report", "vww.tflite", "--board", "f746zg", "--optimize", "-o", "a.html"]) == 0
     page = Path("a.html").read_text()
     assert "TFLM&#39;s greedy planner" in page
@@ -161,7 +161,7 @@ def test_optimize_draws_both_plans(models: Path) -> None:
 
 
 def test_png_through_cairosvg(models: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    pytest.importorskip("cairosvg", reason='pip install "mcu-predictor[png]"')
+    pytest.importorskip("cairosvg", reason='pip install -e ".[png]"')
     assert run(["report", "ds_cnn.tflite", "--format", "png", "-o", "plan.png"]) == 0
     assert Path("plan.png").read_bytes().startswith(b"\x89PNG\r\n")
     assert run(["report", "ds_cnn.tflite", "--format", "png"]) == 2
@@ -173,7 +173,7 @@ def test_png_without_cairosvg_says_what_to_install(
 ) -> None:
     monkeypatch.setitem(sys.modules, "cairosvg", None)
     assert run(["report", "ds_cnn.tflite", "--format", "png", "-o", "plan.png"]) == 1
-    assert 'pip install "mcu-predictor[png]"' in capsys.readouterr().err
+    assert 'pip install -e ".[png]"' in capsys.readouterr().err
     assert not Path("plan.png").exists()
 
 

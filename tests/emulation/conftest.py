@@ -63,7 +63,7 @@ MachineMaker = Callable[..., UnicornMachine]
 @pytest.fixture
 def make_machine(build_image: ImageBuilder) -> MachineMaker:
     """A machine with a program built from text."""
-    pytest.importorskip("unicorn", reason="pip install 'mcu-predictor[emulate]'")
+    pytest.importorskip("unicorn", reason="pip install -e '.[emulate]'")
 
     def make(
         text: str, board: str = "f446re", *options: str, suffix: str = ".c", profile: bool = False

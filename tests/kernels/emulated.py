@@ -48,7 +48,7 @@ def build(destination: Path, cpu: str, flags: tuple[str, ...] = ("-O2",)) -> Pat
 
 def in_process(elf_path: Path, cpu: str) -> EmulatedLibrary:
     """The library on a core of this process."""
-    pytest.importorskip("unicorn", reason="pip install 'mcu-predictor[emulate]'")
+    pytest.importorskip("unicorn", reason="pip install -e '.[emulate]'")
     return EmulatedLibrary(UnicornMachine(board_platform(find_board(BOARDS[cpu]))), elf_path)
 
 

@@ -122,7 +122,7 @@ def _fake_pyocd(bench: Bench) -> dict[str, types.ModuleType]:
 def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
     """A NUCLEO-F446RE whose probe is the only one and whose UART is a pseudo-terminal."""
     pty = pytest.importorskip("pty", reason="pseudo-terminals are a POSIX thing")
-    pytest.importorskip("serial", reason="pip install 'mcu-predictor[boards]'")
+    pytest.importorskip("serial", reason="pip install -e '.[boards]'")
     master, slave = pty.openpty()
     import tty
 

@@ -17,7 +17,7 @@ from predictor.model.example_models import EXAMPLE_MODELS
 from tests.boards import PORTED, PORTED_NAMES
 from tests.measure.emulated_board import EmulatedRun, run_watched
 
-pytest.importorskip("unicorn", reason="pip install 'mcu-predictor[emulate]'")
+pytest.importorskip("unicorn", reason="pip install -e '.[emulate]'")
 BOARDS = PORTED_NAMES
 REPEATS = 3
 

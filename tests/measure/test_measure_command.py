@@ -14,7 +14,7 @@ from predictor.model.builder import ModelBuilder
 from tests.measure.conftest import Bench
 from tests.measure.emulated_board import EmulatedRun
 
-pytest.importorskip("unicorn", reason="pip install 'mcu-predictor[emulate]'")
+pytest.importorskip("unicorn", reason="pip install -e '.[emulate]'")
 pytestmark = pytest.mark.toolchain
 WATTS, SUPPLY_V = 0.162, 3.3
 SAMPLE_S = 5e-5

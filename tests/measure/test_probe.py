@@ -45,7 +45,7 @@ def test_a_board_without_a_target(bench: Bench) -> None:
 
 
 def test_the_fake_has_the_face_of_pyocd() -> None:
-    pytest.importorskip("pyocd", reason="pip install 'mcu-predictor[boards]'")
+    pytest.importorskip("pyocd", reason="pip install -e '.[boards]'")
     from pyocd.core import exceptions, helpers, session
     from pyocd.core.target import Target
     from pyocd.flash import file_programmer

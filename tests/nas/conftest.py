@@ -22,7 +22,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         item.add_marker(pytest.mark.filterwarnings("default::DeprecationWarning"))
         item.add_marker(pytest.mark.filterwarnings("default::FutureWarning"))
         if find_spec("tensorflow") is None:
-            reason = "TensorFlow is not installed: pip install 'mcu-predictor[nas]'"
+            reason = "TensorFlow is not installed: pip install -e '.[nas]'"
             item.add_marker(pytest.mark.skip(reason=reason))
 
 

@@ -40,6 +40,7 @@ BELOW = {
     "errors",
     "escapes",
     "files",
+    "install",
     "intervals",
     "kernel_sets",
     "processes",

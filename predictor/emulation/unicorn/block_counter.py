@@ -24,14 +24,14 @@ from predictor.emulation.unicorn.counter_state import (
     Stop,
 )
 from predictor.emulation.unicorn.library import add_native_hook, function_address
+from predictor.install import install_command
 
 if TYPE_CHECKING:
     from unicorn import Uc
 
 SLOW_NOTICE = (
     "instructions are counted in Python, some hundred times slower, because the extension module "
-    "was not built; install a C compiler, then "
-    "`pip install --force-reinstall --no-binary mcu-predictor mcu-predictor`"
+    f"was not built; install a C compiler, then {install_command()}"
 )
 
 

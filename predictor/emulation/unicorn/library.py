@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 from predictor.cores.core import Core, core_names, find_core
 from predictor.emulation.platform.description import Platform
 from predictor.errors import EmulationError, MissingDependencyError, PlatformError
+from predictor.install import install_command
 
 if TYPE_CHECKING:
     from unicorn import Uc
 
-INSTALL_HINT = "install it with `pip install 'mcu-predictor[emulate]'`"
+INSTALL_HINT = install_command("emulate")
 
 
 def require_unicorn() -> None:

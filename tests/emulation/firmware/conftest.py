@@ -48,7 +48,7 @@ def build_runner() -> BuildRunner:
 
 def emulate(image: FirmwareImage, blob: bytes) -> RunResult:
     """Runs an image with a blob behind its code until it is done or faults."""
-    pytest.importorskip("unicorn", reason="pip install 'mcu-predictor[emulate]'")
+    pytest.importorskip("unicorn", reason="pip install -e '.[emulate]'")
     from predictor.emulation.unicorn.machine import UnicornMachine
 
     with UnicornMachine(board_platform(find_board(image.board))) as machine:

@@ -59,7 +59,7 @@ def test_linker_script_has_the_memories_of_the_platform_file(name):
 @pytest.fixture(scope="session", params=BOARDS)
 def firmware(request):
     """The runner with all operators."""
-    pytest.importorskip("unicorn", reason="pip install 'mcu-predictor[emulate]'")
+    pytest.importorskip("unicorn", reason="pip install -e '.[emulate]'")
     try:
         return build(firmware_target(request.param))
     except MissingDependencyError as error:

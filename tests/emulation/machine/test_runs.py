@@ -292,7 +292,7 @@ def test_killed_process_reports_the_interrupt(build_image):
         "print('running', flush=True)\n"
         "try:\n    machine.run()\nexcept KeyboardInterrupt:\n    sys.exit(130)\n"
     )
-    pytest.importorskip("unicorn", reason="pip install 'mcu-predictor[emulate]'")
+    pytest.importorskip("unicorn", reason="pip install -e '.[emulate]'")
     command = [sys.executable, "-c", script, str(build_image(ENDLESS))]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         assert process.stdout.readline() == b"running\n"
@@ -338,7 +338,7 @@ def test_programs_that_cannot_run(tmp_path, build_image, make_machine):
 
 
 def test_truncated_programs_never_crash(tmp_path, build_image):
-    pytest.importorskip("unicorn", reason="pip install 'mcu-predictor[emulate]'")
+    pytest.importorskip("unicorn", reason="pip install -e '.[emulate]'")
     platform = board_platform(find_board("f446re"))
     whole = build_image(HEAD + "int main(void) { }\n").read_bytes()
     cut = tmp_path / "cut.elf"
@@ -353,7 +353,7 @@ def test_truncated_programs_never_crash(tmp_path, build_image):
 
 
 def test_program_for_another_board_is_refused(build_image):
-    pytest.importorskip("unicorn", reason="pip install 'mcu-predictor[emulate]'")
+    pytest.importorskip("unicorn", reason="pip install -e '.[emulate]'")
     elf = build_image(
         HEAD + "int main(void) { }\n"
         "__attribute__((section(\".far\"), used)) const char far = 'x';\n",
@@ -366,7 +366,7 @@ def test_program_for_another_board_is_refused(build_image):
 
 
 def test_core_that_is_not_emulated(build_image, tmp_path):
-    pytest.importorskip("unicorn", reason="pip install 'mcu-predictor[emulate]'")
+    pytest.importorskip("unicorn", reason="pip install -e '.[emulate]'")
     shipped = platform_text(find_board("f446re"))
     path = tmp_path / "other.repl"
     path.write_text(shipped.replace('"cortex-m4"', '"cortex-m55"'))

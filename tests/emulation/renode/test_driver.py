@@ -333,7 +333,7 @@ def any_machine(request, build_image):
     if request.param == "renode" and not renode_console.is_installed():
         pytest.skip(renode_console.INSTALL_HINT)
     if request.param == "unicorn":
-        pytest.importorskip("unicorn", reason="pip install 'mcu-predictor[emulate]'")
+        pytest.importorskip("unicorn", reason="pip install -e '.[emulate]'")
     kind = {"unicorn": UnicornMachine, "renode": RenodeMachine}[request.param]
     machines = []
 

@@ -94,7 +94,7 @@ def machine(
     monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[Machine]:
     """The same program in either emulator."""
-    pytest.importorskip("unicorn", reason="pip install 'mcu-predictor[emulate]'")
+    pytest.importorskip("unicorn", reason="pip install -e '.[emulate]'")
     if request.param == "renode" and not renode_console.is_installed():
         pytest.skip(renode_console.INSTALL_HINT)
     if request.param == "stand-in":

@@ -25,7 +25,7 @@ MIPS = 180
 @pytest.fixture
 def monitor(tmp_path: Path) -> Monitor:
     """One with an f446re."""
-    pytest.importorskip("unicorn", reason="pip install 'mcu-predictor[emulate]'")
+    pytest.importorskip("unicorn", reason="pip install -e '.[emulate]'")
     made = Monitor()
     made.execute('mach create "board"')
     made.execute(f"machine LoadPlatformDescription @{platforms_folder() / 'f446re.repl'}")
