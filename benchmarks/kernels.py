@@ -18,9 +18,9 @@ import numpy as np
 
 from kernels.binding import INCLUDE_DIRECTORY, KERNELS_DIRECTORY
 from kernels.calls import Dims, Layer, buffer_bytes, run, suffix
+from kernels.emulated import COMPILER, CORES, EmulatedLibrary, build, in_process
 from predictor.cores.core import find_core
 from predictor.model.device.packing import pack
-from tests.kernels.emulated import COMPILER, CORES, EmulatedLibrary, build, in_process
 
 ROOT = Path(__file__).resolve().parents[1]
 FIGURES = ROOT / "benchmarks" / "cmsis_nn_m4.csv"

@@ -1,4 +1,4 @@
-// Blobs that the host writes into flash behind the code: model, inputs, kernel cases.
+// Blobs that the host writes into flash behind the code: model and inputs.
 #ifndef SRC_BLOB_H_
 #define SRC_BLOB_H_
 
@@ -11,7 +11,6 @@ extern "C" {
 #define BLOB_VERSION 1
 #define BLOB_MODEL 0x4C444F4Du   // "MODL"; parameter 0: arena bytes, 0 for all free RAM
 #define BLOB_INPUT 0x54504E49u   // "INPT"; the bytes of all input tensors, in order
-#define BLOB_CASES 0x5341434Bu   // "KCAS"; kernel cases
 
 typedef struct {
   uint32_t magic;

@@ -11,11 +11,11 @@ import hashlib
 import os
 import re
 import shutil
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
-from predictor.boards.board import Board, find_board
+from predictor.boards.board import Board
 from predictor.errors import (
     EmulationError,
     FlashOverflowError,
@@ -54,13 +54,13 @@ class FirmwareImage:
         data_bytes: initialised variables, in flash and RAM.
         bss_bytes: other variables.
         stack_bytes: RAM for the stack.
-        blob_address: where the host writes the model (or kernel cases) in flash.
+        blob_address: where the host writes the model in flash.
         blob_room_bytes: how much flash is left there.
         free_ram_bytes: RAM for the arena and the runner's tables.
-        tflm_revision: revision of the linked TFLM; empty for the kernel runner.
+        tflm_revision: revision of the linked TFLM.
         tflm: which TFLM that is, in words.
         is_packaged: whether it is the packaged one, not the user's build.
-        kernels: its kernel set; empty for the kernel runner.
+        kernels: its kernel set.
     """
 
     elf: Path
@@ -112,8 +112,8 @@ def build(
     library = target.library(toolchain, progress)
     generated = {"operators.h": _operators_header(target, library)}
     variables = runner_variables(library, stack_bytes)
-    folder = _build_cached(toolchain, target.board, variables, generated, (), progress)
-    return _linked(_image(folder, "runner", target.board), target)
+    folder = _build_cached(toolchain, target.board, variables, generated, progress)
+    return _image(folder, target)
 
 
 def _operators_header(target: FirmwareTarget, library: TflmLibrary) -> str:
@@ -123,33 +123,6 @@ def _operators_header(target: FirmwareTarget, library: TflmLibrary) -> str:
     except UsageError as error:
         remedy = "--tflm-dir or predict tflm use names another TFLM"
         raise LinkedTflmError(str(error), target.title, remedy) from error
-
-
-def build_kernel_runner(
-    board: str | os.PathLike[str] | Board,
-    *,
-    sources: Sequence[Path] = (),
-    include_dirs: Sequence[Path] = (),
-    stack_bytes: int = DEFAULT_STACK_BYTES,
-    progress: ProgressCallback = lambda text: None,
-) -> FirmwareImage:
-    """The kernel runner for a board, with further kernels.
-
-    Args:
-        sources: C files with kernels and their REGISTER_KERNEL lines.
-        include_dirs: where these find their headers.
-
-    Raises: as :func:`build`.
-    """
-    target = find_board(board)
-    variables = {
-        "KERNEL_SOURCES": ";".join(str(path.resolve()) for path in sources),
-        "KERNEL_INCLUDE_DIRS": ";".join(str(path.resolve()) for path in include_dirs),
-        "STACK_BYTES": str(stack_bytes),
-    }
-    inputs = [*sources, *(file for folder in include_dirs for file in sorted(folder.rglob("*.h")))]
-    folder = _build_cached(find_toolchain(), target, variables, {}, inputs, progress)
-    return _image(folder, "kernel_runner", target)
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,9 +171,9 @@ def write_firmware(
     with scratch_folder() as work:
         (work / "model.blob").write_bytes(blob)
         variables = runner_variables(library, stack_bytes) | {"BLOB": str(work / "model.blob")}
-        key = _key(toolchain, board, variables, generated, [work / "model.blob"])
+        key = _key(toolchain, board, variables, generated, blob)
         _compile(toolchain, work, key, board, variables, generated)
-        image = _linked(_image(work, "runner", board), target)
+        image = _image(work, target)
         return _write_files(image, board, image.flash_bytes + len(blob), Path(out_dir))
 
 
@@ -248,10 +221,9 @@ def _build_cached(
     board: Board,
     variables: dict[str, str],
     generated: dict[str, str],
-    inputs: Iterable[Path],
     progress: ProgressCallback,
 ) -> Path:
-    key = _key(toolchain, board, variables, generated, inputs)
+    key = _key(toolchain, board, variables, generated)
 
     def fill(folder: Path) -> None:
         progress(f"building firmware for {board.name}")
@@ -265,7 +237,7 @@ def _key(
     board: Board,
     variables: dict[str, str],
     generated: dict[str, str],
-    inputs: Iterable[Path],
+    blob: bytes = b"",
 ) -> str:
     """Digest of all that the image depends on."""
     digest = hashlib.sha256()
@@ -274,8 +246,9 @@ def _key(
     for name in sorted(variables):
         digest.update(f"{name}={variables[name]}\0".encode())
     sources = sorted(path for path in firmware_dir().rglob("*.*") if path.suffix != ".md")
-    for path in (*sources, *inputs):
+    for path in sources:
         digest.update(path.read_bytes() + b"\0")
+    digest.update(blob)
     return digest.hexdigest()[:16]
 
 
@@ -287,7 +260,7 @@ def _compile(
     variables: dict[str, str],
     generated: dict[str, str],
 ) -> None:
-    """Fills a folder with the programs, their maps and the log of the build."""
+    """Fills a folder with the program, its map and the log of the build."""
     build = folder / "build"
     build.mkdir()
     compile_programs(toolchain, build, key, board, variables, generated)
@@ -332,8 +305,8 @@ def compile_programs(
         ) from error
 
 
-def _image(folder: Path, program: str, board: Board) -> FirmwareImage:
-    elf = ElfImage(folder / f"{program}.elf")
+def _image(folder: Path, target: FirmwareTarget) -> FirmwareImage:
+    elf, tflm, board = ElfImage(folder / "runner.elf"), target.tflm, target.board
 
     def span(start: str, end: str) -> int:
         return elf.symbol(end) - elf.symbol(start)
@@ -342,7 +315,7 @@ def _image(folder: Path, program: str, board: Board) -> FirmwareImage:
     flash_base = board.spans("flash")[0].regions[0].base
     return FirmwareImage(
         elf=elf.path,
-        map=folder / f"{program}.map",
+        map=folder / "runner.map",
         board=board.name,
         text_bytes=elf.symbol("__blobs_start") - flash_base - data_bytes,
         data_bytes=data_bytes,
@@ -351,14 +324,6 @@ def _image(folder: Path, program: str, board: Board) -> FirmwareImage:
         blob_address=elf.symbol("__blobs_start"),
         blob_room_bytes=span("__blobs_start", "__flash_end"),
         free_ram_bytes=span("__free_ram_start", "__ram_end"),
-    )
-
-
-def _linked(image: FirmwareImage, target: FirmwareTarget) -> FirmwareImage:
-    """The image with what it links."""
-    tflm = target.tflm
-    return replace(
-        image,
         tflm_revision=tflm.revision,
         tflm=tflm.title,
         is_packaged=tflm.is_packaged,

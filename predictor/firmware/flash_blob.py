@@ -1,4 +1,4 @@
-"""What the host places in flash behind the firmware: model, inputs, kernel cases.
+"""What the host places in flash behind the firmware: model and inputs.
 
 Layout: ``firmware/src/blob.h``. Each blob is a header of 32 bytes (magic, version, header size,
 payload size, CRC-32, four parameters), then its payload; the next one starts at a multiple of 16.
@@ -13,7 +13,6 @@ from collections.abc import Iterable
 BLOB_VERSION = 1
 MODEL_MAGIC = b"MODL"
 INPUT_MAGIC = b"INPT"
-CASES_MAGIC = b"KCAS"
 BLOB_ALIGNMENT = 16
 HEADER_BYTES = 32
 
@@ -42,8 +41,3 @@ def model_blobs(
     blobs = [pack_blob(MODEL_MAGIC, model, (arena_bytes, repeats, 0, 0))]
     blobs += [pack_blob(INPUT_MAGIC, data, (0, 0, 0, 0)) for data in inputs]
     return b"".join(blobs)
-
-
-def cases_blob(cases: Iterable[bytes]) -> bytes:
-    """Packed kernel cases (:mod:`predictor.emulation.kernel_cases`) for the kernel runner."""
-    return pack_blob(CASES_MAGIC, b"".join(cases), (0, 0, 0, 0))

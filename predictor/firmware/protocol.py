@@ -35,7 +35,6 @@ class Hello:
     free_ram_bytes: int
     tflm: str = ""
     kernels: str = ""
-    kernel_count: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,26 +190,6 @@ class Failed:
     value: int
 
 
-@dataclass(frozen=True, slots=True)
-class KernelResult:
-    type: ClassVar[str] = "kernel"
-    case: int
-    name: str
-    status: int
-    cyccnt: int
-    passed: bool
-    mismatch: int
-    overrun: int
-
-
-@dataclass(frozen=True, slots=True)
-class KernelSkipped:
-    type: ClassVar[str] = "kernel_skipped"
-    case: int
-    kernel: Hex
-    reason: str
-
-
 Failure: TypeAlias = (
     UnsupportedOperator | AllocationFailed | BlobDamaged | StackOverflow | Fault | Failed
 )
@@ -226,8 +205,6 @@ Message: TypeAlias = (
     | Log
     | End
     | NewerOperator
-    | KernelResult
-    | KernelSkipped
     | Failure
 )
 

@@ -15,8 +15,6 @@ from predictor.firmware.protocol import (
     Failure,
     Hello,
     InvokeCount,
-    KernelResult,
-    KernelSkipped,
     Log,
     Message,
     ModelFound,
@@ -64,7 +62,7 @@ class ModelRun:
 
 @dataclass(slots=True)
 class FirmwareReport:
-    """All that the firmware told in one run, runner or kernel runner."""
+    """All that the firmware told in one run."""
 
     hello: Hello | None = None
     model: ModelFound | None = None
@@ -75,8 +73,6 @@ class FirmwareReport:
     logs: list[str] = field(default_factory=list)
     newer_operators: list[NewerOperator] = field(default_factory=list)
     runs: dict[int, ModelRun] = field(default_factory=dict)
-    kernels: list[KernelResult | KernelSkipped] = field(default_factory=list)
-    kernel_outputs: dict[tuple[int, int], bytearray] = field(default_factory=dict)
 
     def add(self, message: Message) -> None:
         """Takes in the next message."""
@@ -95,8 +91,6 @@ class FirmwareReport:
                 self.logs.append(message.text)
             case NewerOperator():
                 self.newer_operators.append(message)
-            case KernelResult() | KernelSkipped():
-                self.kernels.append(message)
             case ModelFound():
                 self.model = message
             case ArenaUse():
@@ -112,11 +106,7 @@ class FirmwareReport:
         return self.runs.setdefault(index, ModelRun())
 
     def _add_data(self, message: Data) -> None:
-        if message.of == "output":
-            content = self._run(message.run).contents.setdefault(message.index, bytearray())
-        else:
-            key = (message.run, message.index)
-            content = self.kernel_outputs.setdefault(key, bytearray())
+        content = self._run(message.run).contents.setdefault(message.index, bytearray())
         if len(content) == message.offset:
             content += message.content
 
@@ -185,9 +175,7 @@ def describe_failure(failure: Failure) -> str:
 
 
 def _describe_damage(damage: protocol.BlobDamaged) -> str:
-    kind = {b"MODL": "model", b"INPT": "input", b"KCAS": "kernel cases"}.get(
-        damage.magic.to_bytes(4, "little"), "blob"
-    )
+    kind = {b"MODL": "model", b"INPT": "input"}.get(damage.magic.to_bytes(4, "little"), "blob")
     if damage.payload_bytes > damage.room_bytes:
         return (
             f"the {kind} of {damage.payload_bytes} bytes exceeds the {damage.room_bytes} bytes of "
@@ -203,7 +191,6 @@ def _describe_damage(damage: protocol.BlobDamaged) -> str:
 
 _REASONS = {
     "model_missing": "no model in flash behind the firmware",
-    "cases_missing": "no kernel cases in flash behind the firmware",
     "offline_plan": "the model's offline plan has {value} offsets, not one for each tensor",
     "schema_version": "the model has schema version {value}; TFLM reads version 3",
     "arena_exceeds_ram": "the arena asked for exceeds RAM; {value} bytes are left for it",

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from kernels.binding import CompilerNotFoundError, Library, NativeLibrary, build_shared_library
-from tests.kernels.emulated import CORES, EmulatedLibrary, build, in_process
+from kernels.emulated import CORES, EmulatedLibrary, build, in_process
 
 
 @pytest.fixture(scope="session")
@@ -23,7 +25,15 @@ def host(tmp_path_factory: pytest.TempPathFactory) -> NativeLibrary:
 def emulated(tmp_path_factory: pytest.TempPathFactory) -> dict[str, EmulatedLibrary]:
     """The DSP path on each emulated core."""
     directory = tmp_path_factory.mktemp("emulated")
-    return {cpu: in_process(build(directory / f"{cpu}.elf", cpu), cpu) for cpu in CORES}
+    return {cpu: _in_process(directory / f"{cpu}.elf", cpu) for cpu in CORES}
+
+
+def _in_process(elf: Path, cpu: str) -> EmulatedLibrary:
+    pytest.importorskip("unicorn", reason="pip install -e '.[emulate]'")
+    try:
+        return in_process(build(elf, cpu), cpu)
+    except CompilerNotFoundError as error:
+        pytest.skip(str(error))
 
 
 @pytest.fixture(scope="session")
@@ -35,5 +45,4 @@ def libraries(host: NativeLibrary, emulated: dict[str, EmulatedLibrary]) -> dict
 @pytest.fixture(scope="session")
 def tracing(tmp_path_factory: pytest.TempPathFactory) -> EmulatedLibrary:
     """A Cortex-M4, built for itself: recording slows it down."""
-    path = build(tmp_path_factory.mktemp("tracing") / "kernels.elf", "cortex-m4")
-    return in_process(path, "cortex-m4")
+    return _in_process(tmp_path_factory.mktemp("tracing") / "kernels.elf", "cortex-m4")

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks import kernels as benchmark
-from tests.kernels.emulated import EmulatedLibrary
+from kernels.emulated import EmulatedLibrary
 from tests.kernels.random_layers import BIT_WIDTHS
 
 LARGEST_TEXT_BYTES = 24_000

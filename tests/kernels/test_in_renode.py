@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 
 from kernels.calls import run
+from kernels.emulated import BOARDS, CORES, EmulatedLibrary, build
 from predictor.boards.board import find_board
 from predictor.emulation.platform.board_platform import board_platform
 from predictor.emulation.renode import console as renode_console
 from predictor.emulation.renode.machine import RenodeMachine
 from tests.emulation.renode.test_driver import put_on_path
 from tests.kernels import random_layers
-from tests.kernels.emulated import BOARDS, CORES, EmulatedLibrary, build
 from tests.kernels.random_layers import BIT_WIDTHS, OPERATORS
 
 FEW_INSTRUCTIONS = 64

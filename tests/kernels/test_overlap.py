@@ -9,6 +9,7 @@ import pytest
 
 from kernels.binding import Argument, Library
 from kernels.calls import Layer, run
+from kernels.emulated import EmulatedLibrary
 from predictor.operators.access_order import Windows
 from predictor.operators.mn.overlap import (
     convolution_distance,
@@ -17,7 +18,6 @@ from predictor.operators.mn.overlap import (
     pooling_distance,
 )
 from tests.kernels import random_layers
-from tests.kernels.emulated import EmulatedLibrary
 from tests.kernels.random_layers import BIT_WIDTHS, OPERATORS
 from tests.kernels.test_others import _pool_arguments
 

@@ -109,6 +109,12 @@ def test_no_file_imports_one_that_imports_it_back() -> None:
     assert not imports, "in a circle, or above one: " + ", ".join(sorted(imports))
 
 
+def test_nothing_but_tests_imports_tests() -> None:
+    folders = ("predictor", "nas", "kernels", "truth", "tools", "benchmarks")
+    paths = (path for folder in folders for path in (ROOT / folder).rglob("*.py"))
+    assert not [path for path in paths if {"tests"} & {n.split(".")[0] for n in _imports(path)}]
+
+
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_modules_stay_small(path: Path) -> None:
     assert len(path.read_text().splitlines()) <= 400

@@ -2,27 +2,28 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from predictor.boards.board import find_board
-from predictor.emulation.kernel_cases import KernelCase, pack_case
 from predictor.emulation.machine import RunResult, StopReason
 from predictor.emulation.platform.board_platform import board_platform
 from predictor.errors import MissingDependencyError
-from predictor.firmware.build import FirmwareImage, build, build_kernel_runner
-from predictor.firmware.flash_blob import cases_blob, model_blobs
+from predictor.firmware.build import FirmwareImage, build
+from predictor.firmware.cache import CACHE_VARIABLE, cache_dir
+from predictor.firmware.flash_blob import model_blobs
 from predictor.firmware.runner_report import FirmwareReport, read_report
 from predictor.firmware.target import firmware_target
 
 BOARDS = ("f446re", "f746zg", "f767zi")
 BuildRunner = Callable[..., FirmwareImage]
 RunModel = Callable[..., FirmwareReport]
-RunCases = Callable[[str, Iterable[KernelCase]], FirmwareReport]
 
 
 @cache
@@ -87,15 +88,11 @@ def run_model(build_runner: BuildRunner) -> RunModel:
     return run
 
 
-@pytest.fixture(scope="session")
-def run_cases() -> RunCases:
-    """Runs kernel cases under the kernel runner of a board."""
-
-    def run(board: str, cases: Iterable[KernelCase]) -> FirmwareReport:
-        try:
-            image = build_kernel_runner(board)
-        except MissingDependencyError as error:
-            pytest.skip(str(error))
-        return report_of(emulate(image, cases_blob(pack_case(case) for case in cases)))
-
-    return run
+@pytest.fixture
+def own_cache(build_runner: BuildRunner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A cache of this test alone, which holds TFLM's library and no firmware."""
+    build_runner("f446re")
+    folder = tmp_path / "cache"
+    shutil.copytree(cache_dir() / "tflm", folder / "tflm")
+    monkeypatch.setenv(CACHE_VARIABLE, str(folder))
+    return folder

@@ -5,16 +5,17 @@ from __future__ import annotations
 import os
 import shutil
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from predictor.errors import EmulationError, MissingDependencyError
+from predictor.errors import EmulationError
 from predictor.files import sweep
-from predictor.firmware import cache
-from predictor.firmware.build import build_kernel_runner
+from predictor.firmware.build import build
 from predictor.firmware.cache import cached
 from predictor.firmware.elf_image import ElfImage
+from predictor.firmware.target import firmware_target
 
 
 class Filler:
@@ -120,14 +121,13 @@ def test_many_at_once(tmp_path: Path) -> None:
 
 
 @pytest.mark.toolchain
-def test_damaged_firmware_heals(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(cache.CACHE_VARIABLE, str(tmp_path / "cache"))
-    try:
-        before = ElfImage(build_kernel_runner("f446re").elf).segments
-    except MissingDependencyError as error:
-        pytest.skip(str(error))
-    elf = build_kernel_runner("f446re").elf
+@pytest.mark.timeout(600)
+def test_damaged_firmware_heals(own_cache: Path) -> None:
+    target = replace(firmware_target("f446re"), operators=frozenset())
+    elf = build(target).elf
+    assert own_cache in elf.parents
+    before = ElfImage(elf).segments
     damaged = elf.read_bytes().replace(before[0].data, before[0].data[:-1] + b"?")
     elf.write_bytes(damaged)
     assert ElfImage(elf).segments != before
-    assert ElfImage(build_kernel_runner("f446re").elf).segments == before
+    assert ElfImage(build(target).elf).segments == before

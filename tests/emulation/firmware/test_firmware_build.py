@@ -11,7 +11,6 @@ import pytest
 
 from predictor import toml
 from predictor.boards.board import find_board
-from predictor.emulation.machine import StopReason
 from predictor.errors import (
     BoardError,
     EmulationError,
@@ -26,14 +25,13 @@ from predictor.firmware.board_file import board_file
 from predictor.firmware.build import (
     FirmwareFiles,
     build,
-    build_kernel_runner,
     firmware_dir,
     write_firmware,
 )
 from predictor.firmware.elf_image import ElfImage
 from predictor.firmware.flash_blob import model_blobs
-from predictor.firmware.runner_report import read_report
-from predictor.firmware.target import firmware_target
+from predictor.firmware.op_resolver import LinkableOperator
+from predictor.firmware.target import FirmwareTarget, firmware_target
 from predictor.model.example_models import EXAMPLE_MODELS
 from tests.emulation.firmware.conftest import BOARDS, BuildRunner, emulate, report_of
 
@@ -157,30 +155,13 @@ def test_files_that_cannot_be_written(build_runner: BuildRunner, tmp_path: Path)
 
 @pytest.mark.toolchain
 def test_a_failing_build_tells_why_and_leaves_nothing(
-    tmp_path: Path, build_runner: BuildRunner, monkeypatch: pytest.MonkeyPatch
+    own_cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    build_runner("f446re")
-    monkeypatch.setenv(cache.CACHE_VARIABLE, str(tmp_path / "cache"))
-    broken = tmp_path / "broken.c"
-    broken.write_text("int kernel(void) { return undeclared; }\n")
-    with pytest.raises(EmulationError, match="'undeclared' undeclared"):
-        build_kernel_runner("f446re", sources=[broken])
-    assert list((tmp_path / "cache" / "firmware").iterdir()) == []
-
-
-@pytest.mark.toolchain
-@pytest.mark.timeout(600)
-def test_kernels_of_other_files_join(tmp_path: Path, build_runner: BuildRunner) -> None:
-    build_runner("f446re")
-    source = tmp_path / "twice.c"
-    text = '#include "kernel_runner/kernel_table.h"\n'
-    text += "static int32_t twice(const uint32_t* a) { return 2 * (int32_t)a[0]; }\n"
-    source.write_text(text + "REGISTER_KERNEL(twice, twice);\n")
-    result = emulate(build_kernel_runner("f446re", sources=[source]), b"")
-    assert result.stop is StopReason.SYMBOL
-    report, _ = read_report(result.uart)
-    assert report.hello is not None
-    assert report.hello.kernel_count == 3
+    broken = LinkableOperator("CONV_2D", "undeclared", False, 1)
+    monkeypatch.setattr(FirmwareTarget, "available_operators", lambda *_: (broken,))
+    with pytest.raises(EmulationError, match="'undeclared'"):
+        build(firmware_target("f446re"))
+    assert list((own_cache / "firmware").iterdir()) == []
 
 
 @pytest.mark.parametrize(

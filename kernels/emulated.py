@@ -15,9 +15,15 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-import pytest
 
-from kernels.binding import INCLUDE_DIRECTORY, WARNING_FLAGS, Argument, Struct, sources
+from kernels.binding import (
+    INCLUDE_DIRECTORY,
+    WARNING_FLAGS,
+    Argument,
+    CompilerNotFoundError,
+    Struct,
+    sources,
+)
 from predictor.boards.board import find_board
 from predictor.cores.core import find_core
 from predictor.emulation.function_call import WINDOW_BASE, Buffer, CallResult, Pointer
@@ -35,9 +41,12 @@ _ODD = 3
 
 
 def build(destination: Path, cpu: str, flags: tuple[str, ...] = ("-O2",)) -> Path:
-    """Link all kernels for `cpu` into one ELF file at FLASH_ADDRESS."""
+    """Link all kernels for `cpu` into one ELF file at FLASH_ADDRESS.
+
+    Raises CompilerNotFoundError.
+    """
     if shutil.which(COMPILER) is None:
-        pytest.skip(f"{COMPILER} is not installed (apt install gcc-arm-none-eabi)")
+        raise CompilerNotFoundError(f"{COMPILER} is not installed (apt install gcc-arm-none-eabi)")
     command = [COMPILER, *WARNING_FLAGS, *flags, *find_core(cpu).compiler_flags]
     command += [f"-I{INCLUDE_DIRECTORY}", "-ffunction-sections", "-nostartfiles", "-nostdlib"]
     command += [f"-Wl,-Ttext={FLASH_ADDRESS:#x},-e,0,--no-warn-rwx-segments"]
@@ -48,7 +57,6 @@ def build(destination: Path, cpu: str, flags: tuple[str, ...] = ("-O2",)) -> Pat
 
 def in_process(elf_path: Path, cpu: str) -> EmulatedLibrary:
     """The library on a core of this process."""
-    pytest.importorskip("unicorn", reason="pip install -e '.[emulate]'")
     return EmulatedLibrary(UnicornMachine(board_platform(find_board(BOARDS[cpu]))), elf_path)
 
 
