@@ -27,6 +27,8 @@ class OptionKeywords(TypedDict, total=False):
     fps: float | None
     battery_j: float | None
     library_kernels: str | None
+    memory: str | None
+    persistent_memory: str | None
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,8 @@ class Options:
         battery_j: what its battery holds.
         library_kernels: those of the TFLM library that the application links, None for the first
             that the revision has.
+        memory: memory of the board that the arena lies in, None for any.
+        persistent_memory: memory of an arena of its own for what is persistent, None for one arena.
     """
 
     kernels: str | None = None
@@ -57,6 +61,8 @@ class Options:
     fps: float | None = None
     battery_j: float | None = None
     library_kernels: str | None = None
+    memory: str | None = None
+    persistent_memory: str | None = None
 
     def revision(self, core: Core) -> Revision:
         return load_revision(self.tflm, self.kernels or self.library_kernels, core)

@@ -21,7 +21,7 @@ from predictor.memory.arena_report import ArenaReport, PlannedBuffer
 from predictor.memory.deployment import Deployment, deploy
 from predictor.memory.flash import FlashReport, flash
 from predictor.memory.revision import Revision
-from predictor.memory.sram import SramReport, place
+from predictor.memory.sram import SramReport, arena_needs, place
 from predictor.model.graph import Graph
 from predictor.model.tflite_reader import ModelSource, load_bytes, read_graph
 from predictor.operators.loops import Loops
@@ -323,12 +323,12 @@ def _on_core(
 
 
 def _sram(known: OnCore, board: Board, options: Options) -> SramReport:
-    required_bytes, static_bytes = known.arena.required_bytes, known.flash.static_ram_bytes
-    return place(board, required_bytes, static_bytes, options.reserve_ram_bytes)
+    needs = arena_needs(known.arena, options.memory, options.persistent_memory)
+    return place(board, needs, known.flash.static_ram_bytes, options.reserve_ram_bytes)
 
 
 def on_board(prediction: Prediction, board: Board) -> Prediction:
-    """The same model and options on another board.
+    """The same model and options on another board, but for memories that were named of the first.
 
     The model is prepared again only for the first core that may run other kernels than those
     before.
@@ -337,12 +337,15 @@ def on_board(prediction: Prediction, board: Board) -> Prediction:
         RefusedError: TFLM refuses the model there.
     """
     known, core, options = prediction.on_cores, board.core.model, prediction.options
+    if board != prediction.board:
+        options = replace(options, memory=None, persistent_memory=None)
     if core not in known:
         like = next((known[it] for it in known if it.extensions == core.extensions), None)
         known[core] = _on_core(prediction.deployed, options.revision(core), options, like)
     return replace(
         prediction,
         board=board,
+        options=options,
         on_core=known[core],
         sram=_sram(known[core], board, options),
         counted=None,

@@ -5,6 +5,7 @@
 
 #include "board.h"
 #include "ports/port.h"
+#include "runner/arena.h"
 #include "runner/log_sink.h"
 #include "runner/operator_counter.h"
 #include "runner/tflm_api.h"
@@ -56,31 +57,53 @@ const tflite::Model* LoadModel(const BlobHeader* blob) {
   return model;
 }
 
-struct Arena {
-  uint8_t* start;
-  uint32_t bytes;
-};
-
-// The size that the host asks for, or all RAM that is left.
-Arena TakeArena(RamSpan* ram, uint32_t asked_bytes) {
-  const uint32_t left = ram_left_bytes(ram, kArenaAlignment) & ~(kArenaAlignment - 1);
-  const uint32_t bytes = asked_bytes == 0 ? left : asked_bytes;
-  if (bytes > left) fail("arena_exceeds_ram", left);
-  if (bytes < tflm::kSmallestArenaBytes) {
-    log_sink::FailAllocation(tflm::kSmallestArenaBytes, bytes, tflm::kSmallestArenaBytes - bytes);
+// A span of RAM: the one that the host names, or at the end of what is left for address 0.
+Arena TakeArena(RamSpan* ram, const ArenaPlace& place) {
+  if (place.address != 0) {
+    uint8_t* start = reinterpret_cast<uint8_t*>(place.address);
+    if (start < __ram_end && start + place.bytes > __ram_start) fail("arena_in_ram", place.address);
+    return {start, place.bytes};
   }
+  const uint32_t left = ram_left_bytes(ram, kArenaAlignment) & ~(kArenaAlignment - 1);
+  const uint32_t bytes = place.bytes == 0 ? left : place.bytes;
+  if (bytes > left) fail("arena_exceeds_ram", left);
   const uintptr_t start = reinterpret_cast<uintptr_t>(ram->end - bytes) & ~(kArenaAlignment - 1);
-  return {reinterpret_cast<uint8_t*>(start), bytes};
+  ram->end = reinterpret_cast<uint8_t*>(start);
+  return {ram->end, bytes};
 }
 
-void AllocateTensors(tflm::Interpreter* interpreter, const Arena& arena) {
+void RequireArenaBytes(uint32_t bytes) {
+  if (bytes >= tflm::kSmallestArenaBytes) return;
+  log_sink::FailAllocation(tflm::kSmallestArenaBytes, bytes, tflm::kSmallestArenaBytes - bytes);
+}
+
+// One arena of the size that the model's blob asks for (0: all RAM that is left), or those that a
+// blob of their own names.
+Arenas TakeArenas(RamSpan* ram, const BlobHeader* model, const BlobHeader* named) {
+  if (named == nullptr) {
+    const Arena arena = TakeArena(ram, {0, model->parameters[0]});
+    RequireArenaBytes(arena.bytes);
+    return {arena, {nullptr, 0}};
+  }
+  ArenaPlace places[2] = {};
+  if (named->payload_bytes > sizeof(places)) fail("arena_count", named->payload_bytes);
+  std::memcpy(places, blob_payload(named), named->payload_bytes);
+  const bool is_split = places[1].bytes != 0;
+  if (is_split && !tflm::kTakesTwoArenas) fail("two_arenas", 0);
+  const Arena first = TakeArena(ram, places[0]);
+  const Arena second = is_split ? TakeArena(ram, places[1]) : Arena{nullptr, 0};
+  RequireArenaBytes(is_split ? second.bytes : first.bytes);
+  return {first, second};
+}
+
+void AllocateTensors(tflm::Interpreter* interpreter, const Arenas& arenas) {
   log_sink::ExpectAllocationFailures(true);
   const TfLiteStatus status = interpreter->AllocateTensors();
   log_sink::ExpectAllocationFailures(false);
   if (status != kTfLiteOk) fail("allocate_tensors", status);
   const tflm::ArenaUse use = interpreter->arena_use();
   message_begin("arena");
-  message_u32("arena_bytes", arena.bytes);
+  message_u32("arena_bytes", arenas.bytes());
   message_u32("used_bytes", use.used_bytes);
   message_u32("head_bytes", use.head_bytes);
   message_u32("tail_bytes", use.tail_bytes);
@@ -212,11 +235,11 @@ void Main() {
   operator_counter.Prepare(*model, &ram);
   void* place = ram_take(&ram, sizeof(tflm::Interpreter), alignof(tflm::Interpreter));
   if (place == nullptr) fail("ram_full", sizeof(tflm::Interpreter));
-  const Arena arena = TakeArena(&ram, model_blob->parameters[0]);
+  const Arenas arenas = TakeArenas(&ram, model_blob, blob_next(&blobs, BLOB_ARENAS));
   static tflm::ResolverInterface<OperatorCounter> resolver(operator_counter);
   log_sink::ExpectAllocationFailures(true);
-  auto* interpreter = new (place) tflm::Interpreter(model, resolver, arena.start, arena.bytes);
-  AllocateTensors(interpreter, arena);
+  auto* interpreter = new (place) tflm::Interpreter(model, resolver, arenas);
+  AllocateTensors(interpreter, arenas);
   runner_running = kApplicationRuns;
 
   const BlobHeader* input = blob_next(&blobs, BLOB_INPUT);

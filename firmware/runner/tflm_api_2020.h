@@ -6,6 +6,7 @@
 #include <cstring>
 #include <new>
 
+#include "runner/arena.h"
 #include "runner/log_sink.h"
 #include "runner/offline_plan_2020.h"
 #include "tensorflow/lite/micro/kernels/micro_ops.h"
@@ -79,14 +80,18 @@ struct ArenaUse {
   uint32_t tail_bytes;
 };
 
+constexpr bool kTakesTwoArenas = false;
+
 // Smaller arenas crash the allocator before it can report.
 constexpr size_t kSmallestArenaBytes = sizeof(tflite::SimpleMemoryAllocator) + 16;
 
 class Interpreter {
  public:
-  Interpreter(const tflite::Model* model, const tflite::MicroOpResolver& resolver, uint8_t* arena,
-              size_t arena_bytes)
-      : model_(*model), interpreter_(model, resolver, arena, arena_bytes, &reporter_) {}
+  Interpreter(const tflite::Model* model, const tflite::MicroOpResolver& resolver,
+              const runner::Arenas& arenas)
+      : model_(*model),
+        interpreter_(model, resolver, arenas.nonpersistent.start, arenas.nonpersistent.bytes,
+                     &reporter_) {}
 
   TfLiteStatus AllocateTensors() {
     offline_plan::Load(model_);

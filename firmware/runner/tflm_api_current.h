@@ -6,6 +6,9 @@
 #include <cstring>
 #include <new>
 
+#include "runner/arena.h"
+#include "tensorflow/lite/micro/arena_allocator/non_persistent_arena_buffer_allocator.h"
+#include "tensorflow/lite/micro/arena_allocator/persistent_arena_buffer_allocator.h"
 #include "tensorflow/lite/micro/arena_allocator/single_arena_buffer_allocator.h"
 #include "tensorflow/lite/micro/memory_planner/greedy_memory_planner.h"
 #include "tensorflow/lite/micro/micro_context.h"
@@ -79,19 +82,25 @@ struct ArenaUse {
   uint32_t tail_bytes;
 };
 
+constexpr bool kTakesTwoArenas = true;
+
 // Smaller arenas crash the allocators before they can report.
 constexpr size_t kSmallestArenaBytes =
     sizeof(tflite::SingleArenaBufferAllocator) + sizeof(tflite::GreedyMemoryPlanner) +
     sizeof(tflite::MicroAllocator) + 16;
+static_assert(sizeof(tflite::PersistentArenaBufferAllocator) +
+                      sizeof(tflite::NonPersistentArenaBufferAllocator) <=
+                  sizeof(tflite::SingleArenaBufferAllocator) + 16,
+              "a persistent arena of kSmallestArenaBytes holds the allocators");
 
 class Interpreter {
  public:
-  // Takes the same allocations in the same order as MicroInterpreter's constructor with an arena;
-  // made here to keep the allocator, which tells head and tail.
-  Interpreter(const tflite::Model* model, const tflite::MicroOpResolver& resolver, uint8_t* arena,
-              size_t arena_bytes)
-      : memory_(tflite::SingleArenaBufferAllocator::Create(arena, arena_bytes)),
-        allocator_(tflite::MicroAllocator::Create(memory_, MakePlanner(memory_))),
+  // One arena: takes the same allocations in the same order as MicroInterpreter's constructor with
+  // an arena; made here to keep the allocator, which tells head and tail.
+  Interpreter(const tflite::Model* model, const tflite::MicroOpResolver& resolver,
+              const runner::Arenas& arenas)
+      : persistent_(nullptr),
+        allocator_(MakeAllocator(arenas, &persistent_)),
         interpreter_(model, resolver, allocator_, MakeResourceVariables(model, allocator_)) {}
 
   TfLiteStatus AllocateTensors() { return interpreter_.AllocateTensors(); }
@@ -102,9 +111,9 @@ class Interpreter {
   TfLiteTensor* Output(size_t index) { return interpreter_.output(index); }
 
   ArenaUse arena_use() const {
-    return {static_cast<uint32_t>(interpreter_.arena_used_bytes()),
-            static_cast<uint32_t>(memory_->GetNonPersistentUsedBytes()),
-            static_cast<uint32_t>(memory_->GetPersistentUsedBytes())};
+    const uint32_t used_bytes = interpreter_.arena_used_bytes();
+    const uint32_t tail_bytes = persistent_->GetPersistentUsedBytes();
+    return {used_bytes, used_bytes - tail_bytes, tail_bytes};
   }
 
   static void CurrentOperator(TfLiteContext* context, int32_t* subgraph, int32_t* index) {
@@ -115,6 +124,25 @@ class Interpreter {
   }
 
  private:
+  static tflite::MicroAllocator* MakeAllocator(
+      const runner::Arenas& arenas, const tflite::IPersistentBufferAllocator** persistent) {
+    const runner::Arena& first = arenas.nonpersistent;
+    const runner::Arena& second = arenas.persistent;
+    if (second.bytes == 0) {
+      auto* memory = tflite::SingleArenaBufferAllocator::Create(first.start, first.bytes);
+      *persistent = memory;
+      return tflite::MicroAllocator::Create(memory, MakePlanner(memory));
+    }
+    auto* allocator = tflite::MicroAllocator::Create(second.start, second.bytes, first.start,
+                                                     first.bytes);
+    // Its allocator is what a persistent arena holds first, which is at its end.
+    using Allocator = tflite::PersistentArenaBufferAllocator;
+    const uintptr_t end = reinterpret_cast<uintptr_t>(second.start + second.bytes);
+    const uintptr_t place = (end - sizeof(Allocator)) & ~(alignof(Allocator) - 1);
+    *persistent = reinterpret_cast<const Allocator*>(place);
+    return allocator;
+  }
+
   static tflite::MicroMemoryPlanner* MakePlanner(tflite::SingleArenaBufferAllocator* memory) {
     void* place = memory->AllocatePersistentBuffer(sizeof(tflite::GreedyMemoryPlanner),
                                                    alignof(tflite::GreedyMemoryPlanner));
@@ -168,7 +196,7 @@ class Interpreter {
                   : nullptr;
   }
 
-  tflite::SingleArenaBufferAllocator* memory_;
+  const tflite::IPersistentBufferAllocator* persistent_;
   tflite::MicroAllocator* allocator_;
   tflite::MicroInterpreter interpreter_;
 };

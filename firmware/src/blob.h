@@ -11,6 +11,7 @@ extern "C" {
 #define BLOB_VERSION 1
 #define BLOB_MODEL 0x4C444F4Du   // "MODL"; parameter 0: arena bytes, 0 for all free RAM
 #define BLOB_INPUT 0x54504E49u   // "INPT"; the bytes of all input tensors, in order
+#define BLOB_ARENAS 0x414E5241u  // "ARNA"; where the arenas lie: an ArenaPlace for each
 
 typedef struct {
   uint32_t magic;
@@ -20,6 +21,13 @@ typedef struct {
   uint32_t crc32;  // of the header's other bytes, then the payload
   uint32_t parameters[4];
 } BlobHeader;
+
+// A span of RAM for an arena; with the address 0, of the RAM that the program leaves. One is for all
+// of TFLM's memory; of two the first is for the non-persistent part, the second for the persistent.
+typedef struct {
+  uint32_t address;
+  uint32_t bytes;
+} ArenaPlace;
 
 // The blobs follow each other, each at the next multiple of 16 bytes.
 typedef struct {

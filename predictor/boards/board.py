@@ -27,7 +27,7 @@ from predictor.boards.periphery import (
 )
 from predictor.boards.power import Powers, read_powers
 from predictor.cores.core import Core, extension_names, find_core, nearest_fpu
-from predictor.errors import BoardError
+from predictor.errors import BoardError, UsageError
 from predictor.words import meant
 
 _FOLDER = Path(__file__).parent
@@ -64,6 +64,14 @@ class ContiguousSpan:
     @property
     def size_bytes(self) -> int:
         return sum(region.size_bytes for region in self.regions)
+
+    @property
+    def base(self) -> int:
+        return self.regions[0].base
+
+    @property
+    def end(self) -> int:
+        return self.regions[-1].end
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +141,21 @@ class Board:
                 runs.append([region])
         spans = [ContiguousSpan(tuple(run)) for run in runs]
         return tuple(sorted(spans, key=lambda span: -span.size_bytes))
+
+    def memory(self, name: str) -> ContiguousSpan:
+        """A memory for data: a region's name, or those of neighbours as in ``dtcm+sram1``.
+
+        Raises:
+            UsageError: there is no such memory.
+        """
+        for span in self.spans("sram"):
+            names = [region.name for region in span.regions]
+            for first in range(len(names)):
+                for last in range(first, len(names)):
+                    if "+".join(names[first : last + 1]) == name:
+                        return ContiguousSpan(span.regions[first : last + 1])
+        known = ", ".join(region.name for region in self.regions if region.kind == "sram")
+        raise UsageError(f"{self.name} has no memory {name!r} for data; it has {known}")
 
 
 @cache

@@ -13,6 +13,7 @@ import click
 
 from predictor.boards.board import find_board
 from predictor.cli.emulate_job import Job, Outcome, run_job
+from predictor.cli.options import memory_options
 from predictor.console.options import BYTES, POSITIVE, format_option, tflm_options
 from predictor.console.output import emit
 from predictor.console.paths import OUTPUT_PATH, FileCommand
@@ -51,6 +52,7 @@ from predictor.workers import run_in_workers
     help="Emulator; auto is the in-process one.",
 )
 @tflm_options
+@memory_options
 @click.option("--input", "input_path", type=click.Path(path_type=Path), help=".npy or .npz file.")
 @click.option("--random", "seed", type=int, default=0, show_default=True, help="Seed of inputs.")
 @click.option("--arena", "arena_bytes", type=BYTES, help="Arena size; default: as predicted.")
@@ -99,6 +101,10 @@ def command(
     ]
     alone = [name for name in ("profile", "trace", "robot") if settings[name]]
     alone += ["monitor"] if monitor else []
+    if settings["arena_bytes"] is not None and (
+        settings["memory"] or settings["persistent_memory"]
+    ):
+        raise UsageError("--arena goes without --memory and --persistent-memory")
     if len(jobs) > 1 and alone:
         raise UsageError(f"--{alone[0]} takes one model on one board")
     if monitor:
@@ -106,7 +112,9 @@ def command(
     if settings["profile"] and settings["backend"] == "renode":
         raise UsageError("--profile takes the in-process emulator; leave out --backend renode")
     for board in boards:
-        find_board(board)
+        found = find_board(board)
+        for name in filter(None, (settings["memory"], settings["persistent_memory"])):
+            found.memory(name)
     outcomes = _run_all(jobs)
     emit(_report(outcomes, form), None)
     if junit is not None:
@@ -147,9 +155,9 @@ def prepare_images(jobs: Sequence[Job]) -> None:
     from predictor.firmware.build import build
     from predictor.firmware.target import firmware_target
 
-    wanted = {(job.board, job.tflm, job.kernels) for job in jobs}
-    for board, tflm, kernels in sorted(wanted, key=str):
-        target = firmware_target(board, tflm, kernels)
+    wanted = {(job.board, job.tflm, job.kernels, job.memory, job.persistent_memory) for job in jobs}
+    for settings in sorted(wanted, key=str):
+        target = firmware_target(*settings)
         # Kernels beside TFLM's come in two firmwares: which one a model needs, its job finds.
         if not target.kernel_set.runs_device_models:
             build(target, progress=_say)

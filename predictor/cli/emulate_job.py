@@ -21,7 +21,7 @@ from predictor.prediction import Prediction
 from predictor.report.notes import misfit
 
 if TYPE_CHECKING:
-    from predictor.firmware.target import ModelFirmware
+    from predictor.firmware.target import FirmwareTarget, ModelFirmware
     from predictor.firmware.tflm_library import Tflm
     from predictor.proof.model_run import ModelRun
 
@@ -44,6 +44,8 @@ class Job:
     profile: Path | None
     trace: Path | None
     force: bool
+    memory: str | None
+    persistent_memory: str | None
 
 
 @dataclass(frozen=True)
@@ -77,8 +79,6 @@ def run_job(job: Job, progress: Callable[[str], None] = lambda text: None) -> Ou
 
 
 def _run_job(job: Job, progress: Callable[[str], None], start: float) -> Outcome:
-    from predictor.firmware.target import firmware_target
-
     tried: list[ModelFirmware] = []
 
     def use(firmware: ModelFirmware) -> Outcome:
@@ -86,13 +86,19 @@ def _run_job(job: Job, progress: Callable[[str], None], start: float) -> Outcome
         return _outcome(job, firmware, progress, start)
 
     try:
-        return firmware_target(job.board, job.tflm, job.kernels).run(job.model, use)
+        return _target(job).run(job.model, use)
     except FlashOverflowError as error:
         prediction = tried[-1].prediction
         if prediction.fits:
             raise
         problem = f"{misfit(prediction)}; emulated: {error}"
         return Outcome(job, EXIT_DOES_NOT_FIT, time.perf_counter() - start, problem=problem)
+
+
+def _target(job: Job) -> FirmwareTarget:
+    from predictor.firmware.target import firmware_target
+
+    return firmware_target(job.board, job.tflm, job.kernels, job.memory, job.persistent_memory)
 
 
 def _outcome(
@@ -140,6 +146,7 @@ def _run(job: Job, firmware: ModelFirmware, progress: Callable[[str], None]) -> 
         timeout_s=job.timeout_s,
         profile=job.profile is not None,
         traces_calls=job.trace is not None and job.backend != "renode",
+        arenas=firmware.arenas,
     )
     return model_run.run_model(
         firmware.content, prediction.arena, image, prediction.board, inputs, options, progress

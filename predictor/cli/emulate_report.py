@@ -62,7 +62,7 @@ def _figures(prediction: Prediction, run: ModelRun) -> Table:
         cells = [f"{value:,}" if value is not None else "-" for value in (predicted, emulated)]
         table.add_row(label, *cells, remark)
 
-    arena = run.arena
+    arena = run.predicted
     same = "equal" if run.is_arena_as_predicted else "DIFFERENT"
     row("arena used B", arena.used_bytes, run.used_bytes, same)
     row("  planned (head)", arena.nonpersistent_bytes, run.head_bytes)
@@ -120,7 +120,9 @@ def run_json(firmware: ModelFirmware, run: ModelRun) -> dict[str, Any]:
         "arena": {
             "arena_bytes": run.arena_bytes,
             "predicted": _arena(
-                run.arena.used_bytes, run.arena.nonpersistent_bytes, run.arena.persistent_bytes
+                run.predicted.used_bytes,
+                run.predicted.nonpersistent_bytes,
+                run.predicted.persistent_bytes,
             ),
             "emulated": _arena(run.used_bytes, run.head_bytes, run.tail_bytes),
         },

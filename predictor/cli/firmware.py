@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
+from predictor.cli.options import memory_options
 from predictor.console.options import BYTES, format_option, tflm_options
 from predictor.console.output import emit
 from predictor.console.paths import refuse_overwriting
-from predictor.errors import EXIT_DOES_NOT_FIT, EXIT_FITS
+from predictor.errors import EXIT_DOES_NOT_FIT, EXIT_FITS, UsageError
 from predictor.prediction import DEFAULT_BOARD
 from predictor.start import say
+
+if TYPE_CHECKING:
+    from predictor.firmware.target import ModelFirmware
 
 
 @click.command(name="firmware", short_help="Build TFLM firmware with a model in it.")
@@ -26,6 +31,7 @@ from predictor.start import say
     help="Folder for the ELF, hex, binary, map and model files.",
 )
 @tflm_options
+@memory_options
 @click.option("--arena", "arena_bytes", type=BYTES, help="Arena size; default: as predicted.")
 @format_option("text", "json")
 def command(
@@ -35,6 +41,8 @@ def command(
     kernels: str | None,
     tflm: str | None,
     tflm_dir: Path | None,
+    memory: str | None,
+    persistent_memory: str | None,
     arena_bytes: int | None,
     form: str,
 ) -> int:
@@ -48,7 +56,10 @@ def command(
     from predictor.firmware.target import firmware_target
     from predictor.report.notes import misfit
 
-    target = firmware_target(board, linkable_tflm(tflm, tflm_dir), kernels)
+    if arena_bytes is not None and (memory or persistent_memory):
+        raise UsageError("--arena goes without --memory and --persistent-memory")
+    linked = linkable_tflm(tflm, tflm_dir)
+    target = firmware_target(board, linked, kernels, memory, persistent_memory)
     for path in written_files(target.board, out_dir).values():
         refuse_overwriting({"--out": path}, [model, Path(board)])
     firmware = target.linking_used(model)
@@ -62,7 +73,8 @@ def command(
         firmware.content,
         firmware.target,
         out_dir,
-        arena_bytes=prediction.arena.required_bytes if arena_bytes is None else arena_bytes,
+        arena_bytes=prediction.sram.arena_bytes if arena_bytes is None else arena_bytes,
+        arenas=firmware.arenas,
         progress=lambda text: say(f"{text} ..."),
     )
     sizes = {
@@ -76,7 +88,10 @@ def command(
         "predicted_code_bytes": prediction.flash.code_bytes,
         "flash_bytes": files.flash_bytes,
         "predicted_flash_bytes": prediction.flash.total_bytes,
-        "arena_bytes": prediction.arena.required_bytes if arena_bytes is None else arena_bytes,
+        "arena_bytes": prediction.sram.arena_bytes if arena_bytes is None else arena_bytes,
+        "arenas": [
+            {"address": place.address, "bytes": place.size_bytes} for place in firmware.arenas
+        ],
     }
     if form == "json":
         from predictor.report.json_report import dumps
@@ -90,7 +105,18 @@ def command(
             f"{prediction.flash.code_bytes:,} predicted\n"
             f"flash  {files.flash_bytes:>9,} B with the model, "
             f"{prediction.flash.total_bytes:,} predicted\n"
-            f"arena  {sizes['arena_bytes']:>9,} B\n",
+            f"arena  {sizes['arena_bytes']:>9,} B{_places_words(firmware)}\n",
             None,
         )
     return EXIT_FITS
+
+
+def _places_words(firmware: ModelFirmware) -> str:
+    """Where each arena lies that has a memory of its own."""
+    pairs = zip(firmware.arenas, firmware.prediction.sram.needs, strict=False)
+    words = [
+        f"{need.name} {place.size_bytes:,} at {place.address:#010x} in {need.memory}"
+        for place, need in pairs
+        if place.address
+    ]
+    return f": {', '.join(words)}" if words else ""

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from predictor.cli.options import ALL_BOARDS, prediction_options
+from predictor.cli.options import ALL_BOARDS, memory_options, prediction_options
 from predictor.console.options import BYTES, JOULES, MACS, POSITIVE, SECONDS, format_option
 from predictor.console.output import emit, wants_color
 from predictor.console.paths import OUTPUT_PATH, FileCommand
@@ -38,6 +38,7 @@ from predictor.start import say
     help="Board name, path of a board's TOML file, or 'all'.",
 )
 @prediction_options
+@memory_options
 @format_option("text", "json", "markdown")
 @click.option("-q", "--quiet", is_flag=True, help="Print no report, only what breaks.")
 @click.option("-v", "--verbose", is_flag=True, help="Also say what the figures rest on.")
@@ -88,6 +89,8 @@ def command(
         if board == ALL_BOARDS:
             raise UsageError("--emulated holds for one board")
         first = with_emulated_counts(first, emulated)
+    if board == ALL_BOARDS and (options["memory"] or options["persistent_memory"]):
+        raise UsageError("--memory and --persistent-memory hold for one board")
     violations = budgets.violations(first)
     is_shown = not quiet or output is not None
     if board == ALL_BOARDS:

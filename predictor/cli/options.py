@@ -80,6 +80,23 @@ def assumption_options(command: Command) -> Command:
     )
 
 
+def memory_options(command: Command) -> Command:
+    """``--memory`` and ``--persistent-memory``: where the arena lies, or two of them."""
+    return with_options(
+        command,
+        click.option(
+            "--memory",
+            metavar="NAME",
+            help="Memory of the board in which the arena must lie, e.g. dtcm.",
+        ),
+        click.option(
+            "--persistent-memory",
+            metavar="NAME",
+            help="Give TFLM two arenas: what is persistent lies in this memory.",
+        ),
+    )
+
+
 def max_regression_option(command: Command) -> Command:
     """``--max-regression``, the budgets of comparisons."""
     return click.option(

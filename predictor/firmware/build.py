@@ -11,7 +11,7 @@ import hashlib
 import os
 import re
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,6 +24,7 @@ from predictor.errors import (
     UsageError,
 )
 from predictor.files import scratch_folder, write_file
+from predictor.firmware.arenas import ArenaPlace
 from predictor.firmware.board_file import board_file
 from predictor.firmware.cache import cache_dir, cached
 from predictor.firmware.elf_image import ElfImage
@@ -112,7 +113,8 @@ def build(
     library = target.library(toolchain, progress)
     generated = {"operators.h": _operators_header(target, library)}
     variables = runner_variables(library, stack_bytes)
-    folder = _build_cached(toolchain, target.board, variables, generated, progress)
+    board = target.program_board
+    folder = _build_cached(toolchain, board, variables, generated, progress)
     return _image(folder, target)
 
 
@@ -146,6 +148,7 @@ def write_firmware(
     out_dir: str | os.PathLike[str],
     *,
     arena_bytes: int = 0,
+    arenas: Sequence[ArenaPlace] = (),
     inputs: Iterable[bytes] = (),
     repeats: int = 1,
     stack_bytes: int = DEFAULT_STACK_BYTES,
@@ -158,15 +161,16 @@ def write_firmware(
         out_dir: folder for ``<board>.elf``, ``.hex``, ``.bin``, ``.map`` and ``.model``; made if
             missing.
         arena_bytes: size of the arena; 0 takes all RAM that is left.
+        arenas: where arenas lie instead; the target's board must leave these memories to them.
         inputs: for each run, the bytes of all input tensors in order; none: the runner makes one.
         repeats: how often each input is run.
 
     Raises: as :func:`build`; OutputError if the files cannot be written.
     """
-    board, toolchain = target.board, find_toolchain()
+    board, toolchain = target.program_board, find_toolchain()
     library = target.library(toolchain, progress)
     generated = {"operators.h": _operators_header(target, library)}
-    blob = model_blobs(model, inputs, arena_bytes, repeats)
+    blob = model_blobs(model, inputs, arena_bytes, repeats, arenas)
     progress(f"linking the model for {board.name}")
     with scratch_folder() as work:
         (work / "model.blob").write_bytes(blob)

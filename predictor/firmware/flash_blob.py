@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+
+from predictor.firmware.arenas import ArenaPlace
 
 BLOB_VERSION = 1
 MODEL_MAGIC = b"MODL"
 INPUT_MAGIC = b"INPT"
+ARENAS_MAGIC = b"ARNA"
 BLOB_ALIGNMENT = 16
 HEADER_BYTES = 32
 
@@ -27,7 +30,11 @@ def pack_blob(magic: bytes, payload: bytes, parameters: tuple[int, int, int, int
 
 
 def model_blobs(
-    model: bytes, inputs: Iterable[bytes] = (), arena_bytes: int = 0, repeats: int = 1
+    model: bytes,
+    inputs: Iterable[bytes] = (),
+    arena_bytes: int = 0,
+    repeats: int = 1,
+    arenas: Sequence[ArenaPlace] = (),
 ) -> bytes:
     """A model and its inputs for the runner.
 
@@ -37,7 +44,12 @@ def model_blobs(
             makes one deterministic input (xorshift32, state 1).
         arena_bytes: size of the arena; 0 takes all RAM that is left.
         repeats: how often each input is run.
+        arenas: where they lie, the one or the non-persistent one first; none at all: one of
+            ``arena_bytes`` at the end of RAM.
     """
     blobs = [pack_blob(MODEL_MAGIC, model, (arena_bytes, repeats, 0, 0))]
+    if arenas:
+        words = b"".join(struct.pack("<2I", item.address, item.size_bytes) for item in arenas)
+        blobs.append(pack_blob(ARENAS_MAGIC, words, (0, 0, 0, 0)))
     blobs += [pack_blob(INPUT_MAGIC, data, (0, 0, 0, 0)) for data in inputs]
     return b"".join(blobs)

@@ -15,6 +15,7 @@ from typing import TypeVar
 
 from predictor.boards.board import Board, find_board
 from predictor.errors import FlashOverflowError, LinkedTflmError, RefusedError, UsageError
+from predictor.firmware.arenas import ArenaPlace, arena_places, program_board
 from predictor.firmware.kernel_library import kernel_library
 from predictor.firmware.op_resolver import LinkableOperator, linkable_operators, with_mn_kernels
 from predictor.firmware.packaged_tflm import PackagedTflm
@@ -48,6 +49,8 @@ class FirmwareTarget:
         operators: labels of the operators to link, None for all that the TFLM has.
         registers_builtin: with the kernel set "mn", whether builtin operators are registered
             with it; otherwise only the custom operators of device models are.
+        memory: memory for the arena, None for RAM that the program leaves.
+        persistent_memory: that of an arena of its own for what is persistent, None for one arena.
     """
 
     board: Board
@@ -55,6 +58,13 @@ class FirmwareTarget:
     kernels: str | None = None
     operators: frozenset[str] | None = None
     registers_builtin: bool = False
+    memory: str | None = None
+    persistent_memory: str | None = None
+
+    @property
+    def program_board(self) -> Board:
+        """The board as the program sees it, without the memories of arenas."""
+        return program_board(self.board, (self.memory, self.persistent_memory))
 
     @property
     def kernel_set(self) -> KernelSet:
@@ -155,6 +165,8 @@ class FirmwareTarget:
                 kernels=self.kernels,
                 library_kernels=self.tflm.kernels,
                 resolver=resolver,
+                memory=self.memory,
+                persistent_memory=self.persistent_memory,
             )
         except RefusedError as error:
             raise LinkedTflmError(str(error), self.title, self._remedy(model)) from error
@@ -189,6 +201,14 @@ class ModelFirmware:
         return self.prediction.deployed.content or b""
 
     @property
+    def arenas(self) -> tuple[ArenaPlace, ...]:
+        """Where the arenas lie; none where nothing is said of it: one, at the end of RAM."""
+        target = self.target
+        if target.memory is None and target.persistent_memory is None:
+            return ()
+        return arena_places(target.board, self.prediction.sram.needs)
+
+    @property
     def warnings(self) -> tuple[str, ...]:
         """Why the firmware may take something else, or compute something else, than predicted."""
         prediction = self.prediction
@@ -212,13 +232,19 @@ class ModelFirmware:
 
 
 def firmware_target(
-    board: str | os.PathLike[str] | Board, tflm: Tflm | None = None, kernels: str | None = None
+    board: str | os.PathLike[str] | Board,
+    tflm: Tflm | None = None,
+    kernels: str | None = None,
+    memory: str | None = None,
+    persistent_memory: str | None = None,
 ) -> FirmwareTarget:
     """A board's firmware with all operators.
 
     Args:
         tflm: None for the packaged one.
         kernels: None for those of the TFLM's libraries, and the project's own for device models.
+        memory: memory for the arena, None for RAM that the program leaves.
+        persistent_memory: that of an arena of its own for what is persistent, None for one arena.
 
     Raises:
         BoardError: unknown board.
@@ -231,6 +257,8 @@ def firmware_target(
         raise UsageError(f"unknown kernel set {kernels!r}; known: {', '.join(known)}")
     if kernels is not None and kernels not in kernel_sets(linked.revision):
         linked.require(chosen, kernels)
-    target = FirmwareTarget(chosen, linked, kernels)
+    target = FirmwareTarget(
+        chosen, linked, kernels, memory=memory, persistent_memory=persistent_memory
+    )
     target.require_library()
     return target

@@ -29,12 +29,23 @@ class ArenaAllocator:
     Offsets count from a 16-byte-aligned start (head) and end (tail) of the arena. ``temp``
     is where temporary memory ends, which is ``head`` where there is none.
 
+    ``nonpersistent_required_bytes`` is what head and temporary memory take at most, which is the
+    smallest non-persistent arena where persistent memory has an arena of its own.
+
     The size kept is the safe one: TFLM checks persistent requests against the head alone, so an
     arena that is a few bytes smaller may pass although a persistent buffer overwrites live
     temporary memory.
     """
 
-    __slots__ = ("_log", "alignment", "head", "required_bytes", "tail", "temp")
+    __slots__ = (
+        "_log",
+        "alignment",
+        "head",
+        "nonpersistent_required_bytes",
+        "required_bytes",
+        "tail",
+        "temp",
+    )
 
     def __init__(self, alignment: int) -> None:
         self.alignment = alignment
@@ -42,6 +53,7 @@ class ArenaAllocator:
         self.temp = 0
         self.tail = 0
         self.required_bytes = 0
+        self.nonpersistent_required_bytes = 0
         self._log: list[tuple[str, int, int, int]] = []
 
     @property
@@ -58,8 +70,7 @@ class ArenaAllocator:
     def temporary(self, size_bytes: int, alignment: int) -> None:
         """``AllocateTemp``."""
         self.temp = -(-self.temp // alignment) * alignment + size_bytes
-        if self.temp + self.tail > self.required_bytes:
-            self.required_bytes = self.temp + self.tail
+        self._raised()
 
     def requests(self, kind: str, requests: Iterable[Request]) -> None:
         """What an operator's Init or Prepare asks for, in order; ``kind`` is of what persists.
@@ -67,15 +78,19 @@ class ArenaAllocator:
         As :meth:`persistent` and :meth:`temporary` one by one, in less time.
         """
         tail, temp, required = self.tail, self.temp, self.required_bytes
+        highest = self.nonpersistent_required_bytes
         for memory, size_bytes, alignment in requests:
             if memory == PERSISTENT:
                 tail = -(-(tail + size_bytes) // alignment) * alignment
                 self._log.append((kind, size_bytes, alignment, 1))
             else:
                 temp = -(-temp // alignment) * alignment + size_bytes
+                if temp > highest:
+                    highest = temp
             if temp + tail > required:
                 required = temp + tail
         self.tail, self.temp, self.required_bytes = tail, temp, required
+        self.nonpersistent_required_bytes = highest
 
     def reset_temporary(self) -> None:
         """``ResetTempAllocations``."""
@@ -84,14 +99,21 @@ class ArenaAllocator:
     def resize_head(self, size_bytes: int) -> None:
         """``ResizeBuffer`` and ``ReserveNonPersistentOverlayMemory``: the head starts at 0."""
         self.head = self.temp = size_bytes
-        if self.head + self.tail > self.required_bytes:
-            self.required_bytes = self.head + self.tail
+        self._raised()
 
     def plan_with(self, workspace_bytes: int) -> None:
         """The planner takes all memory that is left and must find its workspace in it."""
-        start, end = align_up(self.temp, self.alignment), align_up(self.tail, self.alignment)
-        self.required_bytes = max(self.required_bytes, start + workspace_bytes + end)
+        top = align_up(self.temp, self.alignment) + workspace_bytes
+        end = align_up(self.tail, self.alignment)
+        self.required_bytes = max(self.required_bytes, top + end)
+        self.nonpersistent_required_bytes = max(self.nonpersistent_required_bytes, top)
 
     def need(self, size_bytes: int) -> None:
         """The next step takes an arena of so many bytes at least."""
         self.required_bytes = max(self.required_bytes, size_bytes)
+
+    def _raised(self) -> None:
+        if self.temp > self.nonpersistent_required_bytes:
+            self.nonpersistent_required_bytes = self.temp
+        if self.temp + self.tail > self.required_bytes:
+            self.required_bytes = self.temp + self.tail

@@ -39,6 +39,12 @@ from predictor.operators.sizes import runtime_bytes
 NODE_CONTEXT = NodeContext
 
 _ALLOCATOR_OBJECTS = ("SingleArenaBufferAllocator", "GreedyMemoryPlanner", "MicroAllocator")
+_SPLIT_OBJECTS = (
+    "PersistentArenaBufferAllocator",
+    "NonPersistentArenaBufferAllocator",
+    *_ALLOCATOR_OBJECTS[1:],
+)
+"""What stands in their place where ``MicroAllocator::Create`` gets two arenas."""
 _RECORDING_OBJECTS = (
     "RecordingSingleArenaBufferAllocator",
     "GreedyMemoryPlanner",
@@ -194,7 +200,7 @@ def replay(prepared: PreparedGraph) -> ArenaReport:
         [main.tensors[i].quantization for i in indices] for indices in (main.inputs, main.outputs)
     )
     steps.finish(head_bytes(buffers), *ends)
-    return arena_report(prepared, allocator, lives, buffers, _RECORDING_OBJECTS)
+    return arena_report(prepared, allocator, lives, buffers, _RECORDING_OBJECTS, _SPLIT_OBJECTS)
 
 
 def _application_bytes(prepared: PreparedGraph) -> list[int]:

@@ -72,6 +72,31 @@ class PlannedBuffer:
         return f"scratch of operator {self.operator_index}"
 
 
+@dataclass(frozen=True, slots=True)
+class SplitArena:
+    """What a model takes of two arenas, as ``MicroAllocator::Create`` can be given.
+
+    ``persistent_bytes`` and ``nonpersistent_bytes`` are what TFLM uses of each in the end, the
+    required ones the smallest, in steps of 16 bytes, with which ``AllocateTensors`` succeeds.
+    ``breakdown`` is as in :class:`ArenaReport`.
+    """
+
+    persistent_bytes: int
+    nonpersistent_bytes: int
+    required_persistent_bytes: int
+    required_nonpersistent_bytes: int
+    breakdown: dict[str, KindUsage]
+
+    @property
+    def used_bytes(self) -> int:
+        """What ``arena_used_bytes()`` returns."""
+        return self.persistent_bytes + self.nonpersistent_bytes
+
+    @property
+    def required_bytes(self) -> int:
+        return self.required_persistent_bytes + self.required_nonpersistent_bytes
+
+
 @dataclass(frozen=True)
 class ArenaReport:
     """What a model does to TFLM's arena.
@@ -82,7 +107,9 @@ class ArenaReport:
     ``lower_bound_bytes`` is the largest sum of planned buffers alive at one step, reached first
     at step ``peak_step``. ``steps`` tells the operator (subgraph, index) that runs at a step.
     ``recorder_objects`` are the structs that stand in the place of the first persistent objects
-    where TFLM records its allocations; none where this TFLM has no recorder.
+    where TFLM records its allocations; none where this TFLM has no recorder. ``split_objects``
+    stand there where it gets two arenas; none where it takes one only.
+    ``nonpersistent_required_bytes`` is the smallest of the one without persistent memory.
     """
 
     prepared: PreparedGraph
@@ -95,6 +122,8 @@ class ArenaReport:
     steps: MappingProxyType[int, tuple[int, int]]
     persistent_log: tuple[PersistentAllocation, ...]
     recorder_objects: tuple[str, ...]
+    split_objects: tuple[str, ...]
+    nonpersistent_required_bytes: int
 
     def under(self, revision: Revision) -> ArenaReport:
         """The same arena, for a core on which TFLM asks for the same memory."""
@@ -106,6 +135,24 @@ class ArenaReport:
     @property
     def used_bytes(self) -> int:
         return self.nonpersistent_bytes + self.persistent_bytes
+
+    @cached_property
+    def split(self) -> SplitArena | None:
+        """The needs of two arenas; None where this TFLM takes one only."""
+        if not self.split_objects:
+            return None
+        # Two allocators stand in the place of one.
+        log = self._with_first(self.split_objects, len(self.split_objects) - 1)
+        kinds = _by_kind(log)
+        persistent = sum(usage.used_bytes for usage in kinds.values())
+        alignment = self.prepared.revision.rules.arena_alignment
+        return SplitArena(
+            persistent,
+            self.nonpersistent_bytes,
+            align_up(persistent, alignment),
+            self.nonpersistent_required_bytes,
+            kinds,
+        )
 
     def content_bytes(self, buffer: PlannedBuffer) -> int:
         """What the elements of a tensor take, without alignment; all of a scratch buffer."""
@@ -177,12 +224,15 @@ class ArenaReport:
 
     @cached_property
     def _with_recorder(self) -> dict[str, KindUsage]:
+        return _by_kind(self._with_first(self.recorder_objects, len(self.recorder_objects)))
+
+    def _with_first(
+        self, names: tuple[str, ...], replaced: int
+    ) -> tuple[PersistentAllocation, ...]:
+        """The log with these runtime objects in place of the first of it."""
         structs = self.prepared.revision.structs
-        first = [
-            PersistentAllocation(RUNTIME_OBJECTS, *structs.layout(name))
-            for name in self.recorder_objects
-        ]
-        return _by_kind((*first, *self.persistent_log[len(first) :]))
+        first = [PersistentAllocation(RUNTIME_OBJECTS, *structs.layout(name)) for name in names]
+        return (*first, *self.persistent_log[replaced:])
 
 
 def _by_kind(log: tuple[PersistentAllocation, ...]) -> dict[str, KindUsage]:

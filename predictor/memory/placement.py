@@ -75,6 +75,7 @@ def arena_report(
     lives: Lifetimes,
     buffers: tuple[PlannedBuffer, ...],
     recorder_objects: tuple[str, ...],
+    split_objects: tuple[str, ...] = (),
 ) -> ArenaReport:
     """What a finished replay tells."""
     bound, peak_step = lower_bound_bytes(
@@ -91,4 +92,8 @@ def arena_report(
         steps=MappingProxyType(lives.steps),
         persistent_log=allocator.persistent_log,
         recorder_objects=recorder_objects,
+        split_objects=split_objects,
+        nonpersistent_required_bytes=align_up(
+            allocator.nonpersistent_required_bytes, allocator.alignment
+        ),
     )

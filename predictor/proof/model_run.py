@@ -18,11 +18,12 @@ from predictor.errors import (
     FlashOverflowError,
     UsageError,
 )
+from predictor.firmware.arenas import ArenaPlace
 from predictor.firmware.build import FirmwareImage
 from predictor.firmware.flash_blob import model_blobs
 from predictor.firmware.protocol import AllocationFailed, Failed
 from predictor.firmware.runner_report import FirmwareReport, describe_failure, read_report
-from predictor.memory.arena_report import ArenaReport
+from predictor.memory.arena_report import ArenaReport, SplitArena
 from predictor.model.builder.tensors import NUMPY_TYPES
 from predictor.model.graph import Graph, Tensor
 from predictor.proof.host_check import Array, HostCheck, compare_with_host
@@ -54,6 +55,7 @@ class ModelRun:
     backend: str
     arena: ArenaReport
     arena_bytes: int
+    arenas: tuple[ArenaPlace, ...]
     failure: str | None
     operators: tuple[OperatorRun, ...]
     outputs: tuple[bytes, ...]
@@ -106,8 +108,18 @@ class ModelRun:
         )
 
     @property
+    def predicted(self) -> ArenaReport | SplitArena:
+        """What was predicted of the one arena, or of the two."""
+        split = self.arena.split if len(self.arenas) > 1 else None
+        return split or self.arena
+
+    @property
     def is_arena_as_predicted(self) -> bool:
-        return self.used_bytes == self.arena.used_bytes
+        """Whether head and tail together are as predicted, and each where there are two arenas."""
+        predicted = self.predicted
+        if isinstance(predicted, SplitArena) and self.tail_bytes != predicted.persistent_bytes:
+            return False
+        return self.used_bytes == predicted.used_bytes
 
     @property
     def passed(self) -> bool:
@@ -122,8 +134,8 @@ class ModelRun:
 @dataclass(frozen=True, slots=True)
 class RunOptions:
     """How to run. ``arena_bytes`` None sets aside exactly the predicted required bytes,
-    :data:`ALL_FREE_RAM` what is left. ``traces_calls``: profile each operator on its own, which
-    takes the in-process emulator."""
+    :data:`ALL_FREE_RAM` what is left; ``arenas`` says instead where they lie. ``traces_calls``:
+    profile each operator on its own, which takes the in-process emulator."""
 
     backend: str = "auto"
     arena_bytes: int | None = None
@@ -131,6 +143,7 @@ class RunOptions:
     timeout_s: float | None = None
     profile: bool = False
     traces_calls: bool = False
+    arenas: tuple[ArenaPlace, ...] = ()
 
 
 def run_model(
@@ -159,6 +172,8 @@ def run_model(
     graph = arena.prepared.graph
     arrays = tuple(inputs) or random_inputs(graph, seed=0)
     arena_bytes = arena.required_bytes if options.arena_bytes is None else options.arena_bytes
+    if options.arenas:
+        arena_bytes = sum(place.size_bytes for place in options.arenas)
     backend, machine = make_machine(options.backend, board, options.profile or options.traces_calls)
     progress(f"running on {board.name} ({backend})")
     result = run_inputs(machine, content, graph, image, [arrays], arena_bytes, options)
@@ -176,6 +191,7 @@ def run_model(
         backend=backend,
         arena=arena,
         arena_bytes=arena_bytes,
+        arenas=options.arenas,
         failure=failure,
         operators=_operators(arena, report),
         outputs=outputs,
@@ -183,7 +199,7 @@ def run_model(
         host_reason=reason,
         result=result,
         report=report,
-        blob=flash_blob(content, graph, [arrays], arena_bytes),
+        blob=flash_blob(content, graph, [arrays], arena_bytes, options.arenas),
     )
 
 
@@ -205,7 +221,7 @@ def run_inputs(
 
     Raises: as :func:`run_model`; FlashOverflowError where model and inputs do not fit into flash.
     """
-    blob = flash_blob(content, graph, inputs, arena_bytes)
+    blob = flash_blob(content, graph, inputs, arena_bytes, options.arenas)
     _check_flash(image, len(blob))
     with machine:
         machine.load_elf(image.elf)
@@ -221,7 +237,11 @@ def run_inputs(
 
 
 def flash_blob(
-    content: bytes, graph: Graph, inputs: Sequence[Sequence[Array]], arena_bytes: int
+    content: bytes,
+    graph: Graph,
+    inputs: Sequence[Sequence[Array]],
+    arena_bytes: int,
+    arenas: Sequence[ArenaPlace] = (),
 ) -> bytes:
     """What the host writes into flash behind the firmware: the model, and inputs for each run.
 
@@ -231,7 +251,7 @@ def flash_blob(
     for arrays in inputs:
         check_inputs(graph, arrays)
     blobs = [b"".join(np.ascontiguousarray(a).tobytes() for a in arrays) for arrays in inputs]
-    return model_blobs(content, blobs, arena_bytes)
+    return model_blobs(content, blobs, arena_bytes, arenas=arenas)
 
 
 def _check_flash(image: FirmwareImage, blob_bytes: int) -> None:

@@ -13,14 +13,14 @@ from typing import Any
 
 from predictor.cost.op_count import Layer
 from predictor.errors import PredictorError, RefusedError
-from predictor.memory.arena_report import PlannedBuffer
+from predictor.memory.arena_report import PlannedBuffer, SplitArena
 from predictor.prediction import Prediction
 from predictor.report import refusal
 from predictor.report.cost_json import cost_json, layer_costs_json
 
 _LAYER = tuple(field.name for field in fields(Layer))
 _layer_values = attrgetter(*_LAYER)
-SCHEMA_VERSION = "1.2"
+SCHEMA_VERSION = "1.3"
 
 
 def prediction_json(prediction: Prediction) -> dict[str, Any]:
@@ -58,6 +58,7 @@ def prediction_json(prediction: Prediction) -> dict[str, Any]:
             "nonpersistent_bytes": arena.nonpersistent_bytes,
             "persistent_bytes": arena.persistent_bytes,
             "lower_bound_bytes": arena.lower_bound_bytes,
+            "split": _split(arena.split),
             "exact": arena.exact,
             "breakdown": {kind: asdict(usage) for kind, usage in arena.recorded.items()},
             "persistent_by_kind": {
@@ -89,6 +90,10 @@ def prediction_json(prediction: Prediction) -> dict[str, Any]:
             "largest_span_bytes": sram.largest_span_bytes,
             "margin_bytes": sram.margin_bytes,
             "arena_region": sram.arena_region,
+            "arenas": [
+                {"name": arena.name, "bytes": arena.size_bytes, "region": arena.region}
+                for arena in sram.arenas
+            ],
         },
         "ops": {
             "total_macs": ops.total_macs,
@@ -125,6 +130,18 @@ def _device_model(prediction: Prediction) -> dict[str, Any] | None:
         "flatbuffer_bytes": deployed.graph.flatbuffer_bytes,
         "sha256": hashlib.sha256(deployed.content).hexdigest(),
         "operators": dict(sorted(labels.items())),
+    }
+
+
+def _split(split: SplitArena | None) -> dict[str, int] | None:
+    """The needs of two arenas, None where TFLM takes one only."""
+    if split is None:
+        return None
+    return {
+        "persistent_bytes": split.persistent_bytes,
+        "nonpersistent_bytes": split.nonpersistent_bytes,
+        "required_persistent_bytes": split.required_persistent_bytes,
+        "required_nonpersistent_bytes": split.required_nonpersistent_bytes,
     }
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from predictor.cost.coverage import uncovered
 from predictor.cost.latency import TimingBasis
 from predictor.escapes import printable
-from predictor.memory.sram import place
+from predictor.memory.sram import ARENA, PERSISTENT_ARENA, ArenaNeed, place
 from predictor.operators.sizes import align_up
 from predictor.optimization.overlap import optimized_bound_bytes
 from predictor.optimization.plan_warnings import plan_warnings
@@ -37,6 +37,7 @@ def notes(prediction: Prediction) -> tuple[str, ...]:
         *_shortened(open_words(prediction)),
         *_other_fpu(prediction),
         *_variables(prediction),
+        *_two_arenas(prediction),
         *_left_out(prediction, of_the_model=True),
     ]
     if prediction.deployed.is_device_model and prediction.deployed.graph is not prediction.graph:
@@ -206,9 +207,9 @@ def remedies(prediction: Prediction) -> tuple[str, ...]:
 
 def _memory_remedies(prediction: Prediction) -> list[str]:
     report = prediction.arena
-    found = []
+    found = [*_two_arenas_remedy(prediction)]
     saved = saved_by_optimizing(prediction)
-    if saved:
+    if saved and prediction.options.persistent_memory is None:
         planned = align_up(report.used_bytes - saved, 16)
         verdict = place(
             prediction.board,
@@ -228,6 +229,43 @@ def _memory_remedies(prediction: Prediction) -> list[str]:
     if tensors:
         found.append(f"shrink the tensors alive at the peak ({prediction.peak_words}): {tensors}")
     return found
+
+
+def _two_arenas_remedy(prediction: Prediction) -> Iterable[str]:
+    """Two arenas, in memories that are too small for one."""
+    options, sram, split = prediction.options, prediction.sram, prediction.arena.split
+    if split is None or options.persistent_memory is not None:
+        return
+    needs = (
+        ArenaNeed(ARENA, split.required_nonpersistent_bytes, options.memory),
+        ArenaNeed(PERSISTENT_ARENA, split.required_persistent_bytes),
+    )
+    placed = place(prediction.board, needs, sram.static_bytes, sram.reserve_bytes)
+    if placed.fits:
+        first, second = placed.arenas
+        yield (
+            f"give TFLM two arenas, which fits: {first.size_bytes:,} bytes in {first.region}, "
+            f"{second.size_bytes:,} bytes of what is persistent in {second.region} "
+            f"(--memory {first.region} --persistent-memory {second.region})"
+        )
+
+
+def _two_arenas(prediction: Prediction) -> Iterable[str]:
+    """What an application must write for two arenas, and what they bring."""
+    if len(prediction.sram.needs) < 2:
+        return
+    first, second = prediction.sram.needs
+    yield (
+        "two arenas: MicroAllocator* allocator = MicroAllocator::Create("
+        f"persistent_arena, {second.size_bytes}, arena, {first.size_bytes}); "
+        "MicroInterpreter interpreter(model, resolver, allocator); both alignas(16), each in a "
+        "section that the linker places in its memory"
+    )
+    yield (
+        f"with the persistent part elsewhere the memory of the planned part holds "
+        f"{second.size_bytes:,} bytes less; latency is the same for all memories, as no board's "
+        "file says how long its RAM makes the core wait"
+    )
 
 
 def _flash_remedies(prediction: Prediction) -> list[str]:

@@ -15,6 +15,7 @@ from rich.text import Text
 from predictor.boards.board import shipped_names
 from predictor.cost.instructions import Basis
 from predictor.escapes import printable_lines
+from predictor.memory.sram import SramReport
 from predictor.prediction import Prediction
 from predictor.report.budgets import Violation
 from predictor.report.cost_text import cost_rows, macs_words, quantity, runs_words
@@ -144,7 +145,7 @@ def _bars(prediction: Prediction) -> Table:
     table.add_column(justify="right")
     table.add_column(style="dim")
     sram, flash = prediction.sram, prediction.flash
-    region = f"arena in {sram.arena_region}" if sram.arena_region else "arena fits nowhere"
+    region = _placed_words(sram)
     table.add_row(
         "SRAM",
         _bar(
@@ -180,19 +181,29 @@ def _bars(prediction: Prediction) -> Table:
     return table
 
 
+def _placed_words(sram: SramReport) -> str:
+    """Where the arenas lie."""
+    if sram.fits:
+        return ", ".join(f"{arena.name} in {arena.region}" for arena in sram.arenas)
+    asked = [need.memory for need in sram.needs if need.memory is not None]
+    return f"arena does not fit {' and '.join(asked)}" if asked else "arena fits nowhere"
+
+
 def _arena(prediction: Prediction) -> Table:
-    arena = prediction.arena
+    arena, needs = prediction.arena, prediction.sram.needs
+    taken = (arena.split if len(needs) > 1 else None) or arena
     table = Table.grid(padding=(0, 2))
     table.add_column()
     table.add_column(justify="right")
     table.add_column(style="dim")
     label = "exact" if arena.exact else "bound, see notes"
-    table.add_row(
-        Text("arena to set aside", style="bold"),
-        Text(f"{arena.required_bytes:,} B", style="bold"),
-        f"{label}; the smallest with which AllocateTensors succeeds",
-    )
-    table.add_row("arena_used_bytes()", f"{arena.used_bytes:,} B", "what TFLM reports")
+    for need in needs:
+        table.add_row(
+            Text(f"{need.name} to set aside", style="bold"),
+            Text(f"{need.size_bytes:,} B", style="bold"),
+            f"{label}; the smallest with which AllocateTensors succeeds",
+        )
+    table.add_row("arena_used_bytes()", f"{taken.used_bytes:,} B", "what TFLM reports")
     waste = arena.nonpersistent_bytes - arena.lower_bound_bytes
     table.add_row(
         "  planned (head)",
@@ -200,8 +211,8 @@ def _arena(prediction: Prediction) -> Table:
         f"{len(arena.buffers)} buffers, peak at {prediction.peak_words}"
         + (f"; {waste:,} B above the lower bound" if waste > 0 else "; at the lower bound"),
     )
-    table.add_row("  persistent (tail)", f"{arena.persistent_bytes:,} B", "")
-    rows = sorted(arena.breakdown.items(), key=lambda item: -item[1].used_bytes)
+    table.add_row("  persistent (tail)", f"{taken.persistent_bytes:,} B", "")
+    rows = sorted(taken.breakdown.items(), key=lambda item: -item[1].used_bytes)
     for kind, usage in rows:
         if usage.used_bytes:
             table.add_row(f"    {_KIND_WORDS[kind]}", f"{usage.used_bytes:,} B", f"{usage.count} x")

@@ -17,10 +17,12 @@ from predictor.model.tflite_writer import write_model
 from predictor.optimization.compaction.compaction import compact
 from predictor.optimization.compaction.surgery import integers, with_values
 from predictor.optimization.optimization import optimize_model
+from predictor.optimization.optimizer import OptimizeOptions
 from predictor.optimization.verification.verifier import prove_equal
 from predictor.prediction import predict_graph
 from predictor.proof.host_runtime import HostRuntime
-from tests.optimize.planted import planted_network
+from tests.optimize.planted import Planted, planted_network
+from tests.optimize.woven import woven_network
 from tests.shared_data import MODELS, needs_shared
 
 Array = np.ndarray
@@ -47,8 +49,9 @@ def _inputs(graph: Graph, count: int, seed: int = 0) -> list[list[Array]]:
 
 def _outputs(runtime: HostRuntime, graph: Graph, inputs: list[list[Array]]) -> list[Array]:
     found = []
+    content = write_model(graph)
     for values in inputs:
-        result = runtime.run(write_model(graph), values)
+        result = runtime.run(content, values)
         assert not result.error, result.error
         found += list(result.outputs)
     return found
@@ -64,7 +67,17 @@ def _equal(runtime: HostRuntime, before: Graph, after: Graph, count: int) -> boo
     "seed", [*range(12), *(pytest.param(s, marks=pytest.mark.slow) for s in range(12, 300))]
 )
 def test_what_is_planted_goes_and_no_bit_changes(runtime: HostRuntime, seed: int) -> None:
-    planted = planted_network(seed)
+    _check_planted(runtime, planted_network(seed), 10 if seed < 12 else 100)
+
+
+@pytest.mark.parametrize(
+    "seed", [*range(12), *(pytest.param(s, marks=pytest.mark.slow) for s in range(12, 300))]
+)
+def test_what_is_planted_where_branches_meet_goes(runtime: HostRuntime, seed: int) -> None:
+    _check_planted(runtime, woven_network(seed), 10 if seed < 12 else 100)
+
+
+def _check_planted(runtime: HostRuntime, planted: Planted, inputs: int) -> None:
     result = compact(planted.graph)
     gone = {(item.tensor, item.channel) for item in result.certificates}
     names = {tensor.name: tensor for tensor in result.graph.main.tensors}
@@ -74,7 +87,7 @@ def test_what_is_planted_goes_and_no_bit_changes(runtime: HostRuntime, seed: int
         left = names[name].shape[-1] if name in names else 0
         assert whole[name].shape[-1] - left >= wanted, (name, sorted(gone))
     prove_equal(planted.graph, result.graph)
-    assert _equal(runtime, planted.graph, result.graph, 10 if seed < 12 else 100)
+    assert _equal(runtime, planted.graph, result.graph, inputs)
     costs = [predict_graph(graph).work.instructions for graph in (planted.graph, result.graph)]
     assert costs[1] <= costs[0]
 
@@ -286,9 +299,10 @@ def _sabotaged(graph: Graph, rng: random.Random) -> Graph:
 @pytest.mark.parametrize(
     "seed", [*range(3), *(pytest.param(s, marks=pytest.mark.slow) for s in range(3, 100))]
 )
-def test_the_check_accepts_nothing_that_differs(runtime: HostRuntime, seed: int) -> None:
+@pytest.mark.parametrize("network", [planted_network, woven_network])
+def test_the_check_accepts_nothing_that_differs(runtime: HostRuntime, network, seed: int) -> None:
     rng = random.Random(seed)
-    planted = planted_network(seed)
+    planted = network(seed)
     good = compact(planted.graph).graph
     inputs = _inputs(planted.graph, 12)
     expected = _outputs(runtime, planted.graph, inputs)
@@ -329,7 +343,7 @@ def test_an_optimised_model_is_compacted_and_says_so() -> None:
 def test_visual_wake_words_lose_half_of_their_work() -> None:
     path = MODELS / "mlperf_vww_int8.tflite"
     graph = read_graph(path.read_bytes())
-    result = optimize_model(path)
+    result = optimize_model(path, settings=OptimizeOptions(time_limit_s=200.0))
     new = result.after
     assert len(result.content) <= 106_000
     assert new.ops.total_macs <= 3_730_000

@@ -38,10 +38,10 @@ class MappedMemory:
 
 
 class MemoryMap:
-    """All memories of a machine; those that the program leaves empty below SRAM stay unmapped.
+    """All memories of a machine; RAM at address 0 that the program leaves empty stays unmapped.
 
-    A null pointer thus faults on cores with RAM at address 0 (ITCM), unless the program keeps
-    something there.
+    A null pointer thus faults on cores with such RAM (ITCM), unless the program keeps something
+    there.
     """
 
     def __init__(self, platform: Platform, image: ElfImage) -> None:
@@ -51,7 +51,7 @@ class MemoryMap:
             if (memory.base | memory.size_bytes) % PAGE_BYTES:
                 raise PlatformError(f"{memory.name} is not made of pages of {PAGE_BYTES} bytes")
             is_flash = memory.name in platform.read_only
-            if memory.base < _SRAM_BASE and not is_flash and not _is_used(memory, image):
+            if memory.base == 0 and not is_flash and not _is_used(memory, image):
                 continue
             if memory.name not in buffers:
                 fill = 0xFF if is_flash else RAM_FILL

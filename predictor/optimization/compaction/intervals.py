@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 import numpy as np
+import numpy.typing as npt
 
 from predictor.errors import RefusedError
 from predictor.model.device.layers import options_of
@@ -16,7 +17,6 @@ from predictor.model.device.options import AddOptions, ClampOptions, PoolOptions
 from predictor.model.graph import Operator, Subgraph, Tensor, TensorType
 from predictor.model.requantization import Range, activation_range, quantize_multiplier
 from predictor.optimization.compaction.spans import (
-    Ints,
     Span,
     channels_of,
     multiplied,
@@ -28,6 +28,8 @@ from predictor.optimization.compaction.weighted import weighted_layer
 
 Spans = Mapping[int, Span]
 """Intervals of tensors by index; tensors without one hold anything."""
+SIZES = {"MEAN": 1, "PAD": 1, "RESIZE_BILINEAR": 1, "RESIZE_NEAREST_NEIGHBOR": 1}
+"""The input of some operators that is no values but sizes or axes."""
 
 
 def intervals(subgraph: Subgraph, input_range: Range | None = None) -> dict[int, Span]:
@@ -146,25 +148,38 @@ def is_along_channels(subgraph: Subgraph, op: Operator) -> bool:
     return axis % rank == rank - 1 if rank else False
 
 
+def leaves_channels(subgraph: Subgraph, op: Operator) -> bool:
+    """Whether sizes and axes of the operator say nothing of the last axis."""
+    if op.name not in ("MEAN", "PAD"):
+        return True
+    numbers = subgraph.tensors[op.inputs[SIZES[op.name]]]
+    if not numbers.is_constant:
+        return False
+    values, rank = integers(numbers), len(subgraph.tensors[op.inputs[0]].shape)
+    if op.name == "PAD":
+        return not values.reshape(-1, 2)[-1].any()
+    return bool((values.reshape(-1) % rank != rank - 1).all())
+
+
 def _sum(subgraph: Subgraph, op: Operator, found: Spans) -> Span | None:
     a, b = found.get(op.inputs[0]), found.get(op.inputs[1])
     if a is None or b is None:
         return None
     options = sum_options(subgraph, op)
     (first, second), (offset, multiplier, shift) = options.inputs, options.output
-    ends = []
-    for low_or_high in ("low", "high"):
-        total: Ints = np.zeros(1, np.int64)
-        for span, (zero, factor, right) in ((a, first), (b, second)):
-            values = (getattr(span, low_or_high) + zero) << options.left_shift
-            total = total + multiplied(values, factor, right)
-        ends.append(total)
+    scaled = [
+        [multiplied((end + zero) << options.left_shift, *factor) for end in (span.low, span.high)]
+        for span, (zero, *factor) in ((a, first), (b, second))
+    ]
+    if op.name == "SUB":
+        scaled[1] = [-scaled[1][1], -scaled[1][0]]
+    ends = [one + other for one, other in zip(*scaled, strict=True)]
     sums = Span(*np.broadcast_arrays(*ends))
     return requantized(sums, multiplier, shift, offset, options.activation)
 
 
 def sum_options(subgraph: Subgraph, op: Operator) -> AddOptions:
-    """Options of ADD, whether it broadcasts or not.
+    """Options of ADD and SUB, whether they broadcast or not.
 
     Raises:
         RefusedError: the kernels take no such operator.
@@ -175,7 +190,9 @@ def sum_options(subgraph: Subgraph, op: Operator) -> AddOptions:
     shape = tensors[op.outputs[0]].shape
     for index in op.inputs:
         tensors[index] = replace(tensors[index], shape=shape)
-    options = options_of(replace(subgraph, tensors=tuple(tensors)), op)
+    own = op.options_in("SubOptions" if op.name == "SUB" else "AddOptions")
+    like = replace(op, name="ADD", options={**own, "options_type": "AddOptions"})
+    options = options_of(replace(subgraph, tensors=tuple(tensors)), like)
     assert isinstance(options, AddOptions)
     return options
 
@@ -249,9 +266,37 @@ def _extreme(subgraph: Subgraph, op: Operator, found: Spans) -> Span | None:
     return Span(choose(a.low, b.low), choose(a.high, b.high))
 
 
+def _interpolated(subgraph: Subgraph, op: Operator, found: Spans) -> Span | None:
+    """Constants stay what they are; other values may leave their interval at the borders."""
+    x = found.get(op.inputs[0])
+    whole = whole_span(subgraph.tensors[op.outputs[0]])
+    if x is None or whole is None or _scaling(subgraph, op.inputs[0], op.outputs[0]):
+        return None
+    return _where(x.is_constant, x, whole)
+
+
+def _zero_to_zero(subgraph: Subgraph, op: Operator, found: Spans) -> Span | None:
+    """Real zeros stay zeros, in all that any TFLM computes; nothing is known of other values."""
+    x = found.get(op.inputs[0])
+    source, output = subgraph.tensors[op.inputs[0]], subgraph.tensors[op.outputs[0]]
+    whole = whole_span(output)
+    if x is None or whole is None or source.quantization is None or output.quantization is None:
+        return None
+    if len(x.low) != len(whole.low) or not leaves_channels(subgraph, op):
+        return None
+    is_zero = x.is_constant & (x.low == source.quantization.zero_point)
+    zero = np.full_like(x.low, output.quantization.zero_point)
+    return _where(is_zero, Span(zero, zero), whole)
+
+
+def _where(which: npt.NDArray[np.bool_], one: Span, other: Span) -> Span:
+    return Span(np.where(which, one.low, other.low), np.where(which, one.high, other.high))
+
+
 _IN_PLACE = ("EXPAND_DIMS", "RESHAPE", "RESIZE_NEAREST_NEIGHBOR", "SQUEEZE")
 """Movements that leave each value in its channel where the output has as many."""
 _RULES: Mapping[str, Callable[[Subgraph, Operator, Spans], Span | None]] = {
+    "ABS": _zero_to_zero,
     "ADD": _sum,
     "AVERAGE_POOL_2D": _pool,
     "CONCATENATION": _concatenation,
@@ -259,8 +304,11 @@ _RULES: Mapping[str, Callable[[Subgraph, Operator, Spans], Span | None]] = {
     "DEPTHWISE_CONV_2D": _weighted,
     "EXPAND_DIMS": _moved,
     "FULLY_CONNECTED": _weighted,
+    "HARD_SWISH": _zero_to_zero,
+    "LEAKY_RELU": _zero_to_zero,
     "MAXIMUM": _extreme,
     "MAX_POOL_2D": _pool,
+    "MEAN": _zero_to_zero,
     "MINIMUM": _extreme,
     "MUL": _product,
     "PAD": _pad,
@@ -269,9 +317,11 @@ _RULES: Mapping[str, Callable[[Subgraph, Operator, Spans], Span | None]] = {
     "RELU6": _clamp,
     "RELU_N1_TO_1": _clamp,
     "RESHAPE": _moved,
+    "RESIZE_BILINEAR": _interpolated,
     "RESIZE_NEAREST_NEIGHBOR": _moved,
     "SPLIT": _moved,
     "SQUEEZE": _moved,
     "STRIDED_SLICE": _moved,
+    "SUB": _sum,
     "TRANSPOSE": _moved,
 }

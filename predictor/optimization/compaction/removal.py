@@ -16,7 +16,12 @@ import numpy.typing as npt
 
 from predictor.model.graph import Graph, Operator, Quantization, Subgraph, Tensor, TensorType
 from predictor.model.requantization import type_range
-from predictor.optimization.compaction.intervals import Spans, is_along_channels
+from predictor.optimization.compaction.intervals import (
+    SIZES,
+    Spans,
+    is_along_channels,
+    leaves_channels,
+)
 from predictor.optimization.compaction.spans import Ints, channels_of
 from predictor.optimization.compaction.surgery import Draft, integers, with_channels, with_values
 from predictor.optimization.compaction.weighted import WeightedLayer, weighted_layer
@@ -53,8 +58,6 @@ _CHANNELWISE = frozenset(
     }
 )
 """Operators whose output channel depends on the same channel of inputs that have as many."""
-_SHAPES = {"MEAN": 1, "PAD": 1, "RESIZE_BILINEAR": 1, "RESIZE_NEAREST_NEIGHBOR": 1}
-"""The input of some of them that is no values but sizes or axes."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -84,31 +87,17 @@ def ties(subgraph: Subgraph, op: Operator) -> list[Tie] | None:
         return _reshape_ties(subgraph, op, output)
     if op.name == "CONCATENATION":
         return _concatenation_ties(subgraph, op, output)
-    if op.name not in _CHANNELWISE or not _leaves_channels(subgraph, op):
+    if op.name not in _CHANNELWISE or not leaves_channels(subgraph, op):
         return None
     found = []
     for position, index in enumerate(op.inputs):
         operand = subgraph.tensors[index]
-        if position == _SHAPES.get(op.name) or (operand.is_constant and operand.elements == 1):
+        if position == SIZES.get(op.name) or (operand.is_constant and operand.elements == 1):
             continue
         if channels_of(operand) != channels:
             return None
         found.append(Tie(index, every, output.index, every))
     return found
-
-
-def _leaves_channels(subgraph: Subgraph, op: Operator) -> bool:
-    """Whether sizes and axes of the operator say nothing of the last axis."""
-    position = _SHAPES.get(op.name)
-    if op.name not in ("MEAN", "PAD") or position is None:
-        return True
-    numbers = subgraph.tensors[op.inputs[position]]
-    if not numbers.is_constant:
-        return False
-    values, rank = integers(numbers), len(subgraph.tensors[op.inputs[0]].shape)
-    if op.name == "PAD":
-        return not values.reshape(-1, 2)[-1].any()
-    return bool((values.reshape(-1) % rank != rank - 1).all())
 
 
 def _reshape_ties(subgraph: Subgraph, op: Operator, output: Tensor) -> list[Tie] | None:

@@ -28,6 +28,8 @@ from predictor.optimization.verification.reading import (
 
 Bounds = tuple[Array, Array]
 """Lowest and highest value of each channel."""
+ZERO_KEEPING = ("ABS", "HARD_SWISH", "LEAKY_RELU", "MEAN")
+"""Operators that give zero for zeros, in whatever scales."""
 
 
 def evaluate(graph: Subgraph, op: Operator, bounds: Callable[[int], Bounds]) -> Bounds | None:
@@ -109,12 +111,28 @@ def _evaluate_plain(
         if int(op.options.get("axis", 0)) % rank == rank - 1:
             return np.concatenate(lows), np.concatenate(highs)
         return np.min(np.stack(lows), axis=0), np.max(np.stack(highs), axis=0)
+    if op.name in ZERO_KEEPING or (op.name == "RESIZE_BILINEAR" and is_plain):
+        return _kept_constants(graph, op, (lows[0], highs[0]), inputs[0], output)
     if op.name in ("MAXIMUM", "MINIMUM") and all(is_alike(x, output) for x in inputs):
         choose = np.maximum if op.name == "MAXIMUM" else np.minimum
         return choose(*lows), choose(*highs)
     if all(x.type == TensorType.INT8 for x in (*inputs, output)):
         return _evaluate_scaled(op, lows, highs, output, inputs, clamp)
     return None
+
+
+def _kept_constants(
+    graph: Subgraph, op: Operator, source: Bounds, tensor: Tensor, output: Tensor
+) -> Bounds | None:
+    """Channels of one value: any that weights of sum one take, real zeros that functions keep."""
+    low, high = source
+    if len(low) != depth(output) or not is_by_channel(graph, op):
+        return None
+    least, most = RANGES[output.type]
+    is_kept, value = low == high, low
+    if op.name in ZERO_KEEPING:
+        is_kept, value = is_kept & (low == zero_of(tensor)), np.full_like(low, zero_of(output))
+    return np.where(is_kept, value, least), np.where(is_kept, value, most)
 
 
 def _evaluate_scaled(
@@ -131,19 +149,20 @@ def _evaluate_scaled(
         factor = fixed_point(float(scales[0] / out))
         ends = (lows[0] - zeros[0], highs[0] - zeros[0])
         return _rescaled(ends, [factor] * len(ends[0]), zero_of(output), (-128, 127))
-    if op.name == "ADD" and len(inputs) == 2:
+    if op.name in ("ADD", "SUB") and len(inputs) == 2:
         twice = 2 * max(scales)
         factors = [fixed_point(float(scale / twice)) for scale in scales]
         last = fixed_point(float(twice / (2.0**20 * out)))
         if any(exponent > 0 for _, exponent in (*factors, last)):
             return None
-        totals = []
-        for inputs_at in (lows, highs):
-            terms = [
-                scaled((end - zero) * 2**20, [factor] * len(end))[0]
-                for end, zero, factor in zip(inputs_at, zeros, factors, strict=True)
-            ]
-            totals.append(terms[0] + terms[1])
+        pairs = zip(lows, highs, zeros, factors, strict=True)
+        terms = [
+            [scaled((end - zero) * 2**20, [factor] * len(end))[0] for end in (low, high)]
+            for low, high, zero, factor in pairs
+        ]
+        if op.name == "SUB":
+            terms[1] = [-end for end in reversed(terms[1])]
+        totals = [one + other for one, other in zip(*terms, strict=True)]
         return _rescaled((totals[0], totals[1]), [last] * len(totals[0]), zero_of(output), clamp)
     if op.name == "MUL" and len(inputs) == 2:
         with np.errstate(all="ignore"):

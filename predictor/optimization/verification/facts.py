@@ -157,8 +157,10 @@ class Facts:
         parts = channel_parts(self.graph, op)
         if parts is None:
             return None
-        if sum(len(own) for _, own in parts) != len(parts) * depth(tensor):
-            return None  # joined along the channels
+        if op.name == "CONCATENATION" and parts[0][1].size != depth(tensor):
+            owners = [(source, self.classes(source)) for source, _ in parts]
+            rows = [np.column_stack([np.full_like(own, index), own]) for index, own in owners]
+            return _grouped(np.concatenate(rows))
         columns = [self.classes(source)[places] for source, places in parts]
         if op.name == "RESHAPE":
             columns.append(np.arange(depth(tensor)) // depth(self.graph.tensors[op.inputs[0]]))
@@ -194,16 +196,37 @@ class Facts:
             return self._reshape_origin(index, op)
         if op.name not in POINTWISE or source is None:
             return index
+        for start, chain in self._chains(source, op):
+            is_same = tensors[start].shape == tensors[index].shape
+            if is_same and is_alike(tensors[start], tensors[index]) and self._is_idle(start, chain):
+                return self.origin(start)
+        return index
+
+    def _chains(self, source: int, op: Operator) -> list[tuple[int, list[Operator]]]:
+        """The operator and, where it works alike, the one before it: from which tensor on, what."""
         before = self.writer.get(source)
         chains = [(source, [op])]
         if before is not None and before.name in POINTWISE and not before.is_custom:
             first = self.operand(before)
             chains += [] if first is None else [(first, [before, op])]
-        for start, chain in chains:
-            is_same = tensors[start].shape == tensors[index].shape
-            if is_same and is_alike(tensors[start], tensors[index]) and self._is_idle(start, chain):
-                return self.origin(start)
-        return index
+        return chains
+
+    def is_same_on(self, index: int, origin: int, channels: Array) -> bool:
+        """Whether some channels of a tensor are those of another one, which is its own origin."""
+        if self.origin(index) == origin:
+            return True
+        op = self.writer.get(index)
+        source = None if op is None else self.operand(op)
+        if op is None or source is None or op.is_custom or op.name not in POINTWISE:
+            return False
+        tensors = self.graph.tensors
+        return any(
+            tensors[start].shape == tensors[index].shape
+            and is_alike(tensors[start], tensors[index])
+            and self._is_idle(start, chain, channels)
+            and self.is_same_on(start, origin, channels)
+            for start, chain in self._chains(source, op)
+        )
 
     def _reshape_origin(self, index: int, op: Operator) -> int:
         source: int = op.inputs[0]
@@ -221,17 +244,21 @@ class Facts:
         found = [i for i in op.inputs if i >= 0 and self.graph.tensors[i].data is None]
         return found[0] if len(found) == 1 else None
 
-    def _is_idle(self, start: int, chain: list[Operator]) -> bool:
-        low, high = self.bounds(start)
-        if self.graph.tensors[start].type not in RANGES:
+    def _is_idle(
+        self, start: int, chain: list[Operator], channels: Array | slice = slice(None)
+    ) -> bool:
+        low, high = (end[channels] for end in self.bounds(start))
+        if self.graph.tensors[start].type not in RANGES or not len(low):
             return False
         return all(
-            self._gives_back(start, chain, value)
+            self._gives_back(start, chain, value, channels)
             for value in range(int(low.min()), int(high.max()) + 1)
         )
 
-    def _gives_back(self, start: int, chain: list[Operator], value: int) -> bool:
-        """Whether operators leave a value as it is in all channels that can have it."""
+    def _gives_back(
+        self, start: int, chain: list[Operator], value: int, channels: Array | slice
+    ) -> bool:
+        """Whether operators leave a value as it is in these channels that can have it."""
         low, high = self.bounds(start)
         held: dict[int, Bounds] = {start: (np.full_like(low, value), np.full_like(low, value))}
         for op in chain:
@@ -239,8 +266,8 @@ class Facts:
             if found is None or len(found[0]) != len(low):
                 return False
             held[op.outputs[0]] = found
-        reached = (low <= value) & (high >= value)
-        return all((end[reached] == value).all() for end in held[chain[-1].outputs[0]])
+        reached = ((low <= value) & (high >= value))[channels]
+        return all((end[channels][reached] == value).all() for end in held[chain[-1].outputs[0]])
 
 
 def _grouped(rows: Array) -> Array:

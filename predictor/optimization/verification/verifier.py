@@ -128,6 +128,10 @@ class _Proof:
             found = self.held[index] = self._constant(self.after.tensors[index])
         return found
 
+    def _holds(self, held: Held, old: int) -> bool:
+        """Whether the channels that are held are those of an old tensor."""
+        return self.facts.is_same_on(old, self._origin(held.tensor), held.channels)
+
     def _constant(self, tensor: Tensor) -> Held:
         """A constant in place of a tensor that the first model computes, always the same."""
         for op in self._by_name.get(tensor.name, []):
@@ -257,7 +261,7 @@ class _Proof:
         """Channels of an input of the old operator that the new one's input holds."""
         held = self._held(new)
         first, second = self.before.tensors[old], self.after.tensors[new]
-        if self._origin(held.tensor) != self._origin(old):
+        if not self._holds(held, old):
             raise UnprovedError(f"it reads {second.name!r} in place of {first.name!r}")
         if first.shape[:-1] != second.shape[:-1] or not is_alike(first, second):
             raise UnprovedError(f"its input {second.name!r} has another shape, type or scale")
@@ -321,7 +325,7 @@ class _Proof:
         """Channels after a reshape that keeps the last axis or joins whole axes to it."""
         source, held = old.inputs[0], self._held(new)
         first = self.before.tensors[source]
-        if self._origin(held.tensor) != self._origin(source):
+        if not self._holds(held, source):
             return self._reshaped_through(held, old)
         if first.shape[:-1] != self.after.tensors[new].shape[:-1]:
             raise UnprovedError("it reshapes another tensor")
@@ -351,7 +355,7 @@ class _Proof:
         held = self._held(op.inputs[0])
         source = old.inputs[0]
         writer = self.facts.writer.get(source)
-        if self._origin(held.tensor) != self._origin(source) and writer is not None:
+        if not self._holds(held, source) and writer is not None:
             if writer.name != "PAD" or len(writer.inputs) != 2:
                 raise UnprovedError("it reads another tensor")
             padded, source = writer, writer.inputs[0]

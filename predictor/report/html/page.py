@@ -21,6 +21,7 @@ from predictor.report.html.time_chart import kinds, time_chart
 
 _SEGMENT_KINDS = {
     "arena": "tensor",
+    "persistent arena": "other",
     "statics": "scratch",
     "stack": "io",
     "model": "tensor",
