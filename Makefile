@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 DEVELOPMENT := $(VENV)/.installed-dev
 
-.PHONY: predict emulate test test-all test-nas calibration recount lint bench firmware-tools nas-tools clean docs
+.PHONY: predict emulate quick test test-all test-nas calibration recount lint bench firmware-tools nas-tools clean docs
 
 # The main job on a model that the project generates.
 predict: $(STAMP)
@@ -18,6 +18,10 @@ emulate: MODEL ?= build/person_detection.tflite
 emulate: $(STAMP) firmware-tools
 	mkdir -p build && $(BIN)/predict example person_detection -o build/person_detection.tflite
 	$(BIN)/predict emulate $(MODEL) --board f746zg
+
+# Seconds, before each commit: lint, types, and the tests that the change most likely breaks.
+quick: $(DEVELOPMENT)
+	$(BIN)/python -m tools.quick
 
 # The suite as CI runs it; test-all adds the tests that take minutes.
 test: $(DEVELOPMENT) firmware-tools

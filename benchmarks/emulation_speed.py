@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from unittest.mock import patch
 
 import click
 
@@ -36,22 +37,14 @@ class _Uncounted(block_counter.BlockCounter):
 
 @contextmanager
 def _without_hook() -> Iterator[None]:
-    kept = unicorn_core.BlockCounter
-    unicorn_core.BlockCounter = _Uncounted  # type: ignore[misc]
-    try:
+    with patch.object(unicorn_core, "BlockCounter", _Uncounted):
         yield
-    finally:
-        unicorn_core.BlockCounter = kept  # type: ignore[misc]
 
 
 @contextmanager
 def _counting_in_python() -> Iterator[None]:
-    kept = block_counter.native_library
-    block_counter.native_library = lambda: None
-    try:
+    with patch.object(block_counter, "native_library", lambda: None):
         yield
-    finally:
-        block_counter.native_library = kept
 
 
 @contextmanager

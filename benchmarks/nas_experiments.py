@@ -194,7 +194,7 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--only", choices=("compare", "fits", *_BITS))
     arguments = parser.parse_args()
-    from nas.cli.options import prepare_tensorflow
+    from nas.run.pipeline import prepare_tensorflow
 
     prepare_tensorflow(1)
     arguments.folder.mkdir(parents=True, exist_ok=True)

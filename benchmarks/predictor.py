@@ -10,6 +10,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from math import log2
 from pathlib import Path
 from statistics import median
@@ -63,7 +64,7 @@ def planning_curve() -> None:
     print("operators   seconds   seconds / (n log2 n)")
     for operators in (1_250, 2_500, 5_000, 10_000, 20_000):
         graph = chain(operators, branch_every=5).graph()
-        elapsed = min(_seconds(lambda graph=graph: arena(graph, revision)) for _ in range(3))
+        elapsed = min(_seconds(partial(arena, graph, revision)) for _ in range(3))
         print(f"{operators:9,}   {elapsed:7.3f}   {elapsed / operators / log2(operators):.2e}")
 
 

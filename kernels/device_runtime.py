@@ -55,8 +55,8 @@ def run_device_model(
     """
     main = graph.main
     arrays: Arrays = [_constant(tensor) for tensor in main.tensors]
-    for index, array in zip(main.inputs, inputs, strict=True):
-        arrays[index] = np.ascontiguousarray(array, np.int8).reshape(-1)
+    for index, given in zip(main.inputs, inputs, strict=True):
+        arrays[index] = np.ascontiguousarray(given, np.int8).reshape(-1)
     for op in main.operators:
         tensors = [arrays[index] if index >= 0 else None for index in op.inputs]
         arrays[op.outputs[0]] = _run(library, op, tensors, reference)
@@ -97,6 +97,7 @@ def _output(elements: int, bits: int) -> np.ndarray:
 def _weighted(
     library: Library, options: WeightedOptions, tensors: list[np.ndarray | None], reference: bool
 ) -> Call:
+    arguments: list[Argument]
     suffix = options.code.split(options.operator)[1].lower()
     name = _KERNELS[options.operator]
     params = Struct(options.params())
@@ -189,7 +190,7 @@ def _requantize(
     scaling = (options.input_offset, options.multiplier, options.shift, options.output_offset)
     bits = (options.input_bits, options.output_bits)
     if reference:
-        arguments = [*bits, *scaling, tensors[0], output, options.count]
+        arguments: list[Argument] = [*bits, *scaling, tensors[0], output, options.count]
         return "mn_reference_requantize", arguments, output
     symbol = f"mn_requantize_s{bits[0]}_s{bits[1]}"
     return symbol, [Struct(scaling), tensors[0], output, options.count], output

@@ -13,8 +13,8 @@ import pytest
 
 from predictor.memory.revision import kernel_sets, load_revision, revision_names
 from predictor.model.graph import Graph, Subgraph
+from tools.imports import ROOT, imported_names, module_name, without_packages
 
-ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "predictor"
 
 # A folder may import itself and those before it in this list.
@@ -56,21 +56,9 @@ FORBIDDEN = {"tensorflow", "keras", "nas"}
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
 
-def _imports(path: Path) -> set[str]:
-    """Dotted names of all modules that a file imports, wherever in the file."""
-    found: set[str] = set()
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.Import):
-            found.update(alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            found.add(node.module)
-            found.update(f"{node.module}.{alias.name}" for alias in node.names)
-    return found
-
-
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_imports_point_downwards(path: Path) -> None:
-    imports = _imports(path)
+    imports = imported_names(path)
     assert not {name.split(".")[0] for name in imports} & FORBIDDEN
     folder = path.relative_to(PACKAGE).parts[0]
     if folder not in ROOMS:
@@ -84,23 +72,12 @@ def test_imports_point_downwards(path: Path) -> None:
     assert {name.split(".")[1] for name in imports if name.startswith("predictor.")} <= allowed
 
 
-def _name(path: Path) -> str:
-    """Dotted name of a module of this repository."""
-    parts = path.relative_to(ROOT).with_suffix("").parts
-    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
-
-
-def _modules(imported: set[str]) -> set[str]:
-    """Without packages that are named only to import a module of theirs."""
-    packages = {name.rpartition(".")[0] for name in imported}
-    return imported - packages
-
-
 def test_no_file_imports_one_that_imports_it_back() -> None:
     """Not over others, not inside functions, and not for types alone."""
-    paths = {_name(path): path for path in (*MODULES, *(ROOT / "nas").rglob("*.py"))}
+    paths = {module_name(path): path for path in (*MODULES, *(ROOT / "nas").rglob("*.py"))}
     imports = {
-        name: _modules(paths.keys() & _imports(path)) - {name} for name, path in paths.items()
+        name: without_packages(paths.keys() & imported_names(path)) - {name}
+        for name, path in paths.items()
     }
     leaves = True
     while leaves:
@@ -112,7 +89,8 @@ def test_no_file_imports_one_that_imports_it_back() -> None:
 def test_nothing_but_tests_imports_tests() -> None:
     folders = ("predictor", "nas", "kernels", "truth", "tools", "benchmarks")
     paths = (path for folder in folders for path in (ROOT / folder).rglob("*.py"))
-    assert not [path for path in paths if {"tests"} & {n.split(".")[0] for n in _imports(path)}]
+    roots = {path: {name.split(".")[0] for name in imported_names(path)} for path in paths}
+    assert [path for path, found in roots.items() if "tests" in found] == []
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))

@@ -1,0 +1,111 @@
+"""Lint, types, and the tests that a change most likely breaks, in ten seconds: ``make quick``.
+
+The change is what differs from the branch's upstream. Test files come by how many imports lie
+between them and what changed; tests run in this order until the time is up. ``make test`` runs all.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tools.imports import ROOT, imported_names, module_name, without_packages
+
+SECONDS = 4.0
+"""For the tests, from the first one on; one that has begun ends."""
+MOST_FILES = 10
+"""Test files at most: to collect more takes longer than to run them."""
+FOLDERS = ("predictor", "nas", "kernels", "truth", "tools", "benchmarks")
+SLOW_TESTS = ("browser", "differential", "docs", "emulation", "fuzz", "kernels", "nas", "packaging")
+_LEFT_OUT = "not slow and not renode and not toolchain"
+
+
+def changed_files() -> list[Path]:
+    """Files that differ from the upstream branch, or from the last commit where there is none."""
+    base = _git("merge-base", "HEAD", "@{upstream}") or ["HEAD"]
+    names = _git("diff", "--name-only", "--diff-filter=d", base[0])
+    names += _git("ls-files", "--others", "--exclude-standard")
+    return [ROOT / name for name in names]
+
+
+def _git(*arguments: str) -> list[str]:
+    command = ["git", "-C", str(ROOT), *arguments]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    return result.stdout.split("\n")[:-1] if result.returncode == 0 else []
+
+
+def nearest_tests(changed: Iterable[Path]) -> list[Path]:
+    """Test files that are quick to run, those nearest to the changed files first."""
+    tests = sorted((ROOT / "tests").rglob("test_*.py"))
+    sources = [path for folder in FOLDERS for path in (ROOT / folder).rglob("*.py")]
+    paths = (*sources, *tests, *(ROOT / "tests").glob("*.py"))
+    known = {module_name(path) for path in paths}
+    imports = {path: without_packages(known & imported_names(path)) for path in paths}
+    distance = dict.fromkeys((path for name in changed for path in _modules(name)), 0)
+    reached, steps = set(distance), 0
+    while reached:
+        steps += 1
+        names = {module_name(path) for path in reached}
+        reached = {p for p, found in imports.items() if p not in distance and names & found}
+        distance |= dict.fromkeys(reached, steps)
+    quick = [path for path in tests if path in distance and _is_quick(path)]
+    return sorted(quick, key=lambda path: (distance[path], path))
+
+
+def _modules(path: Path) -> Iterator[Path]:
+    """The module itself; of a data file, the modules beside it, or in the nearest folder above."""
+    if path.suffix == ".py":
+        yield path
+        return
+    for folder in path.parents:
+        if folder == ROOT:
+            return
+        if modules := list(folder.glob("*.py")):
+            yield from modules
+            return
+
+
+def _is_quick(path: Path) -> bool:
+    return path.relative_to(ROOT / "tests").parts[0] not in SLOW_TESTS
+
+
+class Deadline:
+    """Leaves out the tests that come when so many seconds have passed since the first."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds, self.left_out = seconds, 0
+        self._start: float | None = None
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_protocol(self) -> bool | None:
+        if self._start is None:
+            self._start = time.monotonic()
+        if time.monotonic() < self._start + self._seconds:
+            return None
+        self.left_out += 1
+        return True
+
+
+def main() -> int:
+    for command in (["ruff", "check", "-q"], ["ruff", "format", "-q", "--check"], ["mypy"]):
+        tool = str(Path(sys.executable).parent / command[0])
+        if code := subprocess.run([tool, *command[1:]], cwd=ROOT, check=False).returncode:
+            return code
+    tests = nearest_tests(changed_files())[:MOST_FILES]
+    if not tests:
+        print("no quick test imports what changed")
+        return 0
+    deadline = Deadline(SECONDS)
+    code = pytest.main(["-q", "-x", "-m", _LEFT_OUT, *map(str, tests)], plugins=[deadline])
+    if deadline.left_out:
+        print(f"{deadline.left_out} tests were left for make test")
+    return 0 if code == pytest.ExitCode.NO_TESTS_COLLECTED else int(code)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
