@@ -18,7 +18,7 @@ from nas.cli.options import (
     recipe_options,
 )
 from nas.cli.tables import closest_text, verification_text
-from predictor.console.output import emit
+from predictor.console.output import emit_text
 from predictor.errors import EXIT_DOES_NOT_FIT, EXIT_FITS
 from predictor.start import say
 
@@ -58,7 +58,7 @@ def command(
     if not table["fits"]:
         say(closest_text(table["closest"]).rstrip())
         return EXIT_DOES_NOT_FIT
-    emit(verification_text(table), None)
+    emit_text(verification_text(table))
     return EXIT_FITS
 
 

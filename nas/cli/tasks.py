@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from nas.tasks import TASKS, find_task
-from predictor.console.output import emit
+from predictor.console.output import emit_text
 
 
 @click.command(name="tasks", short_help="List the tasks.")
@@ -14,4 +14,4 @@ def command() -> None:
     for name in TASKS:
         task = find_task(name)
         needs = "offline" if task.is_offline else "--data"
-        emit(f"{name:17}{needs:9}{task.metric:10}{task.title}; {task.source}\n", None)
+        emit_text(f"{name:15}  {needs:7}  {task.metric:8}  {task.title}; {task.source}\n")

@@ -10,7 +10,7 @@ import click
 from nas.cli.options import FOLDER
 from nas.cli.tables import verification_text
 from predictor.console.options import format_option
-from predictor.console.output import emit
+from predictor.console.output import emit, emit_text
 from predictor.console.paths import OUTPUT_PATH, FileCommand
 from predictor.errors import EXIT_DOES_NOT_FIT, EXIT_FITS, PredictorError
 
@@ -49,7 +49,7 @@ def command(
     linked = None if no_emulation else linkable_tflm(tflm, tflm_dir)
     table = verify_run(run, data_path, not no_emulation, linked)
     text = json.dumps(table, indent=2) + "\n" if form == "json" else verification_text(table)
-    emit(text, output)
+    (emit_text if form == "text" else emit)(text, output)
     emulated = table["emulated"]
     if isinstance(emulated, dict) and not emulated["passed"]:
         return PredictorError.exit_code

@@ -6,7 +6,7 @@ import click
 
 from predictor.boards.board import Board, find_board, shipped_boards
 from predictor.console.options import BYTES, format_option
-from predictor.console.output import emit
+from predictor.console.output import emit, emit_text
 from predictor.errors import EXIT_FITS, UsageError
 
 
@@ -46,9 +46,9 @@ def command(
 
         emit(dumps([boards.board_json(item) for item in chosen]) + "\n", None)
     elif board is not None:
-        emit(boards.board_text(chosen[0]), None)
+        emit_text(boards.board_text(chosen[0]))
     else:
-        emit(boards.boards_text(chosen), None)
+        emit_text(boards.boards_text(chosen))
     return EXIT_FITS
 
 

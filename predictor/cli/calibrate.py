@@ -13,7 +13,7 @@ import click
 from predictor import toml
 from predictor.boards.board import Board, board_path, find_board, parse_board, shipped_boards
 from predictor.console.options import format_option
-from predictor.console.output import emit
+from predictor.console.output import emit, emit_text
 from predictor.console.paths import FileCommand, OutputPath
 from predictor.errors import EXIT_FITS, MeasurementError, OutputError, UsageError
 from predictor.files import write_file
@@ -90,7 +90,7 @@ def command(
 
         emit(dumps(finished.to_json()) + "\n", None)
     else:
-        emit(finished.text() + f"written: {output or source}\n", None)
+        emit_text(finished.text() + f"written: {output or source}\n")
     return EXIT_FITS
 
 

@@ -11,7 +11,7 @@ import click
 
 from predictor.boards.board import find_board
 from predictor.console.options import format_option, predicted_tflm, tflm_options
-from predictor.console.output import emit
+from predictor.console.output import emit, emit_text
 from predictor.errors import EXIT_FITS, OutputError
 from predictor.files import write_file
 
@@ -109,7 +109,10 @@ def command(
         write_file(folder / name, picture)
     summary = dumps(report.summary(results)) + "\n"
     write_file(folder / "summary.json", summary)
-    emit(summary if form == "json" else report.text(results), None)
+    if form == "json":
+        emit(summary, None)
+    else:
+        emit_text(report.text(results))
     return EXIT_FITS
 
 

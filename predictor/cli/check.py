@@ -13,7 +13,7 @@ import click
 from predictor.cli.budget_file import Settings, read_budgets
 from predictor.cli.options import max_regression_option
 from predictor.console.options import format_option, predicted_tflm
-from predictor.console.output import emit
+from predictor.console.output import emit, emit_text, terminal_width
 from predictor.console.paths import OUTPUT_PATH, FileCommand, refuse_overwriting
 from predictor.errors import EXIT_DOES_NOT_FIT, EXIT_FITS, PredictorError, UsageError
 from predictor.files import write_file
@@ -88,7 +88,7 @@ def command(
     results = [item.result for item in checked]
     _write_files(results, junit, sarif)
     forms = {"text": text, "json": to_json, "markdown": markdown}
-    emit(forms[form](results), None)
+    (emit_text if form == "text" else emit)(forms[form](results), None)
     if annotations is not None:
         from predictor.report.annotations import github
 
@@ -173,7 +173,7 @@ def _show(comparisons: list[tuple[str, Comparison]], form: str) -> None:
         if form == "markdown":
             emit(f"\n### {escape(name)}\n\n{comparison_forms.markdown(found)}", None)
         else:
-            emit(f"\n{comparison_forms.text(found)}", None)
+            emit_text(f"\n{comparison_forms.text(found, terminal_width(None))}")
 
 
 def check_model(path: Path, board: str, settings: Settings) -> CheckResult:

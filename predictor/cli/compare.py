@@ -12,7 +12,7 @@ import click
 from predictor.boards.board import find_board
 from predictor.cli.options import max_regression_option, prediction_options
 from predictor.console.options import format_option
-from predictor.console.output import emit
+from predictor.console.output import emit, emit_text, terminal_width
 from predictor.console.paths import OUTPUT_PATH, FileCommand
 from predictor.errors import EXIT_DOES_NOT_FIT, EXIT_FITS, ModelError, UsageError
 from predictor.prediction import DEFAULT_BOARD, on_board, predict
@@ -58,7 +58,7 @@ def command(
     options["kernels"] = (options["kernels"] or "").split(",")
     found = [item for text in subjects for item in _subjects(text, boards, options)]
     comparison = compare(_with_places(found), limits)
-    emit(_form(comparison, form), output)
+    (emit_text if form == "text" else emit)(_form(comparison, form, output), output)
     for regression in comparison.regressions:
         say(f"predict: {regression}")
     return EXIT_DOES_NOT_FIT if comparison.regressions else EXIT_FITS
@@ -77,15 +77,16 @@ def _with_places(found: list[Found]) -> list[Subject]:
     ]
 
 
-def _form(comparison: Comparison, form: str) -> str:
+def _form(comparison: Comparison, form: str, output: Path | None) -> str:
     from predictor.report import comparison_forms as forms
 
     if form == "html":
         from predictor.cli.command_line import command_line
 
         return forms.html(comparison, command_line())
-    makers = {"text": forms.text, "markdown": forms.markdown, "json": forms.to_json}
-    return makers[form](comparison)
+    if form == "text":
+        return forms.text(comparison, terminal_width(output))
+    return (forms.markdown if form == "markdown" else forms.to_json)(comparison)
 
 
 def _subjects(text: str, boards: tuple[str, ...], options: Mapping[str, Any]) -> list[Found]:

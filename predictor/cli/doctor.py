@@ -17,7 +17,7 @@ import click
 
 from predictor import toml
 from predictor.console.options import format_option
-from predictor.console.output import emit
+from predictor.console.output import emit, emit_text
 from predictor.emulation.renode import python_package
 from predictor.errors import PredictorError
 from predictor.install import install_command
@@ -56,7 +56,7 @@ def command(form: str) -> int:
         text = dumps({"schema_version": SCHEMA_VERSION, "python": _python(), "tools": rows}) + "\n"
     else:
         text = _text(tools)
-    emit(text, None)
+    (emit_text if form == "text" else emit)(text, None)
     is_usable = all(tool.state == "ok" for tool in tools if tool.required)
     return 0 if is_usable else PredictorError.exit_code
 
@@ -78,12 +78,12 @@ def _examine(entry: dict[str, Any]) -> Tool:
         version=version,
         purpose=entry["purpose"],
         required=entry.get("required", False),
-        install=_install(entry),
+        install=install(entry),
         problem=problem,
     )
 
 
-def _install(entry: dict[str, Any]) -> str:
+def install(entry: dict[str, Any]) -> str:
     """What installs a tool."""
     commands = [install_command(entry["extra"])] if "extra" in entry else []
     return " and ".join([*commands, *([entry["install"]] if "install" in entry else [])])

@@ -15,7 +15,7 @@ from predictor.boards.board import find_board
 from predictor.cli.emulate_job import Job, Outcome, run_job
 from predictor.cli.options import memory_options
 from predictor.console.options import BYTES, POSITIVE, format_option, tflm_options
-from predictor.console.output import emit
+from predictor.console.output import emit, emit_text
 from predictor.console.paths import OUTPUT_PATH, FileCommand
 from predictor.errors import (
     EXIT_DOES_NOT_FIT,
@@ -116,7 +116,7 @@ def command(
         for name in filter(None, (settings["memory"], settings["persistent_memory"])):
             found.memory(name)
     outcomes = _run_all(jobs)
-    emit(_report(outcomes, form), None)
+    (emit_text if form == "text" else emit)(_report(outcomes, form), None)
     if junit is not None:
         write_file(junit, junit_xml([_check_result(outcome) for outcome in outcomes]))
     if monitor and outcomes[0].by_hand is not None:

@@ -9,7 +9,7 @@ import click
 
 from predictor.cli.options import memory_options
 from predictor.console.options import BYTES, format_option, tflm_options
-from predictor.console.output import emit
+from predictor.console.output import emit, emit_text
 from predictor.console.paths import refuse_overwriting
 from predictor.errors import EXIT_DOES_NOT_FIT, EXIT_FITS, UsageError
 from predictor.prediction import DEFAULT_BOARD
@@ -98,15 +98,14 @@ def command(
 
         emit(dumps(sizes) + "\n", None)
     else:
-        emit(
+        emit_text(
             f"{firmware.target.title}\n"
             f"{files.elf}  (and .hex, .bin, .map, .model)\n"
             f"code   {files.image.flash_bytes:>9,} B linked, "
             f"{prediction.flash.code_bytes:,} predicted\n"
             f"flash  {files.flash_bytes:>9,} B with the model, "
             f"{prediction.flash.total_bytes:,} predicted\n"
-            f"arena  {sizes['arena_bytes']:>9,} B{_places_words(firmware)}\n",
-            None,
+            f"arena  {sizes['arena_bytes']:>9,} B{_places_words(firmware)}\n"
         )
     return EXIT_FITS
 

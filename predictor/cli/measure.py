@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from predictor.console.options import POSITIVE, tflm_options
-from predictor.console.output import emit
+from predictor.console.output import emit, emit_text
 from predictor.console.paths import OUTPUT_PATH, FileCommand
 from predictor.errors import EXIT_DOES_NOT_FIT, EXIT_FITS, PredictorError
 from predictor.files import scratch_folder, write_file
@@ -90,7 +90,7 @@ def command(
     if trace_path is not None:
         windows = _windows(trace_path, started, supply_v)
         row = board_run.with_energy(row, run, windows, supply_v)
-    emit(_text(run, row, prediction), None)
+    emit_text(_text(run, row, prediction))
     if run.host is HostCheck.DIFFERENT:
         return PredictorError.exit_code
     if output is not None:

@@ -9,7 +9,7 @@ import click
 
 from predictor.cli.options import ALL_BOARDS, memory_options, prediction_options
 from predictor.console.options import BYTES, JOULES, MACS, POSITIVE, SECONDS, format_option
-from predictor.console.output import emit, wants_color
+from predictor.console.output import emit, terminal_width, wants_color
 from predictor.console.paths import OUTPUT_PATH, FileCommand
 from predictor.errors import (
     EXIT_DOES_NOT_FIT,
@@ -148,7 +148,7 @@ def _report_text(
 
     return text.render(
         text.report(prediction, per_layer, violations, is_verbose),
-        _width(output),
+        terminal_width(output),
         wants_color(output),
     )
 
@@ -166,7 +166,7 @@ def _error_text(error: PredictorError, model: Path, form: str, output: Path | No
     if form == "markdown":
         return refusal.markdown(error, model.name)
     found = refusal.text(error, model.name)
-    return "" if found is None else text.render(found, _width(output), wants_color(output))
+    return "" if found is None else text.render(found, terminal_width(output), wants_color(output))
 
 
 def _boards_text(
@@ -186,13 +186,4 @@ def _boards_text(
         return markdown.boards_table(predictions)
     from predictor.report import text
 
-    return text.render(text.boards_table(predictions), _width(output), wants_color(output))
-
-
-def _width(output: Path | None) -> int | None:
-    """The terminal's width where a person reads, else the default of the report."""
-    if not wants_color(output):
-        return None
-    from shutil import get_terminal_size
-
-    return get_terminal_size().columns
+    return text.render(text.boards_table(predictions), terminal_width(output), wants_color(output))

@@ -9,7 +9,7 @@ import click
 
 from predictor.cli.options import assumption_options
 from predictor.console.options import POSITIVE, format_option, predicted_tflm, tflm_options
-from predictor.console.output import emit, wants_color
+from predictor.console.output import emit, emit_text, terminal_width, wants_color
 from predictor.console.paths import OUTPUT_PATH, FileCommand
 from predictor.errors import EXIT_DOES_NOT_FIT, EXIT_FITS, EXIT_INTERRUPTED, PredictorError
 from predictor.files import write_file
@@ -156,9 +156,10 @@ def command(
         from predictor.report import optimized, text
         from predictor.report.proof import report as proof_report
 
-        emit(text.render(optimized.report(result), None, wants_color(None)), None)
+        emit(text.render(optimized.report(result), terminal_width(None), wants_color(None)), None)
         if proof is not None:
-            emit("\n" + text.render(proof_report(proof), None, wants_color(None)), None)
+            proved = text.render(proof_report(proof), terminal_width(None), wants_color(None))
+            emit(f"\n{proved}", None)
     if proof is not None and not proof.passed:
         return PredictorError.exit_code
     if result.optimized.is_interrupted:
@@ -181,7 +182,7 @@ def _verify(before: Path, after: Path, input_range: tuple[int, int] | None) -> i
     graphs = [original_model(graph) if is_device_model(graph) else graph for graph in found]
     prove_equal(graphs[0], graphs[1], input_range)
     inputs = "every input" if input_range is None else "every input in that range"
-    emit(f"EQUAL  {after.name} computes what {before.name} does, on {inputs}, to the bit\n", None)
+    emit_text(f"EQUAL  {after.name} computes what {before.name} does, on {inputs}, to the bit\n")
     return EXIT_FITS
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from predictor.console.output import emit
+from predictor.console.output import emit_text
 from predictor.errors import EXIT_FITS, OutputError
 from predictor.files import write_file
 
@@ -21,12 +21,12 @@ def command(context: click.Context) -> int:
     """Say which TFLM predictions and firmware are about, and register one of your own.
 
     \b
-    predict tflm use ~/tflite-micro     from now on all commands are about this one
-    predict tflm                        which it is
-    predict tflm forget                 back to the revision that predict knows best
+    predict tflm use ~/tflite-micro   from now on all commands are about this one
+    predict tflm                      which it is
+    predict tflm forget               back to what predict knows best
     """
     if context.invoked_subcommand is None:
-        emit(_registered(), None)
+        emit_text(_registered())
     return EXIT_FITS
 
 
@@ -49,7 +49,7 @@ def use(path: Path, tflm: str | None) -> int:
     except OSError as error:
         raise OutputError(f"cannot make {file.parent}: {error.strerror}") from error
     write_file(file, registration_text(found, tflm is not None))
-    emit(_text(found), None)
+    emit_text(_text(found))
     return EXIT_FITS
 
 
@@ -63,7 +63,7 @@ def forget() -> int:
         file.unlink(missing_ok=True)
     except OSError as error:
         raise OutputError(f"cannot remove {file}: {error.strerror}") from error
-    emit(_registered(), None)
+    emit_text(_registered())
     return EXIT_FITS
 
 

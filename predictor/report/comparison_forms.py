@@ -57,8 +57,12 @@ def _layer_name(change: LayerChange) -> str:
     return f"{layer['index']} {layer['operator']} {layer['output_name']}".strip()
 
 
-def text(comparison: Comparison) -> str:
-    """For terminals: one line per figure, then the layers that differ."""
+def text(comparison: Comparison, width: int | None = None) -> str:
+    """For terminals: one line per figure, then the layers that differ.
+
+    Args:
+        width: that of the terminal; columns that exceed it stand below, beside the baseline again.
+    """
     rows = [
         [row.name, f"{row.values[0]:,}", *(
             f"{value:,}  {delta_words(row, index)}" for index, value in enumerate(row.values[1:])
@@ -69,15 +73,28 @@ def text(comparison: Comparison) -> str:
     rows.append(["verdict", *verdicts])
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = [f"over budget  {regression}" for regression in comparison.regressions]
-    for first, *cells in rows:
-        padded = (cell.rjust(width) for cell, width in zip(cells, widths[1:], strict=True))
-        lines.append(f"{first:{widths[0]}}  {'   '.join(padded)}")
+    for columns in _blocks(widths, width):
+        for row in rows:
+            padded = (row[column].rjust(widths[column]) for column in columns)
+            lines.append(f"{row[0]:{widths[0]}}  {'   '.join(padded)}")
+        lines.append("")
     labels = [item.label for item in comparison.subjects]
-    lines += ["", *(_numbered(index, label) for index, label in enumerate(labels))]
+    lines += [_numbered(index, label) for index, label in enumerate(labels)]
     lines += _layer_sections(
         comparison, lambda label: f"layers of {label}", lambda change: f"  {_line(change)}"
     )
     return "\n".join(line.rstrip() for line in lines) + "\n"
+
+
+def _blocks(widths: list[int], width: int | None) -> list[list[int]]:
+    """Columns that stand beside each other, each time behind the baseline, which is column 1."""
+    blocks = [[1]]
+    for column in range(2, len(widths)):
+        taken = widths[0] - 1 + sum(widths[item] + 3 for item in (*blocks[-1], column))
+        if width is not None and taken > width and len(blocks[-1]) > 1:
+            blocks.append([1])
+        blocks[-1].append(column)
+    return blocks
 
 
 def _numbered(index: int, label: str) -> str:

@@ -19,6 +19,7 @@ from predictor.words import counted
 
 MAX_OF_A_KIND = 5
 _BOARDS_NAMED = 5
+_LONGEST_NAME = 40
 _SAME_COUNT = 0.02
 """How far two counts of the same model may differ, as a fraction."""
 
@@ -223,7 +224,7 @@ def _memory_remedies(prediction: Prediction) -> list[str]:
             f"(arena {planned:,} bytes), {outcome}"
         )
     tensors = ", ".join(
-        f"{printable(buffer.name)} ({buffer.size_bytes:,} bytes)"
+        f"{_short(printable(buffer.name))} ({buffer.size_bytes:,} bytes)"
         for buffer in prediction.peak_buffers[:3]
     )
     if tensors:
@@ -266,6 +267,11 @@ def _two_arenas(prediction: Prediction) -> Iterable[str]:
         f"{second.size_bytes:,} bytes less; latency is the same for all memories, as no board's "
         "file says how long its RAM makes the core wait"
     )
+
+
+def _short(name: str) -> str:
+    """The end of a name that is too long to be read."""
+    return name if len(name) <= _LONGEST_NAME else f"...{name[3 - _LONGEST_NAME :]}"
 
 
 def _flash_remedies(prediction: Prediction) -> list[str]:
