@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import struct
 
+import numpy as np
+import pytest
+
 import predictor
 from predictor.model.builder import ModelBuilder
 from predictor.model.metadata import OFFLINE_PLAN
+from predictor.optimization.compaction.intervals import intervals
+from predictor.optimization.compaction.spans import whole_span
 
 
 def huge() -> bytes:
@@ -34,3 +39,25 @@ def test_plans_that_put_tensors_in_front_of_the_arena() -> None:
     notes = predictor.predict(builder.build()).notes
     assert "results will be WRONG" in notes[0]
     assert "-16" in notes[0]
+
+
+@pytest.mark.parametrize("name", ["ADD", "MUL", "MAXIMUM", "MINIMUM"])
+def test_channels_that_do_not_go_together(name: str) -> None:
+    """Nothing is known of the values, where TFLM does not look at the shapes."""
+    builder = ModelBuilder("channels")
+    inputs = [builder.input((1, 2, 2, channels)) for channels in (2, 4)]
+    builder.output(*builder.operator(name, inputs, [((1, 2, 2, 4), "int8")]))
+    subgraph = builder.graph().main
+    output = subgraph.outputs[0]
+    whole = whole_span(subgraph.tensors[output])
+    found = intervals(subgraph)[output]
+    assert whole is not None
+    assert (list(found.low), list(found.high)) == (list(whole.low), list(whole.high))
+
+
+def test_constants_without_elements() -> None:
+    builder = ModelBuilder("empty")
+    x = builder.input((1, 4))
+    empty = builder.constant(np.zeros((2, 0), np.int8))
+    builder.output(*builder.operator("CONCATENATION", [x, empty], [((1, 4), "int8")]))
+    assert len(intervals(builder.graph().main)) >= 2

@@ -58,10 +58,11 @@ def intervals(subgraph: Subgraph, input_range: Range | None = None) -> dict[int,
 
 
 def constant_span(tensor: Tensor) -> Span | None:
-    if whole_span(tensor) is None or tensor.stored_data_bytes < tensor.stored_bytes:
+    is_whole = 0 < tensor.stored_bytes <= tensor.stored_data_bytes
+    if whole_span(tensor) is None or not is_whole:
         return None
     values = integers(tensor).reshape(-1, channels_of(tensor))
-    return Span(values.min(axis=0), values.max(axis=0)) if values.size else None
+    return Span(values.min(axis=0), values.max(axis=0))
 
 
 def output_span(subgraph: Subgraph, op: Operator, position: int, found: Spans) -> Span | None:
@@ -71,7 +72,7 @@ def output_span(subgraph: Subgraph, op: Operator, position: int, found: Spans) -
         return None
     try:
         return rule(subgraph, op, found)
-    except RefusedError:
+    except (RefusedError, ValueError):  # shapes that do not go together, which TFLM does not check
         return None
 
 
