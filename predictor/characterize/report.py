@@ -115,8 +115,8 @@ def _ratios(results: Sequence[Result], found: Sequence[Line]) -> list[str]:
 
 def _powers(results: Sequence[Result]) -> list[str]:
     return [
-        f"power of {level.group} on {level.board}: {1e3 * level.mean_w:.4g} mW, "
-        f"{100 * level.relative_sd:.2g} % between models"
+        f"power of {level.group} on {level.board}: {1e3 * level.mean_w:.4g} mW by the board's "
+        f"file, no finding ({100 * level.relative_sd:.2g} % between models)"
         for level in power_levels(results)
     ]
 

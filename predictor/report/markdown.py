@@ -9,6 +9,7 @@ from predictor.escapes import printable
 from predictor.prediction import Prediction
 from predictor.report.budgets import Violation
 from predictor.report.cost_text import cost_rows, macs_words, quantity
+from predictor.words import counted
 
 
 def report(
@@ -48,7 +49,7 @@ def report(
         ],
         "",
         f"Flash: model {flash.model_bytes:,} + code {flash.code_bytes:,} bytes. "
-        f"{macs_words(prediction)} MACs in {len(prediction.layers)} operators. "
+        f"{macs_words(prediction)} MACs in {counted(len(prediction.layers), 'operator')}. "
         f"TFLM {prediction.revision.name}, {prediction.revision.kernels} kernels.",
     ]
     if per_layer:

@@ -8,6 +8,7 @@ from predictor.cost.coverage import uncovered
 from predictor.cost.latency import TimingBasis
 from predictor.escapes import printable
 from predictor.memory.sram import ARENA, PERSISTENT_ARENA, ArenaNeed, place
+from predictor.model.graph import TensorType
 from predictor.operators.sizes import align_up
 from predictor.optimization.overlap import optimized_bound_bytes
 from predictor.optimization.plan_warnings import plan_warnings
@@ -19,6 +20,8 @@ from predictor.words import counted
 
 MAX_OF_A_KIND = 5
 _BOARDS_NAMED = 5
+_MANY_FLOATS = 1024
+"""Bytes of weights from which on they are worth a note."""
 _LONGEST_NAME = 40
 _SAME_COUNT = 0.02
 """How far two counts of the same model may differ, as a fraction."""
@@ -64,6 +67,7 @@ def notes(prediction: Prediction) -> tuple[str, ...]:
         )
     found += _shortened(prepared.notes)
     found += _optimization(prediction)
+    found += _quantization(prediction)
     found += pruning_notes(prediction)
     if not any(subgraph.operators for subgraph in prediction.graph.subgraphs):
         found.append("the model has no operator: its outputs are its inputs")
@@ -122,6 +126,21 @@ def _optimization(prediction: Prediction) -> Iterable[str]:
         yield f"predict optimize saves up to {saved:,} bytes of the arena ({saved / arena:.0%})"
 
 
+def _quantization(prediction: Prediction) -> Iterable[str]:
+    """What to do about weights that are floats."""
+    tensors = [t for subgraph in prediction.graph.subgraphs for t in subgraph.tensors]
+    floats = sum(
+        tensor.stored_data_bytes
+        for tensor in tensors
+        if tensor.type is TensorType.FLOAT32 and len(tensor.shape) > 1
+    )
+    if prediction.ops.total_macs and floats >= _MANY_FLOATS:
+        yield (
+            f"{floats:,} bytes of weights are float32: quantise to int8 with a representative "
+            "dataset, which takes a quarter of their flash and of the tensors' arena"
+        )
+
+
 def shape_warnings(prediction: Prediction) -> Iterable[str]:
     """Tensors whose shape in the file is not what their operator gives, on which TFLM is wrong."""
     for found in contradictions(prediction.graph):
@@ -142,7 +161,7 @@ def _variables(prediction: Prediction) -> Iterable[str]:
         return
     count = len(state.resources) if state.resource_limit is None else state.resource_limit
     yield (
-        f"the model has {counted(len(state.resources), 'resource variable')}: make room for them, "
+        f"the model has {counted(len(state.resources), 'resource variable')}: make room, "
         "MicroAllocator* allocator = MicroAllocator::Create(arena, arena_bytes); "
         "MicroInterpreter interpreter(model, resolver, allocator, "
         f"MicroResourceVariables::Create(allocator, {count}));"

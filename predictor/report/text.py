@@ -208,7 +208,7 @@ def _arena(prediction: Prediction) -> Table:
     table.add_row(
         "  planned (head)",
         f"{arena.nonpersistent_bytes:,} B",
-        f"{len(arena.buffers)} buffers, peak at {prediction.peak_words}"
+        f"{counted(len(arena.buffers), 'buffer')}, peak at {prediction.peak_words}"
         + (f"; {waste:,} B above the lower bound" if waste > 0 else "; at the lower bound"),
     )
     table.add_row("  persistent (tail)", f"{taken.persistent_bytes:,} B", "")

@@ -54,6 +54,7 @@ def test_backbones(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "throughput of kws over image on f746zg" in said
     assert "(paper: 1.40)" in said
     assert "(paper: 0.95 to 0.99)" in said
+    assert "by the board's file, no finding" in said
 
 
 def test_one_backbone_after_the_other(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

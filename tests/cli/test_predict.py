@@ -251,6 +251,19 @@ def test_models_whose_operators_fail_are_failures(
         assert "Invoke will fail: operator 0 (MEAN)" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(("kind", "count"), [("float32", 1), ("int8", 0)])
+def test_weights_of_floats_should_be_quantised(kind: str, count: int) -> None:
+    builder = ModelBuilder("m")
+    builder.output(builder.fully_connected(builder.input((1, 64), kind), 64))
+    notes = [
+        note
+        for note in prediction_module.predict(builder.build()).notes
+        if "quantise to int8" in note
+    ]
+    assert len(notes) == count
+    assert all(f"{64 * 64 * 4:,} bytes" in note for note in notes)
+
+
 def test_quiet_says_only_what_breaks(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run([str(model), "--quiet"]) == 0
     assert capsys.readouterr() == ("", "")

@@ -49,7 +49,7 @@ def test_the_option(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path.write_bytes(_model(33))
     assert run([str(path)]) == 0
     printed = " ".join(capsys.readouterr().out.split())
-    assert "the model has 33 resource variables: make room for them" in printed
+    assert "the model has 33 resource variables: make room, MicroAllocator" in printed
     assert run([str(path), "--resource-variables", "32"]) == 1
     assert run([str(path), "--resource-variables", "-1"]) == 2
     capsys.readouterr()
