@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
 
+from benchmarks.rare_contents import with_rare_contents
 from predictor.model.builder import ModelBuilder, TensorRef
 from predictor.model.device.device_model import device_model, preparable
 from predictor.model.graph import Quantization
@@ -22,7 +23,7 @@ MODELS: Mapping[str, int] = MappingProxyType(
         "conv-device": 16, "depthwise-device": 12, "connected-device": 6, "pool-device": 6,
         "elements-device": 8, "int4-device": 8, "small-device": 10, "four_bits-device": 40,
         "depthwise-prepared": 10, "four_bits-prepared": 10, "clamped": 10, "clamped-device": 8,
-        "deep": 3, "deep-device": 2,
+        "deep": 3, "deep-device": 2, "rare": 12, "rare-device": 8, "rare-prepared": 4,
     }
 )  # fmt: skip
 """Kinds of models with how many seeds are counted of each. Behind a hyphen: what mid-2020's TFLM
@@ -40,6 +41,8 @@ def layer_model(name: str) -> bytes:
     family, seed = name.split(":")
     kind, _, form = family.partition("-")
     content = _built(kind, form, name, int(seed)).build()
+    if kind == "rare":
+        content = write_model(with_rare_contents(read_graph(content), random.Random(name)))
     if form not in _DEVICE_FORMS:
         return content
     graph = read_graph(content)
@@ -234,6 +237,27 @@ def _clamped(builder: ModelBuilder, chance: random.Random) -> TensorRef | None:
     return builder.softmax(builder.input((chance.choice((1, 2)), depth)))
 
 
+def _rare(builder: ModelBuilder, chance: random.Random) -> TensorRef | None:
+    """A layer with weights, whose constants are changed later."""
+    height, width, depth = chance.randint(1, 8), chance.randint(1, 8), chance.choice(CHANNELS[:19])
+    x = builder.input((1, height, width, depth))
+    channels, weights = chance.choice(CHANNELS), chance.choice((None, None, "int4"))
+    kernel, choice = chance.choice((1, 1, 2, 3)), chance.randint(0, 9)
+    bias = chance.random() < 0.8
+    if choice < 4:
+        if height * width * depth * channels * kernel**2 > MAX_MACS:
+            return None
+        return builder.conv_2d(x, channels, kernel=kernel, weights=weights, bias=bias)
+    if choice < 7:
+        kernel = chance.choice((1, 2, 3, 3, 5))
+        return builder.depthwise_conv_2d(x, kernel=kernel, weights=weights, bias=bias)
+    flat = builder.input((chance.choice((1, 1, 2, 3)), chance.randint(1, 100)))
+    per_channel = chance.random() < 0.4
+    return builder.fully_connected(
+        flat, channels, weights=weights, bias=bias, per_channel=per_channel
+    )
+
+
 def _four_bits(builder: ModelBuilder, chance: random.Random) -> TensorRef | None:
     """A layer of 4-bit activations between 8-bit input and output."""
     size = chance.randint(1, 10), chance.randint(1, 10)
@@ -326,5 +350,6 @@ _LAYERS: Mapping[str, Layer] = MappingProxyType(
         "small": _small,
         "four_bits": _four_bits,
         "clamped": _clamped,
+        "rare": _rare,
     }
 )

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The C kernels on the host: build the shared library with the system's compiler and call it.
 
 The same calls run in an emulator: anything with `call(symbol, *arguments)` is a `Library`.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Calls of the kernels with numpy arrays, on any `kernels.binding.Library`.
 
 Tensors are flat arrays as the kernels see them: int8 elements, or packed int4 (two elements a

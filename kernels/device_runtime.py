@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Runs device models (predictor/model/device/device_model.py) on any `kernels.binding.Library`.
 
 What a network with int4 activations computes, without a microcontroller: every operator by its

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # Compiler flags that the TFLM library and the programs share. Those of the core (CORE_FLAGS) follow from its
 # description in predictor/cores.
 if(NOT CORE_FLAGS)

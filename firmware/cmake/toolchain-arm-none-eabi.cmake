@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # GNU toolchain for bare-metal Arm (Debian: gcc-arm-none-eabi, libnewlib-arm-none-eabi,
 # libstdc++-arm-none-eabi-newlib).
 set(CMAKE_SYSTEM_NAME Generic)

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The kernels in the place of current TFLM's own, for INT8 activations with INT8 or INT4 weights.
 // Prepare computes what the options of a custom operator hold (options.h) and keeps it in the arena:
 // a scratch buffer's index where there are weights, options, tables. predictor/operators/mn/builtin.py

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The custom operators of device models. All that they need is in their options, which stay in flash:
 // without tables in the arena they take no persistent memory, and `user_data` is the scratch
 // buffer's index itself.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Registrations of the kernels as operators of TFLM.
 //
 // Custom operators run device models (predictor/model/device/device_model.py) on any TFLM; builtin ones take

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What an operator's kernel takes, as one block: `custom_options` of a device model in flash, or the
 // same block in the arena where Prepare makes it. predictor/model/device/options.py writes them;
 // docs/device_model.md describes the format.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // From options to a kernel's call: the one way in which custom and builtin operators run.
 //
 // A family's `Run` is a template of the kernel, so that an operator links the kernel of its types and
@@ -56,12 +57,12 @@ struct FullyConnected {
   }
 };
 
-// Requests the scratch buffer of an operator; -1 where that fails.
+// Requests the scratch buffer of an operator, if it needs one; -1 where that fails.
 template <class Family, auto kBufferBytes, class Options>
 int RequestScratch(TfLiteContext* context, const Options& options) {
   const int32_t bytes = Family::template ScratchBytes<kBufferBytes>(options);
   int index = -1;
-  if (bytes <= 0) return -1;
+  if (bytes <= 0) return bytes == 0 ? 0 : -1;
   return context->RequestScratchBufferInArena(context, bytes, &index) == kTfLiteOk ? index : -1;
 }
 
@@ -69,8 +70,9 @@ template <class Family, auto kKernel, auto kBufferBytes, class Options>
 TfLiteStatus RunWeighted(TfLiteContext* context, TfLiteNode* node, const Options& options,
                          const int32_t* multipliers, int scratch) {
   Workspace space;
-  space.scratch.buf = context->GetScratchBuffer(context, scratch);
   space.scratch.size = Family::template ScratchBytes<kBufferBytes>(options);
+  space.scratch.buf =
+      space.scratch.size > 0 ? context->GetScratchBuffer(context, scratch) : nullptr;
   space.multipliers = multipliers;
   space.shifts = multipliers + options.layer.table_entries;
   const mn_status status = Family::template Run<kKernel>(context, node, options, space);

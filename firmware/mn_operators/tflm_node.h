@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The little that operators need of TFLM, over the API of mid-2020 and the current one.
 #ifndef MN_OPERATORS_TFLM_NODE_H_
 #define MN_OPERATORS_TFLM_NODE_H_

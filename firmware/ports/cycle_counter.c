@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 // DWT cycle counter: Armv7-M architecture reference manual, C1.6.5 and C1.8.
 #include "board.h"
 #include "ports/port.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What a port gives to the programs: registers, clock, UART, cycle counter.
 #ifndef PORTS_PORT_H_
 #define PORTS_PORT_H_

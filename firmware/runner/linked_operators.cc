@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The table of the operators that this firmware links.
 //
 // operators.h is generated for the library at hand (predictor/firmware/op_resolver.py): it defines

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // TFLM's log lines become messages; the figures in them that no API tells are picked out.
 #ifndef RUNNER_LOG_SINK_H_
 #define RUNNER_LOG_SINK_H_

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Runs the model that the host placed in flash, once for each input blob, and reports arena, counts
 // and outputs (PROTOCOL.md).
 #include <cstring>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The planner class of TFLM of mid-2020, implemented anew so that it obeys a model's offline plan as
 // current TFLM does. The linker takes these functions instead of those in TFLM's library.
 //

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #if !__has_include("tensorflow/lite/micro/micro_log.h")
 #include "runner/offline_plan_2020.h"
 

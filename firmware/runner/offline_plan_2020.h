@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A model's OfflineMemoryAllocation metadata for TFLM of mid-2020, which does not know it. The
 // runner links its own implementation of that TFLM's planner class (memory_planner_2020.cc), which
 // asks here where each buffer belongs. Current TFLM reads the metadata itself.

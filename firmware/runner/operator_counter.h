@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // An op resolver that holds the operators of one model and puts a counting hook in front of each
 // operator's invoke function. Its tables lie in RAM that the caller hands over, sized by the model.
 #ifndef RUNNER_OPERATOR_COUNTER_H_

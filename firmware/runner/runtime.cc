@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What the C++ runtime and newlib expect of a system: nothing here has a heap or files.
 #include <cerrno>
 #include <cstddef>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The thin layer between the runner and TFLM: one set of names over the API of mid-2020 and the
 // current one. The two are told apart by a header that only the current one has.
 //

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // TFLM of mid-2020: registrations carry versions, errors go through an ErrorReporter, the model has
 // one subgraph, and the allocator logs head and tail.
 #ifndef RUNNER_TFLM_API_2020_H_

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Current TFLM (2024 and later): registrations without versions, MicroPrintf, several subgraphs, an
 // allocator that tells head and tail.
 #ifndef RUNNER_TFLM_API_CURRENT_H_

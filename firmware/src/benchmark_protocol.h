@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Messages from the firmware to the host: lines of text with a sequence number and a CRC-32.
 // PROTOCOL.md defines them; predictor/firmware/protocol.py reads them.
 #ifndef SRC_BENCHMARK_PROTOCOL_H_

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Blobs that the host writes into flash behind the code: model and inputs.
 #ifndef SRC_BLOB_H_
 #define SRC_BLOB_H_

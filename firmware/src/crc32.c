@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 // One table of 16 entries: a fair trade of flash against time on these cores.
 #include "src/crc32.h"
 

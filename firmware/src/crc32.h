@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // CRC-32 as in zlib (reflected polynomial 0xEDB88320).
 #ifndef SRC_CRC32_H_
 #define SRC_CRC32_H_

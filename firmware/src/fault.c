@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 // Fault status registers and stacked frame: Armv7-M architecture reference manual, B1.5.6, B3.2.
 #include "src/fault.h"
 

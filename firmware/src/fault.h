@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Reports a fault or a stack overflow over the UART.
 #ifndef SRC_FAULT_H_
 #define SRC_FAULT_H_

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The free span of RAM behind .bss, handed out from its low end.
 #ifndef SRC_RAM_SPAN_H_
 #define SRC_RAM_SPAN_H_

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The stack is painted at start; the deepest byte that lost its paint is the high-water mark.
 #ifndef SRC_STACK_H_
 #define SRC_STACK_H_

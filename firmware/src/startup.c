@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 // From reset to main(): vectors, memory, floating-point unit, stack guard, clock, UART, counter.
 #include "src/startup.h"
 

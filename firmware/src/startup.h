@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Symbols of the linker script and what start-up knows.
 #ifndef SRC_STARTUP_H_
 #define SRC_STARTUP_H_

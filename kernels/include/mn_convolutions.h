@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Convolution and depthwise convolution; mn_nnfunctions.h has the conventions and the rest. */
 #ifndef MN_CONVOLUTIONS_H
 #define MN_CONVOLUTIONS_H
@@ -13,9 +14,10 @@ extern "C" {
  * channels than the input. A 1 x 1 kernel without padding is computed without gathering patches.
  *
  * Scratch (depth = filter h * w * c): four int16 columns, 8 bytes per input of a patch rounded up to
- * 4 (int4 weights: to 8 where 5 or more remain); one patch of int8, unless the kernel is 1 x 1 or its
- * channels are a multiple of 4 (8) (never for _s4_w8); 4 bytes per output channel where a patch has
- * fewer than 4 (8) inputs; int4 outputs: 4 bytes per output channel.
+ * 4 (int4 weights: to 8 where 5 or more remain), or one where there are fewer than four output
+ * positions; one patch of int8, unless the kernel is 1 x 1 or its channels are a multiple of 4 (8)
+ * (never for _s4_w8); 4 bytes per output channel where a patch has fewer than 4 (8) inputs; int4
+ * outputs: a byte per output channel and column.
  *
  * Overlap: a step is a block of four output positions (one, for the positions after the last whole
  * block), all of whose inputs are read before its outputs are written. Stride 1 and 1 x 1: D =
@@ -115,12 +117,13 @@ mn_status mn_convolve_s4_w8(const mn_context *ctx, const mn_conv_params *conv_pa
 
 /*
  * Depthwise convolution: output channel c reads input channel c / ch_mult; any kernel, stride, padding
- * and dilation. Fast with ch_mult 1, at least 4 channels and shifts of -1 .. -20.
+ * and dilation. Fastest with ch_mult 1 and at least 4 channels.
  *
  * Scratch: weights widened to int16, 2 bytes each for the channels rounded up to 4; 4 bytes of bias
  * per such channel; two tables of 4 bytes per tap; one pixel of the input (int8); int4 activations: the
  * input rows one output row reaches, one byte an element, and two output positions. _w16 needs neither
- * the weights nor the bias there.
+ * the weights nor the bias there, nor do int8 weights where there are one or two output positions,
+ * ch_mult is 1 and channels are four or more.
  *
  * Prepared filters (_w16): what the other kernels make of filter and bias at each call, as a constant,
  * aligned to 4 bytes. Channels form quads, the q-th from channel 4 q on; with ch_mult 1 and at least 4

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The few Cortex-M DSP instructions that the kernels use, one inline function each.
  *
@@ -99,6 +100,18 @@ MN_INLINE int32_t mn_smlatb(uint32_t a, uint32_t b, int32_t accumulator)
     return result;
 #else
     return (int32_t)((uint32_t)accumulator + (uint32_t)(mn_high_lane(a) * mn_low_lane(b)));
+#endif
+}
+
+/* accumulator + a.high * b.high, modulo 2^32 */
+MN_INLINE int32_t mn_smlatt(uint32_t a, uint32_t b, int32_t accumulator)
+{
+#if MN_DSP
+    int32_t result;
+    __asm__("smlatt %0, %1, %2, %3" : "=r"(result) : "r"(a), "r"(b), "r"(accumulator));
+    return result;
+#else
+    return (int32_t)((uint32_t)accumulator + (uint32_t)(mn_high_lane(a) * mn_high_lane(b)));
 #endif
 }
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * 8-bit and 4-bit integer kernels for neural networks on Cortex-M.
  *
@@ -28,7 +29,7 @@
  * place); each kernel states the smallest safe D. There, end(s) is the byte after the last one that
  * step s of the kernel writes and first(s) the first input byte that a later step reads, both
  * relative to their tensors; D is the largest end(s) - first(s) over all steps but the last, or 0.
- * predictor/operators/ours computes it. Output and scratch, filter or bias must not overlap.
+ * predictor/operators/mn computes it. Output and scratch, filter or bias must not overlap.
  */
 #ifndef MN_NNFUNCTIONS_H
 #define MN_NNFUNCTIONS_H
@@ -37,6 +38,7 @@
 
 #include "mn_convolutions.h"
 #include "mn_types.h"
+#include "mn_version.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -55,7 +57,7 @@ extern "C" {
  * Source: TFLite reference_integer_ops::FullyConnected (and FullyConnectedPerChannel).
  */
 
-/** Scratch bytes of mn_fully_connected_s8: a column of inputs, or the sums of rows deeper than 1024. */
+/** Scratch bytes of mn_fully_connected_s8: a column of inputs, the sums of rows deeper than 1024, or none. */
 int32_t mn_fully_connected_s8_get_buffer_size(const mn_dims *input_dims, const mn_dims *filter_dims,
                                               const mn_dims *output_dims);
 

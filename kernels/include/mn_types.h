@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Types shared by all kernels. They mirror CMSIS-NN's in meaning and order, except that quantisation
  * arrays are const (they may lie in flash) and that no context size may be left out.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The oracle: every operator in plain loops, one element at a time, straight from TFLite's
  * specification and reference kernels. `bits` is 8 or 4; int4 tensors are packed as everywhere else.

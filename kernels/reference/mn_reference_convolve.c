@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "mn_reference.h"
 
 /* The input element of one tap, input_offset added; 0 in the padding. */

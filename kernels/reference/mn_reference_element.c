@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "mn_reference.h"
 
 int32_t mn_reference_get(int32_t bits, const void *data, int32_t index)

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "mn_reference.h"
 
 void mn_reference_add(int32_t bits, const mn_add_params *params, const void *input1,

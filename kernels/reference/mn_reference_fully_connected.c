@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "mn_reference.h"
 
 void mn_reference_fully_connected(int32_t input_bits, int32_t weight_bits,

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "mn_reference.h"
 
 void mn_reference_pad(int32_t bits, int32_t value, const mn_dims *input_dims, const void *input,

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "mn_reference.h"
 
 /* The window's sum or maximum, and how many of its elements lie inside the image. */

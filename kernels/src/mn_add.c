@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "mn_add.h"
 
 #include "mn_arguments.h"

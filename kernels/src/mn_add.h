@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Element-wise addition of one element, and its argument checks. */
 #ifndef MN_ADD_H
 #define MN_ADD_H

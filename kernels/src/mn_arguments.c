@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "mn_arguments.h"
 
 int32_t mn_count_elements(const mn_dims *dims)

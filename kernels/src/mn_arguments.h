@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Argument checks shared by the kernels: no product or coordinate may leave int32. */
 #ifndef MN_ARGUMENTS_H
 #define MN_ARGUMENTS_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Average pooling, packed int4. See mn_nnfunctions.h. */
 #include "mn_nnfunctions.h"
 #include "mn_pooling.h"
@@ -16,7 +17,8 @@ static int32_t mn_window_average(const mn_dims *dims, const uint8_t *input, cons
             sum += value;
         }
     }
-    return mn_average(sum, (window->y_end - window->y) * (window->x_end - window->x));
+    const int32_t count = (window->y_end - window->y) * (window->x_end - window->x);
+    return mn_average(sum, count >> 1, count);
 }
 
 mn_status mn_avgpool_s4(const mn_pool_params *pool_params, const mn_dims *input_dims,

@@ -1,65 +1,105 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Average pooling, int8. See mn_nnfunctions.h. */
 #include "mn_nnfunctions.h"
 #include "mn_pooling.h"
 #include "mn_requantize.h"
 
-/* Adds a window row of four channels; at most 255 taps fit the int16 lanes. */
-static void mn_sum_quad(const int8_t *input, int32_t taps, int32_t channels, int32_t sums[4])
+/* As many int8 as int16 lanes can sum. */
+#define MN_MOST_TAPS 255
+
+/* Adds `taps` quads of channels to the sums. */
+static void mn_add_quads(const int8_t *input, int32_t taps, int32_t channels, int32_t sums[4])
 {
-    while (taps > 0)
+    uint32_t even = 0;
+    uint32_t odd = 0;
+    for (const int8_t *const end = input + taps * channels; input != end; input += channels)
     {
-        const int32_t chunk = taps < 255 ? taps : 255;
-        uint32_t even = 0;
-        uint32_t odd = 0;
-        for (int32_t tap = 0; tap < chunk; ++tap, input += channels)
+        const uint32_t values = mn_read_u32(input);
+        even = mn_sxtab16(even, values);
+        odd = mn_sxtab16_ror8(odd, values);
+    }
+    sums[0] += (int16_t)(uint16_t)(even & 0xFFFFu);
+    sums[1] += (int16_t)(uint16_t)(odd & 0xFFFFu);
+    sums[2] += (int16_t)(uint16_t)(even >> 16);
+    sums[3] += (int16_t)(uint16_t)(odd >> 16);
+}
+
+/* The sums of a quad of channels from `line` on, of a window of any size. */
+static void mn_sum_large(const mn_pool_s8 *window, const int8_t *line, int32_t sums[4])
+{
+    for (int32_t row = window->rows; row > 0; --row, line += window->line)
+    {
+        const int8_t *value = line;
+        for (int32_t left = window->columns; left > 0; left -= MN_MOST_TAPS)
         {
-            const uint32_t values = mn_read_u32(input);
+            const int32_t taps = left < MN_MOST_TAPS ? left : MN_MOST_TAPS;
+            mn_add_quads(value, taps, window->channels, sums);
+            value += taps * window->channels;
+        }
+    }
+}
+
+/* The sums of a quad of channels of a window whose sums fit int16. */
+MN_INLINE void mn_sum_small(const mn_pool_s8 *window, const int8_t *line, int32_t width,
+                            int32_t sums[4])
+{
+    const int32_t channels = window->channels;
+    uint32_t even = 0;
+    uint32_t odd = 0;
+    for (int32_t row = window->rows; row > 0; --row, line += window->line)
+    {
+        const int8_t *const end = line + width;
+        for (const int8_t *value = line; value != end; value += channels)
+        {
+            const uint32_t values = mn_read_u32(value);
             even = mn_sxtab16(even, values);
             odd = mn_sxtab16_ror8(odd, values);
         }
-        sums[0] += (int16_t)(uint16_t)(even & 0xFFFFu);
-        sums[1] += (int16_t)(uint16_t)(odd & 0xFFFFu);
-        sums[2] += (int16_t)(uint16_t)(even >> 16);
-        sums[3] += (int16_t)(uint16_t)(odd >> 16);
-        taps -= chunk;
     }
+    sums[0] = (int16_t)(uint16_t)(even & 0xFFFFu);
+    sums[1] = (int16_t)(uint16_t)(odd & 0xFFFFu);
+    sums[2] = (int32_t)even >> 16;
+    sums[3] = (int32_t)odd >> 16;
 }
 
-static void mn_sum_single(const int8_t *input, int32_t taps, int32_t channels, int32_t *sum)
+static void mn_average_window(const mn_pool_s8 *window, int8_t *output)
 {
-    for (; taps > 0; --taps, input += channels)
+    const int32_t channels = window->channels;
+    const int32_t count = window->rows * window->columns;
+    const int32_t half = count >> 1;
+    const int32_t width = window->columns * channels;
+    int32_t channel = 0;
+    for (; channels - channel >= 4; channel += 4, output += 4)
     {
-        *sum += *input;
-    }
-}
-
-static void mn_average_window(const mn_pool_params *params, const mn_dims *dims,
-                              const int8_t *input, const mn_window *window, int8_t *output)
-{
-    const int32_t width = window->x_end - window->x;
-    const int32_t count = (window->y_end - window->y) * width;
-    for (int32_t channel = 0; channel < dims->c;)
-    {
-        const int32_t lanes = dims->c - channel >= 4 ? 4 : 1;
         int32_t sums[4] = {0, 0, 0, 0};
-        for (int32_t y = window->y; y < window->y_end; ++y)
+        if (count <= MN_MOST_TAPS)
         {
-            const int32_t pixel = (window->image * dims->h + y) * dims->w + window->x;
-            const int8_t *const row = input + pixel * dims->c + channel;
-            if (lanes == 4)
+            mn_sum_small(window, window->input + channel, width, sums);
+        }
+        else
+        {
+            mn_sum_large(window, window->input + channel, sums);
+        }
+        uint32_t word = (uint8_t)mn_average(sums[0], half, count);
+        word |= (uint32_t)(uint8_t)mn_average(sums[1], half, count) << 8;
+        word |= (uint32_t)(uint8_t)mn_average(sums[2], half, count) << 16;
+        word |= (uint32_t)mn_average(sums[3], half, count) << 24;
+        mn_write_u32(output, mn_min_s8x4(mn_max_s8x4(word, window->low), window->high));
+    }
+    for (; channel < channels; ++channel)
+    {
+        const int8_t *line = window->input + channel;
+        int32_t sum = 0;
+        for (int32_t row = window->rows; row > 0; --row, line += window->line)
+        {
+            const int8_t *const end = line + width;
+            for (const int8_t *value = line; value != end; value += channels)
             {
-                mn_sum_quad(row, width, dims->c, sums);
-            }
-            else
-            {
-                mn_sum_single(row, width, dims->c, sums);
+                sum += *value;
             }
         }
-        for (int32_t lane = 0; lane < lanes; ++lane, ++channel)
-        {
-            output[channel] = (int8_t)mn_clamp(mn_average(sums[lane], count),
-                                               params->activation.min, params->activation.max);
-        }
+        const uint32_t word = (uint8_t)mn_average(sum, half, count);
+        *output++ = (int8_t)(uint8_t)mn_min_s8x4(mn_max_s8x4(word, window->low), window->high);
     }
 }
 
@@ -71,13 +111,7 @@ mn_status mn_avgpool_s8(const mn_pool_params *pool_params, const mn_dims *input_
     {
         return MN_ARG_ERROR;
     }
-    const int32_t positions = output_dims->n * output_dims->h * output_dims->w;
-    for (int32_t position = 0; position < positions; ++position)
-    {
-        const mn_window window =
-            mn_window_at(pool_params, input_dims, filter_dims, output_dims, position);
-        mn_average_window(pool_params, input_dims, input, &window, output);
-        output += output_dims->c;
-    }
+    mn_run_pool_s8(mn_average_window, pool_params, input_dims, input, filter_dims, output_dims,
+                   output);
     return MN_SUCCESS;
 }

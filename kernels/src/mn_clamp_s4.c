@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Clamp (ReLU, ReLU6 and others in quantised values), packed int4. See mn_nnfunctions.h. */
 #include "mn_arguments.h"
 #include "mn_nnfunctions.h"

@@ -1,5 +1,7 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "mn_columns.h"
 #include "mn_matmul.h"
+#include "mn_packing.h"
 
 /* The zero point in every byte: minus the offset, which widening adds back. */
 MN_INLINE uint32_t mn_zero_bytes(int32_t offset)
@@ -102,13 +104,14 @@ MN_INLINE const int8_t *mn_widen_s8_w8(uint32_t **column, const int32_t step,
                                        const int8_t *input, int32_t count, uint32_t pair)
 {
     uint32_t *next = *column;
-    for (; count >= 4 * MN_GROUP_W8; count -= 4 * MN_GROUP_W8)
+    const int8_t *end = input + (count & -4 * MN_GROUP_W8);
+    while (input != end)
     {
         next = mn_put_two_w8(next, step, input, pair);
         next = mn_put_two_w8(next, step, input + 2 * MN_GROUP_W8, pair);
         input += 4 * MN_GROUP_W8;
     }
-    for (; count >= MN_GROUP_W8; count -= MN_GROUP_W8, input += MN_GROUP_W8)
+    for (end += count & 3 * MN_GROUP_W8; input != end; input += MN_GROUP_W8)
     {
         next = mn_put_w8(next, step, mn_read_u32(input), pair);
     }
@@ -120,12 +123,13 @@ MN_INLINE const int8_t *mn_widen_s8_w4(uint32_t **column, const int32_t step,
                                        const int8_t *input, int32_t count, uint32_t pair)
 {
     uint32_t *next = *column;
-    for (; count >= 2 * MN_GROUP_W4; count -= 2 * MN_GROUP_W4, input += 2 * MN_GROUP_W4)
+    const int8_t *const end = input + (count & -2 * MN_GROUP_W4);
+    for (; input != end; input += 2 * MN_GROUP_W4)
     {
         next = mn_put_w4(next, step, mn_read_u32(input), mn_read_u32(input + 4), pair);
         next = mn_put_w4(next, step, mn_read_u32(input + 8), mn_read_u32(input + 12), pair);
     }
-    if (count >= MN_GROUP_W4)
+    if (count & MN_GROUP_W4)
     {
         next = mn_put_w4(next, step, mn_read_u32(input), mn_read_u32(input + 4), pair);
         input += MN_GROUP_W4;
@@ -163,7 +167,8 @@ static uint32_t mn_read_last_nibbles(const uint8_t *input, int32_t first, int32_
 MN_INLINE uint32_t *mn_widen_even_s4(uint32_t *column, const int32_t step, const uint8_t *input,
                                      int32_t count, uint32_t pair)
 {
-    for (; count >= MN_GROUP_W4; count -= MN_GROUP_W4, input += 4)
+    const uint8_t *const end = input + (count / MN_GROUP_W4) * 4;
+    for (; input != end; input += 4)
     {
         column = mn_put_nibbles(column, step, mn_read_u32(input), pair);
     }
@@ -172,9 +177,10 @@ MN_INLINE uint32_t *mn_widen_even_s4(uint32_t *column, const int32_t step, const
 
 /* Whole groups that start at the odd nibble of the first byte. */
 MN_INLINE uint32_t *mn_widen_odd_s4(uint32_t *column, const int32_t step, const uint8_t *input,
-                                    int32_t count, uint32_t pair)
+                                     int32_t count, uint32_t pair)
 {
-    for (; count >= MN_GROUP_W4; count -= MN_GROUP_W4, input += 4)
+    const uint8_t *const end = input + (count / MN_GROUP_W4) * 4;
+    for (; input != end; input += 4)
     {
         const uint32_t even = ((mn_read_u32(input) >> 4) & 0x0F0F0F0Fu) ^ 0x08080808u;
         const uint32_t odd = (mn_read_u32(input + 1) & 0x0F0F0F0Fu) ^ 0x08080808u;
@@ -184,94 +190,208 @@ MN_INLINE uint32_t *mn_widen_odd_s4(uint32_t *column, const int32_t step, const 
     return column;
 }
 
-uint32_t *mn_column_s8_w8(uint32_t *column, int32_t step, const void *input, int32_t first,
-                          int32_t count, int32_t offset)
+/* The end of a column of whole words: up to 3 values more. */
+static void mn_end_s8_w8(uint32_t *column, int32_t step, const int8_t *values, int32_t count,
+                              int32_t offset)
 {
-    const int8_t *values = (const int8_t *)input + first;
-    const uint32_t pair = mn_offset_pair(offset);
-    values = step == 1 ? mn_widen_s8_w8(&column, 1, values, count, pair)
-                       : mn_widen_s8_w8(&column, 4, values, count, pair);
     const int32_t rest = count & (MN_GROUP_W8 - 1);
-    if (rest == 0)
-    {
-        return column;
-    }
     const uint32_t fill = mn_zero_bytes(offset);
     const uint32_t word =
         count < MN_GROUP_W8
             ? mn_read_partial(values, rest, fill)
             : mn_replace_low(mn_read_u32(values + rest - MN_GROUP_W8), fill, MN_GROUP_W8 - rest);
-    return mn_put_w8(column, step, word, pair);
+    mn_put_w8(column, step, word, mn_offset_pair(offset));
 }
 
-uint32_t *mn_column_s8_w4(uint32_t *column, int32_t step, const void *input, int32_t first,
-                          int32_t count, int32_t offset)
+MN_INLINE void mn_make_s8_w8(uint32_t *column, const int32_t step, const void *input,
+                                  const mn_piece *piece, int32_t offset)
 {
-    const int8_t *values = (const int8_t *)input + first;
+    const int8_t *row = (const int8_t *)input + piece->first;
+    const int32_t count = piece->count;
     const uint32_t pair = mn_offset_pair(offset);
-    values = step == 1 ? mn_widen_s8_w4(&column, 1, values, count, pair)
-                       : mn_widen_s8_w4(&column, 4, values, count, pair);
-    const int32_t rest = count & (MN_GROUP_W4 - 1);
-    if (rest == 0)
+    for (int32_t left = piece->rows;;)
     {
-        return column;
+        const int8_t *const values = mn_widen_s8_w8(&column, step, row, count, pair);
+        if (--left == 0)
+        {
+            if (count & (MN_GROUP_W8 - 1))
+            {
+                mn_end_s8_w8(column, step, values, count, offset);
+            }
+            return;
+        }
+        row += piece->distance;
+        column += (piece->gap >> 1) * step;
     }
+}
+
+void mn_column_x4_s8_w8(uint32_t *column, const void *input, const mn_piece *piece,
+                          int32_t offset)
+{
+    mn_make_s8_w8(column, 4, input, piece, offset);
+}
+
+void mn_column_x1_s8_w8(uint32_t *column, const void *input, const mn_piece *piece,
+                          int32_t offset)
+{
+    mn_make_s8_w8(column, 1, input, piece, offset);
+}
+
+/* The end of a column of whole groups: up to 7 values more. */
+static void mn_end_s8_w4(uint32_t *column, int32_t step, const int8_t *values, int32_t count,
+                              int32_t offset)
+{
+    const int32_t rest = count & (MN_GROUP_W4 - 1);
+    const uint32_t pair = mn_offset_pair(offset);
     const uint32_t fill = mn_zero_bytes(offset);
     if (count < MN_GROUP_W4)
     {
         const uint32_t low = mn_read_partial(values, rest < 4 ? rest : 4, fill);
         const uint32_t high = rest > 4 ? mn_read_partial(values + 4, rest - 4, fill) : fill;
-        return mn_put_w4(column, step, low, high, pair);
+        mn_put_w4(column, step, low, high, pair);
     }
-    if (rest > 4)
+    else if (rest > 4)
     {
         const uint32_t low = mn_replace_low(mn_read_u32(values + rest - 8), fill, 8 - rest);
-        return mn_put_w4(column, step, low, mn_read_u32(values + rest - 4), pair);
-    }
-    const uint32_t word = mn_replace_low(mn_read_u32(values + rest - 4), fill, 4 - rest);
-    return mn_put_w8(column, step, word, pair);
-}
-
-uint32_t *mn_column_s4_w4(uint32_t *column, int32_t step, const void *input, int32_t first,
-                          int32_t count, int32_t offset)
-{
-    const uint8_t *const values = (const uint8_t *)input + (first >> 1);
-    const uint32_t pair = mn_offset_pair(offset - 8);
-    const int32_t odd = first & 1;
-    if (step == 1)
-    {
-        column = odd ? mn_widen_odd_s4(column, 1, values, count, pair)
-                     : mn_widen_even_s4(column, 1, values, count, pair);
+        mn_put_w4(column, step, low, mn_read_u32(values + rest - 4), pair);
     }
     else
     {
-        column = odd ? mn_widen_odd_s4(column, 4, values, count, pair)
-                     : mn_widen_even_s4(column, 4, values, count, pair);
+        const uint32_t word = mn_replace_low(mn_read_u32(values + rest - 4), fill, 4 - rest);
+        mn_put_w8(column, step, word, pair);
     }
-    const int32_t rest = count & (MN_GROUP_W4 - 1);
-    if (rest == 0)
+}
+
+MN_INLINE void mn_make_s8_w4(uint32_t *column, const int32_t step, const void *input,
+                                  const mn_piece *piece, int32_t offset)
+{
+    const int8_t *row = (const int8_t *)input + piece->first;
+    const int32_t count = piece->count;
+    const uint32_t pair = mn_offset_pair(offset);
+    for (int32_t left = piece->rows;;)
     {
-        return column;
+        const int8_t *const values = mn_widen_s8_w4(&column, step, row, count, pair);
+        if (--left == 0)
+        {
+            if (count & (MN_GROUP_W4 - 1))
+            {
+                mn_end_s8_w4(column, step, values, count, offset);
+            }
+            return;
+        }
+        row += piece->distance;
+        column += (piece->gap >> 1) * step;
     }
+}
+
+void mn_column_x4_s8_w4(uint32_t *column, const void *input, const mn_piece *piece,
+                          int32_t offset)
+{
+    mn_make_s8_w4(column, 4, input, piece, offset);
+}
+
+void mn_column_x1_s8_w4(uint32_t *column, const void *input, const mn_piece *piece,
+                          int32_t offset)
+{
+    mn_make_s8_w4(column, 1, input, piece, offset);
+}
+
+/* The end of a column of whole groups of the row at byte `values`, which starts at an odd nibble or not. */
+static void mn_end_s4_w4(uint32_t *column, int32_t step, const uint8_t *values, int32_t odd,
+                              int32_t count, int32_t offset)
+{
+    const int32_t rest = count & (MN_GROUP_W4 - 1);
+    const uint32_t pair = mn_offset_pair(offset - MN_NIBBLE_BIAS);
     const uint32_t fill = ((uint32_t)-offset & 0xFu) * 0x11111111u;
     if (count < MN_GROUP_W4)
     {
-        return mn_put_nibbles(column, step, mn_read_few_nibbles(values, odd, rest, fill), pair);
+        mn_put_nibbles(column, step, mn_read_few_nibbles(values, odd, rest, fill), pair);
+        return;
     }
     const int32_t size = rest > 4 ? 8 : 4;
     const uint32_t word = mn_read_last_nibbles(values, odd + count - size, size);
     const uint32_t keep = ~0u << (4 * (size - rest));
     const uint32_t nibbles = (word & keep) | (fill & ~keep);
-    return size == 8 ? mn_put_nibbles(column, step, nibbles, pair)
-                     : mn_put_half_nibbles(column, step, nibbles, pair);
+    if (size == 8)
+    {
+        mn_put_nibbles(column, step, nibbles, pair);
+    }
+    else
+    {
+        mn_put_half_nibbles(column, step, nibbles, pair);
+    }
 }
 
-uint32_t *mn_column_zero(uint32_t *column, int32_t step, int32_t words)
+MN_INLINE void mn_make_s4_w4(uint32_t *column, const int32_t step, const void *input,
+                                  const mn_piece *piece, int32_t offset)
+{
+    const uint8_t *row = (const uint8_t *)input + (piece->first >> 1);
+    const int32_t count = piece->count;
+    const int32_t odd = piece->first & 1;
+    const uint32_t pair = mn_offset_pair(offset - MN_NIBBLE_BIAS);
+    for (int32_t left = piece->rows;;)
+    {
+        column = odd ? mn_widen_odd_s4(column, step, row, count, pair)
+                     : mn_widen_even_s4(column, step, row, count, pair);
+        if (--left == 0)
+        {
+            if (count & (MN_GROUP_W4 - 1))
+            {
+                mn_end_s4_w4(column, step, row, odd, count, offset);
+            }
+            return;
+        }
+        row += piece->distance >> 1;
+        column += (piece->gap >> 1) * step;
+    }
+}
+
+void mn_column_x4_s4_w4(uint32_t *column, const void *input, const mn_piece *piece,
+                          int32_t offset)
+{
+    mn_make_s4_w4(column, 4, input, piece, offset);
+}
+
+void mn_column_x1_s4_w4(uint32_t *column, const void *input, const mn_piece *piece,
+                          int32_t offset)
+{
+    mn_make_s4_w4(column, 1, input, piece, offset);
+}
+
+void mn_gather_s8(int8_t *patch, const void *input, const mn_piece *piece)
+{
+    const int8_t *row = (const int8_t *)input + piece->first;
+    for (int32_t left = piece->rows; left > 0; --left, row += piece->distance)
+    {
+        const int8_t *values = row;
+        const int8_t *end = row + (piece->count & -4);
+        for (; values != end; values += 4, patch += 4)
+        {
+            mn_write_u32(patch, mn_read_u32(values));
+        }
+        for (end += piece->count & 3; values != end;)
+        {
+            *patch++ = *values++;
+        }
+        patch += piece->gap;
+    }
+}
+
+void mn_gather_s4(int8_t *patch, const void *input, const mn_piece *piece)
+{
+    int32_t first = piece->first;
+    for (int32_t left = piece->rows; left > 0; --left, first += piece->distance)
+    {
+        mn_unpack_s4(patch, 0, input, first, piece->count);
+        patch += piece->count + piece->gap;
+    }
+}
+
+void mn_column_zero(uint32_t *column, int32_t step, int32_t words)
 {
     for (; words > 0; --words)
     {
         *column = 0;
         column += step;
     }
-    return column;
 }

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "mn_convolution.h"
 
 #include "mn_arguments.h"
@@ -11,14 +12,14 @@ typedef struct
     int32_t weights;
     int32_t outputs;
     int32_t total; /* MN_ARG_ERROR when it does not fit int32 */
-} mn_layout;
+} mn_conv_scratch;
 
-/* One output position: its input image and the input coordinates of its first tap. */
+/* One output position: the input coordinates of its first tap, and the element there. */
 typedef struct
 {
-    int32_t image;
     int32_t y;
     int32_t x;
+    int32_t first;
 } mn_position;
 
 static int mn_is_pointwise(const mn_conv_params *params, const mn_dims *input_dims,
@@ -33,13 +34,13 @@ static int mn_is_pointwise(const mn_conv_params *params, const mn_dims *input_di
 /* Whether columns are built straight from the input, without gathering a patch. */
 static int mn_is_direct(const mn_conv_kind *kind, int pointwise, const mn_dims *filter_dims)
 {
-    return kind->column != NULL &&
+    return kind->column_x4 != NULL &&
            (pointwise || filter_dims->c % mn_group_of(kind) == 0);
 }
 
-static mn_layout mn_lay_out(const mn_conv_kind *kind, const mn_conv_params *params,
-                            const mn_dims *input_dims, const mn_dims *filter_dims,
-                            const mn_dims *output_dims)
+static mn_conv_scratch mn_conv_scratch_of(const mn_conv_kind *kind, const mn_conv_params *params,
+                                          const mn_dims *input_dims, const mn_dims *filter_dims,
+                                          const mn_dims *output_dims)
 {
     const int32_t group = mn_group_of(kind);
     const int32_t depth = filter_dims->h * filter_dims->w * filter_dims->c;
@@ -48,14 +49,17 @@ static mn_layout mn_lay_out(const mn_conv_kind *kind, const mn_conv_params *para
     const int32_t limit = MN_MAX_BUFFER / 32;
     if (depth > limit || output_dims->c > limit)
     {
-        return (mn_layout){.total = MN_ARG_ERROR};
+        return (mn_conv_scratch){.total = MN_ARG_ERROR};
     }
-    mn_layout layout;
-    layout.patch = mn_column_words(depth, group) * 4 * MN_BLOCK;
-    layout.weights = layout.patch + (direct ? 0 : (depth + 3) & ~3);
-    layout.outputs = layout.weights + (depth < group ? output_dims->c * 4 : 0);
-    layout.total = layout.outputs + (kind->input_bits == 4 ? output_dims->c * MN_BLOCK : 0);
-    return layout;
+    /* Where there is no whole block, single positions. */
+    const int32_t positions = output_dims->n * output_dims->h * output_dims->w;
+    const int32_t step = positions >= MN_BLOCK ? MN_BLOCK : 1;
+    mn_conv_scratch parts;
+    parts.patch = mn_column_words(depth, group) * 4 * step;
+    parts.weights = parts.patch + (direct ? 0 : (depth + 3) & ~3);
+    parts.outputs = parts.weights + (depth < group ? output_dims->c * 4 : 0);
+    parts.total = parts.outputs + (kind->input_bits == 4 ? (output_dims->c * step + 3) & ~3 : 0);
+    return parts;
 }
 
 static int mn_is_geometry(const mn_conv_params *params, const mn_dims *input_dims,
@@ -82,247 +86,371 @@ int32_t mn_convolution_buffer_size(const mn_conv_kind *kind, const mn_conv_param
     {
         return MN_ARG_ERROR;
     }
-    return mn_lay_out(kind, params, input_dims, filter_dims, output_dims).total;
+    return mn_conv_scratch_of(kind, params, input_dims, filter_dims, output_dims).total;
 }
 
-/* What gathering one patch needs, fixed for the whole call. */
+/* A call in progress. */
 typedef struct
 {
-    const mn_convolution *convolution;
-    uint8_t *patch;
+    const mn_convolution *layer;
+    mn_rows rows; /* of one group */
+    const void *filter;
+    int32_t groups;
+    uint8_t *scratch;
+    mn_conv_scratch parts;
     int32_t patch_offset; /* the input offset, for the values in the patch */
-    int32_t step;
-    int direct;
-    int pointwise;
-} mn_gatherer;
+    int direct;           /* columns are built straight from the input, without a patch */
+    int contiguous;       /* the taps of a row are one piece */
+    int adjacent;         /* columns are all pixels, one after the other */
+    int32_t y_limit;      /* the last first taps of windows inside the image */
+    int32_t x_limit;
+    mn_piece window; /* a whole window inside the image where it is contiguous; its first varies */
+    mn_piece patch;
+    /* Of the current block. */
+    int32_t step;          /* its positions: words from one of a column to the next */
+    mn_column *column;     /* from the input */
+    mn_column *from_patch; /* from the patch */
+    mn_matmul *matmul;
+} mn_conv_call;
 
-/* Where a patch grows: the next column word, or the next patch element. */
+/* Taps of a window, from `begin` to `end` along one axis. */
 typedef struct
 {
-    uint32_t *column;
-    int32_t filled;
-} mn_cursor;
+    int32_t begin;
+    int32_t end;
+} mn_taps;
 
-static void mn_append_inputs(const mn_gatherer *gatherer, mn_cursor *cursor, int32_t from,
-                             int32_t count)
+/* Those inside an image of `size` where the first one is at `at`. */
+static mn_taps mn_taps_inside(int32_t at, int32_t size, int32_t count, int32_t dilation)
 {
-    const mn_convolution *const conv = gatherer->convolution;
-    if (gatherer->direct)
+    mn_taps taps = {0, count};
+    if (at < 0)
     {
-        cursor->column = conv->kind->column(cursor->column, gatherer->step, conv->input, from,
-                                            count, conv->params->input_offset);
-        return;
+        taps.begin = (dilation - 1 - at) / dilation;
     }
-    conv->kind->gather(gatherer->patch, cursor->filled, conv->input, from, count);
-    cursor->filled += count;
+    if (at + (count - 1) * dilation >= size)
+    {
+        taps.end = at < size ? (size - at + dilation - 1) / dilation : 0;
+    }
+    return taps;
 }
 
-static void mn_append_padding(const mn_gatherer *gatherer, mn_cursor *cursor, int32_t count)
+/* `piece` to element `to` of the column or the patch. */
+static void mn_put_inputs(const mn_conv_call *call, uint32_t *column, int32_t to,
+                          const mn_piece *piece)
 {
-    if (gatherer->direct)
+    const mn_convolution *const layer = call->layer;
+    if (call->direct)
     {
-        cursor->column = mn_column_zero(cursor->column, gatherer->step, count / 2);
-        return;
+        call->column(column + to / 2 * call->step, layer->input, piece,
+                     layer->params->input_offset);
     }
-    mn_fill_s8(gatherer->patch, cursor->filled, -gatherer->patch_offset, count);
-    cursor->filled += count;
+    else
+    {
+        layer->kind->gather((int8_t *)call->scratch + call->parts.patch + to, layer->input, piece);
+    }
 }
 
-/* One row of the patch; neighbouring taps are one piece when their channels are. */
-static void mn_append_row(const mn_gatherer *gatherer, mn_cursor *cursor,
-                          const mn_position *position, int32_t y, int32_t channel)
+/* The taps of rows `y` and columns `x` of the window whose first tap is at element `first`. */
+static void mn_put_taps(const mn_conv_call *call, uint32_t *column, int32_t first, mn_taps y,
+                        mn_taps x)
 {
-    const mn_convolution *const conv = gatherer->convolution;
-    const mn_dims *const input = conv->input_dims;
-    const mn_dims *const filter = conv->filter_dims;
-    const int32_t row = ((position->image * input->h + y) * input->w) * input->c + channel;
-    if (conv->params->dilation.w == 1 && filter->c == input->c)
+    const mn_dims *const input = call->layer->input_dims;
+    const mn_dims *const filter = call->layer->filter_dims;
+    const mn_tile dilation = call->layer->params->dilation;
+    const int32_t line = dilation.h * input->w * input->c;
+    const int32_t width = x.end - x.begin;
+    int32_t to = (y.begin * filter->w + x.begin) * filter->c;
+    first += y.begin * line + x.begin * dilation.w * input->c;
+    if (call->contiguous)
     {
-        const int32_t left = position->x >= 0 ? 0 : -position->x;
-        const int32_t begin = left < filter->w ? left : filter->w;
-        const int32_t inside = input->w - position->x;
-        int32_t end = inside < filter->w ? inside : filter->w;
-        end = end > begin ? end : begin;
-        if (begin > 0)
-        {
-            mn_append_padding(gatherer, cursor, begin * input->c);
-        }
-        if (end > begin)
-        {
-            mn_append_inputs(gatherer, cursor, row + (position->x + begin) * input->c,
-                             (end - begin) * input->c);
-        }
-        if (end < filter->w)
-        {
-            mn_append_padding(gatherer, cursor, (filter->w - end) * input->c);
-        }
+        const mn_piece piece = {first, width * input->c, y.end - y.begin, line,
+                                (filter->w - width) * input->c};
+        mn_put_inputs(call, column, to, &piece);
         return;
     }
-    for (int32_t tap = 0; tap < filter->w; ++tap)
+    mn_piece piece = {first, filter->c, width, dilation.w * input->c, 0};
+    for (int32_t tap = y.begin; tap < y.end; ++tap)
     {
-        const int32_t x = position->x + tap * conv->params->dilation.w;
-        if (x < 0 || x >= input->w)
-        {
-            mn_append_padding(gatherer, cursor, filter->c);
-        }
-        else
-        {
-            mn_append_inputs(gatherer, cursor, row + x * input->c, filter->c);
-        }
+        mn_put_inputs(call, column, to, &piece);
+        piece.first += line;
+        to += filter->w * filter->c;
+    }
+}
+
+/* What a window that leaves the image reads outside. */
+static void mn_put_padding(const mn_conv_call *call, uint32_t *column)
+{
+    if (call->direct)
+    {
+        mn_column_zero(column, call->step, call->patch.count / 2);
+    }
+    else
+    {
+        mn_fill_s8(call->scratch + call->parts.patch, 0, -call->patch_offset, call->patch.count);
+    }
+}
+
+/* A window that may leave the image, or whose taps are no neighbours. */
+static void mn_put_window(const mn_conv_call *call, uint32_t *column, const mn_position *position,
+                          int32_t channel, int is_inside)
+{
+    const mn_dims *const input = call->layer->input_dims;
+    const mn_dims *const filter = call->layer->filter_dims;
+    mn_taps y = {0, filter->h};
+    mn_taps x = {0, filter->w};
+    if (!is_inside)
+    {
+        const mn_tile dilation = call->layer->params->dilation;
+        y = mn_taps_inside(position->y, input->h, filter->h, dilation.h);
+        x = mn_taps_inside(position->x, input->w, filter->w, dilation.w);
+        mn_put_padding(call, column);
+    }
+    if (y.begin < y.end && x.begin < x.end)
+    {
+        mn_put_taps(call, column, position->first + channel, y, x);
     }
 }
 
 /* The column of one position for the input channels from `channel` on. */
-static void mn_gather(const mn_gatherer *gatherer, uint32_t *column, const mn_position *position,
-                      int32_t channel)
+static void mn_gather_position(mn_conv_call *call, uint32_t *column, const mn_position *position,
+                               int32_t channel)
 {
-    const mn_convolution *const conv = gatherer->convolution;
-    const mn_dims *const input = conv->input_dims;
-    const mn_dims *const filter = conv->filter_dims;
-    mn_cursor cursor = {column, 0};
-    if (gatherer->pointwise)
+    const int is_inside = position->y >= 0 && position->y <= call->y_limit && position->x >= 0 &&
+                          position->x <= call->x_limit;
+    if (is_inside && call->contiguous)
     {
-        const int32_t pixel =
-            (position->image * input->h + position->y) * input->w + position->x;
-        mn_append_inputs(gatherer, &cursor, pixel * input->c, input->c);
+        call->window.first = position->first;
+        mn_put_inputs(call, column, 0, &call->window);
     }
     else
     {
-        for (int32_t tap = 0; tap < filter->h; ++tap)
-        {
-            const int32_t y = position->y + tap * conv->params->dilation.h;
-            if (y < 0 || y >= input->h)
-            {
-                mn_append_padding(gatherer, &cursor, filter->w * filter->c);
-            }
-            else
-            {
-                mn_append_row(gatherer, &cursor, position, y, channel);
-            }
-        }
+        mn_put_window(call, column, position, channel, is_inside);
     }
-    if (!gatherer->direct)
+    if (!call->direct)
     {
-        conv->kind->patch_column(column, gatherer->step, gatherer->patch, 0, cursor.filled,
-                                 gatherer->patch_offset);
+        call->from_patch(column, call->scratch + call->parts.patch, &call->patch,
+                         call->patch_offset);
     }
 }
 
-static void mn_advance(mn_position *position, const mn_convolution *conv)
+/* Output positions in their order. */
+typedef struct
 {
-    const mn_conv_params *const params = conv->params;
-    const int32_t last_x = (conv->output_dims->w - 1) * params->stride.w - params->padding.w;
-    const int32_t last_y = (conv->output_dims->h - 1) * params->stride.h - params->padding.h;
-    if (position->x != last_x)
-    {
-        position->x += params->stride.w;
-        return;
-    }
-    position->x = -params->padding.w;
-    if (position->y != last_y)
-    {
-        position->y += params->stride.h;
-        return;
-    }
-    position->y = -params->padding.h;
-    ++position->image;
+    mn_position next;
+    int32_t line_first; /* of the first position in this row of outputs */
+    int32_t image_first;
+    int32_t columns_left;
+    int32_t rows_left;
+} mn_walk;
+
+static mn_walk mn_start_walk(const mn_convolution *layer)
+{
+    const mn_tile padding = layer->params->padding;
+    const mn_dims *const dims = layer->input_dims;
+    const int32_t first = -(padding.h * dims->w + padding.w) * dims->c;
+    const mn_walk walk = {{-padding.h, -padding.w, first}, first, first, layer->output_dims->w,
+                          layer->output_dims->h};
+    return walk;
 }
 
-/* Groups of channels one after the other for `count` positions (a block, or one). */
-static void mn_run_block(const mn_gatherer *gatherer, uint32_t *columns,
-                         const mn_position *positions, int32_t count, int8_t *output)
+static void mn_advance(mn_walk *walk, const mn_convolution *layer)
 {
-    const mn_convolution *const conv = gatherer->convolution;
-    const mn_conv_kind *const kind = conv->kind;
-    const int32_t groups = conv->input_dims->c / conv->filter_dims->c;
-    mn_rows rows = conv->rows;
-    rows.rows = conv->rows.rows / groups;
-    for (int32_t group = 0; group < groups; ++group)
+    const mn_conv_params *const params = layer->params;
+    const mn_dims *const dims = layer->input_dims;
+    mn_position *const next = &walk->next;
+    if (--walk->columns_left > 0)
     {
-        for (int32_t i = 0; i < count; ++i)
+        next->x += params->stride.w;
+        next->first += params->stride.w * dims->c;
+        return;
+    }
+    walk->columns_left = layer->output_dims->w;
+    next->x = -params->padding.w;
+    next->y += params->stride.h;
+    walk->line_first += params->stride.h * dims->w * dims->c;
+    if (--walk->rows_left == 0)
+    {
+        walk->rows_left = layer->output_dims->h;
+        next->y = -params->padding.h;
+        walk->image_first += dims->h * dims->w * dims->c;
+        walk->line_first = walk->image_first;
+    }
+    next->first = walk->line_first;
+}
+
+/* The columns of a block for the input channels from `channel` on. */
+static void mn_gather_block(mn_conv_call *call, mn_walk *walk, int32_t channel)
+{
+    uint32_t *column = (uint32_t *)(void *)call->scratch;
+    uint32_t *const end = column + call->step;
+    if (call->adjacent)
+    {
+        for (; column != end; ++column)
         {
-            mn_gather(gatherer, columns + i, &positions[i], group * conv->filter_dims->c);
+            mn_put_inputs(call, column, 0, &call->window);
+            call->window.first += call->window.count;
         }
-        const int32_t first = group * rows.rows * rows.depth;
-        if (count == MN_BLOCK)
+        return;
+    }
+    for (; column != end; ++column)
+    {
+        mn_gather_position(call, column, &walk->next, channel);
+        mn_advance(walk, call->layer);
+    }
+}
+
+static void mn_multiply_block(const mn_conv_call *call, int32_t first, const mn_rows *rows,
+                              int8_t *output)
+{
+    mn_multiply(call->matmul, (const uint32_t *)(const void *)call->scratch, call->filter, first,
+                rows, output, call->layer->output_dims->c);
+}
+
+/* Groups of channels one after the other. */
+static void mn_run_groups(mn_conv_call *call, mn_walk *walk, int8_t *output)
+{
+    const mn_walk start = *walk;
+    mn_rows rows = call->rows;
+    for (int32_t group = 0; group < call->groups; ++group)
+    {
+        *walk = start;
+        mn_gather_block(call, walk, group * call->layer->filter_dims->c);
+        mn_multiply_block(call, group * rows.rows * rows.depth, &rows, output);
+        output += rows.rows;
+        rows.bias = rows.bias == NULL ? NULL : rows.bias + rows.rows;
+        rows.multiplier += rows.rows;
+        rows.shift += rows.rows;
+    }
+}
+
+/* A block of positions, or where fewer are left, one. */
+static void mn_set_block(mn_conv_call *call, int is_block)
+{
+    const mn_conv_kind *const kind = call->layer->kind;
+    call->step = is_block ? MN_BLOCK : 1;
+    call->column = is_block ? kind->column_x4 : kind->column_x1;
+    call->from_patch = is_block ? kind->patch_x4 : kind->patch_x1;
+    call->matmul = is_block ? kind->matmul_x4 : kind->matmul_x1;
+}
+
+static void mn_run_positions(mn_conv_call *call)
+{
+    const mn_convolution *const layer = call->layer;
+    const mn_dims *const dims = layer->output_dims;
+    const mn_activation *const activation = &layer->params->activation;
+    const int packed = layer->kind->input_bits == 4;
+    const int32_t total = dims->n * dims->h * dims->w * dims->c;
+    int8_t *output = packed ? (int8_t *)call->scratch + call->parts.outputs : layer->output;
+    mn_walk walk = mn_start_walk(layer);
+    mn_set_block(call, total >= MN_BLOCK * dims->c);
+    for (int32_t done = 0; done < total;)
+    {
+        if (call->groups == 1)
         {
-            kind->matmul_x4(columns, conv->filter, first, &rows, output, conv->rows.rows);
+            mn_gather_block(call, &walk, 0);
+            mn_multiply_block(call, 0, &call->rows, output);
         }
         else
         {
-            kind->matmul_x1(columns, conv->filter, first, &rows, output);
+            mn_run_groups(call, &walk, output);
         }
-        output += rows.rows;
-        rows.bias += rows.rows * rows.bias_step;
-        rows.multiplier += rows.rows * rows.quant_step;
-        rows.shift += rows.rows * rows.quant_step;
-    }
-}
-
-static void mn_run_positions(mn_convolution *conv, uint8_t *scratch, const mn_layout *layout,
-                             int pointwise)
-{
-    const mn_conv_kind *const kind = conv->kind;
-    const mn_dims *const dims = conv->output_dims;
-    const int32_t total = dims->n * dims->h * dims->w;
-    mn_gatherer gatherer = {conv, scratch + layout->patch,
-                            conv->params->input_offset - kind->patch_bias, MN_BLOCK,
-                            mn_is_direct(kind, pointwise, conv->filter_dims), pointwise};
-    mn_position next = {0, -conv->params->padding.h, -conv->params->padding.w};
-    mn_position positions[MN_BLOCK];
-    for (int32_t done = 0; done < total;)
-    {
-        const int32_t count = total - done >= MN_BLOCK ? MN_BLOCK : 1;
-        for (int32_t i = 0; i < count; ++i)
+        const int32_t count = call->step * dims->c;
+        if (packed)
         {
-            positions[i] = next;
-            mn_advance(&next, conv);
+            layer->kind->finish(layer->output, done, output, count, activation);
         }
-        gatherer.step = count;
-        const int32_t to = done * dims->c;
-        int8_t *const values = kind->input_bits == 4 ? (int8_t *)scratch + layout->outputs
-                                                     : (int8_t *)conv->output + to;
-        mn_run_block(&gatherer, (uint32_t *)(void *)scratch, positions, count, values);
-        kind->finish(conv->output, to, values, count * dims->c, &conv->params->activation);
+        else
+        {
+            output += count;
+        }
         done += count;
+        if (total - done < count)
+        {
+            mn_set_block(call, 0);
+        }
+    }
+    if (!packed)
+    {
+        layer->kind->finish(layer->output, 0, layer->output, total, activation);
     }
 }
 
-mn_status mn_convolution_run(const mn_context *ctx, mn_convolution *conv, const int32_t *bias)
+static int mn_is_convolution(const mn_convolution *layer)
 {
-    static const int32_t no_bias = 0;
-    const mn_conv_params *const params = conv->params;
-    const int32_t bits = conv->kind->input_bits;
-    if (!mn_is_geometry(params, conv->input_dims, conv->filter_dims, conv->output_dims) ||
-        conv->input == NULL || conv->filter == NULL || conv->output == NULL ||
-        conv->rows.multiplier == NULL || conv->rows.shift == NULL ||
-        !mn_is_input_offset(params->input_offset, bits) ||
-        !mn_is_value(params->output_offset, bits) || !mn_is_activation(&params->activation, bits))
+    const mn_conv_params *const params = layer->params;
+    const int32_t bits = layer->kind->input_bits;
+    return mn_is_geometry(params, layer->input_dims, layer->filter_dims, layer->output_dims) &&
+           layer->quant_params != NULL && layer->quant_params->multiplier != NULL &&
+           layer->quant_params->shift != NULL && layer->input != NULL && layer->filter != NULL &&
+           layer->output != NULL && mn_is_input_offset(params->input_offset, bits) &&
+           mn_is_value(params->output_offset, bits) && mn_is_activation(&params->activation, bits);
+}
+
+/* Rows shorter than a group are padded. */
+static void mn_set_rows(mn_conv_call *call)
+{
+    const mn_convolution *const layer = call->layer;
+    const mn_dims *const filter_dims = layer->filter_dims;
+    const int32_t channels = layer->output_dims->c;
+    mn_rows *const rows = &call->rows;
+    rows->rows = channels / call->groups;
+    rows->depth = filter_dims->h * filter_dims->w * filter_dims->c;
+    rows->bias = layer->bias;
+    rows->multiplier = layer->quant_params->multiplier;
+    rows->shift = layer->quant_params->shift;
+    rows->quant_step = 1;
+    rows->output_offset = layer->params->output_offset;
+    call->filter = layer->filter;
+    if (rows->depth < mn_group_of(layer->kind))
+    {
+        uint8_t *const padded = call->scratch + call->parts.weights;
+        mn_pad_rows(layer->kind, padded, layer->filter, channels, rows->depth);
+        call->filter = padded;
+        rows->depth = mn_group_of(layer->kind);
+    }
+}
+
+/* Where windows lie inside the image, and how far apart their taps are. */
+static void mn_set_window(mn_conv_call *call)
+{
+    const mn_convolution *const layer = call->layer;
+    const mn_dims *const input_dims = layer->input_dims;
+    const mn_dims *const filter_dims = layer->filter_dims;
+    const mn_tile dilation = layer->params->dilation;
+    call->contiguous = dilation.w == 1 && filter_dims->c == input_dims->c;
+    call->window = (mn_piece){0, filter_dims->w * input_dims->c, filter_dims->h,
+                              dilation.h * input_dims->w * input_dims->c, 0};
+    call->patch = (mn_piece){0, filter_dims->h * filter_dims->w * filter_dims->c, 1, 0, 0};
+    call->y_limit = input_dims->h - 1 - (filter_dims->h - 1) * dilation.h;
+    call->x_limit = input_dims->w - 1 - (filter_dims->w - 1) * dilation.w;
+}
+
+mn_status mn_convolution_run(const mn_context *ctx, const mn_convolution *layer)
+{
+    if (!mn_is_convolution(layer))
     {
         return MN_ARG_ERROR;
     }
-    const mn_layout layout = mn_lay_out(conv->kind, params, conv->input_dims, conv->filter_dims,
-                                        conv->output_dims);
-    if (layout.total < 0 || !mn_is_context(ctx, layout.total))
+    const mn_dims *const filter_dims = layer->filter_dims;
+    mn_conv_call call;
+    call.parts = mn_conv_scratch_of(layer->kind, layer->params, layer->input_dims, filter_dims,
+                                    layer->output_dims);
+    if (call.parts.total < 0 || !mn_is_context(ctx, call.parts.total))
     {
         return MN_ARG_ERROR;
     }
-    uint8_t *const scratch = ctx->buf;
-    conv->rows.rows = conv->output_dims->c;
-    conv->rows.depth = conv->filter_dims->h * conv->filter_dims->w * conv->filter_dims->c;
-    conv->rows.bias = bias != NULL ? bias : &no_bias;
-    conv->rows.bias_step = bias != NULL;
-    conv->rows.output_offset = params->output_offset;
+    call.layer = layer;
+    call.scratch = ctx->buf;
+    call.groups = layer->input_dims->c / filter_dims->c;
+    call.patch_offset = layer->params->input_offset - layer->kind->patch_bias;
     const int pointwise =
-        mn_is_pointwise(params, conv->input_dims, conv->filter_dims, conv->output_dims);
-    conv->rows.is_plain = mn_are_plain_rows(&conv->rows);
-    if (conv->rows.depth < mn_group_of(conv->kind))
-    {
-        mn_pad_rows(conv->kind, scratch + layout.weights, conv->filter, conv->rows.rows,
-                    conv->rows.depth);
-        conv->filter = scratch + layout.weights;
-        conv->rows.depth = mn_group_of(conv->kind);
-    }
-    mn_run_positions(conv, scratch, &layout, pointwise);
+        mn_is_pointwise(layer->params, layer->input_dims, filter_dims, layer->output_dims);
+    call.direct = mn_is_direct(layer->kind, pointwise, filter_dims);
+    call.adjacent = call.direct && pointwise && layer->input_dims->h == layer->output_dims->h &&
+                    layer->input_dims->w == layer->output_dims->w;
+    mn_set_window(&call);
+    mn_set_rows(&call);
+    mn_run_positions(&call);
     return MN_SUCCESS;
 }

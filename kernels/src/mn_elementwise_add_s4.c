@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Element-wise addition, packed int4. See mn_nnfunctions.h. */
 #include "mn_add.h"
 #include "mn_nnfunctions.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Element-wise addition, int8. See mn_nnfunctions.h. */
 #include "mn_add.h"
 #include "mn_nnfunctions.h"

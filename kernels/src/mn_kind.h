@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The functions of a pair of data types, for the drivers of convolution and fully connected. A
  * program links those of the kernels it calls and no others.
@@ -16,14 +17,16 @@ typedef struct
 {
     int32_t input_bits;
     int32_t weight_bits;
-    mn_column *column;       /* from the input; null: always by way of a patch */
-    mn_column *patch_column; /* from a patch of bytes */
-    mn_copy *gather;         /* input to patch */
+    mn_column *column_x4;    /* from the input; null: always by way of a patch */
+    mn_column *column_x1;
+    mn_column *patch_x4; /* from a patch of bytes */
+    mn_column *patch_x1;
+    mn_gather *gather;       /* input to patch */
     int32_t patch_bias;      /* what the patch holds more than the input */
     mn_copy *pad_weights; /* weights to rows of one group, when a row is shorter than a group */
     mn_fill *fill_weights;
-    mn_matmul_x4 *matmul_x4;
-    mn_matmul_x1 *matmul_x1;
+    mn_matmul *matmul_x4;
+    mn_matmul *matmul_x1;
     mn_finish *finish;
 } mn_conv_kind;
 
@@ -43,5 +46,9 @@ MN_INLINE int32_t mn_group_of(const mn_conv_kind *kind)
  */
 void mn_pad_rows(const mn_conv_kind *kind, void *padded, const void *filter, int32_t rows,
                  int32_t depth);
+
+/* `matmul` with rows whose bias may be null: they are multiplied some at a time beside zeros. */
+void mn_multiply(mn_matmul *matmul, const uint32_t *columns, const void *weights, int32_t first,
+                 const mn_rows *rows, int8_t *output, int32_t output_step);
 
 #endif

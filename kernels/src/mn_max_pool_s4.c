@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Max pooling, packed int4. See mn_nnfunctions.h. */
 #include "mn_nnfunctions.h"
 #include "mn_pooling.h"

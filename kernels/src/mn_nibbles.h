@@ -1,17 +1,18 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Unpacking int4 weights, eight from a word or four from a half word, for the inner loops.
  *
  * Each nibble is left in the upper half of its byte, so that SXTB16 sign-extends it for free and
- * every sum comes out 16 times too large (shifted back, exactly, before requantisation). A group that
- * starts at an odd nibble reads its words at both byte boundaries instead of shifting: one load
- * more, no carry between groups.
+ * every sum comes out 16 times too large (shifted back, exactly, before requantisation). A group
+ * that starts at an odd nibble reads its words at both byte boundaries instead of shifting: one
+ * load more, no carry between groups.
  */
 #ifndef MN_NIBBLES_H
 #define MN_NIBBLES_H
 
-#include "mn_frame.h"
+#include "mn_intrinsics.h"
 
-/* How a row ends after its whole groups: values of mn_frame.tail, indices of branch tables. */
+/* How a row ends after its whole groups: values of a frame's tail, indices of branch tables. */
 enum
 {
     MN_TAIL_NONE = 0,
@@ -51,16 +52,33 @@ enum
 
 #endif
 
-/* The parts of a frame that tell how rows of `depth` nibbles end. */
-static inline void mn_set_tails(mn_frame *frame, int32_t depth)
+/*
+ * How many inputs the last group of a row of `depth` nibbles covers again, in bytes that a row
+ * which starts at a byte and one which does not reach back, and how they end.
+ */
+typedef struct
+{
+    int32_t overlap;
+    int32_t odd_overlap;
+    int32_t tail;
+    int32_t odd_tail;
+} mn_tails;
+
+MN_INLINE mn_tails mn_tails_of(int32_t depth)
 {
     const int32_t rest = depth & 7;
     const int32_t overlap = -rest & (rest > 4 ? 7 : 3);
-    const int32_t tail = rest == 0 ? MN_TAIL_NONE : rest > 4 ? MN_TAIL_FULL_EVEN : MN_TAIL_HALF_EVEN;
-    frame->overlap = (overlap + 1) >> 1;
-    frame->odd_overlap = overlap >> 1;
-    frame->tail = tail + (depth & 1);
-    frame->odd_tail = tail;
+    const int32_t tail = rest == 0  ? MN_TAIL_NONE
+                         : rest > 4 ? MN_TAIL_FULL_EVEN
+                                    : MN_TAIL_HALF_EVEN;
+    const mn_tails tails = {(overlap + 1) >> 1, overlap >> 1, tail + (depth & 1), tail};
+    return tails;
 }
+
+/*
+ * Sums that are 16 times too large wrap in rows deeper than this: 2^27 / (8 * 255), the largest
+ * product of a weight and an input with its offset.
+ */
+#define MN_DEEPEST_W4 65793
 
 #endif

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "mn_packing.h"
 
 void mn_copy_s8(void *destination, int32_t to, const void *source, int32_t from, int32_t count)

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Copying, filling, clamping, packing and unpacking of int8 and packed int4 elements.
  *

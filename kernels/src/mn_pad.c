@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "mn_pad.h"
 
 #include "mn_arguments.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Padding of a four-dimensional tensor of any type. */
 #ifndef MN_PAD_H
 #define MN_PAD_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Constant padding of up to four dimensions, packed int4. See mn_nnfunctions.h. */
 #include "mn_arguments.h"
 #include "mn_nnfunctions.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "mn_pooling.h"
 
 #include "mn_arguments.h"
@@ -35,4 +36,37 @@ int32_t mn_is_pooling(const mn_pool_params *params, const mn_dims *input_dims,
            (output_dims->h - 1) * params->stride.h - params->padding.h < input_dims->h &&
            (output_dims->w - 1) * params->stride.w - params->padding.w < input_dims->w &&
            mn_is_activation(&params->activation, bits);
+}
+
+void mn_run_pool_s8(mn_pool_window *pool, const mn_pool_params *params, const mn_dims *input_dims,
+                    const int8_t *input, const mn_dims *filter_dims, const mn_dims *output_dims,
+                    int8_t *output)
+{
+    const mn_dims in = *input_dims;
+    mn_pool_s8 window;
+    window.line = in.w * in.c;
+    window.channels = in.c;
+    window.low = mn_bytes(params->activation.min);
+    window.high = mn_bytes(params->activation.max);
+    for (int32_t image = 0; image < in.n; ++image, input += in.h * window.line)
+    {
+        int32_t y = -params->padding.h;
+        for (int32_t row = 0; row < output_dims->h; ++row, y += params->stride.h)
+        {
+            const int32_t top = y < 0 ? 0 : y;
+            const int32_t bottom = y + filter_dims->h < in.h ? y + filter_dims->h : in.h;
+            const int8_t *const line = input + top * window.line;
+            window.rows = bottom - top;
+            int32_t x = -params->padding.w;
+            for (int32_t column = 0; column < output_dims->w; ++column, x += params->stride.w)
+            {
+                const int32_t left = x < 0 ? 0 : x;
+                const int32_t right = x + filter_dims->w < in.w ? x + filter_dims->w : in.w;
+                window.columns = right - left;
+                window.input = line + left * in.c;
+                pool(&window, output);
+                output += in.c;
+            }
+        }
+    }
 }

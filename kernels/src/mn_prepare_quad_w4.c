@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "mn_depthwise.h"
 
 /* Up to four nibbles from nibble `first` on, without reading a byte that holds none of them. */

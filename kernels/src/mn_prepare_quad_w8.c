@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "mn_depthwise.h"
 
 uint32_t *mn_prepare_quad_w8(uint32_t *pairs, int32_t bias[4], const void *filter, int32_t first,

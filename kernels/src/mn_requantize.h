@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * TFLite's MultiplyByQuantizedMultiplier, double-rounding variant (tflite common.cc without
  * TFLITE_SINGLE_ROUNDING): rounding doubling high multiply, then a division by a power of two that
@@ -45,45 +46,81 @@ MN_INLINE int32_t mn_clamp(int32_t value, int32_t low, int32_t high)
     return value < low ? low : value > high ? high : value;
 }
 
-/*
- * Whether the short form below may replace mn_requantize when the result is limited to int8 right
- * after: shifts -1 .. -20, practically every layer.
- */
-#define MN_SHORT_SHIFT_MAX 20
+/* mn_requantize(value) + offset (modulo 2^32) limited to int8 */
+int32_t mn_requantize_s8(int32_t value, int32_t multiplier, int32_t shift, int32_t offset);
 
-MN_INLINE int mn_is_short_shift(int32_t shift)
+/* Where MN_REQUANTIZE_LEFT starts: offset * 2^31 + 2^30, the low word first. */
+MN_INLINE void mn_set_left_start(int32_t start[2], int32_t offset)
 {
-    return (uint32_t)(-shift - 1) < (uint32_t)MN_SHORT_SHIFT_MAX;
+    start[0] = (int32_t)(((uint32_t)offset << 31) | (1u << 30));
+    start[1] = mn_asr(offset, 1);
 }
 
+#if MN_DSP
 /*
- * mn_requantize(value) + offset limited to int8, for shift = -right, right 1 .. 20.
+ * The same for assembler loops, from `sum` to `sum`, by what the shift is. `low` and `high` are
+ * spoilt.
  *
- * QADD doubles the value, so SMMULR's rounded high word equals the doubling high multiply. Where the
- * doubling saturates, |value| >= 2^30 and a multiplier >= 2^30 give at least 2^29 before and 2^9
- * after the shift: limited to the same int8 bound either way. Adding the sign first and then the
- * bit shifted out last (the carry) rounds half away from zero.
+ * Right shifts of 2 and more; `right` holds the shift less one, `half` 2^30. TFLite rounds twice:
+ * to high = floor((product + 2^30) / 2^31), and that shifted, half away from zero, which is
+ * floor((high - (high < 0) + 2^(shift - 1)) / 2^shift). 2^(shift - 1) is even, so half of the sum
+ * will do: floor((product + 2^30) / 2^32), or with - 2^30 for negative ones, and the bit shifted
+ * out last (the carry) rounds.
  */
-MN_INLINE int32_t mn_requantize_s8(int32_t value, int32_t multiplier, int32_t right, int32_t offset)
+#define MN_REQUANTIZE(sum, multiplier, right, offset, half, low, high)                             \
+    "asr " high ", " sum ", #31\n\t"                                                               \
+    "eor " low ", " half ", " high ", lsl #31\n\t"                                                 \
+    "smlal " low ", " high ", " sum ", " multiplier "\n\t"                                         \
+    "asrs " sum ", " high ", " right "\n\t"                                                        \
+    "adc " sum ", " sum ", " offset "\n\t"                                                         \
+    "ssat " sum ", #8, " sum "\n\t"
+
+/*
+ * A right shift of 1. QADD doubles the sum, so SMMULR's rounded high word is the doubling high
+ * multiply. Where the doubling saturates, |sum| >= 2^30 and a multiplier >= 2^30 give at least
+ * 2^28: limited to the same int8 either way. Adding the sign first and then the carry rounds half
+ * away from zero.
+ */
+#define MN_REQUANTIZE_RIGHT_1(sum, multiplier, offset)                                             \
+    "qadd " sum ", " sum ", " sum "\n\t"                                                           \
+    "smmulr " sum ", " sum ", " multiplier "\n\t"                                                  \
+    "add " sum ", " sum ", " sum ", asr #31\n\t"                                                   \
+    "asrs " sum ", " sum ", #1\n\t"                                                                \
+    "adc " sum ", " sum ", " offset "\n\t"                                                         \
+    "ssat " sum ", #8, " sum "\n\t"
+
+/*
+ * Shifts of `left` >= 0: floor((product + 2^30) / 2^31) + offset, which is bits 31 .. 62 of the
+ * product and mn_set_left_start(offset), two words that `load` brings to `low` and `high`.
+ */
+#define MN_REQUANTIZE_LEFT(sum, multiplier, left, load, low, high)                                 \
+    "lsl " sum ", " sum ", " left "\n\t" load "\n\t"                                               \
+    "smlal " low ", " high ", " sum ", " multiplier "\n\t"                                         \
+    "lsl " high ", " high ", #1\n\t"                                                               \
+    "orr " sum ", " high ", " low ", lsr #31\n\t"                                                  \
+    "ssat " sum ", #8, " sum "\n\t"
+
+#define MN_HALF (1 << 30)
+#endif
+
+/* mn_requantize_s8 for C loops: what is most frequent without a call. */
+MN_INLINE int32_t mn_requantize_s8_inline(int32_t value, int32_t multiplier, int32_t shift,
+                                          int32_t offset)
 {
 #if MN_DSP
-    int32_t result;
-    __asm__("qadd %0, %0, %0\n\t"
-            "smmulr %0, %0, %2\n\t"
-            "add %0, %0, %0, asr #31\n\t"
-            "asrs %0, %0, %3\n\t"
-            "adc %0, %0, %4\n\t"
-            "ssat %0, #8, %0"
-            : "=&r"(result)
-            : "0"(value), "r"(multiplier), "r"(right), "r"(offset)
-            : "cc");
-    return result;
-#else
-    return mn_clamp(mn_add_wrapping(mn_requantize(value, multiplier, -right), offset), INT8_MIN, INT8_MAX);
+    if (shift < -1)
+    {
+        int32_t sum = value;
+        int32_t low;
+        int32_t high;
+        __asm__(MN_REQUANTIZE("%0", "%3", "%4", "%5", "%6", "%1", "%2")
+                : "+&r"(sum), "=&r"(low), "=&r"(high)
+                : "r"(multiplier), "r"(~shift), "r"(offset), "r"(MN_HALF)
+                : "cc");
+        return sum;
+    }
 #endif
+    return mn_requantize_s8(value, multiplier, shift, offset);
 }
-
-/* Any shift; the rare form is kept out of line so that it costs no registers in the short one. */
-int32_t mn_requantize_s8_any(int32_t value, int32_t multiplier, int32_t shift, int32_t offset);
 
 #endif

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Packed int4 to int8 with another scale and zero point. See mn_nnfunctions.h. */
 #include "mn_arguments.h"
 #include "mn_nnfunctions.h"

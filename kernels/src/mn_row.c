@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "mn_matmul.h"
 #include "mn_packing.h"
 #include "mn_requantize.h"
@@ -7,7 +8,7 @@ int32_t mn_row_w8(const uint32_t *column, int32_t step, const void *weights, con
 {
     const int8_t *const weight = (const int8_t *)weights + first + row * rows->depth;
     const int32_t last = rows->depth - MN_GROUP_W8;
-    int32_t sum = rows->bias[row * rows->bias_step];
+    int32_t sum = rows->bias[row];
     for (int32_t done = 0; done < rows->depth; done += MN_GROUP_W8, column += 2 * step)
     {
         const uint32_t word = mn_read_u32(weight + (done < last ? done : last));
@@ -23,7 +24,7 @@ int32_t mn_row_w4(const uint32_t *column, int32_t step, const void *weights, con
     const int32_t start = first + row * rows->depth;
     const int32_t depth = rows->depth;
     const int32_t rest = depth % MN_GROUP_W4;
-    int32_t sum = rows->bias[row * rows->bias_step];
+    int32_t sum = rows->bias[row];
     for (int32_t done = 0; done < depth; done += MN_GROUP_W4)
     {
         const int32_t is_half = depth - done < MN_GROUP_W4 && rest <= 4;
@@ -45,6 +46,20 @@ int32_t mn_row_w4(const uint32_t *column, int32_t step, const void *weights, con
 int8_t mn_row_output(const mn_rows *rows, int32_t row, int32_t sum)
 {
     const int32_t quant = row * rows->quant_step;
-    return (int8_t)mn_requantize_s8_any(sum, rows->multiplier[quant], rows->shift[quant],
-                                        rows->output_offset);
+    return (int8_t)mn_requantize_s8_inline(sum, rows->multiplier[quant], rows->shift[quant],
+                                           rows->output_offset);
+}
+
+void mn_run_each_row(mn_row_sum *row_sum, const uint32_t *columns, int32_t positions,
+                     const void *weights, int32_t first, const mn_rows *rows, int8_t *output,
+                     int32_t output_step)
+{
+    for (int32_t row = 0; row < rows->rows; ++row)
+    {
+        for (int32_t position = 0; position < positions; ++position)
+        {
+            const int32_t sum = row_sum(columns + position, positions, weights, rows, first, row);
+            output[position * output_step + row] = mn_row_output(rows, row, sum);
+        }
+    }
 }

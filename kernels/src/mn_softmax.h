@@ -1,6 +1,7 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The fixed-point arithmetic of TFLite's quantised softmax (tflite reference/softmax.h on gemmlowp's
- * fixedpoint.h): Qm.n names m integer and n fractional bits.
+ * The fixed-point arithmetic of TFLite's quantised softmax (tflite reference/softmax.h on
+ * gemmlowp's fixedpoint.h): Qm.n names m integer and n fractional bits.
  */
 #ifndef MN_SOFTMAX_H
 #define MN_SOFTMAX_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Softmax of packed int4 rows to int8 probabilities. See mn_nnfunctions.h. */
 #include "mn_nnfunctions.h"
 #include "mn_packing.h"

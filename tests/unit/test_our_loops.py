@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 
 from predictor.model.device.options import Tables, WeightedOptions
 from predictor.operators.context import GraphState
-from predictor.operators.mn import loops
+from predictor.operators.mn.convolution_loops import gathered
 from predictor.operators.mn.loops import kernel_loops
+from predictor.operators.mn.window_loops import axes_of
 
 SIZES, WINDOWS, STEPS = st.integers(1, 9), st.integers(1, 4), st.integers(1, 3)
 
@@ -73,16 +74,17 @@ def is_inside(options: WeightedOptions, tap: tuple[int, int]) -> bool:
 
 
 @given(layers("CONV_2D"))
-def test_pieces_hold_each_tap_once(options: WeightedOptions) -> None:
-    found = loops._axes(options, GraphState())
+def test_lines_hold_each_tap_once(options: WeightedOptions) -> None:
+    found = axes_of(options, GraphState(), options.filter_dims[1:3], options.dilation)
     assert found is not None
-    depth = options.filter_dims[3]
-    groups = options.input_dims[3] // depth
-    inputs, zeros = loops._pieces(*found, options, groups)
-    every = [is_inside(options, tap) for position in taps(options) for tap in position]
-    assert sum(count * runs for count, runs in inputs.items()) == groups * depth * sum(every)
-    total = groups * depth * len(every)
-    assert sum(n * runs for c in (inputs, zeros) for n, runs in c.items()) == total
+    depth, every = options.filter_dims[3], taps(options)
+    made = gathered(*found, options)
+    inside = [sum(is_inside(options, tap) for tap in position) for position in every]
+    assert sum(count * runs for count, runs in made.lines.items()) == depth * sum(inside)
+    assert made.positions == len(every)
+    assert made.borders == sum(count < len(every[0]) for count in inside)
+    if options.dilation[1] == 1 and depth == options.input_dims[3]:
+        assert made.pieces == sum(count > 0 for count in inside)
 
 
 @given(layers("CONV_2D"))
@@ -93,12 +95,14 @@ def test_products_cover_each_multiplication(options: WeightedOptions) -> None:
     terms, bits = made.terms, options.weight_bits
     group = 4 if bits == 8 else 8
     done = 0
-    for kind, unit, positions in (("x4", 16 if bits == 8 else 8, 4), ("x1", 8, 1)):
+    for kind, unit, positions in (("x4", 4 if bits == 8 else 8, 4), ("x1", 8, 1)):
         name = f"mn_matmul_{kind}_w{bits}"
         rows = 1 if kind == "x4" else 2
         each = {"unit": unit, "single": 4, "overlap": 4, "half": 4, "full": 8}
         weights = sum(terms.get(f"{name}.{term}", 0) * size for term, size in each.items())
-        done += positions * (rows * weights + terms.get(f"{name}.last_group", 0) * group)
+        # The last of an odd number of rows is multiplied twice.
+        twins = terms.get(f"{name}.twin", 0) * prod(options.filter_dims[1:])
+        done += positions * (rows * weights - twins)
     depth = prod(options.filter_dims[1:])
     wanted = prod(options.output_dims) * depth
     assert wanted <= done <= wanted / depth * (depth + 2 * group)

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 // Clock tree: 8 MHz from the ST-LINK (bypass), else the internal 16 MHz, through the PLL in
 // over-drive mode. Order of the steps: RM0390 5.1.4 and RM0385 4.1.4, "Entering Over-drive mode".
 #include <stdbool.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 // Marker pin: a push-pull output. RM0390 7.4, RM0385 6.4.
 #include "board.h"
 #include "ports/stm32/stm32.h"

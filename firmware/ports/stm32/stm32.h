@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Peripherals that the STM32F4 and STM32F7 share. Addresses and bits: RM0390 (F446), RM0385 (F746),
 // RM0410 (F767), chapters PWR, RCC, GPIO.
 #ifndef PORTS_STM32_STM32_H_

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 // Clock and transmit pin of the UART behind the ST-LINK's virtual COM port.
 #include "board.h"
 #include "ports/stm32/stm32.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 // Flash interface of the STM32F4: RM0390 3.8.1. No core caches.
 #include "board.h"
 #include "ports/stm32/stm32.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 // USART of the STM32F4: RM0390 chapter 25.
 #include "board.h"
 #include "ports/stm32/stm32.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 // Flash interface of the STM32F7 (RM0385 3.7.1) and the caches of the Cortex-M7 (Armv7-M
 // architecture reference manual, B2.2.7 and B3.2).
 #include "board.h"

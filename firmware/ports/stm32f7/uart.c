@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 // USART of the STM32F7: RM0385 chapter 31. Its clock after reset is APB1 (RCC_DCKCFGR2).
 #include "board.h"
 #include "ports/stm32/stm32.h"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -52,6 +53,20 @@ class Axis(NamedTuple):
     def inside(self) -> int:
         """Taps that lie inside, over all output positions."""
         return sum(max(0, end - begin) for _, begin, end in self._inside())
+
+    def taps_inside(self) -> Counter[int]:
+        """How many outputs have so many taps inside."""
+        changes: Counter[int] = Counter()
+        for _, begin, end in self._inside():
+            if begin < end:
+                changes[begin] += 1
+                changes[end] -= 1
+        found: Counter[int] = Counter()
+        taps = last = 0
+        for out in (*sorted(changes), self.out):
+            found[taps] += out - last
+            taps, last = taps + changes[out], out
+        return found
 
     def borders(self) -> Iterator[int]:
         """Outputs whose window may reach beyond the input, in order; for windows not dilated."""

@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from predictor.model.device.names import WEIGHTED
-from predictor.model.device.options import DeviceOptions
+from predictor.model.device.options import DeviceOptions, WeightedOptions
 from predictor.operators.access_order import InputOverlap
 from predictor.operators.context import NodeContext
 from predictor.operators.loops import Loops
+from predictor.operators.mn.contents import ORDINARY, contents_of
 from predictor.operators.mn.loops import kernel_loops
 from predictor.operators.mn.overlap import input_overlaps
 from predictor.operators.mn.scratch import scratch_bytes
@@ -43,7 +44,9 @@ def _prepare_weighted(ctx: NodeContext) -> None:
     ctx.need_output(0)
     found = options(ctx)
     ctx.persistent(INT32_BYTES + len(found.pack()))
-    ctx.scratch(scratch_bytes(found))
+    size = scratch_bytes(found)
+    if size:
+        ctx.scratch(size)
 
 
 def _prepare_unweighted(ctx: NodeContext) -> None:
@@ -59,7 +62,11 @@ def _overlap(ctx: NodeContext) -> Sequence[InputOverlap]:
 
 
 def _loops(ctx: NodeContext) -> Loops | None:
-    return kernel_loops(options(ctx), "builtin", ctx.state)
+    found = options(ctx)
+    contents = ORDINARY
+    if isinstance(found, WeightedOptions):
+        contents = contents_of(ctx.subgraph, ctx.op, found)
+    return kernel_loops(found, "builtin", ctx.state, contents)
 
 
 for _name in BUILTIN:

@@ -15,6 +15,7 @@ from predictor.model.device.reader import CODES, read_options
 from predictor.operators.access_order import InputOverlap
 from predictor.operators.context import NodeContext
 from predictor.operators.loops import Loops
+from predictor.operators.mn.contents import ORDINARY, contents_of
 from predictor.operators.mn.loops import kernel_loops
 from predictor.operators.mn.overlap import input_overlaps
 from predictor.operators.mn.scratch import scratch_bytes
@@ -67,7 +68,11 @@ def _overlap(ctx: NodeContext) -> Sequence[InputOverlap]:
 
 
 def _loops(ctx: NodeContext) -> Loops | None:
-    return kernel_loops(options(ctx), "custom", ctx.state)
+    found = options(ctx)
+    contents = ORDINARY
+    if isinstance(found, WeightedOptions):
+        contents = contents_of(ctx.subgraph, ctx.op, found)
+    return kernel_loops(found, "custom", ctx.state, contents)
 
 
 OVERLAY.register(

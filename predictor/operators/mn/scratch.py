@@ -15,6 +15,10 @@ _BLOCK = 4
 """Output positions that a convolution computes together."""
 _LANES = 4
 _WORD_BYTES = 4
+_FEW_POSITIONS = 2
+"""Output positions of a depthwise layer for which int8 weights are not widened."""
+_FEW_ROWS = 4
+"""Rows of a fully connected layer that are too few to widen its inputs into a column."""
 _MOST_COLUMN = 1024
 """Inputs of a fully connected layer that are always widened into a column."""
 
@@ -66,17 +70,18 @@ def _convolution(options: WeightedOptions) -> int:
     _, height, width, inputs = options.filter_dims
     depth, channels = height * width * inputs, options.output_dims[3]
     group = group_of(options.weight_bits)
-    total = _BLOCK * _column_bytes(depth, group)
+    step = _BLOCK if prod(options.output_dims[:3]) >= _BLOCK else 1
+    total = step * _column_bytes(depth, group)
     if needs_patch(options, is_pointwise(options)):
         total += align_up(depth, _WORD_BYTES)
     total += _padded_weights(depth, group, channels)
-    return total + (channels * _BLOCK if options.input_bits == 4 else 0)
+    return total + (align_up(channels * step, _WORD_BYTES) if options.input_bits == 4 else 0)
 
 
 def _fully_connected(options: WeightedOptions) -> int:
     depth, rows = options.input_dims[3], options.output_dims[3]
     if is_direct(options):
-        return rows * _WORD_BYTES
+        return rows * _WORD_BYTES if rows > _FEW_ROWS else 0
     group = group_of(options.weight_bits)
     total = _column_bytes(depth, group) + _padded_weights(depth, group, rows)
     if needs_patch(options, is_pixel=True):
@@ -85,11 +90,18 @@ def _fully_connected(options: WeightedOptions) -> int:
 
 
 def is_direct(options: WeightedOptions) -> bool:
-    """Whether FULLY_CONNECTED reads its inputs where they lie, as they would make a large column
-    (``mn_dot``); the sums of all rows are kept instead."""
+    """Whether FULLY_CONNECTED reads its inputs where they lie, as they would make a large column or
+    one for few rows (``mn_dot``); the sums of all rows are kept instead."""
     depth, rows = prod(options.input_dims[1:]), options.output_dims[3]
     is_int8 = (options.input_bits, options.weight_bits) == (8, 8)
-    return is_int8 and depth > _MOST_COLUMN and depth > 2 * rows
+    return is_int8 and (rows <= _FEW_ROWS or (depth > _MOST_COLUMN and depth > 2 * rows))
+
+
+def is_few(options: WeightedOptions) -> bool:
+    """Whether DEPTHWISE_CONV_2D takes its weights as they are, for so few positions."""
+    positions, channels = prod(options.output_dims[:3]), options.output_dims[3]
+    is_fast = options.channel_multiplier == 1 and channels >= _LANES
+    return options.weight_bits == 8 and is_fast and positions <= _FEW_POSITIONS
 
 
 def _depthwise(options: WeightedOptions) -> int:
@@ -97,7 +109,7 @@ def _depthwise(options: WeightedOptions) -> int:
     _, in_height, in_width, inputs = options.input_dims
     taps, quads = height * width, -(-channels // _LANES)
     total = 2 * taps * _WORD_BYTES + align_up(inputs, _WORD_BYTES)
-    if options.weight_bits != PREPARED_BITS:
+    if options.weight_bits != PREPARED_BITS and not is_few(options):
         total += quads * (taps * 8 + 16)
     if options.input_bits == 4:
         reach = (height - 1) * options.dilation[0] + 1

@@ -1,4 +1,5 @@
-#include "mn_depthwise_layout.h"
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "mn_depthwise_scratch.h"
 
 #include "mn_arguments.h"
 
@@ -19,8 +20,18 @@ int32_t mn_slots_of(const mn_dw_conv_params *params, const mn_dims *input_dims,
     return reach < input_dims->h ? reach : input_dims->h;
 }
 
-mn_layout mn_lay_out(const mn_depthwise_kind *kind, const mn_dw_conv_params *params,
-                     const mn_dims *input_dims, const mn_dims *filter_dims)
+static int mn_is_few(const mn_depthwise_kind *kind, const mn_dw_conv_params *params,
+                     const mn_dims *output_dims)
+{
+    return kind->weight_bits == 8 && params->ch_mult == 1 && output_dims->c >= MN_LANES &&
+           output_dims->n * output_dims->h * output_dims->w <= MN_FEW_POSITIONS;
+}
+
+mn_depthwise_scratch mn_depthwise_scratch_of(const mn_depthwise_kind *kind,
+                                             const mn_dw_conv_params *params,
+                                             const mn_dims *input_dims,
+                                             const mn_dims *filter_dims,
+                                             const mn_dims *output_dims)
 {
     const int32_t taps = filter_dims->h * filter_dims->w;
     const int32_t unpacked =
@@ -29,22 +40,24 @@ mn_layout mn_lay_out(const mn_depthwise_kind *kind, const mn_dw_conv_params *par
     const int64_t prepared = (int64_t)mn_quads_of(filter_dims->c) * (taps * 8LL + 16);
     if ((taps | unpacked / 16 | filter_dims->c) > limit || prepared > MN_MAX_BUFFER / 4)
     {
-        return (mn_layout){.total = MN_ARG_ERROR};
+        return (mn_depthwise_scratch){.total = MN_ARG_ERROR};
     }
-    mn_layout layout;
-    layout.taps = kind->prepare_quad == NULL ? 0 : (int32_t)prepared;
-    layout.bias = kind->prepare_quad == NULL ? 0 : layout.taps - 16 * mn_quads_of(filter_dims->c);
-    layout.edge = layout.taps + taps * 4;
-    layout.zeros = layout.edge + taps * 4;
-    layout.rows = layout.zeros + mn_round_up_4(input_dims->c);
-    layout.outputs = layout.rows;
-    layout.total = layout.rows;
+    mn_depthwise_scratch parts;
+    parts.is_few = mn_is_few(kind, params, output_dims);
+    const int is_widened = kind->prepare_quad != NULL && !parts.is_few;
+    parts.taps = is_widened ? (int32_t)prepared : 0;
+    parts.bias = is_widened ? parts.taps - 16 * mn_quads_of(filter_dims->c) : 0;
+    parts.edge = parts.taps + taps * 4;
+    parts.zeros = parts.edge + taps * 4;
+    parts.rows = parts.zeros + mn_round_up_4(input_dims->c);
+    parts.outputs = parts.rows;
+    parts.total = parts.rows;
     if (kind->input_bits == 4)
     {
-        layout.outputs += mn_round_up_4(unpacked);
-        layout.total = layout.outputs + 2 * mn_round_up_4(filter_dims->c);
+        parts.outputs += mn_round_up_4(unpacked);
+        parts.total = parts.outputs + 2 * mn_round_up_4(filter_dims->c);
     }
-    return layout;
+    return parts;
 }
 
 int mn_is_depthwise_geometry(const mn_dw_conv_params *params, const mn_dims *input_dims,
@@ -71,5 +84,5 @@ int32_t mn_depthwise_buffer_size(const mn_depthwise_kind *kind, const mn_dw_conv
     {
         return MN_ARG_ERROR;
     }
-    return mn_lay_out(kind, params, input_dims, filter_dims).total;
+    return mn_depthwise_scratch_of(kind, params, input_dims, filter_dims, output_dims).total;
 }
