@@ -103,24 +103,45 @@ MN_INLINE void mn_set_left_start(int32_t start[2], int32_t offset)
 #define MN_HALF (1 << 30)
 #endif
 
-/* mn_requantize_s8 for C loops: what is most frequent without a call. */
+/* mn_requantize_s8 for C loops, without a call. */
 MN_INLINE int32_t mn_requantize_s8_inline(int32_t value, int32_t multiplier, int32_t shift,
                                           int32_t offset)
 {
 #if MN_DSP
+    int32_t low;
+    int32_t high;
     if (shift < -1)
     {
-        int32_t sum = value;
-        int32_t low;
-        int32_t high;
         __asm__(MN_REQUANTIZE("%0", "%3", "%4", "%5", "%6", "%1", "%2")
-                : "+&r"(sum), "=&r"(low), "=&r"(high)
+                : "+&r"(value), "=&r"(low), "=&r"(high)
                 : "r"(multiplier), "r"(~shift), "r"(offset), "r"(MN_HALF)
                 : "cc");
-        return sum;
     }
-#endif
+    else if (shift < 0)
+    {
+        __asm__(MN_REQUANTIZE_RIGHT_1("%0", "%1", "%2")
+                : "+&r"(value)
+                : "r"(multiplier), "r"(offset)
+                : "cc");
+    }
+    else
+    {
+        /* From zero on: the two bits below the high word are added one by one. */
+        __asm__("lsl %0, %0, %4\n\t"
+                "smull %1, %2, %0, %3\n\t"
+                "adds %1, %1, %1\n\t"
+                "adc %2, %2, %2\n\t"
+                "adds %1, %1, %1\n\t"
+                "adc %0, %2, %5\n\t"
+                "ssat %0, #8, %0\n\t"
+                : "+&r"(value), "=&r"(low), "=&r"(high)
+                : "r"(multiplier), "r"(shift), "r"(offset)
+                : "cc");
+    }
+    return value;
+#else
     return mn_requantize_s8(value, multiplier, shift, offset);
+#endif
 }
 
 #endif

@@ -10,13 +10,13 @@ from benchmarks import kernels as benchmark
 from kernels.emulated import EmulatedLibrary
 from tests.kernels.random_layers import BIT_WIDTHS
 
-LARGEST_TEXT_BYTES = 24_000
+LARGEST_TEXT_BYTES = 30_000
 LARGEST_SPREAD = 1.06
 
 # Largest geometric means of instructions over the shapes of benchmarks/cmsis_nn_m4.csv.
 AGAINST_CMSIS_NN = {
-    ("convolve", (8, 8)): 0.56,
-    ("convolve", (8, 4)): 0.35,
+    ("convolve", (8, 8)): 0.50,
+    ("convolve", (8, 4)): 0.32,
     ("depthwise", (8, 8)): 0.55,
     ("depthwise", (8, 4)): 0.28,
     ("fully_connected", (8, 8)): 0.78,
@@ -24,7 +24,7 @@ AGAINST_CMSIS_NN = {
 }
 AGAINST_INT8 = {
     ("convolve", (8, 4)): 1.10,
-    ("convolve", (4, 4)): 1.15,
+    ("convolve", (4, 4)): 1.17,
     ("convolve", (4, 8)): 1.10,
     ("depthwise", (8, 4)): 1.05,
     ("depthwise", (4, 4)): 1.20,
@@ -45,10 +45,10 @@ def test_against_cmsis_nn(results: benchmark.Results, key: tuple[str, tuple[int,
 
 
 def test_large_pointwise_convolutions(results: benchmark.Results) -> None:
-    """At most 0.62 of CMSIS-NN."""
+    """At most 0.56 of CMSIS-NN."""
     large = [m for m in results["convolve", (8, 8)] if m.shape.is_large_pointwise]
     assert len(large) >= 5
-    assert benchmark.to_cmsis_nn(large) <= 0.62
+    assert benchmark.to_cmsis_nn(large) <= 0.56
 
 
 @pytest.mark.parametrize("key", AGAINST_INT8, ids=str)

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 // Any Cortex-M, in emulation only: the core runs at the clock of the board's description, and what
 // is written to the register of the emulators' UART is sent. Nothing of the chip is touched.
 #include "ports/port.h"

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # What CMake compiles for this port.
 set(PORT_SOURCES
   ports/stm32/clock.c ports/stm32/uart_pins.c ports/stm32/marker_pin.c
