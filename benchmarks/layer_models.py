@@ -240,22 +240,22 @@ def _clamped(builder: ModelBuilder, chance: random.Random) -> TensorRef | None:
 def _rare(builder: ModelBuilder, chance: random.Random) -> TensorRef | None:
     """A layer with weights, whose constants are changed later."""
     height, width, depth = chance.randint(1, 8), chance.randint(1, 8), chance.choice(CHANNELS[:19])
-    x = builder.input((1, height, width, depth))
     channels, weights = chance.choice(CHANNELS), chance.choice((None, None, "int4"))
     kernel, choice = chance.choice((1, 1, 2, 3)), chance.randint(0, 9)
     bias = chance.random() < 0.8
+    if choice >= 7:
+        flat = builder.input((chance.choice((1, 1, 2, 3)), chance.randint(1, 100)))
+        per_channel = chance.random() < 0.4
+        return builder.fully_connected(
+            flat, channels, weights=weights, bias=bias, per_channel=per_channel
+        )
+    if choice < 4 and height * width * depth * channels * kernel**2 > MAX_MACS:
+        return None
+    x = builder.input((1, height, width, depth))
     if choice < 4:
-        if height * width * depth * channels * kernel**2 > MAX_MACS:
-            return None
         return builder.conv_2d(x, channels, kernel=kernel, weights=weights, bias=bias)
-    if choice < 7:
-        kernel = chance.choice((1, 2, 3, 3, 5))
-        return builder.depthwise_conv_2d(x, kernel=kernel, weights=weights, bias=bias)
-    flat = builder.input((chance.choice((1, 1, 2, 3)), chance.randint(1, 100)))
-    per_channel = chance.random() < 0.4
-    return builder.fully_connected(
-        flat, channels, weights=weights, bias=bias, per_channel=per_channel
-    )
+    kernel = chance.choice((1, 2, 3, 3, 5))
+    return builder.depthwise_conv_2d(x, kernel=kernel, weights=weights, bias=bias)
 
 
 def _four_bits(builder: ModelBuilder, chance: random.Random) -> TensorRef | None:

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from predictor.model.device.options import WEIGHTED
+from predictor.model.device.names import WEIGHTED
 from predictor.model.graph import Graph, Operator, Quantization, Subgraph, Tensor
 
 LOWEST_SHIFT, HIGHEST_SHIFT = -31, 30
@@ -42,7 +42,7 @@ def _change(
     ratio = output.quantization.scale / input.quantization.scale
     channels = len(filter.quantization.scales)
     shifts = rng.integers(low, high + 1, channels)
-    scales = np.float32(ratio * rng.uniform(0.55, 0.95, channels) * 2.0**shifts)
+    scales = (ratio * rng.uniform(0.55, 0.95, channels) * 2.0**shifts).astype(np.float32)
     tensors[op.inputs[1]] = replace(
         filter,
         quantization=_scaled(filter.quantization, scales),
@@ -53,7 +53,7 @@ def _change(
         limit = _LIMIT if chance.random() < 0.7 else 1000
         values = rng.integers(-limit, limit, bias.elements).astype("<i4")
         assert bias.quantization
-        products = np.float32(input.quantization.scale) * scales
+        products = np.multiply(np.float32(input.quantization.scale), scales)
         tensors[op.inputs[2]] = replace(
             bias,
             quantization=_scaled(bias.quantization, products),

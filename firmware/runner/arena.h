@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The memory that TFLM gets.
 #ifndef RUNNER_ARENA_H_
 #define RUNNER_ARENA_H_

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from kernels.calls import Layer, run
+from kernels.emulated import EmulatedLibrary
 from predictor.model.device.packing import pack
 from tests.kernels import random_layers
-from tests.kernels.emulated import EmulatedLibrary
 from tests.kernels.golden import GOLDEN
 from tests.kernels.random_layers import BIT_WIDTHS, OPERATORS, bounds
 
