@@ -52,7 +52,7 @@ _PERCENT = 100.0
     type=POSITIVE,
     default=10.0,
     show_default=True,
-    help="Seconds for all runs of the solver together.",
+    help="Seconds for all of it: reading, removing channels, the proof of that, and the solvers.",
 )
 @click.option(
     "--max-slowdown",
