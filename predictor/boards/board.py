@@ -218,6 +218,19 @@ def parse_board(values: Mapping[str, Any], source: str) -> Board:
     return toml.parse(values, source, _board, BoardError)
 
 
+def board_of_text(text: str, source: str) -> Board:
+    """A board from the text of a TOML file; ``source`` names it in messages.
+
+    Raises:
+        BoardError: no TOML, or a key is missing, unknown, of the wrong type or out of range.
+    """
+    try:
+        values = toml.loads(text)
+    except toml.TOMLDecodeError as error:
+        raise BoardError(f"{source}: not valid TOML: {error}") from error
+    return parse_board(values, source)
+
+
 def _board(table: toml.Table) -> Board:
     name = table.name("name")
     regions = table.read_each("regions", _region)

@@ -5,19 +5,34 @@ from __future__ import annotations
 import click
 
 from predictor.boards.board import Board, find_board, shipped_boards
+from predictor.cli.boards_new import new
 from predictor.console.options import BYTES, format_option
 from predictor.console.output import emit, emit_text
 from predictor.errors import EXIT_FITS, UsageError
 
+_LIST = "list"
 
-@click.command(name="boards", short_help="List the boards that are known.")
+
+class _Boards(click.Group):
+    """Lists, unless the command line says ``new``."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        return super().parse_args(ctx, args if args[:1] == [new.name] else [_LIST, *args])
+
+
+@click.group(cls=_Boards, name="boards", short_help="List the boards that are known.")
+def command() -> None:
+    """The boards that are known, and files for others."""
+
+
+@command.command(name=_LIST)
 @click.argument("board", required=False)
 @click.option("--core", metavar="CORE", help="Only boards with this core: cortex-m33, or m33.")
 @click.option("--min-ram", type=BYTES, help="Only boards with so much RAM, e.g. 256KB.")
 @click.option("--min-flash", type=BYTES, help="Only boards with so much flash, e.g. 1MB.")
 @click.option("--vendor", metavar="NAME", help="Only boards of this maker: st, arduino, nordic.")
 @format_option("text", "json")
-def command(
+def listed(
     board: str | None,
     core: str | None,
     min_ram: int | None,
@@ -30,6 +45,7 @@ def command(
     \b
     predict boards --core m33 --min-ram 256KB
     predict boards nrf52840
+    predict boards new --help           describe yours
 
     BOARD is a name, or the path of a TOML file like those of the boards that ship; --board takes
     such a path as well.
@@ -65,3 +81,6 @@ def _is_meant(
         and board.flash_bytes >= (min_flash or 0)
         and (vendor is None or board.title.lower().split()[0] == vendor.lower())
     )
+
+
+command.add_command(new)
