@@ -38,6 +38,21 @@ class StandIn:
 
 
 @dataclass(frozen=True, slots=True)
+class CodeStandIn:
+    """Linked code over that predicted from the sizes on the core that serves in a core's stead.
+
+    Args:
+        ratio: geometric mean.
+        error: how far single images may be from it, a fraction.
+        images: how many were linked.
+    """
+
+    ratio: float
+    error: float
+    images: int
+
+
+@dataclass(frozen=True, slots=True)
 class Core:
     """A core as one chip has it.
 
@@ -57,6 +72,7 @@ class Core:
         renode_type: ``cpuType`` in Renode's platform files.
         stand_in: how its counts compare with those of the core that serves in its stead, None
             where they are taken as they are.
+        code_stand_in: the same for the size of code.
     """
 
     name: str
@@ -71,6 +87,7 @@ class Core:
     unicorn_model: str
     renode_type: str
     stand_in: StandIn | None = None
+    code_stand_in: CodeStandIn | None = None
 
     @property
     def compiler_flags(self) -> tuple[str, ...]:
@@ -174,12 +191,18 @@ def _core(name: str, fpu: str | None, without: frozenset[str]) -> Core:
         unicorn_model=emulators.get("unicorn", ""),
         renode_type=emulators.get("renode", ""),
         stand_in=_stand_in(table, missing),
+        code_stand_in=_code_stand_in(table),
     )
 
 
 def _stand_in(table: Mapping[str, Any], missing: str) -> StandIn | None:
     found = table.get("stand_in_counts", {}).get(missing or "whole")
     return None if found is None else StandIn(**found)
+
+
+def _code_stand_in(table: Mapping[str, Any]) -> CodeStandIn | None:
+    found = table.get("stand_in_code", {}).get("whole")
+    return None if found is None else CodeStandIn(**found)
 
 
 def _table(name: str) -> dict[str, Any]:

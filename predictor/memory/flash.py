@@ -33,7 +33,8 @@ Groups = tuple[tuple[int, frozenset[str]], ...]
 class FlashReport:
     """Bytes of flash. ``avoidable_bytes`` is code of operators that no node uses;
     ``unmeasured`` names operators whose code is not in the table; ``measured_on`` and
-    ``measured_revision`` are core and TFLM on which the others were measured.
+    ``measured_revision`` are core and TFLM on which the others were measured; of another core they
+    are corrected by what images for both have shown (``Core.code_stand_in``).
 
     ``code_bytes`` is then a lower bound; it is otherwise within ``code_error`` (a fraction) of
     a linked image.
@@ -192,14 +193,17 @@ def _code(
     if others is None:
         others = _own_labels(sizes.operators, is_drop_in)
     linked = used | (sizes.operators & others)
+    other = core.code_stand_in if sizes.core != core.measured_as[0] else None
+    ratio = 1.0 if other is None else other.ratio
+    operator_bytes = round(ratio * sizes.operator_bytes(linked))
     return FlashReport(
         model_bytes=0,
         alignment_bytes=0,
-        runtime_bytes=sizes.base_bytes,
-        operator_bytes=align_up(sizes.operator_bytes(linked), 4),
+        runtime_bytes=align_up(round(ratio * sizes.base_bytes), 4),
+        operator_bytes=align_up(operator_bytes, 4),
         static_ram_bytes=sizes.static_ram_bytes(linked),
-        code_error=sizes.error,
-        avoidable_bytes=sizes.operator_bytes(linked) - sizes.operator_bytes(used),
+        code_error=sizes.error if other is None else sizes.error + other.error,
+        avoidable_bytes=operator_bytes - round(ratio * sizes.operator_bytes(used)),
         unmeasured=tuple(sorted(used - sizes.operators)),
         measured_on=sizes.core,
         measured_revision=sizes.revision,

@@ -51,7 +51,8 @@ def notes(prediction: Prediction) -> tuple[str, ...]:
         found.append(f"code bytes are a lower bound: the code of {names} was not measured")
     if prediction.flash.measured_on != prediction.board.core.model.measured_as[0]:
         found.append(
-            f"code bytes are those on a {prediction.flash.measured_on}: none were measured on a "
+            f"code bytes follow from those on a {prediction.flash.measured_on}, within "
+            f"{prediction.flash.code_error:.0%}: none were measured on a "
             f"{prediction.board.core.name}"
         )
     if prediction.flash.measured_revision != prediction.revision.name:

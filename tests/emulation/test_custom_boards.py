@@ -63,3 +63,15 @@ def test_boards_of_other_cores(name: str) -> None:
     result = run(find_board(name), "unicorn")
     assert result.failure is None
     assert result.passed
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+@pytest.mark.parametrize("kernels", ["reference", "mn"])
+@pytest.mark.parametrize("name", ["pico", "due", "l552ze", "alif-e7"])
+def test_code_of_other_cores(name: str, kernels: str) -> None:
+    """No core but two has code sizes of its own: the others' follow from images for both."""
+    firmware = firmware_target(name, kernels=kernels).linking_used(small_model())
+    flash, linked_bytes = firmware.prediction.flash, build(firmware.target).flash_bytes
+    assert flash.measured_on != firmware.target.board.core.name
+    assert linked_bytes == pytest.approx(flash.code_bytes, rel=flash.code_error)

@@ -172,3 +172,11 @@ def test_wrong_keys_of_a_core(new_core: Path, keys: str, message: str) -> None:
     path.write_text(BOARD.format(keys=keys))
     with pytest.raises(BoardError, match=message):
         find_board(path)
+
+
+def test_code_of_a_core_without_sizes_follows_from_images_for_both() -> None:
+    flash, other = (predict(ds_cnn().build(), board=name).flash for name in ("pico", "f446re"))
+    stand_in = find_core("cortex-m0plus").code_stand_in
+    assert stand_in is not None
+    assert flash.code_bytes == pytest.approx(stand_in.ratio * other.code_bytes, abs=8)
+    assert flash.code_error == pytest.approx(other.code_error + stand_in.error)
