@@ -6,12 +6,16 @@ import signal
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from predictor.errors import MissingDependencyError
 from predictor.firmware.registered_tflm import CONFIG_VARIABLE
 from predictor.firmware.toolchain import find_toolchain
 from predictor.proof.host_runtime import PACKAGES, HostRuntime, is_installed
 
+# No test may depend on how busy the machine is.
+settings.register_profile("any", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any")
 _ENDS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
