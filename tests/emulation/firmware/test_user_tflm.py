@@ -24,9 +24,14 @@ from predictor.firmware.registered_tflm import CONFIG_VARIABLE, registered_tflm,
 from predictor.firmware.static_library import read_static_library
 from predictor.firmware.toolchain import PREFIX, find_toolchain
 from predictor.firmware.user_tflm import read_library, read_user_tflm
+from predictor.kernel_sets import MN
+from predictor.model.device.device_model import device_model
 from predictor.model.example_models import ds_cnn
 from predictor.model.random_graphs import random_graph
+from predictor.model.tflite_reader import read_graph
+from predictor.model.tflite_writer import write_model
 from predictor.optimization.optimization import optimize_model
+from predictor.prediction import predict
 
 pytestmark = [pytest.mark.toolchain, pytest.mark.usefixtures("firmware_tools")]
 F446RE, F746ZG, F767ZI = map(find_board, ("f446re", "f746zg", "f767zi"))
@@ -240,6 +245,38 @@ def test_a_registered_tflm_is_the_default(
     assert runtime(predicting, capsys) == ("2026.08", "cmsis_nn")
     named = [*predicting, "--tflm-dir", str(tree)]
     assert runtime(named, capsys) == ("2020.07", "reference")
+
+
+def test_budgets_hold_for_the_registered_tflm(
+    tree: Path, model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whose arena of this model is larger than that of today's TFLM."""
+    needs = predict(model, "f446re").arena.required_bytes
+    assert needs < predict(model, "f446re", tflm="2020.07").arena.required_bytes
+    config = tmp_path / "predictor.toml"
+    budget = f'[tool.predictor.budgets."{model.name}"]\nboard = "f446re"\nmax_arena = "{needs}"\n'
+    config.write_text(budget)
+    checking = ["check", "--config", str(config)]
+    assert run(checking) == 0
+    assert run(["tflm", "use", str(tree)]) == 0
+    assert run(checking) == 3
+    config.write_text(budget + 'tflm = "2026.08"\n')
+    assert run(checking) == 0
+
+
+def test_a_device_model_runs_with_the_projects_kernels(
+    tree: Path, model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whatever kernels the registered library has."""
+    device = tmp_path / "device.tflite"
+    device.write_bytes(write_model(device_model(read_graph(model.read_bytes()))))
+    assert run(["tflm", "use", str(tree)]) == 0
+    capsys.readouterr()
+    assert runtime([str(device), "--board", "f446re"], capsys) == ("2020.07", MN)
+    assert run(["emulate", str(device), "--board", "f446re", "--format", "json"]) == 0
+    emulated = json.loads(capsys.readouterr().out)
+    assert emulated["runtime"]["kernels"] == MN
+    assert emulated["passed"]
 
 
 def test_a_library_that_was_built_again_is_read_again(
