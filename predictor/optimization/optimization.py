@@ -50,6 +50,8 @@ _MOST_CHANNELS = 1 << 16
 """Channels of a tensor for which compaction is tried, at most."""
 _PART_FOR_COMPACTION, _PART_FOR_PROOF = 0.3, 0.7
 """Of the time, after which compaction, and the proof of what it did, have to end."""
+_PREDICTIONS_AFTERWARDS = 3
+"""What writing the result and predicting it takes, in predictions of the model."""
 
 
 @dataclass(frozen=True)
@@ -142,7 +144,9 @@ def optimize_model(
     settings = settings or OptimizeOptions(instructions=count_instructions)
     digest = hashlib.sha256(content).hexdigest()
     before = predict_graph(graph, chosen, made, path, content)
-    deadline = start + settings.time_limit_s
+    limit_s = settings.time_limit_s
+    afterwards_s = _PREDICTIONS_AFTERWARDS * (time.monotonic() - start)
+    deadline = start + limit_s - min(limit_s / 2, afterwards_s)
 
     def plan(form: Graph) -> Optimized:
         left = replace(settings, time_limit_s=max(0.0, deadline - time.monotonic()))
