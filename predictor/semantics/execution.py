@@ -267,6 +267,8 @@ class _Follower:
     def _open_loop(self, op: Operator, subgraph: Subgraph, state: Known, record: _Record) -> None:
         """A round of a loop whose condition is not known; what it does not change stays known."""
         condition, body = (_target(op, f"{name}_subgraph_index") for name in ("cond", "body"))
+        if not 0 <= body < len(self._graph.subgraphs):
+            raise _TooLongError
         called = self._graph.subgraphs[body]
         kept = [
             value if before == after else None

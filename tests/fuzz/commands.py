@@ -10,19 +10,19 @@ from typing import Any
 
 import predictor
 from predictor.boards.board import shipped_boards
-from predictor.errors import PredictorError
+from predictor.errors import PredictorError, RefusedError
 from predictor.memory.revision import load_revision, revision_names
 from predictor.optimization import optimization
 from predictor.optimization.optimizer import OptimizeOptions
 from predictor.optimization.overlap import OverlapLevel
 from predictor.optimization.plan_problem import ALIGNMENT
 from predictor.prediction import Prediction, on_board, on_shipped_boards
-from predictor.report import comparison_forms, markdown, optimized, text
+from predictor.report import comparison_forms, markdown, optimized, refusal, text
 from predictor.report.check_result import CheckResult
 from predictor.report.check_result import text as check_text
 from predictor.report.comparison import compare, subject
 from predictor.report.html.page import ModelReport, render
-from predictor.report.json_report import dumps
+from predictor.report.json_report import dumps, error_json
 from predictor.report.junit import junit_xml
 from predictor.report.optimization_forms import plan_svg
 from tests.fuzz.limits import CPU_S, limited
@@ -55,7 +55,11 @@ def run(
     limit_s = _OPTIMIZE_CPU_S if name == "optimize" else CPU_S
     try:
         with limited(limit_s):
-            command(content, options)
+            try:
+                command(content, options)
+            except RefusedError as error:
+                _refusal(error)
+                raise
     except PredictorError as error:
         return None if str(error).strip() else Fault("silent", name, options, repr(error))
     except AssertionError as error:
@@ -65,6 +69,15 @@ def run(
             raise
         return Fault(type(error).__name__, name, options, _where(error))
     return None
+
+
+def _refusal(error: RefusedError) -> None:
+    """What is said of a model that TFLM refuses."""
+    json.loads(dumps(error_json(error, "model.tflite")), parse_constant=_no_constant)
+    found = refusal.text(error, "model.tflite")
+    if found is not None:
+        text.render(found)
+    refusal.markdown(error, "model.tflite")
 
 
 def _where(error: BaseException) -> str:

@@ -208,3 +208,20 @@ def test_nothing_is_said_of_a_model_at_which_tflm_does_not_look(
     assert run([str(path), "--output", str(tmp_path / "report")]) == 1
     assert capsys.readouterr().out == ""
     assert not (tmp_path / "report").exists()
+
+
+def test_control_flow_that_leads_nowhere() -> None:
+    """A WHILE whose body is no subgraph: its rounds cannot be followed."""
+    builder = ModelBuilder("m")
+    x, go = builder.input((4,), "float32"), builder.input((1,), "bool")
+    condition = builder.subgraph("cond")
+    condition.input((4,), "float32")
+    condition.output(condition.input((1,), "bool"))
+    options = {"cond_subgraph_index": condition.index, "body_subgraph_index": 9}
+    outputs = [((4,), "float32"), ((1,), "bool")]
+    builder.output(*builder.operator("WHILE", [x, go], outputs, options))
+    with pytest.raises(RefusedError) as caught:
+        predict(builder.build())
+    found = refused_model(caught.value)
+    assert found is not None
+    assert found.prepared_operators == 0
