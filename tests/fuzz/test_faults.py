@@ -9,6 +9,7 @@ import pytest
 
 import predictor
 from predictor.model.builder import ModelBuilder
+from predictor.model.graph import Quantization
 from predictor.model.metadata import OFFLINE_PLAN
 from predictor.optimization.compaction.intervals import intervals
 from predictor.optimization.compaction.spans import whole_span
@@ -61,3 +62,17 @@ def test_constants_without_elements() -> None:
     empty = builder.constant(np.zeros((2, 0), np.int8))
     builder.output(*builder.operator("CONCATENATION", [x, empty], [((1, 4), "int8")]))
     assert len(intervals(builder.graph().main)) >= 2
+
+
+@pytest.mark.parametrize("scales", [(1.0, 0.0), (3e38, 1e-38), (0.0, 0.0)])
+def test_scales_without_a_multiplier(scales: tuple[float, float]) -> None:
+    builder = ModelBuilder("scales")
+    kinds = [Quantization((scale,), (0,)) for scale in scales]
+    x = builder.input((1, 4), quantization=kinds[0])
+    outputs = [
+        builder.operator("QUANTIZE", [x], [((1, 4), "int8", kinds[1])]),
+        builder.operator("MUL", [x, x], [((1, 4), "int8", kinds[1])]),
+    ]
+    builder.output(*(output for found in outputs for output in found))
+    main = builder.graph().main
+    assert all(len(intervals(main)[index].low) == 4 for index in main.outputs)

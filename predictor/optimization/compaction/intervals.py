@@ -7,6 +7,7 @@ grows, so the ends of an accumulator's interval give the ends of the output's.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from math import isfinite
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +15,7 @@ import numpy.typing as npt
 from predictor.errors import RefusedError
 from predictor.model.device.layers import options_of
 from predictor.model.device.options import AddOptions, ClampOptions, PoolOptions
+from predictor.model.floating import quotient, single
 from predictor.model.graph import Operator, Subgraph, Tensor, TensorType
 from predictor.model.requantization import Range, activation_range, quantize_multiplier
 from predictor.optimization.compaction.spans import (
@@ -212,8 +214,10 @@ def product_factors(
     a, b, output = quantizations
     if a is None or b is None or output is None or output.scale <= 0:
         return None
-    scales = np.array([a.scale, b.scale, output.scale], np.float32)
-    factor = float(np.float64(scales[0] * scales[1]) / np.float64(scales[2]))
+    product = single(single(a.scale) * single(b.scale))
+    factor = quotient(product, single(output.scale))
+    if not isfinite(factor):
+        return None
     function = int(op.options_in("MulOptions").get("fused_activation_function", 0))
     try:
         bounds = activation_range(function, output, 8)
@@ -247,8 +251,10 @@ def requantize_factors(subgraph: Subgraph, op: Operator) -> tuple[int, tuple[int
     source, target = first.quantization, second.quantization
     if source is None or target is None or {first.type, second.type} != {TensorType.INT8}:
         return None
-    ends = np.float64(np.float32(source.scale)), np.float64(np.float32(target.scale))
-    return source.zero_point, quantize_multiplier(float(ends[0] / ends[1])), target.zero_point
+    factor = quotient(single(source.scale), single(target.scale))
+    if not isfinite(factor):
+        return None
+    return source.zero_point, quantize_multiplier(factor), target.zero_point
 
 
 def _quantize(subgraph: Subgraph, op: Operator, found: Spans) -> Span | None:
