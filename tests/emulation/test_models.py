@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from functools import cache
+from itertools import islice
 
 import pytest
 
@@ -114,6 +115,16 @@ def test_random_graphs(seed: int) -> None:
     boards = PORTED
     content = random_graph(seed, mid_2020=True, max_operators=30).build()
     assert check_on_board(content, boards[seed % len(boards)])
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("name", ["pico", "lpc1768", "l552ze"])
+def test_twenty_random_graphs_on_each_other_core(name: str) -> None:
+    """Cortex-M0+, M3 and M33: arena and outputs."""
+    graphs = (random_graph(seed, mid_2020=True, max_operators=20) for seed in range(60))
+    runs = (check_on_board(graph.build(), find_board(name)) for graph in graphs)
+    assert sum(islice(filter(None, runs), 20)) == 20
 
 
 @pytest.mark.parametrize("name", EXAMPLE_MODELS)
