@@ -37,8 +37,8 @@ from predictor.operators.reference.conv import (
     TYPES,
     calculate_op_data,
     check_eval,
-    filter_axes,
     grouped_windows,
+    known_axes,
     nested_loops,
 )
 
@@ -178,7 +178,7 @@ def _loops(ctx: NodeContext) -> Loops | None:
     if types not in _FAST_TYPES:
         is_float = input.type == TensorType.FLOAT32
         return conv.loops(ctx) if is_float else nested_loops(ctx, "cmsis_conv")
-    found = filter_axes(ctx)
+    found = known_axes(ctx)
     if found is None:
         return None
     (batches, _, _, channels), filter_shape = ctx.shape(input), ctx.shape(filter)

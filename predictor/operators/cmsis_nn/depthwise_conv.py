@@ -25,7 +25,7 @@ from predictor.operators.convolution import (
 )
 from predictor.operators.loops import CACHED, Loops, cycle, misaligned
 from predictor.operators.loops.c_library import fill
-from predictor.operators.loops.windows import Axis, Taps
+from predictor.operators.loops.windows import Axis, Taps, filter_axes
 from predictor.operators.parsing import options_of
 from predictor.operators.quantized import zero_point
 from predictor.operators.reference import depthwise_conv
@@ -36,7 +36,6 @@ from predictor.operators.reference.depthwise_conv import (
     TYPES,
     add_nested,
     calculate_op_data,
-    filter_axes,
     multiplied_windows,
     nested_loops,
 )
@@ -122,7 +121,7 @@ def _loops(ctx: NodeContext) -> Loops | None:
     if (input.type, filter.type) != (TensorType.INT8, TensorType.INT8):
         is_float = input.type == TensorType.FLOAT32
         return depthwise_conv.loops(ctx) if is_float else nested_loops(ctx, "cmsis_depthwise")
-    found = filter_axes(ctx)
+    found = filter_axes(ctx, OPTIONS)
     if found is None:
         return None
     batches, _, _, channels = ctx.shape(input)

@@ -102,6 +102,14 @@ def axes(
     return (rows, columns) if is_of_sane_size(ctx.state, rows, columns) else None
 
 
+def filter_axes(ctx: NodeContext, table: str) -> tuple[Axis, Axis] | None:
+    """Those of an operator whose second input is the filter; None for shapes that are not 4D."""
+    filter = ctx.input(1)
+    if filter is None or len(ctx.shape(filter)) != 4:
+        return None
+    return axes(ctx, table, ctx.shape(filter)[1:3])
+
+
 def is_of_sane_size(state: GraphState, rows: Axis, columns: Axis) -> bool:
     """Whether the windows can be gone through in no time, and the last begins inside the input.
 

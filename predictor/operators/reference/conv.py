@@ -20,7 +20,7 @@ from predictor.operators.convolution import (
 )
 from predictor.operators.evaluation import allocates
 from predictor.operators.loops import CACHED, Loops
-from predictor.operators.loops.windows import Axis, axes
+from predictor.operators.loops.windows import Axis, filter_axes
 from predictor.operators.parsing import check_element_types, fused_activation
 from predictor.operators.reference import register
 from predictor.operators.registry import OpCount
@@ -124,18 +124,15 @@ def loops(ctx: NodeContext) -> Loops | None:
     return nested_loops(ctx, "conv")
 
 
-def filter_axes(ctx: NodeContext) -> tuple[Axis, Axis] | None:
+def known_axes(ctx: NodeContext) -> tuple[Axis, Axis] | None:
     """Rows and columns of the windows, None for shapes whose loops are not known."""
-    filter = ctx.input(1)
-    if filter is None or len(ctx.shape(filter)) != 4:
-        return None
-    found = axes(ctx, OPTIONS, ctx.shape(filter)[1:3])
-    return found if ctx.shape(filter)[3] else None
+    filter, found = ctx.input(1), filter_axes(ctx, OPTIONS)
+    return found if filter is not None and found and ctx.shape(filter)[3] else None
 
 
 def nested_loops(ctx: NodeContext, kernel: str) -> Loops | None:
     """Six nested loops, each under the name of the kernel and its types."""
-    input, filter, found = ctx.input(0), ctx.input(1), filter_axes(ctx)
+    input, filter, found = ctx.input(0), ctx.input(1), known_axes(ctx)
     if input is None or filter is None or found is None:
         return None
     name = f"{kernel}_{input.type.name.lower()}x{filter.type.name.lower()}"

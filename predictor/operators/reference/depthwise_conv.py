@@ -19,7 +19,7 @@ from predictor.operators.convolution import (
 )
 from predictor.operators.evaluation import allocates
 from predictor.operators.loops import Loops
-from predictor.operators.loops.windows import Axis, axes
+from predictor.operators.loops.windows import Axis, filter_axes
 from predictor.operators.parsing import fused_activation, options_of
 from predictor.operators.reference import register
 from predictor.operators.registry import OpCount
@@ -121,17 +121,9 @@ def loops(ctx: NodeContext) -> Loops | None:
     return nested_loops(ctx, "depthwise")
 
 
-def filter_axes(ctx: NodeContext) -> tuple[Axis, Axis] | None:
-    """Rows and columns of the windows, None for shapes whose loops are not known."""
-    filter = ctx.input(1)
-    if filter is None or len(ctx.shape(filter)) != 4:
-        return None
-    return axes(ctx, OPTIONS, ctx.shape(filter)[1:3])
-
-
 def nested_loops(ctx: NodeContext, kernel: str) -> Loops | None:
     """Nested loops, each under the name of the kernel and its types."""
-    input, filter, found = ctx.input(0), ctx.input(1), filter_axes(ctx)
+    input, filter, found = ctx.input(0), ctx.input(1), filter_axes(ctx, OPTIONS)
     if input is None or filter is None or found is None:
         return None
     rows, columns = found
