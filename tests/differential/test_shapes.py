@@ -13,6 +13,7 @@ from predictor.model.tflite_writer import write_model
 from predictor.operators.kernel_set import overlay
 from predictor.proof.host_runtime import HostResult, HostRuntime
 from predictor.semantics.shape_rules import rule_of
+from predictor.semantics.shape_rules.call import FAMILIES, rules_of
 from predictor.semantics.shapes import contradictions
 from tests.fuzz.operators import Row, model, models
 
@@ -111,6 +112,11 @@ def _run(litert: HostRuntime, graph: Graph) -> HostResult:
 def test_all_builtin_operators_have_a_rule() -> None:
     names = {name for name in overlay("reference").names() if not name.startswith("Signal")}
     assert {name for name in names if rule_of(name) is None} == NO_SHAPE_FOLLOWS | CUSTOM
+
+
+def test_no_operator_has_two_rules() -> None:
+    names = [name for family in FAMILIES for name in rules_of(family)]
+    assert len(names) == len(set(names))
 
 
 def test_single_operators_are_all_here() -> None:

@@ -13,7 +13,8 @@ from predictor.semantics.values import Value
 Shape = tuple[int, ...]
 MOST_RANK = 8
 """Dimensions that TFLM's kernels know at most."""
-_FAMILIES = ("control", "elementwise", "movement", "reductions", "weighted", "windows")
+FAMILIES = ("windows", "elementwise", "weighted", "movement", "reductions", "control")
+"""Modules with rules, those first that most models need."""
 
 
 class UnknownShapeError(Exception):
@@ -90,14 +91,17 @@ def axis_of(axis: int, rank: int) -> int:
     return axis % rank
 
 
-def rule_of(name: str) -> Rule | None:
-    """The rule of a builtin operator, None where no shape follows."""
-    return _rules().get(name)
-
-
 @cache
-def _rules() -> Mapping[str, Rule]:
-    found: dict[str, Rule] = {}
-    for family in _FAMILIES:
-        found |= import_module(f"predictor.semantics.shape_rules.{family}").RULES
+def rule_of(name: str) -> Rule | None:
+    """The rule of a builtin operator, None where no shape follows.
+
+    Families are imported one after the other, as most models need a few of them.
+    """
+    found = (rules_of(family).get(name) for family in FAMILIES)
+    return next((rule for rule in found if rule is not None), None)
+
+
+def rules_of(family: str) -> Mapping[str, Rule]:
+    """The rules of one family by operator."""
+    found: Mapping[str, Rule] = import_module(f"predictor.semantics.shape_rules.{family}").RULES
     return found
