@@ -13,6 +13,7 @@ from predictor.model.graph import Quantization
 from predictor.model.metadata import OFFLINE_PLAN
 from predictor.optimization.compaction.intervals import intervals
 from predictor.optimization.compaction.spans import whole_span
+from predictor.optimization.verification.arithmetic import scaled
 
 
 def huge() -> bytes:
@@ -76,3 +77,9 @@ def test_scales_without_a_multiplier(scales: tuple[float, float]) -> None:
     builder.output(*(output for found in outputs for output in found))
     main = builder.graph().main
     assert all(len(intervals(main)[index].low) == 4 for index in main.outputs)
+
+
+def test_products_beyond_all_words() -> None:
+    values, is_sound = scaled(np.array([3, 1 << 40]), [(1 << 30, 2), (1 << 30, 60)])
+    assert list(values) == [6, 2**56]
+    assert list(is_sound) == [True, False]

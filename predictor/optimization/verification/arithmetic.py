@@ -15,6 +15,7 @@ import numpy.typing as npt
 Array = npt.NDArray[np.int64]
 
 _WORD = 2**31
+_FAR = 2**56
 
 
 def fixed_point(real: float) -> tuple[int, int]:
@@ -29,7 +30,10 @@ def fixed_point(real: float) -> tuple[int, int]:
 
 
 def scaled(values: Array, factors: list[tuple[int, int]]) -> tuple[Array, npt.NDArray[np.bool_]]:
-    """Values along the last axis times their factors, and where nothing overflowed."""
+    """Values along the last axis times their factors, and where nothing overflowed.
+
+    What is far beyond all words is cut off, so that it stays beyond them when it is added to.
+    """
     mantissa = np.array([factor[0] for factor in factors], object)
     exponent = [factor[1] for factor in factors]
     left = np.array([1 << max(e, 0) for e in exponent], object)
@@ -38,7 +42,7 @@ def scaled(values: Array, factors: list[tuple[int, int]]) -> tuple[Array, npt.ND
     is_sound = np.vectorize(lambda x: -_WORD < x < _WORD, otypes=[bool])(exact)
     nearest = (2 * exact * mantissa + _WORD) // (2 * _WORD)
     size = (2 * np.abs(nearest) + right) // (2 * right)
-    result = np.where(nearest < 0, -size, size)
+    result = np.minimum(np.maximum(np.where(nearest < 0, -size, size), -_FAR), _FAR)
     return result.astype(np.int64), is_sound
 
 
