@@ -8,9 +8,10 @@ from math import prod
 
 import numpy as np
 
-from predictor.model.device.options import PREPARED_BITS, WeightedOptions
+from predictor.model.device.options import PREPARED_BITS, WeightedOptions, packed_bytes
 from predictor.model.device.packing import unpack
 from predictor.model.graph import Operator, Subgraph
+from predictor.operators.quantized import INT32_BYTES
 
 _LANES = 4
 _NIBBLE_BIAS = 8
@@ -62,12 +63,19 @@ def contents_of(subgraph: Subgraph, op: Operator, options: WeightedOptions) -> C
 def _has_small_biases(
     options: WeightedOptions, filter: memoryview | None, bias: memoryview | None
 ) -> bool:
-    """Whether all biases that the kernel starts sums with, the input offset in them, are small."""
-    channels = options.filter_dims[3]
-    if filter is None:
+    """Whether all biases that the kernel starts sums with, the input offset in them, are small.
+
+    So they are taken to be where the constants are not there, or too short for the options.
+    """
+    channels, is_prepared = options.filter_dims[3], options.weight_bits == PREPARED_BITS
+    lanes = -(-channels // _LANES) * _LANES
+    weights_bytes = packed_bytes(prod(options.filter_dims), options.weight_bits)
+    least = INT32_BYTES * lanes if is_prepared else weights_bytes
+    if filter is None or len(filter) < least:
         return True
-    if options.weight_bits == PREPARED_BITS:
-        lanes = -(-channels // _LANES) * _LANES
+    if bias is not None and len(bias) < INT32_BYTES * channels:
+        return True
+    if is_prepared:
         starts = np.frombuffer(filter, "<i4", lanes).astype(np.int64)
     else:
         weights = unpack(filter, prod(options.filter_dims), options.weight_bits)
