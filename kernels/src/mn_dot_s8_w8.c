@@ -41,7 +41,6 @@ typedef void mn_dot_words(mn_dot_rows *rows, const int8_t *input, const int8_t *
         MN_ROW("r5", "[r2], #4")
 
 /* Words in passes of four, those that are left over before. */
-/* Words in passes of four, those that are left over before. */
 #define MN_DEFINE_DOT(name, word)                                                                  \
     static void name(mn_dot_rows *rows, const int8_t *input, const int8_t *end, uint32_t offset)   \
     {                                                                                              \
