@@ -23,6 +23,8 @@ from predictor.words import counted
 
 BAR_WIDTH = 24
 TOP_LAYERS = 8
+_MOST_LAYERS = 1_000
+"""Nobody reads more lines, and aligning them takes longer than the prediction."""
 PLAIN_WIDTH = 100
 
 _FIGURES = {
@@ -243,7 +245,11 @@ def _heaviest(prediction: Prediction) -> list[int]:
 
 
 def _layers(prediction: Prediction, all_of_them: bool) -> Table:
+    count = len(prediction.layers)
+    shown = range(min(count, _MOST_LAYERS)) if all_of_them else _heaviest(prediction)
     title = "layers" if all_of_them else "heaviest layers"
+    if all_of_them and count > _MOST_LAYERS:
+        title = f"the first {_MOST_LAYERS:,} of {count:,} layers; --format json has all"
     table = Table(box=None, padding=(0, 1), title=title, title_justify="left", title_style="bold")
     table.add_column("#", justify="right", style="dim")
     table.add_column("operator")
@@ -253,7 +259,6 @@ def _layers(prediction: Prediction, all_of_them: bool) -> Table:
     headings = ("runs", "each") if has_calls else ("latency",)
     for heading in (*headings, *figures):
         table.add_column(heading, justify="right")
-    shown = range(len(prediction.layers)) if all_of_them else _heaviest(prediction)
     for position in shown:
         row = prediction.layers[position]
         is_proxy = prediction.works[position].basis is Basis.PROXY

@@ -350,3 +350,14 @@ def test_chain_has_the_length_asked_for() -> None:
 def test_the_length_of_a_file_is_known_without_writing_it(seed: int) -> None:
     graph = _read(random_graph(seed))
     assert file_bytes(graph) == len(write_model(graph))
+
+
+@pytest.mark.parametrize("type", ["int8", "int16"])
+def test_no_depth_leaves_a_scale_of_nothing(type: str) -> None:
+    builder = ModelBuilder()
+    tensor = builder.input((1, 4), type)
+    for _ in range(1_000):
+        tensor = builder.relu(tensor)
+    builder.output(tensor)
+    scales = [tensor.quantization for tensor in read_graph(builder.build()).main.tensors]
+    assert all(item is not None and min(item.scales) > 0 for item in scales)

@@ -104,6 +104,9 @@ def single_precision(value: float) -> float:
     return float(np.float32(value))
 
 
+_LEAST_SCALE = float(np.finfo(np.float32).tiny)
+
+
 def range_quantization(type: TensorType, low: float, high: float) -> Quantization | None:
     """Quantisation of an activation whose real values lie in [low, high].
 
@@ -114,10 +117,15 @@ def range_quantization(type: TensorType, low: float, high: float) -> Quantizatio
         return None
     lowest, highest = _INTEGER_RANGES[type]
     if type == TensorType.INT16:
-        return Quantization((single_precision(max(-low, high) / highest),), (0,))
-    scale = single_precision((high - low) / (highest - lowest))
+        return Quantization((_scale(max(-low, high) / highest),), (0,))
+    scale = _scale((high - low) / (highest - lowest))
     zero_point = min(highest, max(lowest, round(lowest - low / scale)))
     return Quantization((scale,), (zero_point,))
+
+
+def _scale(value: float) -> float:
+    """The deeper a network, the less may be left of a range, but never nothing."""
+    return max(_LEAST_SCALE, single_precision(value))
 
 
 def stored_bytes(values: npt.NDArray[np.generic], type: TensorType) -> bytes:
