@@ -125,18 +125,20 @@ def scratch_folder() -> Iterator[Path]:
 def new_folder(path: Path) -> Iterator[Path]:
     """A folder to fill, which becomes ``path`` once the block has ended without an error.
 
-    Another process may fill the same one at the same time: the first to finish wins.
+    Another process may fill the same one at the same time: the first to finish wins. It takes its
+    name under the lock of the folder around it, which whoever removes it holds, too.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with _temporary_folder(path.parent, _PARTIAL) as folder:
         filled = folder / "entry"
         filled.mkdir()
         yield filled
-        try:
-            filled.rename(path)
-        except OSError:
-            if not path.is_dir():
-                raise
+        with locked(path.parent):
+            try:
+                filled.rename(path)
+            except OSError:
+                if not path.is_dir():
+                    raise
 
 
 def remove_folder(path: Path) -> None:

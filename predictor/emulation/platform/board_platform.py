@@ -106,9 +106,13 @@ def _core(board: Board) -> Iterator[str]:
 def _mips(board: Board) -> int:
     """Millions of instructions a second, as Renode takes them: whole, and with steps so short that
     a count that starts in one and ends in another is hardly less exact."""
-    clock = max(1, round(board.core.clock_hz / 1e6))
-    candidates = (clock + sign * distance for distance in range(clock) for sign in (1, -1))
-    return next(mips for mips in candidates if step_instructions(mips) <= LONGEST_STEP)
+    clock = board.core.clock_hz / 1e6
+    short = (mips for mips in range(1, 2 * math.ceil(clock) + 1) if _has_short_steps(mips))
+    return min(short, key=lambda mips: (abs(mips - clock), -mips))
+
+
+def _has_short_steps(mips: int) -> bool:
+    return step_instructions(mips) <= LONGEST_STEP
 
 
 def step_instructions(mips: int) -> int:

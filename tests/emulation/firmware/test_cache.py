@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from predictor.errors import EmulationError
-from predictor.files import sweep
+from predictor.files import new_folder, sweep
+from predictor.firmware import cache
 from predictor.firmware.build import build
 from predictor.firmware.cache import cached
 from predictor.firmware.elf_image import ElfImage
@@ -117,6 +119,33 @@ def test_many_at_once(tmp_path: Path) -> None:
 
     with ThreadPoolExecutor(16) as pool:
         assert set(pool.map(use, range(64))) == {bytes(range(256))}
+    assert os.listdir(tmp_path) == ["entry"]
+
+
+def test_nothing_appears_between_the_look_and_the_removal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else what another has just made would go, not what was damaged."""
+    entry, remove = tmp_path / "entry", cache.remove_folder
+    appeared = []
+
+    def make() -> None:
+        with new_folder(entry) as folder:
+            Filler()(folder)
+            cache._seal(folder)
+
+    other = threading.Thread(target=make)
+
+    def remove_late(path: Path) -> None:
+        other.start()
+        other.join(0.3)  # it waits for the lock; without one it would be done by then
+        appeared.append(path.exists())
+        remove(path)
+
+    monkeypatch.setattr(cache, "remove_folder", remove_late)
+    cached(entry, Filler())
+    other.join()
+    assert appeared == [False]
     assert os.listdir(tmp_path) == ["entry"]
 
 

@@ -6,7 +6,7 @@ import random
 from dataclasses import replace
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from predictor.boards.board import find_board, parse_board, shipped_boards
@@ -255,6 +255,7 @@ def _edited(text, seed):
 
 
 @given(st.integers(1, 1_200_000_000))
+@example(40_500_001)
 def test_renodes_time_advances_in_short_steps(clock_hz: int) -> None:
     board = find_board("f446re")
     board = replace(board, core=replace(board.core, clock_hz=clock_hz))
