@@ -4,7 +4,6 @@
 #include <cstring>
 #include <new>
 
-#include "board.h"
 #include "ports/port.h"
 #include "runner/arena.h"
 #include "runner/log_sink.h"
@@ -13,6 +12,7 @@
 #include "src/benchmark_protocol.h"
 #include "src/blob.h"
 #include "src/crc32.h"
+#include "src/identity.h"
 #include "src/ram_span.h"
 #include "src/startup.h"
 
@@ -31,9 +31,9 @@ constexpr size_t kMaxNameBytes = 64;
 void SendHello() {
   message_begin("hello");
   message_text("program", "runner", kMaxNameBytes);
-  message_text("firmware", FIRMWARE_ID, kMaxNameBytes);
-  message_text("board", BOARD_NAME, kMaxNameBytes);
-  message_text("core", BOARD_CORE, kMaxNameBytes);
+  message_text("firmware", firmware_id, kMaxNameBytes);
+  message_text("board", board_name, kMaxNameBytes);
+  message_text("core", board_core, kMaxNameBytes);
   message_u32("clock_hz", clocks.core_hz);
   message_text("clock_source", clocks.source, kMaxNameBytes);
   message_text("tflm", TFLM_REVISION, kMaxNameBytes);

@@ -11,7 +11,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from predictor import toml
 from predictor.errors import BoardError
@@ -20,6 +20,9 @@ from predictor.words import meant
 DEFAULT_CORE = "cortex-m4"
 NO_FPU = "none"
 _FOLDER = Path(__file__).parent
+_WHOLE = "whole"
+"""Name of figures for chips that lack no extension."""
+_Figures = TypeVar("_Figures")
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,6 +181,7 @@ def _core(name: str, fpu: str | None, without: frozenset[str]) -> Core:
         (name,) if built == units[usual] else (f"{name}{built}", *((name,) if not missing else ()))
     )
     emulators = table.get("emulators", {})
+    counts, code = (table.get(f"stand_in_{kind}", {}) for kind in ("counts", "code"))
     return Core(
         name=name,
         architecture=table["architecture"],
@@ -190,19 +194,13 @@ def _core(name: str, fpu: str | None, without: frozenset[str]) -> Core:
         measured_as=(*own, *table.get("stand_ins", ())),
         unicorn_model=emulators.get("unicorn", ""),
         renode_type=emulators.get("renode", ""),
-        stand_in=_stand_in(table, missing),
-        code_stand_in=_code_stand_in(table),
+        stand_in=_figures(StandIn, counts.get(missing or _WHOLE)),
+        code_stand_in=_figures(CodeStandIn, code.get(_WHOLE)),
     )
 
 
-def _stand_in(table: Mapping[str, Any], missing: str) -> StandIn | None:
-    found = table.get("stand_in_counts", {}).get(missing or "whole")
-    return None if found is None else StandIn(**found)
-
-
-def _code_stand_in(table: Mapping[str, Any]) -> CodeStandIn | None:
-    found = table.get("stand_in_code", {}).get("whole")
-    return None if found is None else CodeStandIn(**found)
+def _figures(kind: type[_Figures], found: Mapping[str, Any] | None) -> _Figures | None:
+    return None if found is None else kind(**found)
 
 
 def _table(name: str) -> dict[str, Any]:

@@ -30,6 +30,7 @@ from predictor.firmware.cache import cache_dir, cached
 from predictor.firmware.elf_image import ElfImage
 from predictor.firmware.flash_blob import model_blobs
 from predictor.firmware.op_resolver import operators_header, select_operators
+from predictor.firmware.runner_objects import library_variables, runner_objects
 from predictor.firmware.shipped import shipped_folder
 from predictor.firmware.target import FirmwareTarget
 from predictor.firmware.tflm_library import TflmLibrary
@@ -111,9 +112,9 @@ def build(
     """
     toolchain = find_toolchain()
     library = target.library(toolchain, progress)
-    generated = {"operators.h": _operators_header(target, library)}
-    variables = runner_variables(library, stack_bytes)
     board = target.program_board
+    generated = {"operators.h": _operators_header(target, library)}
+    variables = firmware_variables(toolchain, board, library, stack_bytes, progress)
     folder = _build_cached(toolchain, board, variables, generated, progress)
     return _image(folder, target)
 
@@ -170,11 +171,12 @@ def write_firmware(
     board, toolchain = target.program_board, find_toolchain()
     library = target.library(toolchain, progress)
     generated = {"operators.h": _operators_header(target, library)}
+    variables = firmware_variables(toolchain, board, library, stack_bytes, progress)
     blob = model_blobs(model, inputs, arena_bytes, repeats, arenas)
     progress(f"linking the model for {board.name}")
     with scratch_folder() as work:
         (work / "model.blob").write_bytes(blob)
-        variables = runner_variables(library, stack_bytes) | {"BLOB": str(work / "model.blob")}
+        variables["BLOB"] = str(work / "model.blob")
         key = _key(toolchain, board, variables, generated, blob)
         _compile(toolchain, work, key, board, variables, generated)
         image = _image(work, target)
@@ -207,15 +209,21 @@ def _write_files(
     return FirmwareFiles(image=image, flash_bytes=flash_bytes, **written)
 
 
-def runner_variables(library: TflmLibrary, stack_bytes: int) -> dict[str, str]:
-    """CMake variables of the runner on a TFLM library."""
-    return {
-        "TFLM_LIBRARY": str(library.archive),
-        "TFLM_INCLUDE_DIRS": ";".join(map(str, library.include_dirs)),
-        "TFLM_REVISION": library.mark,
-        "TFLM_KERNELS": library.kernels,
-        "MN_KERNELS_DIR": "" if library.mn_kernels is None else str(library.mn_kernels.folder),
-        "MN_KERNELS_LIBRARY": "" if library.mn_kernels is None else str(library.mn_kernels.archive),
+def firmware_variables(
+    toolchain: Toolchain,
+    board: Board,
+    library: TflmLibrary,
+    stack_bytes: int,
+    progress: ProgressCallback,
+) -> dict[str, str]:
+    """CMake variables of the firmware of a board with a TFLM library.
+
+    Raises:
+        EmulationError: what boards of one core share could not be compiled.
+    """
+    objects = runner_objects(toolchain, board.core.model, library, progress)
+    return library_variables(library) | {
+        "RUNNER_OBJECTS": ";".join(map(str, objects)),
         "STACK_BYTES": str(stack_bytes),
     }
 

@@ -29,6 +29,12 @@ def need_counts(ctx: NodeContext, inputs: int | tuple[int, ...], outputs: int) -
     ctx.refuse(f"{has}, not {' or '.join(map(str, allowed))} and {outputs}")
 
 
+def need_one_of_each(ctx: NodeContext) -> tuple[Tensor, Tensor]:
+    """Input and output of an operator that has one of each; refuses any other."""
+    need_counts(ctx, 1, 1)
+    return ctx.need_input(0), ctx.need_output(0)
+
+
 def ensure_same_type(ctx: NodeContext, input: Tensor, output: Tensor) -> None:
     """Refuses two tensors of different element types. Mirrors ``TF_LITE_ENSURE_TYPES_EQ``."""
     if input.type != output.type:
@@ -36,6 +42,12 @@ def ensure_same_type(ctx: NodeContext, input: Tensor, output: Tensor) -> None:
             f"tensors {input.name!r} and {output.name!r} must have one type, not "
             f"{input.type.name} and {output.type.name}"
         )
+
+
+def ensure_same_types(ctx: NodeContext, first: Tensor, *others: Tensor) -> None:
+    """Refuses tensors of another element type than the first's."""
+    for other in others:
+        ensure_same_type(ctx, first, other)
 
 
 def ensure_rank(ctx: NodeContext, tensor: Tensor, least: int, most: int | None = None) -> None:

@@ -28,6 +28,15 @@ def scale(tensor: Tensor) -> float:
     return 0.0 if tensor.quantization is None else tensor.quantization.scale
 
 
+def ensure_symmetric(ctx: NodeContext, *tensors: Tensor) -> None:
+    """Refuses tensors with a zero point other than 0."""
+    for tensor in tensors:
+        ctx.ensure(
+            zero_point(tensor) == 0,
+            f"tensor {tensor.name!r} is {tensor.type.name} and needs zero point 0",
+        )
+
+
 def check_convolution_quantization(
     ctx: NodeContext, input: Tensor, filter: Tensor, channels: int
 ) -> None:

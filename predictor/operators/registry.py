@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
     from predictor.operators.access_order import OverlapRule
 
-_REGISTERED = re.compile(r'^register\(\s*((?:"\w+",?\s*)+)', re.MULTILINE)
+# A module may call it with columns that its rows share: ``_register = partial(register, ...)``.
+_REGISTERED = re.compile(r'^_?register\(\s*((?:"\w+",?\s*)+)', re.MULTILINE)
 _NAME = re.compile(r'"(\w+)"')
 
 

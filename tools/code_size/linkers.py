@@ -20,6 +20,7 @@ from predictor.firmware.op_resolver import (
     select_operators,
     with_mn_kernels,
 )
+from predictor.firmware.runner_objects import library_variables
 from predictor.firmware.shipped import shipped_folder
 from predictor.firmware.target import firmware_target
 from predictor.firmware.tflm_library import TflmLibrary
@@ -69,8 +70,12 @@ class RunnerLinker:
 
     def link(self, labels: Iterable[str]) -> Image:
         header = operators_header(select_operators(self._available, labels))
-        variables = firmware_build.runner_variables(
-            self._library, firmware_build.DEFAULT_STACK_BYTES
+        variables = firmware_build.firmware_variables(
+            self._toolchain,
+            self._board,
+            self._library,
+            firmware_build.DEFAULT_STACK_BYTES,
+            print,
         )
         generated = {"operators.h": header}
         firmware_build.compile_programs(
@@ -175,7 +180,7 @@ class ProgramLinker:
             firmware / "cmake" / "toolchain-arm-none-eabi.cmake",
             CORE_FLAGS=";".join(self._core.compiler_flags),
             FIRMWARE_DIR=str(firmware),
-            **firmware_build.runner_variables(self._library, 0),
+            **library_variables(self._library),
         )
 
     def objects(self) -> dict[str, object]:

@@ -6,12 +6,8 @@ from predictor.model.graph import TensorType
 from predictor.operators.checks import ensure_same_type
 from predictor.operators.cmsis_nn import register
 from predictor.operators.context import NodeContext
-from predictor.operators.reference.broadcast import (
-    ARITHMETIC_TYPES,
-    calculate_sum,
-    ensure_symmetric,
-    need_tensors,
-)
+from predictor.operators.quantized import ensure_symmetric
+from predictor.operators.reference.broadcast import ARITHMETIC_TYPES, calculate_sum, need_tensors
 
 
 def _prepare(ctx: NodeContext) -> None:

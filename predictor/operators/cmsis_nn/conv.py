@@ -30,7 +30,7 @@ from predictor.operators.loops import CACHED, Loops, cycle
 from predictor.operators.loops.c_library import copy, fill
 from predictor.operators.loops.windows import Axis
 from predictor.operators.parsing import check_element_types, options_of
-from predictor.operators.quantized import zero_point
+from predictor.operators.quantized import ensure_symmetric
 from predictor.operators.reference import conv
 from predictor.operators.reference.conv import (
     OPTIONS,
@@ -76,8 +76,7 @@ def _prepare(ctx: NodeContext) -> None:
             ctx.core, options_of(ctx, OPTIONS), in_shape, filter_shape, out_shape
         )
     elif input.type == TensorType.INT16:
-        ctx.ensure(zero_point(input) == 0, "int16 input needs zero point 0")
-        ctx.ensure(zero_point(output) == 0, "int16 output needs zero point 0")
+        ensure_symmetric(ctx, input, output)
         buffer_bytes = int16_column_bytes(ctx.core, taps)
     if buffer_bytes > 0:
         ctx.scratch(buffer_bytes)

@@ -27,7 +27,7 @@ from predictor.operators.loops import CACHED, Loops, cycle, misaligned
 from predictor.operators.loops.c_library import fill
 from predictor.operators.loops.windows import Axis, Taps, filter_axes
 from predictor.operators.parsing import options_of
-from predictor.operators.quantized import zero_point
+from predictor.operators.quantized import ensure_symmetric
 from predictor.operators.reference import depthwise_conv
 from predictor.operators.reference.depthwise_conv import (
     BY_POSITION,
@@ -55,8 +55,7 @@ def _prepare(ctx: NodeContext) -> None:
         check_4d(ctx, filter)
         channels = ctx.shape(filter)[CHANNELS]
         if input.type == TensorType.INT16:
-            ctx.ensure(zero_point(input) == 0, "int16 input needs zero point 0")
-            ctx.ensure(zero_point(output) == 0, "int16 output needs zero point 0")
+            ensure_symmetric(ctx, input, output)
         check_filter_scales(ctx, filter, channels)
         allocate_requantization(ctx, channels)
     calculate_op_data(ctx)

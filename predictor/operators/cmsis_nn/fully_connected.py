@@ -12,7 +12,7 @@ from predictor.operators.context import NodeContext
 from predictor.operators.fixed_point import check_activation_range
 from predictor.operators.loops import Loops
 from predictor.operators.parsing import fused_activation
-from predictor.operators.quantized import INT32_BYTES, zero_point
+from predictor.operators.quantized import INT32_BYTES, ensure_symmetric, zero_point
 from predictor.operators.reference import fully_connected
 from predictor.operators.reference.fully_connected import (
     OPTIONS,
@@ -36,8 +36,7 @@ def _prepare(ctx: NodeContext) -> None:
         check_activation_range(ctx, fused_activation(ctx, OPTIONS), output)
     if input.type == TensorType.INT16:
         ctx.ensure(not is_per_channel(filter), "per-channel weights need INT8 activations")
-        ctx.ensure(zero_point(input) == 0, "int16 input needs zero point 0")
-        ctx.ensure(zero_point(output) == 0, "int16 output needs zero point 0")
+        ensure_symmetric(ctx, input, output)
     elif input.type == TensorType.INT8 and filter.type == TensorType.INT8:
         outputs = last(ctx.shape(output))
         if not ctx.shape(output):

@@ -11,14 +11,9 @@ from predictor.operators.cmsis_nn_2024_05.weighted import request_connected_buff
 from predictor.operators.context import NodeContext
 from predictor.operators.convolution import allocate_requantization, check_4d
 from predictor.operators.parsing import options_of
-from predictor.operators.quantized import INT16_BYTES
+from predictor.operators.quantized import INT16_BYTES, ensure_symmetric
 from predictor.operators.reference.conv import calculate_op_data
-from predictor.operators.reference_2023_02.weighted import (
-    check_hybrid,
-    need_bias,
-    need_symmetric,
-    unpack,
-)
+from predictor.operators.reference_2023_02.weighted import check_hybrid, need_bias, unpack
 
 _INT8, _INT16 = TensorType.INT8, TensorType.INT16
 _FAST_INT16_TAPS = 512
@@ -35,7 +30,7 @@ def _prepare_conv(ctx: NodeContext) -> None:
     need_bias(ctx)
     calculate_op_data(ctx)
     if input.type == _INT16:
-        need_symmetric(ctx, input, output)
+        ensure_symmetric(ctx, input, output)
     taps = height * width * ctx.shape(input)[3]
     if _has_columns(ctx, input, (height, width), taps):
         ctx.scratch(2 * taps * INT16_BYTES)

@@ -11,7 +11,7 @@ from predictor.operators.checks import ensure_same_type
 from predictor.operators.cmsis_nn_2024_05 import register
 from predictor.operators.context import NodeContext
 from predictor.operators.convolution import allocate_requantization
-from predictor.operators.quantized import INT32_BYTES, zero_point
+from predictor.operators.quantized import INT32_BYTES, ensure_symmetric
 from predictor.operators.reference_2024_05.weighted import calculate_connected
 
 
@@ -20,8 +20,7 @@ def request_connected_buffers(
 ) -> None:
     """Run as 1x1 convolution, it keeps multiplier and shift of each channel."""
     if input.type == TensorType.INT16:
-        for tensor in (input, output):
-            ctx.ensure(zero_point(tensor) == 0, f"int16 tensor {tensor.name!r} needs zero point 0")
+        ensure_symmetric(ctx, input, output)
     shape, depth = ctx.shape(output), (ctx.shape(filter) or (0,))[-1]
     if input.type == TensorType.INT8 and len(shape) > 2 and depth % 4 == 0:
         allocate_requantization(ctx, shape[-1])

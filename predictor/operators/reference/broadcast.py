@@ -6,9 +6,11 @@ add_n.cc, maximum_minimum.cc, floor_div.cc, floor_mod.cc, prelu_common.cc and se
 
 from __future__ import annotations
 
+from functools import partial
+
 from predictor.model.floating import Rounding, quotient, single
 from predictor.model.graph import Tensor, TensorType
-from predictor.operators.checks import ensure_same_type, need_counts
+from predictor.operators.checks import ensure_same_type, ensure_same_types, need_counts
 from predictor.operators.constants import constant_values
 from predictor.operators.context import NodeContext
 from predictor.operators.evaluation import (
@@ -25,7 +27,7 @@ from predictor.operators.fixed_point import (
 from predictor.operators.loops import elements
 from predictor.operators.overlap_rules import elementwise
 from predictor.operators.parsing import fused_activation
-from predictor.operators.quantized import scale, zero_point
+from predictor.operators.quantized import ensure_symmetric, scale, zero_point
 from predictor.operators.reference import register
 from predictor.operators.registry import OpCount, count_outputs
 
@@ -47,19 +49,6 @@ def count_add_n(ctx: NodeContext) -> OpCount:
 
 def need_tensors(ctx: NodeContext) -> tuple[Tensor, Tensor, Tensor]:
     return ctx.need_input(0), ctx.need_input(1), ctx.need_output(0)
-
-
-def _ensure_same_types(ctx: NodeContext, first: Tensor, *others: Tensor) -> None:
-    for other in others:
-        ensure_same_type(ctx, first, other)
-
-
-def ensure_symmetric(ctx: NodeContext, *tensors: Tensor) -> None:
-    for tensor in tensors:
-        ctx.ensure(
-            zero_point(tensor) == 0,
-            f"tensor {tensor.name!r} is {tensor.type.name} and needs zero point 0",
-        )
 
 
 def _ensure_unquantized(ctx: NodeContext, *tensors: Tensor) -> None:
@@ -132,7 +121,7 @@ def _prepare_mul(ctx: NodeContext) -> None:
 
 def _prepare_div(ctx: NodeContext) -> None:
     input1, input2, output = need_tensors(ctx)
-    _ensure_same_types(ctx, input1, input2, output)
+    ensure_same_types(ctx, input1, input2, output)
     if output.type == _INT8:
         check_activation_range(ctx, fused_activation(ctx, "DivOptions"), output)
     elif output.type == _INT32:
@@ -199,7 +188,7 @@ def _prepare_maximum_minimum(ctx: NodeContext) -> None:
 def _prepare_floor(ctx: NodeContext) -> None:
     need_counts(ctx, 2, 1)
     input1, input2, output = need_tensors(ctx)
-    _ensure_same_types(ctx, input1, input2, output)
+    ensure_same_types(ctx, input1, input2, output)
     runs_on(ctx, input1, _FLOAT32)
     if ctx.op.name == "FLOOR_DIV" and input2.type == _FLOAT32:
         divisors = constant_values(ctx, input2)
@@ -241,49 +230,15 @@ def _check_select_shapes(
         ctx.ensure(out_dim == common, "the output does not have the shape of the broadcast inputs")
 
 
-register(
-    "ADD",
-    params="TfLiteAddParams",
-    init=allocates("OpDataAdd"),
-    prepare=_prepare_add,
-    count=count_outputs,
-    overlap=elementwise(0, 1),
-    loops=elements.loops,
-)
-register(
-    "SUB",
-    params="TfLiteSubParams",
-    init=allocates("OpDataSub"),
-    prepare=_prepare_sub,
-    count=count_outputs,
-    overlap=elementwise(0, 1),
-    loops=elements.loops,
-)
-register(
-    "MUL",
-    params="TfLiteMulParams",
-    init=allocates("OpDataMul"),
-    prepare=_prepare_mul,
-    count=count_outputs,
-    overlap=elementwise(0, 1),
-    loops=elements.loops,
-)
-register(
-    "DIV",
-    params="TfLiteDivParams",
-    init=allocates("OpDataDiv"),
-    prepare=_prepare_div,
-    count=count_outputs,
-    overlap=elementwise(0, 1),
-    loops=elements.loops,
-)
-register(
+_register = partial(register, count=count_outputs, overlap=elementwise(0, 1), loops=elements.loops)
+_register("ADD", params="TfLiteAddParams", init=allocates("OpDataAdd"), prepare=_prepare_add)
+_register("SUB", params="TfLiteSubParams", init=allocates("OpDataSub"), prepare=_prepare_sub)
+_register("MUL", params="TfLiteMulParams", init=allocates("OpDataMul"), prepare=_prepare_mul)
+_register("DIV", params="TfLiteDivParams", init=allocates("OpDataDiv"), prepare=_prepare_div)
+_register(
     "SQUARED_DIFFERENCE",
     init=allocates("OpDataSquaredDifference"),
     prepare=_prepare_squared_difference,
-    count=count_outputs,
-    overlap=elementwise(0, 1),
-    loops=elements.loops,
 )
 register("ADD_N", prepare=_prepare_add_n, count=count_add_n, loops=elements.sum_of_inputs)
 register(

@@ -9,7 +9,7 @@ from __future__ import annotations
 from math import prod
 
 from predictor.model.graph import Tensor, TensorType
-from predictor.operators.checks import ensure_same_type, need_counts
+from predictor.operators.checks import ensure_same_type, need_counts, need_one_of_each
 from predictor.operators.constants import constant_values
 from predictor.operators.context import NodeContext
 from predictor.operators.evaluation import allocates, runs_on, unchecked_tensors
@@ -23,8 +23,7 @@ _DIMS_TYPES = (TensorType.INT8, TensorType.INT16, TensorType.INT32, TensorType.I
 
 
 def _prepare_same_type(ctx: NodeContext) -> tuple[Tensor, Tensor]:
-    need_counts(ctx, 1, 1)
-    input, output = ctx.need_input(0), ctx.need_output(0)
+    input, output = need_one_of_each(ctx)
     ensure_same_type(ctx, input, output)
     return input, output
 
@@ -61,8 +60,7 @@ def _prepare_abs_rsqrt(ctx: NodeContext) -> None:
 
 def _prepare_float_same_shape(ctx: NodeContext) -> None:
     """What EXP, CEIL and ROUND check (the order of their checks differs, without effect)."""
-    need_counts(ctx, 1, 1)
-    input, output = ctx.need_input(0), ctx.need_output(0)
+    input, output = need_one_of_each(ctx)
     ctx.ensure_type(input, TensorType.FLOAT32)
     ctx.ensure_type(output, TensorType.FLOAT32)
     # The number of bytes is that of the shapes in the file.

@@ -10,7 +10,7 @@ from predictor.operators.context import NodeContext
 from predictor.operators.convolution import check_multiplier
 from predictor.operators.evaluation import allocates
 from predictor.operators.parsing import options_of
-from predictor.operators.quantized import zero_point
+from predictor.operators.quantized import ensure_symmetric
 from predictor.operators.reference import register
 from predictor.operators.registry import OpCount
 
@@ -67,8 +67,7 @@ def prepare_quantization(ctx: NodeContext, lhs: Tensor, rhs: Tensor, output: Ten
     ctx.persistent_struct("QuantizationOpDataBatchMatmul")
     check_multiplier(ctx, lhs, rhs, None, output)
     if lhs.type == TensorType.INT16:
-        for tensor in (lhs, rhs, output):
-            ctx.ensure(zero_point(tensor) == 0, f"tensor {tensor.name!r} needs zero point 0")
+        ensure_symmetric(ctx, lhs, rhs, output)
 
 
 def _extended(shape: tuple[int, ...], rank: int) -> tuple[int, ...]:

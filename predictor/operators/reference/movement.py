@@ -22,7 +22,7 @@ from predictor.operators.context import NodeContext
 from predictor.operators.evaluation import allocates, runs_on, unchecked_tensors
 from predictor.operators.loops import elements, movement
 from predictor.operators.parsing import ACTIVATION_NONE, fused_activation, options_of
-from predictor.operators.quantized import scale, zero_point
+from predictor.operators.quantized import ensure_symmetric, scale, zero_point
 from predictor.operators.reference import register
 from predictor.operators.registry import count_outputs
 from predictor.operators.sizes import RUNTIME_TYPE_BYTES
@@ -51,7 +51,7 @@ def _prepare_concatenation(ctx: NodeContext) -> None:
         ensure_rank(ctx, input, 0, _MAX_RANK)
         _check_concatenated_quantization(ctx, input, output)
     if first.type == _INT16:
-        ctx.ensure(zero_point(output) == 0, "an int16 output needs zero point 0")
+        ensure_symmetric(ctx, output)
 
 
 def _check_concatenated_quantization(ctx: NodeContext, input: Tensor, output: Tensor) -> None:
@@ -61,7 +61,7 @@ def _check_concatenated_quantization(ctx: NodeContext, input: Tensor, output: Te
             f"int8 input {input.name!r} and the output differ in scale or zero point",
         )
     elif input.type == _INT16:
-        ctx.ensure(zero_point(input) == 0, f"int16 input {input.name!r} needs zero point 0")
+        ensure_symmetric(ctx, input)
 
 
 def _prepare_pack(ctx: NodeContext) -> None:

@@ -3,8 +3,10 @@ cast.cc."""
 
 from __future__ import annotations
 
+from functools import partial
+
 from predictor.model.graph import TensorType
-from predictor.operators.checks import need_counts
+from predictor.operators.checks import need_one_of_each
 from predictor.operators.context import NodeContext
 from predictor.operators.evaluation import allocates, runs_on
 from predictor.operators.loops import elements
@@ -33,8 +35,7 @@ _CAST_OUTPUTS = (_INT8, _INT16, _INT32, TensorType.UINT32, _FLOAT32)
 
 
 def _prepare_quantize(ctx: NodeContext) -> None:
-    need_counts(ctx, 1, 1)
-    input, output = ctx.need_input(0), ctx.need_output(0)
+    input, output = need_one_of_each(ctx)
     ctx.ensure(
         not need_quantization(ctx, output).is_per_channel,
         "the output must not be quantised per channel",
@@ -46,41 +47,30 @@ def _prepare_quantize(ctx: NodeContext) -> None:
 
 
 def _prepare_dequantize(ctx: NodeContext) -> None:
-    need_counts(ctx, 1, 1)
-    input, output = ctx.need_input(0), ctx.need_output(0)
+    input, output = need_one_of_each(ctx)
     ctx.ensure_type(input, _INT8, _INT16, _UINT8)
     ctx.ensure_type(output, _FLOAT32)
 
 
 def _prepare_cast(ctx: NodeContext) -> None:
     check_element_types(ctx, "CastOptions", "in_data_type", "out_data_type")
-    need_counts(ctx, 1, 1)
-    input, output = ctx.need_input(0), ctx.need_output(0)
+    input, output = need_one_of_each(ctx)
     runs_on(ctx, input, *_CAST_OUTPUTS, TensorType.BOOL)
     runs_on(ctx, output, *_CAST_OUTPUTS)
 
 
-register(
+_register = partial(register, count=count_outputs, overlap=elementwise(0))
+
+_register(
     "QUANTIZE",
     init=allocates("OpDataQuantizeReference"),
     prepare=_prepare_quantize,
-    count=count_outputs,
-    overlap=elementwise(0),
     loops=elements.rescaling,
 )
-register(
+_register(
     "DEQUANTIZE",
     init=allocates("DequantizeOpData"),
     prepare=_prepare_dequantize,
-    count=count_outputs,
-    overlap=elementwise(0),
     loops=elements.loops,
 )
-register(
-    "CAST",
-    params="TfLiteCastParams",
-    prepare=_prepare_cast,
-    count=count_outputs,
-    overlap=elementwise(0),
-    loops=elements.loops,
-)
+_register("CAST", params="TfLiteCastParams", prepare=_prepare_cast, loops=elements.loops)

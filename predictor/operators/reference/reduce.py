@@ -6,7 +6,7 @@ Mirrors kernels/reduce_common.cc, arg_min_max.cc, cumsum.cc and l2norm.cc.
 from __future__ import annotations
 
 from predictor.model.graph import Tensor, TensorType
-from predictor.operators.checks import need_counts
+from predictor.operators.checks import need_counts, need_one_of_each
 from predictor.operators.constants import constant_values
 from predictor.operators.context import NodeContext
 from predictor.operators.evaluation import allocates, runs_on, unchecked_tensors
@@ -128,8 +128,7 @@ def _prepare_cumsum(ctx: NodeContext) -> None:
 
 
 def _prepare_l2_normalization(ctx: NodeContext) -> None:
-    need_counts(ctx, 1, 1)
-    input, output = ctx.need_input(0), ctx.need_output(0)
+    input, output = need_one_of_each(ctx)
     ctx.ensure(len(ctx.shape(input)) <= 4, "the input has more than 4 dimensions")
     ctx.ensure_type(output, _FLOAT32, _INT8)
     ctx.ensure_type(input, output.type)

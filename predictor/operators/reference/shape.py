@@ -12,6 +12,7 @@ from predictor.operators.checks import (
     ensure_rank,
     ensure_same_type,
     need_counts,
+    need_one_of_each,
     writable_dims,
 )
 from predictor.operators.context import NodeContext
@@ -75,8 +76,7 @@ def _stretch(ctx: NodeContext, output: Tensor, in_elements: int) -> tuple[int, .
 
 def _prepare_squeeze(ctx: NodeContext) -> None:
     dims = check_option_dims(ctx, "SqueezeOptions", "squeeze_dims")
-    need_counts(ctx, 1, 1)
-    input, output = ctx.need_input(0), ctx.need_output(0)
+    input, output = need_one_of_each(ctx)
     in_shape, out_shape = ctx.shape(input), ctx.shape(output)
     rank = len(in_shape)
     ensure_rank(ctx, input, 0, _MAX_SQUEEZE_RANK)

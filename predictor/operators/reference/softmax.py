@@ -8,13 +8,18 @@ from collections.abc import Sequence
 from predictor.model.floating import single
 from predictor.model.graph import Tensor, TensorType
 from predictor.operators.access_order import InputOverlap
-from predictor.operators.checks import check_runtime_shape, ensure_same_type, need_counts
+from predictor.operators.checks import (
+    check_runtime_shape,
+    ensure_same_type,
+    need_counts,
+    need_one_of_each,
+)
 from predictor.operators.context import NodeContext
 from predictor.operators.evaluation import allocates, runs_on
 from predictor.operators.loops import elements
 from predictor.operators.overlap_rules import elementwise
 from predictor.operators.parsing import options_of
-from predictor.operators.quantized import INT16_BYTES, scale, zero_point
+from predictor.operators.quantized import INT16_BYTES, ensure_symmetric, scale, zero_point
 from predictor.operators.reference import register
 from predictor.operators.registry import OpCount
 
@@ -64,8 +69,7 @@ def _prepare(ctx: NodeContext) -> None:
         ensure_same_type(ctx, input, output)
     ctx.ensure_type(input, TensorType.FLOAT32, TensorType.INT8, TensorType.INT16)
     if input.type == TensorType.INT16:
-        ctx.ensure(zero_point(input) == 0, "int16 input needs zero point 0")
-        ctx.ensure(zero_point(output) == 0, "int16 output needs zero point 0")
+        ensure_symmetric(ctx, input, output)
         _check_near(ctx, output, 1 / 32768)
     elif input.type == TensorType.INT8:
         if output.type == TensorType.INT16:
@@ -79,8 +83,7 @@ def _prepare(ctx: NodeContext) -> None:
 
 def _prepare_log(ctx: NodeContext) -> None:
     """Mirrors ``CalculateOpData`` of LOG_SOFTMAX."""
-    need_counts(ctx, 1, 1)
-    input, output = ctx.need_input(0), ctx.need_output(0)
+    input, output = need_one_of_each(ctx)
     ensure_same_type(ctx, input, output)
     ctx.ensure(ctx.shape(input) == ctx.shape(output), "input and output differ in shape")
     check_runtime_shape(ctx, input)

@@ -10,6 +10,7 @@ from predictor.operators.checks import (
     ensure_same_type,
     int_option,
     need_counts,
+    need_one_of_each,
     writable_dims,
 )
 from predictor.operators.context import NodeContext
@@ -21,8 +22,7 @@ from predictor.operators.registry import count_outputs
 
 def _need_image(ctx: NodeContext) -> tuple[Tensor, Tensor]:
     """Input and output of an operator that moves values between depth and space."""
-    need_counts(ctx, 1, 1)
-    input, output = ctx.need_input(0), ctx.need_output(0)
+    input, output = need_one_of_each(ctx)
     ensure_rank(ctx, input, 4)
     ctx.ensure_type(output, TensorType.FLOAT32, TensorType.INT8)
     ensure_same_type(ctx, input, output)

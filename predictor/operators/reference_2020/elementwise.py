@@ -7,7 +7,7 @@ dequantize.cc.
 from __future__ import annotations
 
 from predictor.model.graph import TensorType
-from predictor.operators.checks import ensure_same_type, need_counts
+from predictor.operators.checks import ensure_same_type, need_counts, need_one_of_each
 from predictor.operators.context import NodeContext
 from predictor.operators.evaluation import allocates
 from predictor.operators.quantized import need_quantization
@@ -49,16 +49,14 @@ def _evaluate_shaped(ctx: NodeContext) -> None:
 
 
 def _prepare_rounding(ctx: NodeContext) -> None:
-    need_counts(ctx, 1, 1)
-    input, output = ctx.need_input(0), ctx.need_output(0)
+    input, output = need_one_of_each(ctx)
     ctx.ensure_type(input, _FLOAT32)
     ensure_same_type(ctx, input, output)
     ctx.ensure(ctx.shape(input) == ctx.shape(output), "input and output differ in shape")
 
 
 def _prepare_quantize(ctx: NodeContext) -> None:
-    need_counts(ctx, 1, 1)
-    input, output = ctx.need_input(0), ctx.need_output(0)
+    input, output = need_one_of_each(ctx)
     ctx.ensure(
         not need_quantization(ctx, output).is_per_channel,
         "the output must not be quantised per channel",

@@ -16,7 +16,7 @@ from predictor.operators.convolution import (
 )
 from predictor.operators.fixed_point import check_activation_range
 from predictor.operators.parsing import fused_activation
-from predictor.operators.quantized import zero_point
+from predictor.operators.quantized import ensure_symmetric
 from predictor.operators.reference import recurrent, transpose_conv
 from predictor.operators.reference.conv import calculate_op_data as calculate_conv
 from predictor.operators.reference.depthwise_conv import calculate_op_data as calculate_depthwise
@@ -31,11 +31,6 @@ _RUNS = ((_FLOAT32, _FLOAT32), (_INT8, _INT8), (_INT8, _INT4), (_INT16, _INT8))
 def unpack(ctx: NodeContext, filter: Tensor) -> None:
     if filter.type == _INT4:
         ctx.scratch(ctx.element_count(filter))
-
-
-def need_symmetric(ctx: NodeContext, *tensors: Tensor) -> None:
-    for tensor in tensors:
-        ctx.ensure(zero_point(tensor) == 0, f"int16 tensor {tensor.name!r} needs zero point 0")
 
 
 def need_bias(ctx: NodeContext) -> None:
@@ -68,7 +63,7 @@ def _prepare_depthwise(ctx: NodeContext) -> None:
     channels = ctx.shape(filter)[3]
     if input.type in (_INT8, _INT16):
         if input.type == _INT16:
-            need_symmetric(ctx, input, output)
+            ensure_symmetric(ctx, input, output)
         check_filter_scales(ctx, filter, channels)
         allocate_requantization(ctx, channels)
     unpack(ctx, filter)

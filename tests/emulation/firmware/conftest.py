@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from functools import cache
@@ -16,7 +15,6 @@ from predictor.emulation.machine import RunResult, StopReason
 from predictor.emulation.platform.board_platform import board_platform
 from predictor.errors import MissingDependencyError
 from predictor.firmware.build import FirmwareImage, build
-from predictor.firmware.cache import CACHE_VARIABLE, cache_dir
 from predictor.firmware.flash_blob import model_blobs
 from predictor.firmware.runner_report import FirmwareReport, read_report
 from predictor.firmware.target import firmware_target
@@ -90,9 +88,7 @@ def run_model(build_runner: BuildRunner) -> RunModel:
 
 @pytest.fixture
 def own_cache(build_runner: BuildRunner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A cache of this test alone, which holds TFLM's library and no firmware."""
+    """A cache of this test alone for firmware; what firmware is made of lies in the common one."""
     build_runner("f446re")
-    folder = tmp_path / "cache"
-    shutil.copytree(cache_dir() / "tflm", folder / "tflm")
-    monkeypatch.setenv(CACHE_VARIABLE, str(folder))
-    return folder
+    monkeypatch.setattr("predictor.firmware.build.cache_dir", lambda: tmp_path / "cache")
+    return tmp_path / "cache"

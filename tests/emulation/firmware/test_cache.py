@@ -153,7 +153,9 @@ def test_nothing_appears_between_the_look_and_the_removal(
 @pytest.mark.timeout(600)
 def test_damaged_firmware_heals(own_cache: Path) -> None:
     target = replace(firmware_target("f446re"), operators=frozenset())
-    elf = build(target).elf
+    steps: list[str] = []
+    elf = build(target, progress=steps.append).elf
+    assert steps == ["building firmware for f446re"]  # what boards share is there
     assert own_cache in elf.parents
     before = ElfImage(elf).segments
     damaged = elf.read_bytes().replace(before[0].data, before[0].data[:-1] + b"?")

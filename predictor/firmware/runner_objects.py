@@ -1,0 +1,66 @@
+"""The part of the firmware that all boards of a core share, compiled once and kept.
+
+It is all that reads TFLM's headers but the table of the operators, and so takes most of the
+compiler's time.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from pathlib import Path
+
+from predictor.cores.core import Core
+from predictor.firmware.cache import cache_dir, cached
+from predictor.firmware.shipped import shipped_folder
+from predictor.firmware.tflm_library import TflmLibrary
+from predictor.firmware.toolchain import ProgressCallback, Toolchain, build_with_cmake
+
+_READ = ("cmake/*", "runner/*", "mn_operators/*", "src/*.h", "ports/*.h")
+
+
+def library_variables(library: TflmLibrary) -> dict[str, str]:
+    """CMake variables of a program that links a TFLM library."""
+    own = library.mn_kernels
+    return {
+        "TFLM_LIBRARY": str(library.archive),
+        "TFLM_INCLUDE_DIRS": ";".join(map(str, library.include_dirs)),
+        "MN_KERNELS_DIR": "" if own is None else str(own.folder),
+        "MN_KERNELS_LIBRARY": "" if own is None else str(own.archive),
+    }
+
+
+def runner_objects(
+    toolchain: Toolchain, core: Core, library: TflmLibrary, progress: ProgressCallback
+) -> tuple[Path, ...]:
+    """Object files of the runner for a core with a TFLM library, in the order to link them.
+
+    Raises:
+        EmulationError: they could not be compiled.
+    """
+    firmware = shipped_folder("firmware")
+    linked = library_variables(library)
+    variables = {
+        "CORE_FLAGS": ";".join(core.program_flags),
+        "TFLM_INCLUDE_DIRS": linked["TFLM_INCLUDE_DIRS"],
+        "TFLM_REVISION": library.mark,
+        "TFLM_KERNELS": library.kernels,
+        "MN_KERNELS_DIR": linked["MN_KERNELS_DIR"],
+    }
+    digest = hashlib.sha256(f"{toolchain.version} {variables}".encode())
+    for path in sorted(path for pattern in _READ for path in firmware.glob(pattern)):
+        digest.update(path.read_bytes() + b"\0")
+
+    def fill(folder: Path) -> None:
+        progress(f"compiling the runner for {core.name} (once)")
+        build = folder / "build"
+        build.mkdir()
+        toolchain_file = firmware / "cmake" / "toolchain-arm-none-eabi.cmake"
+        build_with_cmake(toolchain, firmware / "runner", build, toolchain_file, **variables)
+        for path in build.rglob("*.obj"):
+            shutil.move(path, folder / path.name)
+        shutil.move(build / "build.log", folder / "build.log")
+        shutil.rmtree(build)
+
+    name = f"{core.name}-{digest.hexdigest()[:16]}"
+    return tuple(sorted(cached(cache_dir() / "runner" / name, fill).glob("*.obj")))
