@@ -166,7 +166,7 @@ def work(
     is_own = counted_core(revision) == core.measured_as[0]
     basis = Basis.MODEL if is_own else Basis.OTHER_CORE
     works = tuple(
-        _work(layer, runs, revision.kernels, costs, basis)
+        _work(layer, runs, revision.kernel_set.measured_as, costs, basis)
         for layer, runs in zip(layers, loops, strict=True)
     )
     if is_own or core.stand_in is None:

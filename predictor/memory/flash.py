@@ -32,9 +32,10 @@ Groups = tuple[tuple[int, frozenset[str]], ...]
 @dataclass(frozen=True, slots=True)
 class FlashReport:
     """Bytes of flash. ``avoidable_bytes`` is code of operators that no node uses;
-    ``unmeasured`` names operators whose code is not in the table; ``measured_on`` and
-    ``measured_revision`` are core and TFLM on which the others were measured; of another core they
-    are corrected by what images for both have shown (``Core.code_stand_in``).
+    ``unmeasured`` names operators whose code is not in the table; ``measured_on``,
+    ``measured_revision`` and ``measured_kernels`` are core, TFLM and kernel set of which the others
+    were measured; of another core they are corrected by what images for both have shown
+    (``Core.code_stand_in``).
 
     ``code_bytes`` is then a lower bound; it is otherwise within ``code_error`` (a fraction) of
     a linked image.
@@ -50,6 +51,7 @@ class FlashReport:
     unmeasured: tuple[str, ...]
     measured_on: str
     measured_revision: str
+    measured_kernels: str
 
     @property
     def code_bytes(self) -> int:
@@ -166,7 +168,7 @@ def flash(graph: Graph, revision: Revision, resolver: str = "used") -> FlashRepo
     is_drop_in = revision.kernel_set.registers_builtin(graph)
     code = _code(
         revision.name,
-        revision.kernels,
+        revision.kernel_set.measured_as,
         revision.core,
         _own_labels(graph.operator_labels, is_drop_in),
         None if resolver == "all" else _own_labels(graph.unused_codes, is_drop_in),
@@ -207,4 +209,5 @@ def _code(
         unmeasured=tuple(sorted(used - sizes.operators)),
         measured_on=sizes.core,
         measured_revision=sizes.revision,
+        measured_kernels=kernels,
     )

@@ -2,7 +2,9 @@
 
 A revision is a folder under ``revisions/``. Its ``revision.toml`` names the commit, the target ABI,
 the rules and the kernel sets; this and the other files describe the structs of the runtime and of
-the kernels. A revision with a ``base`` says only in what it differs from that one.
+the kernels. A revision with a ``base`` says only in what it differs from that one. One that ships
+without TF_LITE_STATIC_MEMORY, which makes TfLiteTensors and nodes larger, goes with ``+static``
+behind its name for builds that define it.
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ from predictor.memory.abi import ABIS, StructLayouts
 from predictor.operators.kernel_set import KernelSet, overlay
 
 DEFAULT_REVISION = "2026.08"
+STATIC = "+static"
 _FOLDER = Path(__file__).parent / "revisions"
 
 
@@ -40,6 +43,7 @@ class Revision:
     """One TFLM revision on one core with one kernel set.
 
     ``flow`` names the generation of the allocator and of the kernels (:mod:`~.flow`).
+    ``is_static``: whether it is built with TF_LITE_STATIC_MEMORY.
     """
 
     name: str
@@ -50,6 +54,7 @@ class Revision:
     core: Core
     rules: Rules
     structs: StructLayouts
+    is_static: bool
 
     @property
     def kernels(self) -> str:
@@ -59,7 +64,16 @@ class Revision:
 
 def revision_names() -> tuple[str, ...]:
     """Names of the revisions that ship with the package."""
-    return tuple(sorted(path.parent.name for path in _FOLDER.glob("*/revision.toml")))
+    return tuple(sorted(variant for name in _folders() for variant in _variants(name)))
+
+
+def _folders() -> Iterator[str]:
+    return (path.parent.name for path in _FOLDER.glob("*/revision.toml"))
+
+
+def _variants(name: str) -> tuple[str, ...]:
+    is_static: bool = _own_header(name)["static_memory"]
+    return (name,) if is_static else (name, name + STATIC)
 
 
 def kernel_sets(name: str) -> tuple[str, ...]:
@@ -73,7 +87,7 @@ def kernel_sets(name: str) -> tuple[str, ...]:
 
 def revision_folder(name: str) -> Path:
     """Where the description of a revision lies."""
-    return _FOLDER / name
+    return _FOLDER / name.removesuffix(STATIC)
 
 
 def load_revision(
@@ -92,11 +106,29 @@ def load_revision(
 @cache
 def _header(name: str) -> dict[str, Any]:
     """What ``revision.toml`` says, with what it leaves out as in the base's."""
-    if name not in revision_names():
+    shipped_name = name.removesuffix(STATIC)
+    if shipped_name not in _folders() or name not in _variants(shipped_name):
         known = ", ".join(revision_names())
         raise RevisionError(f"unknown TFLM revision {name!r}; known: {known}")
-    own = _load_toml(_FOLDER / name / "revision.toml")
-    base = _header(own["base"]) if "base" in own else {}
+    shipped = _own_header(shipped_name)
+    if name == shipped_name:
+        return shipped
+    return {
+        **shipped,
+        "title": f"{shipped['title']}, built with TF_LITE_STATIC_MEMORY",
+        "static_memory": True,
+        "absent": [*shipped.get("absent", ()), *shipped.get("absent_with_static_memory", ())],
+    }
+
+
+def _file(name: str) -> Path:
+    return _FOLDER / name / "revision.toml"
+
+
+@cache
+def _own_header(name: str) -> dict[str, Any]:
+    own = _load_toml(_file(name))
+    base = _own_header(own["base"]) if "base" in own else {}
     return {**base, **own, "rules": {**base.get("rules", {}), **own.get("rules", {})}}
 
 
@@ -107,10 +139,10 @@ def lineage(name: str) -> Iterator[str]:
         RevisionError: no such revision.
     """
     _header(name)
-    base: str | None = name
+    base: str | None = name.removesuffix(STATIC)
     while base is not None:
         yield base
-        base = _load_toml(_FOLDER / base / "revision.toml").get("base")
+        base = _load_toml(_file(base)).get("base")
 
 
 @cache
@@ -125,6 +157,7 @@ def _kernel_set(name: str, kernels: str) -> KernelSet:
         overlays=tuple(map(overlay, table["overlays"])),
         on=_kernel_set(name, table["on"]) if "on" in table else None,
         absent=frozenset(header.get("absent", ())),
+        like=table.get("like"),
     )
 
 
@@ -140,6 +173,7 @@ def _load(name: str, kernels: str, core: Core) -> Revision:
         core=core,
         rules=Rules(**header["rules"]),
         structs=_structs(name, kernel_set.library.name),
+        is_static=header["static_memory"],
     )
 
 
@@ -147,15 +181,17 @@ def _load(name: str, kernels: str, core: Core) -> Revision:
 def _structs(name: str, library: str) -> StructLayouts:
     """The structs of a library's kernel set: those of a base, then those that are its own.
 
-    A kernel set whose ``structs_of`` names another one replaces some of that one's.
+    A kernel set that is ``like`` another one replaces some of that one's.
     """
-    below = _header(name)["kernel_sets"][library].get("structs_of")
+    below = _header(name)["kernel_sets"][library].get("like")
     sets = [library] if below is None else [below, library]
     layers: list[Mapping[str, Sequence[str]]] = []
     for revision in reversed([*lineage(name)]):
         files = [_load_toml(path) for path in sorted((_FOLDER / revision).glob("*.toml"))]
         layers += [tables.get("structs", {}) for tables in files]
         layers += [tables.get(each, {}) for each in sets for tables in files]
+        if not _header(name)["static_memory"]:
+            layers += [tables.get("structs_without_static_memory", {}) for tables in files]
     return StructLayouts(ABIS[_header(name)["abi"]], *layers)
 
 

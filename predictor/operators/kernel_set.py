@@ -15,19 +15,26 @@ class KernelSet:
     """The kernels with which a TFLM is built, or that are linked beside those of its library.
 
     ``overlays``: their folders, the topmost first. ``on``: the kernel set of the library, for
-    kernels that are linked beside it. ``absent``: operators that this TFLM lacks.
+    kernels that are linked beside it. ``absent``: operators that this TFLM lacks. ``like``: the
+    kernel set whose structs it has but for its own, and whose code sizes and costs stand in.
     """
 
     name: str
     overlays: tuple[Overlay, ...]
     on: KernelSet | None = None
     absent: frozenset[str] = frozenset()
+    like: str | None = None
     _tables: dict[tuple[Overlay, ...], OperatorTable] = field(default_factory=dict, repr=False)
 
     @property
     def library(self) -> KernelSet:
         """The kernel set of TFLM's library."""
         return self if self.on is None else self.on.library
+
+    @property
+    def measured_as(self) -> str:
+        """The kernel set of which code sizes and costs are taken."""
+        return self.like or self.name
 
     @property
     def runs_device_models(self) -> bool:

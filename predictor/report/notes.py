@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from predictor.cost.coverage import uncovered
 from predictor.cost.latency import TimingBasis
 from predictor.escapes import printable
+from predictor.memory.revision import STATIC
 from predictor.memory.sram import ARENA, PERSISTENT_ARENA, ArenaNeed, place
 from predictor.model.graph import TensorType
 from predictor.operators.sizes import align_up
@@ -57,9 +58,11 @@ def notes(prediction: Prediction) -> tuple[str, ...]:
         )
     if prediction.flash.measured_revision != prediction.revision.name:
         found.append(
-            f"code bytes are those of TFLM {prediction.flash.measured_revision}: none were "
-            f"measured of {prediction.revision.name}"
+            f"code bytes are those of TFLM {prediction.flash.measured_revision} with "
+            f"{prediction.flash.measured_kernels} kernels: none were measured of "
+            f"{prediction.revision.name}"
         )
+    found += _build(prediction)
     if prediction.options.resolver == "used" and prediction.flash.avoidable_bytes > 0:
         names = ", ".join(prediction.graph.unused_codes)
         found.append(
@@ -73,6 +76,21 @@ def notes(prediction: Prediction) -> tuple[str, ...]:
     if not any(subgraph.operators for subgraph in prediction.graph.subgraphs):
         found.append("the model has no operator: its outputs are its inputs")
     return tuple(found)
+
+
+def _build(prediction: Prediction) -> Iterable[str]:
+    """How this TFLM is built, where that is not what its users may think."""
+    revision = prediction.revision
+    if not revision.is_static:
+        yield (
+            f"{revision.name} ships without TF_LITE_STATIC_MEMORY, which makes tensors and nodes "
+            f"larger: --tflm {revision.name}{STATIC} predicts a build with it"
+        )
+    if revision.kernel_set.like:
+        yield (
+            f"the buffers of {revision.kernels} kernels follow from their sources; the kernels "
+            "themselves were not run, and times are those of reference kernels on this core"
+        )
 
 
 def _other_fpu(prediction: Prediction) -> Iterable[str]:

@@ -16,7 +16,13 @@ from predictor.model.graph import Graph
 from predictor.model.tflite_reader import read_graph
 
 FOLDER = Path(revisions.__file__).parent / "revisions"
-CACHED = (revisions._header, revisions._kernel_set, revisions._load, revisions._structs)
+CACHED = (
+    revisions._header,
+    revisions._own_header,
+    revisions._kernel_set,
+    revisions._load,
+    revisions._structs,
+)
 DELTA = 'base = "2026.08"\ntitle = "one field more"\ncommit = "0123456789"\n'
 
 

@@ -10,7 +10,7 @@ from predictor.operators.quantized import ensure_symmetric
 from predictor.operators.reference.broadcast import ARITHMETIC_TYPES, calculate_sum, need_tensors
 
 
-def _prepare(ctx: NodeContext) -> None:
+def prepare(ctx: NodeContext) -> None:
     input1, input2, output = need_tensors(ctx)
     ensure_same_type(ctx, input1, output)
     ctx.ensure_type(input1, *ARITHMETIC_TYPES)
@@ -20,4 +20,4 @@ def _prepare(ctx: NodeContext) -> None:
     calculate_sum(ctx, input1, input2, output)
 
 
-register("ADD", prepare=_prepare)
+register("ADD", prepare=prepare)

@@ -18,7 +18,7 @@ _MVE_COLUMNS = 4
 """Positions whose columns a kernel for MVE multiplies at once."""
 _MVE_LANES = 16
 """Elements of 8 bits in a vector register."""
-_MVE_DEPTHWISE_BLOCK = 124
+MVE_DEPTHWISE_BLOCK = 124
 """Channels of a block (``CH_IN_BLOCK_MVE``)."""
 _MVE_AS_CONVOLUTION = 1
 """Output channels above which a depthwise layer with one input channel runs as convolution."""
@@ -146,7 +146,7 @@ def depthwise_bytes(core: Core, channels: int, taps: int, is_int4: bool) -> int:
     One column of the input as 16-bit values, or one of each of four positions for MVE.
     """
     if has_mve(core):
-        return 4 * _MVE_DEPTHWISE_BLOCK * taps
+        return 4 * MVE_DEPTHWISE_BLOCK * taps
     return channels * taps * INT16_BYTES if is_int4 or has_dsp(core) else 0
 
 

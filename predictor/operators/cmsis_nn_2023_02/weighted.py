@@ -1,11 +1,13 @@
 """CONV_2D, DEPTHWISE_CONV_2D and FULLY_CONNECTED. Mirrors kernels/cmsis_nn/conv.cc,
-depthwise_conv.cc and fully_connected.cc, with the buffer sizes of CMSIS-NN 11.0.0 (DSP extension).
+depthwise_conv.cc and fully_connected.cc, with the buffer sizes of CMSIS-NN 11.0.0, which are those
+of 10.1.2.
 """
 
 from __future__ import annotations
 
 from predictor.model.graph import Tensor, TensorType
 from predictor.operators.around import after
+from predictor.operators.cmsis_nn.buffers import MVE_DEPTHWISE_BLOCK, has_dsp, has_mve
 from predictor.operators.cmsis_nn_2023_02 import register
 from predictor.operators.cmsis_nn_2024_05.weighted import request_connected_buffers
 from predictor.operators.context import NodeContext
@@ -14,10 +16,12 @@ from predictor.operators.parsing import options_of
 from predictor.operators.quantized import INT16_BYTES, ensure_symmetric
 from predictor.operators.reference.conv import calculate_op_data
 from predictor.operators.reference_2023_02.weighted import check_hybrid, need_bias, unpack
+from predictor.operators.sizes import align_up
 
 _INT8, _INT16 = TensorType.INT8, TensorType.INT16
 _FAST_INT16_TAPS = 512
-"""Convolutions of int16 with fewer have a fast kernel, which copies two columns."""
+"""Convolutions of int16 with fewer have a fast kernel for the DSP extension."""
+_MVE_COLUMNS, _MVE_LANES = 4, 8
 
 
 def _prepare_conv(ctx: NodeContext) -> None:
@@ -31,20 +35,28 @@ def _prepare_conv(ctx: NodeContext) -> None:
     calculate_op_data(ctx)
     if input.type == _INT16:
         ensure_symmetric(ctx, input, output)
-    taps = height * width * ctx.shape(input)[3]
-    if _has_columns(ctx, input, (height, width), taps):
-        ctx.scratch(2 * taps * INT16_BYTES)
+    size_bytes = _column_bytes(ctx, input, (height, width), ctx.shape(output)[2])
+    if size_bytes:
+        ctx.scratch(size_bytes)
     check_hybrid(ctx, input, filter)
 
 
-def _has_columns(ctx: NodeContext, input: Tensor, kernel: tuple[int, int], taps: int) -> bool:
-    """Whether the kernel that runs copies two columns of the input."""
+def _column_bytes(ctx: NodeContext, input: Tensor, kernel: tuple[int, int], out_width: int) -> int:
+    """What the kernel that runs copies of the input: two columns, with MVE four."""
     options = options_of(ctx, "Conv2DOptions")
     is_plain = _is_plain(ctx, "Conv2DOptions")
-    if input.type == _INT8:
-        strides = options.get("stride_h", 0), options.get("stride_w", 0)
-        return not (kernel == strides == (1, 1) and is_plain)
-    return input.type == _INT16 and taps < _FAST_INT16_TAPS and is_plain
+    shape = ctx.shape(input)
+    taps = kernel[0] * kernel[1] * shape[3]
+    if input.type == _INT16:
+        is_fast = has_dsp(ctx.core) and taps < _FAST_INT16_TAPS and is_plain
+        return 2 * taps * INT16_BYTES if is_fast else 0
+    strides = options.get("stride_h", 0), options.get("stride_w", 0)
+    if input.type != _INT8 or (kernel == strides == (1, 1) and is_plain):
+        return 0
+    if not has_mve(ctx.core):
+        return 2 * taps * INT16_BYTES
+    is_row = shape[1] == kernel[0] == options.get("dilation_w_factor", 0) == 1
+    return 0 if is_row and out_width % 4 == 0 else _MVE_COLUMNS * align_up(taps, _MVE_LANES)
 
 
 def _is_plain(ctx: NodeContext, table: str) -> bool:
@@ -54,12 +66,17 @@ def _is_plain(ctx: NodeContext, table: str) -> bool:
 
 
 def _request_column(ctx: NodeContext) -> None:
-    """The fast kernel for int8 (batch 1, depth multiplier 1, no dilation) widens a column."""
+    """The fast kernel for int8 (batch 1, depth multiplier 1, no dilation) widens a column, with
+    MVE those of a block of channels."""
     input, filter = ctx.need_input(0, temp=False), ctx.need_input(1, temp=False)
     output = ctx.need_output(0, temp=False)
     (batches, _, _, channels), (_, height, width) = ctx.shape(input), ctx.shape(filter)[:3]
     is_fast = channels == ctx.shape(output)[3] and batches == 1
-    if input.type == _INT8 and is_fast and _is_plain(ctx, "DepthwiseConv2DOptions"):
+    if input.type != _INT8 or not is_fast or not _is_plain(ctx, "DepthwiseConv2DOptions"):
+        return
+    if has_mve(ctx.core):
+        ctx.scratch(_MVE_COLUMNS * MVE_DEPTHWISE_BLOCK * height * width)
+    elif has_dsp(ctx.core):
         ctx.scratch(channels * height * width * INT16_BYTES)
 
 

@@ -3,7 +3,7 @@ kernels/reduce_common.cc."""
 
 from __future__ import annotations
 
-from predictor.model.graph import TensorType
+from predictor.model.graph import Tensor, TensorType
 from predictor.operators.context import NodeContext
 from predictor.operators.evaluation import runs_on
 from predictor.operators.quantized import INT32_BYTES
@@ -19,10 +19,16 @@ _QUANTIZED = (TensorType.INT8, TensorType.INT16)
 
 def _prepare(ctx: NodeContext) -> None:
     """Mirrors ``PrepareMeanOrSumHelper``: one accumulator for each output of integers."""
-    input, output, axis = ctx.need_input(0), ctx.need_output(0), ctx.need_input(1)
+    input, output = ctx.need_input(0), ctx.need_output(0)
+    ctx.need_input(1)
+    accumulate(ctx, input, output)
+
+
+def accumulate(ctx: NodeContext, input: Tensor, output: Tensor) -> None:
+    """What follows when the tensors are at hand."""
     if input.type in _QUANTIZED:
         ctx.scratch(INT32_BYTES * ctx.element_count(output))
-    prepare_simple(ctx)
+    axis = prepare_simple(ctx)
     runs_on(ctx, input, TensorType.FLOAT32, *_QUANTIZED)
     if ctx.op.name == "SUM":
         check_same_type_at_invoke(ctx, input, output)
