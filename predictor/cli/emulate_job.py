@@ -106,7 +106,7 @@ def _outcome(
 ) -> Outcome:
     from predictor.cli.emulate_report import run_json, text_report
     from predictor.cli.renode_files import kept_for_renode
-    from predictor.report.text import render
+    from predictor.report.layout import render
 
     prediction = firmware.prediction
     if not prediction.fits and not job.force:

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Group, RenderableType
-from rich.table import Table
-from rich.text import Text
-
 from predictor.prediction import Prediction
+from predictor.report.layout import Block, Column, Table, right, words
 from predictor.report.notes import misfit
 
 if TYPE_CHECKING:
@@ -19,26 +16,24 @@ TOP_OPERATORS = 12
 EMULATION_SCHEMA_VERSION = "1.0"
 
 
-def text_report(firmware: ModelFirmware, run: ModelRun, name: str) -> RenderableType:
+def text_report(firmware: ModelFirmware, run: ModelRun, name: str) -> list[Block]:
     """Predicted and emulated side by side, then the operators with most instructions."""
     prediction = firmware.prediction
     word, style = _verdict(prediction, run)
-    head = Text.assemble(
-        (word, style),
-        f"  {name} on {run.board.title}, emulated ({run.backend})\n",
-        (firmware.target.title, "dim"),
-    )
-    parts: list[RenderableType] = [head, Text()]
+    parts: list[Block] = [
+        words((word, style), f"  {name} on {run.board.title}, emulated ({run.backend})"),
+        words((firmware.target.title, "dim")),
+        words(),
+    ]
     if not prediction.fits:
-        parts.append(Text(f"predicted: {misfit(prediction)}", style="red"))
+        parts.append(words((f"predicted: {misfit(prediction)}", "red")))
     if run.failure is not None:
-        parts.append(Text(f"emulated: {run.failure}", style="red"))
+        parts.append(words((f"emulated: {run.failure}", "red")))
     parts.append(_figures(prediction, run))
     if run.operators:
-        parts += [Text(), _operators(run)]
+        parts += [words(), _operators(run)]
     notices = (*firmware.warnings, *run.result.notices)
-    parts += [Text.assemble(("note  ", "dim"), notice) for notice in notices]
-    return Group(*parts)
+    return [*parts, *(words(("note  ", "dim"), notice) for notice in notices)]
 
 
 def _verdict(prediction: Prediction, run: ModelRun) -> tuple[str, str]:
@@ -52,11 +47,8 @@ def _verdict(prediction: Prediction, run: ModelRun) -> tuple[str, str]:
 
 
 def _figures(prediction: Prediction, run: ModelRun) -> Table:
-    table = Table(box=None, padding=(0, 2))
-    table.add_column("")
-    for heading in ("predicted", "emulated"):
-        table.add_column(heading, justify="right")
-    table.add_column("", style="dim")
+    columns = (Column(), *right("predicted", "emulated"), Column(style="dim"))
+    table = Table(columns, gap=4, indent=2)
 
     def row(label: str, predicted: int | None, emulated: int | None, remark: str = "") -> None:
         cells = [f"{value:,}" if value is not None else "-" for value in (predicted, emulated)]
@@ -82,11 +74,9 @@ def _figures(prediction: Prediction, run: ModelRun) -> Table:
 
 
 def _operators(run: ModelRun) -> Table:
-    table = Table(box=None, padding=(0, 1), title="operators", title_justify="left")
-    table.add_column("#", justify="right", style="dim")
-    table.add_column("operator")
-    for heading in ("instructions", "share", "MACs", "per MAC"):
-        table.add_column(heading, justify="right")
+    figures = right("instructions", "share", "MACs", "per MAC")
+    columns = (Column("#", "dim", is_right=True), Column("operator"), *figures)
+    table = Table(columns, indent=1, title="operators")
     total = sum(item.instructions for item in run.operators) or 1
     ranked = sorted(run.operators, key=lambda item: -item.instructions)[:TOP_OPERATORS]
     for item in sorted(ranked, key=lambda item: (item.subgraph_index, item.index)):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -27,6 +27,9 @@ from predictor.prediction import (
 from predictor.report.budgets import Budgets, Violation
 from predictor.report.notes import shape_warnings
 from predictor.start import say
+
+if TYPE_CHECKING:
+    from predictor.report.layout import Block
 
 
 @click.command(cls=FileCommand, name="model", short_help="Predict one model (the default command).")
@@ -146,11 +149,7 @@ def _report_text(
         return markdown.report(prediction, per_layer, violations, is_verbose)
     from predictor.report import text
 
-    return text.render(
-        text.report(prediction, per_layer, violations, is_verbose),
-        terminal_width(output),
-        wants_color(output),
-    )
+    return _laid_out(text.report(prediction, per_layer, violations, is_verbose), output)
 
 
 def _error_text(error: PredictorError, model: Path, form: str, output: Path | None) -> str:
@@ -161,12 +160,12 @@ def _error_text(error: PredictorError, model: Path, form: str, output: Path | No
         return dumps(error_json(error, str(model))) + "\n"
     if not isinstance(error, RefusedError):
         return ""
-    from predictor.report import refusal, text
+    from predictor.report import refusal
 
     if form == "markdown":
         return refusal.markdown(error, model.name)
     found = refusal.text(error, model.name)
-    return "" if found is None else text.render(found, terminal_width(output), wants_color(output))
+    return "" if found is None else _laid_out(found, output)
 
 
 def _boards_text(
@@ -186,4 +185,10 @@ def _boards_text(
         return markdown.boards_table(predictions)
     from predictor.report import text
 
-    return text.render(text.boards_table(predictions), terminal_width(output), wants_color(output))
+    return _laid_out([text.boards_table(predictions)], output)
+
+
+def _laid_out(blocks: list[Block], output: Path | None) -> str:
+    from predictor.report.layout import render
+
+    return render(blocks, terminal_width(output), wants_color(output))

@@ -153,13 +153,13 @@ def command(
         found = result.to_json()
         emit(dumps(found | ({"proof": proof.to_json()} if proof else {})) + "\n", None)
     else:
-        from predictor.report import optimized, text
+        from predictor.report import layout, optimized
         from predictor.report.proof import report as proof_report
 
-        emit(text.render(optimized.report(result), terminal_width(None), wants_color(None)), None)
+        blocks = optimized.report(result)
         if proof is not None:
-            proved = text.render(proof_report(proof), terminal_width(None), wants_color(None))
-            emit(f"\n{proved}", None)
+            blocks += [layout.words(), *proof_report(proof)]
+        emit(layout.render(blocks, terminal_width(None), wants_color(None)), None)
     if proof is not None and not proof.passed:
         return PredictorError.exit_code
     if result.optimized.is_interrupted:

@@ -6,42 +6,40 @@ import os
 from collections import Counter
 from collections.abc import Sequence
 
-from rich.console import Group, RenderableType
-from rich.table import Table
-from rich.text import Text
-
 from predictor.install import install_command
 from predictor.optimization import plan_cpsat
 from predictor.optimization.optimization import Optimization, percent
 from predictor.optimization.optimizer import Optimized
+from predictor.report.layout import Block, Column, Table, Words, right, words
 from predictor.report.units import time_words
 
 _SAME_TIME = 0.0005
 """Change of the latency, as a fraction, that is none."""
 
 
-def report(result: Optimization) -> RenderableType:
+def report(result: Optimization) -> list[Block]:
     """The result for terminals."""
     found = result.optimized
-    parts: list[RenderableType] = [_headline(result), Text(), _table(result)]
+    parts: list[Block] = [*_headline(result), words(), _table(result)]
     if found.origin.distances:
-        parts += [Text(), _distances(found)]
+        parts += [words(), _distances(found)]
     if len(found.trade) > 1:
-        parts += [Text(), _trade(found)]
-    return Group(*parts, *_notes(result))
+        parts += [words(), _trade(found)]
+    return [*parts, *_notes(result)]
 
 
-def _headline(result: Optimization) -> Text:
+def _headline(result: Optimization) -> list[Words]:
     before, after = result.optimized.before.required_bytes, result.optimized.after.required_bytes
     name = os.path.basename(result.before.path) if result.before.path else "model"
     revision = result.before.revision
     share = f"{100 * (before - after) / before:.1f} %" if before else "0 %"
-    return Text.assemble(
-        (f"{share} less arena", "bold green") if after < before else ("nothing to gain", "bold"),
-        f"  {name}: {before:,} -> {after:,} bytes\n",
-        f"{_time_words(result)}\n",
-        (f"TFLM {revision.name}, {revision.kernels} kernels", "dim"),
-    )
+    is_less = after < before
+    gain = (f"{share} less arena", "bold green") if is_less else ("nothing to gain", "bold")
+    return [
+        words(gain, f"  {name}: {before:,} -> {after:,} bytes"),
+        words(_time_words(result)),
+        words((f"TFLM {revision.name}, {revision.kernels} kernels", "dim")),
+    ]
 
 
 def _time_words(result: Optimization) -> str:
@@ -64,10 +62,7 @@ def _board(result: Optimization) -> str:
 
 def _table(result: Optimization) -> Table:
     found = result.optimized
-    table = Table(box=None, padding=(0, 1))
-    table.add_column("")
-    for heading in ("before B", "after B", "saved"):
-        table.add_column(heading, justify="right")
+    table = Table((Column(), *right("before B", "after B", "saved")), indent=1)
     planned = result.planned_bytes
     rows = (
         ("arena to set aside", found.before.required_bytes, found.after.required_bytes),
@@ -83,17 +78,14 @@ def _table(result: Optimization) -> Table:
     return table
 
 
-def _titled_table(title: str) -> Table:
-    return Table(box=None, padding=(0, 1), title=title, title_justify="left", title_style="bold")
-
-
 def _distances(found: Optimized) -> Table:
-    table = _titled_table("operators whose output overlaps an input")
-    table.add_column("#", justify="right", style="dim")
-    table.add_column("operator")
-    for heading in ("distance B", "output B"):
-        table.add_column(heading, justify="right")
-    table.add_column("why it is safe", style="dim")
+    columns = (
+        Column("#", "dim", is_right=True),
+        Column("operator"),
+        *right("distance B", "output B"),
+        Column("why it is safe", "dim"),
+    )
+    table = Table(columns, indent=1, title="operators whose output overlaps an input")
     for item in found.distances:
         if item.subgraph_index == 0 and item.index in found.origin.distances:
             table.add_row(
@@ -107,10 +99,8 @@ def _distances(found: Optimized) -> Table:
 
 
 def _trade(found: Optimized) -> Table:
-    table = _titled_table("what extra instructions buy")
-    for heading in ("extra instructions", "planned B"):
-        table.add_column(heading, justify="right")
-    table.add_column("dilated operators", style="dim")
+    columns = (*right("extra instructions", "planned B"), Column("dilated operators", "dim"))
+    table = Table(columns, indent=1, title="what extra instructions buy")
     for point in found.trade:
         table.add_row(
             f"{percent(found, point.extra_instructions):.1f} %",
@@ -140,7 +130,7 @@ def _compaction_lines(result: Optimization) -> list[str]:
     return lines
 
 
-def _notes(result: Optimization) -> list[Text]:
+def _notes(result: Optimization) -> list[Words]:
     found = result.optimized
     lines = []
     if found.kept_because:
@@ -172,7 +162,7 @@ def _notes(result: Optimization) -> list[Text]:
     boards = ", ".join(board.name for board in result.newly_fitting)
     if boards:
         lines.append(f"fits now, but did not before: {boards}")
-    return [Text(), *(Text.assemble(("note  ", "dim"), line) for line in lines)]
+    return [words(), *(words(("note  ", "dim"), line) for line in lines)]
 
 
 def _operators(indices: Sequence[int]) -> str:

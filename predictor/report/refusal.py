@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from predictor.cost.refused_model import RefusedModel, refused_model
 from predictor.errors import RefusedError
+from predictor.report.layout import Block, Column, Table, words
 from predictor.report.markdown import escape
-
-if TYPE_CHECKING:
-    from rich.console import RenderableType
 
 _NOT_EXACT = "without what the refused operators would ask for; not exact"
 
@@ -39,23 +37,16 @@ def _rows(found: RefusedModel) -> list[tuple[str, str, str]]:
     return rows
 
 
-def text(error: RefusedError, name: str) -> RenderableType | None:
+def text(error: RefusedError, name: str) -> list[Block] | None:
     """The figures for the rest of the model, for terminals; None where there are none."""
-    from rich.console import Group
-    from rich.table import Table
-    from rich.text import Text
-
     found = refused_model(error)
     if found is None:
         return None
-    table = Table.grid(padding=(0, 2))
-    table.add_column()
-    table.add_column(justify="right")
-    table.add_column(style="dim")
+    table = Table((Column(), Column(is_right=True), Column(style="dim")))
     for row in _rows(found):
         table.add_row(*row)
-    head = Text.assemble(("WILL NOT RUN", "bold red"), f"  {name}: {_verdict(found)}")
-    return Group(head, Text(), table)
+    head = words(("WILL NOT RUN", "bold red"), f"  {name}: {_verdict(found)}")
+    return [head, words(), table]
 
 
 def markdown(error: RefusedError, name: str) -> str:

@@ -4,28 +4,20 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from io import StringIO
-
-from rich.console import Console, ConsoleOptions, Group, RenderableType
-from rich.padding import Padding
-from rich.segment import Segment
-from rich.table import Table
-from rich.text import Text
 
 from predictor.boards.board import shipped_names
 from predictor.cost.instructions import Basis
-from predictor.escapes import printable_lines
 from predictor.memory.sram import SramReport
 from predictor.prediction import Prediction
 from predictor.report.budgets import Violation
 from predictor.report.cost_text import cost_rows, macs_words, quantity, runs_words
+from predictor.report.layout import Block, Column, Span, Table, Words, right, words
 from predictor.words import counted
 
 BAR_WIDTH = 24
 TOP_LAYERS = 8
 _MOST_LAYERS = 1_000
 """Nobody reads more lines, and aligning them takes longer than the prediction."""
-PLAIN_WIDTH = 100
 
 _FIGURES = {
     "MACs": "macs",
@@ -49,60 +41,31 @@ _KIND_WORDS = {
 }
 
 
-def render(renderable: RenderableType, width: int | None = None, color: bool = False) -> str:
-    """A renderable as text, with colour codes only where asked for."""
-    stream = StringIO()
-    console = Console(
-        file=stream,
-        width=width or PLAIN_WIDTH,
-        force_terminal=color,
-        color_system="standard" if color else None,
-        highlight=False,
-        markup=False,  # names and messages stand as they are
-        emoji=False,
-        legacy_windows=False,
-    )
-    console.print(_Printable(renderable))
-    lines = stream.getvalue().split("\n")[:-1]
-    return "\n".join(line.rstrip() for line in lines) + "\n"
-
-
-class _Printable:
-    """A renderable without what terminals obey; colours are added behind it."""
-
-    def __init__(self, inner: RenderableType) -> None:
-        self._inner = inner
-
-    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Segment]:
-        for segment in console.render(self._inner, options):
-            yield Segment(printable_lines(segment.text), segment.style, segment.control)
-
-
 def report(
     prediction: Prediction,
     per_layer: bool = False,
     violations: Sequence[Violation] = (),
     is_verbose: bool = False,
-) -> RenderableType:
+) -> list[Block]:
     """The whole report."""
-    parts: list[RenderableType] = [
-        _verdict(prediction),
-        _violations(violations),
-        Text(),
+    return [
+        *_verdict(prediction),
+        *(words((f"over budget  {violation}", "bold red")) for violation in violations),
+        words(),
         _bars(prediction),
-        Text(),
+        words(),
         _costs(prediction),
-        Text(),
+        words(),
         _arena(prediction),
-        Text(),
+        words(),
         _layers(prediction, per_layer),
-        _notes(prediction, is_verbose),
-        Text(f"--board all: the verdict on {len(shipped_names())} boards", style="dim"),
+        words(),
+        *_notes(prediction, is_verbose),
+        words((f"--board all: the verdict on {len(shipped_names())} boards", "dim")),
     ]
-    return Group(*[part for part in parts if part is not None])
 
 
-def _verdict(prediction: Prediction) -> Text:
+def _verdict(prediction: Prediction) -> list[Words]:
     board = prediction.board
     name = os.path.basename(prediction.path) if prediction.path else "model"
     if not prediction.fits:
@@ -111,41 +74,29 @@ def _verdict(prediction: Prediction) -> Text:
         word, style = "FITS, BUT WILL NOT RUN", "bold yellow"
     else:
         word, style = "FITS", "bold green"
-    return Text.assemble(
-        (word, style),
-        f"  {name} on {board.title} ({board.core.name}, {board.core.clock_hz // 10**6} MHz)\n",
-        (
-            f"TFLM {prediction.revision.name}, {prediction.revision.kernels} kernels, "
-            f"{counted(len(prediction.layers), 'operator')}, {macs_words(prediction)} MACs",
-            "dim",
-        ),
+    place = f"{board.title} ({board.core.name}, {board.core.clock_hz // 10**6} MHz)"
+    about = (
+        f"TFLM {prediction.revision.name}, {prediction.revision.kernels} kernels, "
+        f"{counted(len(prediction.layers), 'operator')}, {macs_words(prediction)} MACs"
     )
+    return [words((word, style), f"  {name} on {place}"), words((about, "dim"))]
 
 
-def _violations(violations: Sequence[Violation]) -> RenderableType:
-    lines = [Text(f"over budget  {violation}", style="bold red") for violation in violations]
-    return Group(*lines)
-
-
-def _bar(parts: Sequence[tuple[int, str]], total: int) -> Text:
+def _bar(parts: Sequence[tuple[int, str]], total: int) -> Words:
     """Parts of a whole as a bar; an arrow stands at the end of one that is more than the whole."""
-    text = Text()
-    used = 0
+    spans: list[Span] = []
+    used = filled = 0
     for size, style in parts:
-        start, used = used, used + size
-        cells = [min(BAR_WIDTH, round(BAR_WIDTH * bytes_ / total)) for bytes_ in (start, used)]
-        text.append("█" * (cells[1] - cells[0]), style=style)
-    text.append("░" * (BAR_WIDTH - text.cell_len), style="dim")
-    text.append("▶" if used > total else " ", style="bold red")
-    return text
+        used += size
+        before, filled = filled, min(BAR_WIDTH, round(BAR_WIDTH * used / total))
+        spans.append(("█" * (filled - before), style))
+    spans.append(("░" * (BAR_WIDTH - filled), "dim"))
+    return words(*spans, ("▶" if used > total else " ", "bold red"))
 
 
 def _bars(prediction: Prediction) -> Table:
-    table = Table.grid(padding=(0, 1))
-    table.add_column(style="bold")
-    table.add_column()
-    table.add_column(justify="right")
-    table.add_column(style="dim")
+    columns = (Column(style="bold"), Column(), Column(is_right=True), Column(style="dim"))
+    table = Table(columns, gap=1)
     sram, flash = prediction.sram, prediction.flash
     region = _placed_words(sram)
     table.add_row(
@@ -194,15 +145,12 @@ def _placed_words(sram: SramReport) -> str:
 def _arena(prediction: Prediction) -> Table:
     arena, needs = prediction.arena, prediction.sram.needs
     taken = (arena.split if len(needs) > 1 else None) or arena
-    table = Table.grid(padding=(0, 2))
-    table.add_column()
-    table.add_column(justify="right")
-    table.add_column(style="dim")
+    table = Table((Column(), Column(is_right=True), Column(style="dim")))
     label = "exact" if arena.exact else "bound, see notes"
     for need in needs:
         table.add_row(
-            Text(f"{need.name} to set aside", style="bold"),
-            Text(f"{need.size_bytes:,} B", style="bold"),
+            words((f"{need.name} to set aside", "bold")),
+            words((f"{need.size_bytes:,} B", "bold")),
             f"{label}; the smallest with which AllocateTensors succeeds",
         )
     table.add_row("arena_used_bytes()", f"{taken.used_bytes:,} B", "what TFLM reports")
@@ -222,10 +170,7 @@ def _arena(prediction: Prediction) -> Table:
 
 
 def _costs(prediction: Prediction) -> Table:
-    table = Table.grid(padding=(0, 2))
-    table.add_column(style="bold")
-    table.add_column(justify="right")
-    table.add_column(style="dim")
+    table = Table((Column(style="bold"), Column(is_right=True), Column(style="dim")))
     for row in cost_rows(prediction):
         table.add_row(*row)
     return table
@@ -250,15 +195,12 @@ def _layers(prediction: Prediction, all_of_them: bool) -> Table:
     title = "layers" if all_of_them else "heaviest layers"
     if all_of_them and count > _MOST_LAYERS:
         title = f"the first {_MOST_LAYERS:,} of {count:,} layers; --format json has all"
-    table = Table(box=None, padding=(0, 1), title=title, title_justify="left", title_style="bold")
-    table.add_column("#", justify="right", style="dim")
-    table.add_column("operator")
-    table.add_column("output")
     figures = _FIGURES if all_of_them else _MAIN_FIGURES
     has_calls = len(prediction.graph.subgraphs) > 1
     headings = ("runs", "each") if has_calls else ("latency",)
-    for heading in (*headings, *figures):
-        table.add_column(heading, justify="right")
+    index_column = Column("#", "dim", is_right=True)
+    columns = (index_column, Column("operator"), Column("output"), *right(*headings, *figures))
+    table = Table(columns, indent=1, title=title)
     for position in shown:
         row = prediction.layers[position]
         is_proxy = prediction.works[position].basis is Basis.PROXY
@@ -274,31 +216,26 @@ def _layers(prediction: Prediction, all_of_them: bool) -> Table:
     return table
 
 
-def _notes(prediction: Prediction, is_verbose: bool) -> RenderableType:
-    lines: list[RenderableType] = []
+def _notes(prediction: Prediction, is_verbose: bool) -> Iterator[Words]:
     for mark, messages, style in (
         ("remedy", prediction.remedies, "yellow"),
         ("note", prediction.notes, "dim"),
         ("detail", prediction.details if is_verbose else (), "dim"),
     ):
         for message in messages:
-            lines.append(Text.assemble((f"{mark}  ", style), message))
-    return Padding(Group(*lines), (1, 0, 0, 0)) if lines else Text()
+            yield words((f"{mark}  ", style), message)
 
 
 def boards_table(predictions: Sequence[Prediction]) -> Table:
     """One row per board in 80 columns, with what it leaves of RAM and flash, or lacks."""
-    table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False)
-    table.add_column("board", style="bold", no_wrap=True)
-    table.add_column("core", style="dim", no_wrap=True)
-    table.add_column("fits")
-    for heading in ("arena B", "RAM left B", "flash left B", "latency", "energy"):
-        table.add_column(heading, justify="right", no_wrap=True)
+    names = (Column("board", "bold", wraps=False), Column("core", "dim", wraps=False))
+    figures = right("arena B", "RAM left B", "flash left B", "latency", "energy")
+    table = Table((*names, Column("fits"), *figures), gap=1)
     for item in predictions:
         table.add_row(
             item.board.name,
             item.board.core.name.removeprefix("cortex-"),
-            Text("yes", style="green") if item.fits else Text("no", style="red"),
+            words(("yes", "green") if item.fits else ("no", "red")),
             f"{item.arena.required_bytes:,}",
             f"{item.sram.margin_bytes:,}",
             f"{item.flash_margin_bytes:,}",

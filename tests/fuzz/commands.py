@@ -17,7 +17,7 @@ from predictor.optimization.optimizer import OptimizeOptions
 from predictor.optimization.overlap import OverlapLevel
 from predictor.optimization.plan_problem import ALIGNMENT
 from predictor.prediction import Prediction, on_board, on_shipped_boards
-from predictor.report import comparison_forms, markdown, optimized, refusal, text
+from predictor.report import comparison_forms, layout, markdown, optimized, refusal, text
 from predictor.report.check_result import CheckResult
 from predictor.report.check_result import text as check_text
 from predictor.report.comparison import compare, subject
@@ -76,7 +76,7 @@ def _refusal(error: RefusedError) -> None:
     json.loads(dumps(error_json(error, "model.tflite")), parse_constant=_no_constant)
     found = refusal.text(error, "model.tflite")
     if found is not None:
-        text.render(found)
+        layout.render(found)
     refusal.markdown(error, "model.tflite")
 
 
@@ -128,8 +128,8 @@ def _json(content: bytes, options: Mapping[str, Any]) -> None:
 
 def _text(content: bytes, options: Mapping[str, Any]) -> None:
     prediction = predictor.predict(content, **options)
-    text.render(text.report(prediction, True, ()))
-    text.render(text.boards_table(on_shipped_boards(prediction)))
+    layout.render(text.report(prediction, True, ()))
+    layout.render([text.boards_table(on_shipped_boards(prediction))])
 
 
 def _markdown(content: bytes, options: Mapping[str, Any]) -> None:
@@ -175,7 +175,7 @@ def _optimize(content: bytes, options: Mapping[str, Any]) -> None:
     assert after <= before, f"optimised worse: {after} > {before}"
     assert result.optimized.after.required_bytes == after, "the file has another plan"
     json.loads(dumps(result.to_json()), parse_constant=_no_constant)
-    text.render(optimized.report(result))
+    layout.render(optimized.report(result))
     plan_svg(result)
 
 
