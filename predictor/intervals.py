@@ -8,8 +8,9 @@ quantile of Student's t distribution for the degrees of freedom that the spread 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from math import exp, hypot, inf, sqrt
+
+from predictor.records import dataclass
 
 LEVELS = (80, 95)
 """Percentages of the intervals that reports show."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from math import inf
 from typing import TYPE_CHECKING, TypedDict
 
 from predictor.cores.core import Core
 from predictor.errors import UsageError
 from predictor.memory.revision import DEFAULT_REVISION, Revision, load_revision
+from predictor.records import dataclass
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -27,6 +27,7 @@ from predictor.model.tflite_reader import ModelSource, load_bytes, read_graph
 from predictor.operators.loops import Loops
 from predictor.operators.mn.tables import has_custom
 from predictor.options import OptionKeywords, Options, make_options
+from predictor.records import dataclass
 from predictor.semantics.execution import Execution, execution
 from predictor.views import JsonObject, view
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
@@ -28,6 +28,7 @@ from predictor.boards.periphery import (
 from predictor.boards.power import Powers, read_powers
 from predictor.cores.core import Core, extension_names, find_core, nearest_fpu
 from predictor.errors import BoardError, UsageError
+from predictor.records import dataclass
 from predictor.words import meant
 
 _FOLDER = Path(__file__).parent

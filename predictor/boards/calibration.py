@@ -10,10 +10,9 @@ is never pooled with others. It turns the counts of the instruction model into c
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from predictor.intervals import Spread
 from predictor.kernel_sets import kernel_set_name
+from predictor.records import dataclass
 from predictor.toml import Table
 
 MOST_CLOCK_HZ = (1 << 32) - 1

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from predictor.records import dataclass
 from predictor.toml import Table
 
 ADDRESS_SPACE = 1 << 32

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from predictor.boards.calibration import (
     LEAST_QUANTITY,
     MOST_CLOCK_HZ,
@@ -11,6 +9,7 @@ from predictor.boards.calibration import (
     MOST_RELATIVE_SD,
 )
 from predictor.intervals import Spread
+from predictor.records import dataclass
 from predictor.toml import Table
 
 CONVOLUTION = "convolution"

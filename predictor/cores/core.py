@@ -8,13 +8,13 @@ the kernels have a variant for takes no more than such a file.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
 from predictor import toml
 from predictor.errors import BoardError
+from predictor.records import dataclass
 from predictor.words import meant
 
 DEFAULT_CORE = "cortex-m4"

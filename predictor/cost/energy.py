@@ -6,14 +6,13 @@ whether convolutions compute or fully connected layers wait for the flash.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from predictor.boards.board import Board
 from predictor.boards.power import CONVOLUTION, FULLY_CONNECTED
 from predictor.cost.instructions import Work
 from predictor.cost.latency import LatencyEstimate, Timing, features
 from predictor.cost.power import BoardPower, board_power
 from predictor.intervals import Intervals, combined
+from predictor.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

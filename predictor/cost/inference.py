@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 
 from predictor.boards.board import Board
@@ -12,6 +12,7 @@ from predictor.boards.calibration import CoreCosts
 from predictor.cost.instructions import Work
 from predictor.cost.latency import LatencyEstimate, LoopRound, Timing, features, latency
 from predictor.cost.op_count import Layer
+from predictor.records import dataclass
 from predictor.semantics.execution import Execution, Part, Place
 
 Path = Counter[Part]

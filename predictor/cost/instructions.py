@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import Enum
 from functools import cache
 from pathlib import Path
@@ -19,6 +19,7 @@ from predictor.memory.prepared import PreparedGraph, PreparedNode
 from predictor.memory.revision import Revision
 from predictor.operators.kernel_set import KernelSet
 from predictor.operators.loops import Loops
+from predictor.records import dataclass
 
 _FOLDER = Path(__file__).parent / "coefficients"
 

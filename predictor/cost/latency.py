@@ -8,7 +8,6 @@ wider the interval.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from enum import Enum
 from math import exp, log
 
@@ -21,6 +20,7 @@ from predictor.cost.spreads import load_spreads
 from predictor.errors import UsageError
 from predictor.intervals import Intervals, Spread, combined
 from predictor.memory.revision import Revision
+from predictor.records import dataclass
 from predictor.words import counted
 
 

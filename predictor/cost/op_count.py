@@ -6,10 +6,10 @@ As in the paper (section 3.3), 1 MAC counts as 2 ops; other operations are count
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
 
 from predictor.memory.prepared import PreparedGraph, PreparedNode
 from predictor.operators.context import PERSISTENT
+from predictor.records import dataclass
 from predictor.semantics.execution import Execution, Part, price
 
 

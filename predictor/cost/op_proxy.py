@@ -5,9 +5,8 @@ Across models it is off by a third; it stands in reports for comparison.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from predictor.boards.board import Board
+from predictor.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

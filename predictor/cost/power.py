@@ -7,7 +7,7 @@ board whose file names no power has none; it never takes over another board's by
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from math import exp, log
 
 from predictor.boards.board import Board, shipped_boards
@@ -15,6 +15,7 @@ from predictor.boards.power import CONVOLUTION, FULLY_CONNECTED, Power
 from predictor.cost.spreads import load_spreads
 from predictor.errors import BoardError
 from predictor.intervals import Spread, combined
+from predictor.records import dataclass
 from predictor.words import counted
 
 

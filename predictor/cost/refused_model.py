@@ -5,12 +5,11 @@ None of them is exact: whatever takes the place of the refused operators needs m
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from predictor.cost.op_count import layers, totals
 from predictor.errors import ModelError, RefusedError
 from predictor.memory.arena import replay
 from predictor.memory.prepared import PreparedGraph
+from predictor.records import dataclass
 from predictor.semantics.execution import execution
 
 

@@ -16,6 +16,7 @@ from typing import Any
 
 from predictor.errors import EmulationError
 from predictor.files import locked, new_folder, remove_folder, sweep
+from predictor.firmware.user_folders import user_folder
 
 CACHE_VARIABLE = "MCU_PREDICTOR_CACHE"
 _SEAL = "digests.json"
@@ -29,9 +30,7 @@ def cache_dir() -> Path:
     override = os.environ.get(CACHE_VARIABLE)
     if override:
         return Path(override).expanduser().resolve()
-    import platformdirs
-
-    return platformdirs.user_cache_path("mcu-predictor")
+    return user_folder("cache")
 
 
 def cached(path: Path, fill: Callable[[Path], None], *, trusts_times: bool = False) -> Path:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from predictor.errors import MissingDependencyError, UsageError
+from predictor.firmware.user_folders import user_folder
 
 if TYPE_CHECKING:
     from predictor.firmware.tflm_library import Tflm
@@ -31,9 +32,7 @@ def registration_file() -> Path:
     override = os.environ.get(CONFIG_VARIABLE)
     if override:
         return Path(override).expanduser() / _FILE
-    import platformdirs
-
-    return platformdirs.user_config_path("mcu-predictor") / _FILE
+    return user_folder("config") / _FILE
 
 
 def registration_text(tflm: UserTflm, is_given: bool) -> str:

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 
 from predictor.errors import RevisionError
+from predictor.records import dataclass
 
 _FIELD = re.compile(r"^(?P<type>[A-Za-z_][\w./]*)(?:\[(?P<count>\d+)\])?$")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from types import MappingProxyType
 
@@ -13,6 +13,7 @@ from predictor.memory.revision import Revision
 from predictor.model.graph import Tensor
 from predictor.operators.checks import INT32_MAX
 from predictor.operators.sizes import align_up, runtime_bytes
+from predictor.records import dataclass
 
 # Kinds of persistent allocations. The first six are TFLM's RecordedAllocationType.
 EVAL_TENSORS = "kTfLiteEvalTensorData"

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 from predictor.memory.revision import Revision
 from predictor.model.graph import Graph
 from predictor.operators.mn.tables import BUILTIN, has_custom
+from predictor.records import dataclass
 
 DROP_IN = frozenset(BUILTIN)
 """Builtin operators that can be registered with the project's own kernels."""

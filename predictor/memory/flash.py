@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from predictor.model.device.names import PREFIX
 from predictor.model.graph import CUSTOM_PREFIX, Graph
 from predictor.operators.mn.tables import DROP_IN_LABELS
 from predictor.operators.sizes import align_up
+from predictor.records import dataclass
 
 _FOLDER = Path(__file__).parent / "code_size"
 MODEL_ALIGNMENT_BYTES = 16

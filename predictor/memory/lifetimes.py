@@ -6,7 +6,6 @@ Mirrors ``AllocationInfoBuilder`` (micro_allocation_info.cc).
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from predictor.errors import ModelError, RefusedError
@@ -14,6 +13,7 @@ from predictor.model.graph import Graph, Operator
 from predictor.model.metadata import OFFLINE_PLAN, ONLINE_PLANNED
 from predictor.operators.context import GraphState
 from predictor.operators.sizes import runtime_bytes
+from predictor.records import dataclass
 
 MOST_REVISITS = 200_000
 """How often control flow may visit operators again; a file with more is taken for hostile."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from predictor.memory.lifetimes import ScratchRequest
@@ -11,6 +10,7 @@ from predictor.memory.revision import Revision
 from predictor.model.graph import Graph
 from predictor.operators.context import GraphState, NodeContext, Request
 from predictor.operators.registry import OperatorRow
+from predictor.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

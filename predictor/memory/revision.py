@@ -10,7 +10,6 @@ behind its name for builds that define it.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,7 @@ from predictor.errors import RevisionError
 from predictor.kernel_sets import kernel_set_name
 from predictor.memory.abi import ABIS, StructLayouts
 from predictor.operators.kernel_set import KernelSet, overlay
+from predictor.records import dataclass
 
 DEFAULT_REVISION = "2026.08"
 STATIC = "+static"

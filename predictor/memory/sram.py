@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from predictor.boards.board import Board, ContiguousSpan, Region
 from predictor.errors import UsageError
 from predictor.memory.arena_report import ArenaReport
+from predictor.records import dataclass
 
 STACK_RESERVE_BYTES = 4096
 """Stack kept for the interpreter and its kernels; the paper (section 3.1) gives the interpreter

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cached_property
 from math import prod
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from predictor.escapes import printable
+from predictor.records import dataclass
 
 NO_OPTIONS: Mapping[str, Any] = MappingProxyType({})
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import struct
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 
 from predictor.errors import UsageError
 from predictor.kernel_sets import kernel_set_name
+from predictor.records import dataclass
 
 OFFLINE_PLAN = "OfflineMemoryAllocation"
 """Name of the entry with arena offsets that were planned ahead."""

@@ -14,7 +14,6 @@ at its border, and only these positions are looked at: the work does not grow wi
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from itertools import chain
 from math import gcd
@@ -23,6 +22,7 @@ from typing import NamedTuple
 from predictor.model.geometry import padding_of
 from predictor.operators.context import NodeContext
 from predictor.operators.parsing import options_of
+from predictor.records import dataclass
 
 LONGEST_PERIOD = 4
 """Outputs that a kernel finishes together, at most."""

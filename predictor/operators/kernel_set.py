@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cache
 from importlib import import_module
 
 from predictor.model.graph import Graph
 from predictor.operators.registry import OperatorTable, Overlay
+from predictor.records import dataclass
 
 
 @dataclass(frozen=True, eq=False)

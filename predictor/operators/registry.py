@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypedDict, cast
@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypedDict, cast
 from predictor.model.graph import Graph
 from predictor.operators.context import GraphState, NodeContext
 from predictor.operators.loops import LoopCounter
+from predictor.records import dataclass
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack

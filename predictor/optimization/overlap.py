@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from predictor.memory.arena_report import ArenaReport, PlannedBuffer
 from predictor.memory.prepared import PreparedNode
 from predictor.operators.access_order import InputOverlap
 from predictor.operators.sizes import align_up
 from predictor.optimization.plan_problem import ALIGNMENT, AllowedOverlap, PlanBuffer, PlanProblem
+from predictor.records import dataclass
 
 NO_RULE = "no rule: never overlaps"
 

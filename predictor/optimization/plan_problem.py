@@ -9,12 +9,12 @@ overlap, which is less.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from heapq import heappop, heappush
 from typing import NamedTuple
 
 from predictor.errors import ModelError
+from predictor.records import dataclass
 
 MOST_PAIRS = 1 << 17
 """Pairs of buffers alive at a common step for which a solver is asked, at most."""

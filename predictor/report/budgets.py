@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from math import inf
 from types import MappingProxyType
 from typing import Any
 
 from predictor.errors import UsageError
 from predictor.prediction import Prediction
+from predictor.records import dataclass
 from predictor.report.cost_text import NO_POWER, open_words
 from predictor.toml import shown
 

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TypeAlias
 
 from predictor.escapes import printable
+from predictor.records import dataclass
 
 Span: TypeAlias = "tuple[str, str]"
 """A text and its style: words of ``_CODES``, or none."""
@@ -154,7 +155,7 @@ def _widths(table: Table, rows: list[list[list[Span]]], width: int) -> list[int]
     can_wrap = {index for index, column in enumerate(table.columns) if column.wraps}
     everything = set(range(len(widths)))
     for shrinking in (can_wrap, everything):
-        while sum(widths) > available and any(widths[index] > 1 for index in shrinking):
+        while sum(widths) > available and any(widths[index] > 2 for index in shrinking):
             widths[max(shrinking, key=lambda index: widths[index])] -= 1
     return widths
 

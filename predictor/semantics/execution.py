@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from predictor.model.graph import Graph, Operator, Subgraph
+from predictor.records import dataclass
 from predictor.semantics.values import Value, can_evaluate, constant, evaluate
 
 MOST_STEPS = 100_000

@@ -44,6 +44,7 @@ BELOW = {
     "intervals",
     "kernel_sets",
     "processes",
+    "records",
     "start",
     "toml",
     "views",

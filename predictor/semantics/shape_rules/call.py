@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
 
 from predictor.model.graph import Graph, Operator, Tensor
+from predictor.records import dataclass
 from predictor.semantics.values import Value
 
 Shape = tuple[int, ...]
