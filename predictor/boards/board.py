@@ -99,7 +99,8 @@ class BoardCore:
 class Board:
     """A board: its core, its memories, what stands beside them and what was measured on it.
 
-    ``sources`` spells out the marks in the comments of the board's file.
+    ``tflm``: the TFLM that its users usually have, by name of a revision; empty where there is no
+    such. ``sources`` spells out the marks in the comments of the board's file.
     """
 
     name: str
@@ -111,6 +112,7 @@ class Board:
     uart: Uart | None = None
     marker: Pin | None = None
     probe_target: str | None = None
+    tflm: str = ""
     power: Powers = field(default=Powers(), repr=False)
     op_rate: OpRate | None = field(default=None, repr=False)
     calibrations: tuple[Calibration, ...] = field(default=(), repr=False)
@@ -246,6 +248,7 @@ def _board(table: toml.Table) -> Board:
         uart=table.optional("uart", table.read, read_uart),
         marker=table.optional("marker", table.read, read_marker),
         probe_target=table.optional("probe", table.read, read_probe),
+        tflm=table.text("tflm", ""),
         power=table.optional("power", table.read, read_powers) or Powers(),
         op_rate=table.optional("op_proxy", table.read, read_op_rate),
         calibrations=table.read_each("calibration", read_calibration),

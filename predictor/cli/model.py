@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from predictor.cli.options import ALL_BOARDS, memory_options, prediction_options
+from predictor.boards.board import find_board
+from predictor.cli.options import ALL_BOARDS, ALL_TFLMS, memory_options, prediction_options
 from predictor.console.options import BYTES, JOULES, MACS, POSITIVE, SECONDS, format_option
 from predictor.console.output import emit, terminal_width, wants_color
 from predictor.console.paths import OUTPUT_PATH, FileCommand
@@ -18,6 +19,7 @@ from predictor.errors import (
     RefusedError,
     UsageError,
 )
+from predictor.model.tflite_reader import read_graph
 from predictor.prediction import (
     DEFAULT_BOARD,
     Prediction,
@@ -79,6 +81,10 @@ def command(
 ) -> int:
     """Predict whether MODEL, a .tflite file, runs on a board under TFLM, and what it takes."""
     budgets = Budgets(max_arena, max_flash, max_macs, max_latency, max_energy)
+    if options["tflm"] == ALL_TFLMS:
+        if budgets != Budgets() or emulated is not None:
+            raise UsageError("budgets and --emulated hold for one TFLM")
+        return _under_each_tflm(model, board, form, output, options, quiet=quiet)
     try:
         first = predict(model, DEFAULT_BOARD if board == ALL_BOARDS else board, **options)
     except PredictorError as error:
@@ -106,6 +112,29 @@ def command(
             emit(_report_text(first, form, per_layer, violations, output, verbose), output)
         fits = first.fits
     return _verdict(model, first, fits, violations, quiet=quiet, strict=strict)
+
+
+def _under_each_tflm(
+    model: Path, board: str, form: str, output: Path | None, options: dict[str, Any], *, quiet: bool
+) -> int:
+    """The model under each TFLM; which of them the board's memories hold is not asked."""
+    from predictor.memory.under_tflms import under_each_tflm
+    from predictor.report import tflms
+
+    if board == ALL_BOARDS:
+        raise UsageError("--tflm all holds for one board")
+    if options["kernels"] is not None:
+        raise UsageError("--tflm all takes the kernels that each TFLM has first, not --kernels")
+    core = find_board(board).core.model
+    outcomes = under_each_tflm(read_graph(model), core, options["resource_variables"])
+    if not quiet or output is not None:
+        forms = {
+            "text": tflms.outcomes_text,
+            "markdown": tflms.outcomes_markdown,
+            "json": tflms.outcomes_json,
+        }
+        emit(forms[form](outcomes), output)
+    return EXIT_FITS if any(outcome.runs for outcome in outcomes) else PredictorError.exit_code
 
 
 def _verdict(

@@ -13,6 +13,8 @@ from predictor.console.options import BYTES, Command, predicted_tflm, tflm_optio
 
 ALL_BOARDS = "all"
 """What stands for all shipped boards where a board is asked for."""
+ALL_TFLMS = "all"
+"""What stands for each TFLM that is known where one is asked for."""
 CALIBRATED_BOARDS = "calibrated"
 """What stands for the shipped boards whose times were measured."""
 
@@ -35,7 +37,10 @@ def prediction_options(command: Command) -> Command:
 
     @wraps(command)
     def predicting(*arguments: Any, tflm: str | None, tflm_dir: Path | None, **rest: Any) -> Any:
-        return command(*arguments, **predicted_tflm(tflm, tflm_dir), **rest)
+        board, kernels = rest.get("board"), rest.get("kernels")
+        named = board if isinstance(board, str) and board != ALL_BOARDS else None
+        found = predicted_tflm(tflm, tflm_dir, named, kernels)
+        return command(*arguments, **found, **rest)
 
     return tflm_options(assumption_options(cast(Command, predicting)))
 

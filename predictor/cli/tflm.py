@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from predictor.console.options import format_option
 from predictor.console.output import emit_text
 from predictor.errors import EXIT_FITS, OutputError
 from predictor.files import write_file
@@ -15,18 +17,68 @@ if TYPE_CHECKING:
     from predictor.firmware.user_tflm import UserTflm
 
 
-@click.group(name="tflm", invoke_without_command=True, short_help="Register a TFLM of your own.")
+class _TflmGroup(click.Group):
+    """Takes what is no command for the name of a TFLM, to say what that is."""
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        found = super().get_command(ctx, cmd_name)
+        if found is not None or cmd_name.startswith("-"):
+            return found
+        shown = partial(_show, cmd_name)
+        return click.Command(cmd_name, callback=shown, params=[_format_parameter()])
+
+
+@click.group(
+    name="tflm",
+    cls=_TflmGroup,
+    invoke_without_command=True,
+    short_help="TFLMs that are known; register one of your own.",
+)
 @click.pass_context
 def command(context: click.Context) -> int:
     """Say which TFLM predictions and firmware are about, and register one of your own.
 
     \b
+    predict tflm list                 the TFLMs that are known
+    predict tflm arduino              what one of them has, and what it lacks
     predict tflm use ~/tflite-micro   from now on all commands are about this one
     predict tflm                      which it is
     predict tflm forget               back to what predict knows best
     """
     if context.invoked_subcommand is None:
         emit_text(_registered())
+    return EXIT_FITS
+
+
+@command.command(name="list")
+@format_option("text", "json")
+def list_all(form: str) -> int:
+    """List the TFLMs that predictions know, those that others ship and upstream by date."""
+    from predictor.memory.revision import device_revisions
+    from predictor.report.json_report import dumps
+    from predictor.report.tflms import revision_json, revisions_text
+
+    if form == "json":
+        emit_text(dumps({"tflms": [revision_json(name) for name in device_revisions()]}) + "\n")
+    else:
+        emit_text(revisions_text())
+    return EXIT_FITS
+
+
+def _format_parameter() -> click.Parameter:
+    return click.Option(["--format", "form"], type=click.Choice(["text", "json"]), default="text")
+
+
+def _show(name: str, form: str) -> int:
+    """What one TFLM has, and what it lacks.
+
+    Raises:
+        RevisionError: there is none of that name.
+    """
+    from predictor.report.json_report import dumps
+    from predictor.report.tflms import revision_json, revision_text
+
+    emit_text(dumps(revision_json(name)) + "\n" if form == "json" else revision_text(name))
     return EXIT_FITS
 
 

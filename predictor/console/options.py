@@ -8,8 +8,9 @@ from typing import Any, TypeVar
 
 import click
 
+from predictor.boards.board import find_board
 from predictor.errors import UsageError
-from predictor.memory.revision import DEFAULT_REVISION
+from predictor.memory.revision import DEFAULT_REVISION, kernel_sets
 from predictor.options import OptionKeywords
 from predictor.report.budgets import (
     BYTE_UNITS,
@@ -82,6 +83,13 @@ def with_options(command: Command, *options: Callable[[Command], Command]) -> Co
     return command
 
 
+def _usual_tflm(board: str | None, kernels: str | None) -> str:
+    usual = "" if board is None else find_board(board).tflm
+    if usual and (kernels is None or kernels in kernel_sets(usual)):
+        return usual
+    return DEFAULT_REVISION
+
+
 def tflm_options(command: Command) -> Command:
     """``--kernels``, ``--tflm`` and ``--tflm-dir``: which TFLM a command is about."""
     return with_options(
@@ -94,7 +102,8 @@ def tflm_options(command: Command) -> Command:
         click.option(
             "--tflm",
             metavar="REV",
-            help="Revision of TFLM. Default: that of your TFLM; without one, what is predicted is "
+            help="Revision of TFLM, as predict tflm list names them. Default: that of your TFLM; "
+            "without one, what is predicted is the board's usual one or "
             f"{DEFAULT_REVISION}, and what firmware links the packaged one.",
         ),
         click.option(
@@ -106,18 +115,26 @@ def tflm_options(command: Command) -> Command:
     )
 
 
-def predicted_tflm(tflm: str | None, tflm_dir: Path | None) -> OptionKeywords:
+def predicted_tflm(
+    tflm: str | None,
+    tflm_dir: Path | None,
+    board: str | None = None,
+    kernels: str | None = None,
+) -> OptionKeywords:
     """Which TFLM a prediction is of, as keywords of :class:`~predictor.prediction.Options`: the
     user's, where one is named or registered, else a revision.
 
+    Args:
+        board: whose usual TFLM is taken where nothing is said, if that has the kernels.
+
     Raises:
-        UsageError: the user's TFLM cannot be used.
+        UsageError: the user's TFLM cannot be used. BoardError: there is no such board.
     """
     from predictor.firmware.registered_tflm import user_tflm
 
     users = user_tflm(tflm, tflm_dir)
     if users is None:
-        return {"tflm": tflm or DEFAULT_REVISION}
+        return {"tflm": tflm or _usual_tflm(board, kernels)}
     for warning in users.warnings:
         say(f"predict: warning: {warning}")
     return {"tflm": users.revision, "library_kernels": users.kernels}

@@ -24,6 +24,7 @@ from predictor.records import dataclass
 
 DEFAULT_REVISION = "2026.08"
 STATIC = "+static"
+_DEVICE_ABI = "arm-eabi"
 _FOLDER = Path(__file__).parent / "revisions"
 
 
@@ -43,7 +44,8 @@ class Revision:
     """One TFLM revision on one core with one kernel set.
 
     ``flow`` names the generation of the allocator and of the kernels (:mod:`~.flow`).
-    ``is_static``: whether it is built with TF_LITE_STATIC_MEMORY.
+    ``is_static``: whether it is built with TF_LITE_STATIC_MEMORY. ``source``: the repository that
+    ships it; ``commit``: that of upstream TFLM which it is.
     """
 
     name: str
@@ -55,6 +57,8 @@ class Revision:
     rules: Rules
     structs: StructLayouts
     is_static: bool
+    source: str
+    cmsis_nn_version: str
 
     @property
     def kernels(self) -> str:
@@ -65,6 +69,11 @@ class Revision:
 def revision_names() -> tuple[str, ...]:
     """Names of the revisions that ship with the package."""
     return tuple(sorted(variant for name in _folders() for variant in _variants(name)))
+
+
+def device_revisions() -> tuple[str, ...]:
+    """Names of those for microcontrollers, not for a host."""
+    return tuple(name for name in revision_names() if _header(name)["abi"] == _DEVICE_ABI)
 
 
 def _folders() -> Iterator[str]:
@@ -174,6 +183,8 @@ def _load(name: str, kernels: str, core: Core) -> Revision:
         rules=Rules(**header["rules"]),
         structs=_structs(name, kernel_set.library.name),
         is_static=header["static_memory"],
+        source=header["source"],
+        cmsis_nn_version=header.get("cmsis_nn_version", ""),
     )
 
 

@@ -50,6 +50,14 @@ class KernelSet:
             table = self._tables[serving] = OperatorTable(serving, on, self.absent)
         return table
 
+    @property
+    def operator_names(self) -> tuple[str, ...]:
+        """Operators that this TFLM has, whatever the model: by name, sorted."""
+        if self.on is not None:
+            return self.on.operator_names
+        always = tuple(item for item in self.overlays if item.serves is None)
+        return OperatorTable(always, None, self.absent).names()
+
     def registers_builtin(self, graph: Graph) -> bool:
         """Whether a model's builtin operators run with kernels beside those of the library."""
         return any(item.serves is not None and item.serves(graph) for item in self.overlays)

@@ -81,6 +81,11 @@ def notes(prediction: Prediction) -> tuple[str, ...]:
 def _build(prediction: Prediction) -> Iterable[str]:
     """How this TFLM is built, where that is not what its users may think."""
     revision = prediction.revision
+    if prediction.board.tflm == revision.name:
+        yield (
+            f"{revision.name} is the TFLM that users of this board usually have: --tflm names "
+            "another, --tflm all tries each"
+        )
     if not revision.is_static:
         yield (
             f"{revision.name} ships without TF_LITE_STATIC_MEMORY, which makes tensors and nodes "

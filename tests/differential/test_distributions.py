@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from contextlib import suppress
 from dataclasses import replace
@@ -83,6 +84,20 @@ def test_arenas_and_refusals_are_exact(prefix: str, kind: str) -> None:
         if difference:
             differences[model] = difference
     assert differences == {}
+
+
+@needs_shared
+@pytest.mark.parametrize("name", sorted({revision for revision, _, _ in FIRMWARE.values()}))
+def test_operators_are_those_that_each_has(name: str) -> None:
+    with (TRUTH / "distributions" / "operators.csv").open(newline="") as file:
+        rows = [row for row in csv.DictReader(file) if row["distribution"] == name]
+    known = load_revision(name).kernel_set.operator_names
+    wanted = {row["operator"] for row in rows if row["registered"] == "yes"}
+    if not wanted:
+        pytest.skip("no list of its operators")
+    assert wanted - set(known) == set()
+    refused = {row["operator"] for row in rows if row["registered"] == "no"}
+    assert refused & set(known) == set()
 
 
 def test_without_static_memory_tensors_and_nodes_are_larger() -> None:
