@@ -1,7 +1,6 @@
 """Memory plans of allocation problems in MiniMalloc's CSV form: height and seconds of each.
 
-Columns: id, lower, upper (first step of life, and the one behind the last), size in bytes; the
-file's name ends in the height that is known to suffice, as in ``A.1048576.csv``.
+A file's name ends in the height that is known to suffice, as in ``A.1048576.csv``.
 
     python -m benchmarks.minimalloc FILES
 """
@@ -9,21 +8,11 @@ file's name ends in the height that is known to suffice, as in ``A.1048576.csv``
 from __future__ import annotations
 
 import argparse
-import csv
 import time
 from pathlib import Path
 
 from predictor.optimization.exact_planner import solve
-from predictor.optimization.plan_problem import PlanBuffer, PlanProblem
-
-
-def read_problem(path: Path) -> PlanProblem:
-    """The buffers of a file."""
-    with path.open(newline="") as file:
-        rows = list(csv.DictReader(file))
-    return PlanProblem(
-        [PlanBuffer(int(r["size"]), int(r["lower"]), int(r["upper"]) - 1) for r in rows]
-    )
+from tools.minimalloc import read_problem
 
 
 def main() -> None:

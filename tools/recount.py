@@ -4,7 +4,7 @@ DIR is a source tree of TFLM in which its own Makefile has built the libraries; 
 named with the command that builds it. What is measured, step by step:
 
 truth: what TFLM takes for the models of ``truth/``, on each core with each of its kernel sets.
-counts: what layers execute (``benchmarks/data``), with these and with the project's kernels.
+counts: what layers execute (``tools/costs/data``), with these and with the project's kernels.
 fits: costs of loops from these counts, and the proxy of operators without a formula.
 sizes: code of the operators (``predictor/memory/code_size``).
 
@@ -17,14 +17,14 @@ import argparse
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks import fit_costs, fit_proxy, layer_counts
-from benchmarks.truth_layers import SHARED
 from predictor.boards.board import Board
 from predictor.errors import UsageError
 from predictor.kernel_sets import MN
 from predictor.memory.revision import DEFAULT_REVISION, load_revision
 from tools.boards import BOARDS
 from tools.code_size import profile
+from tools.costs import fit_costs, fit_proxy, layer_counts
+from tools.costs.truth_layers import SHARED
 from truth import measure as truth
 
 TFLM_KERNELS = ("cmsis_nn", "reference")

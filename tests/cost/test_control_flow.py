@@ -11,6 +11,7 @@ import jsonschema
 import numpy as np
 import pytest
 
+import tools.costs
 from predictor.cli.main import run
 from predictor.cost.instructions import total
 from predictor.model.builder import ModelBuilder, TensorRef
@@ -18,7 +19,7 @@ from predictor.model.random_control_flow import inputs_of, random_control_flow
 from predictor.prediction import Prediction, predict
 from predictor.report import json_report
 
-DATA = Path(__file__).parents[2] / "benchmarks" / "data" / "control_flow_cmsis_nn_cortex-m4.csv"
+DATA = Path(tools.costs.__file__).parent / "data" / "control_flow_cmsis_nn_cortex-m4.csv"
 SCHEMA = Path(json_report.__file__).with_name("prediction.schema.json")
 TOLERANCE = 0.05
 

@@ -11,8 +11,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmarks.fit_costs import DATA, counted_rows
-from benchmarks.truth_layers import TruthLayer, truth_layers
 from predictor.cores.core import find_core
 from predictor.cost.instructions import Basis, is_model, load_costs, loops_of, shared_costs, work
 from predictor.cost.op_count import layers
@@ -26,6 +24,8 @@ from predictor.operators.loops import Loops, misaligned
 from predictor.operators.loops.c_library import copy, fill
 from predictor.prediction import predict
 from tests.shared_data import needs_shared
+from tools.costs.fit_costs import DATA, counted_rows
+from tools.costs.truth_layers import TruthLayer, truth_layers
 
 SMALL = st.integers(1, 40)
 

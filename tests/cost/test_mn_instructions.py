@@ -4,10 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from benchmarks.fit_costs import row_of
-from benchmarks.layer_counts import count
-from benchmarks.layer_models import MODELS as COUNTED
-from benchmarks.layer_models import layer_model
 from predictor.boards.board import find_board
 from predictor.cost.instructions import Basis, load_costs
 from predictor.firmware.build import build
@@ -17,6 +13,10 @@ from predictor.memory.revision import load_revision
 from predictor.model.tflite_reader import read_graph
 from predictor.proof.model_run import ModelRun, run_model
 from tests.shared_data import MODELS, needs_shared
+from tools.costs.fit_costs import row_of
+from tools.costs.layer_counts import count
+from tools.costs.layer_models import MODELS as COUNTED
+from tools.costs.layer_models import layer_model
 
 pytestmark = [
     pytest.mark.toolchain,

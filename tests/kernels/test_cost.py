@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import kernels as benchmark
+from kernels import instructions as benchmark
 from kernels.emulated import EmulatedLibrary
 from tests.kernels.random_layers import BIT_WIDTHS
 
 LARGEST_TEXT_BYTES = 30_000
 LARGEST_SPREAD = 1.06
 
-# Largest geometric means of instructions over the shapes of benchmarks/cmsis_nn_m4.csv.
+# Largest geometric means of instructions over the shapes of kernels/cmsis_nn_m4.csv.
 AGAINST_CMSIS_NN = {
     ("convolve", (8, 8)): 0.50,
     ("convolve", (8, 4)): 0.32,

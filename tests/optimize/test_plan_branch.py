@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from benchmarks.minimalloc import read_problem
 from predictor.optimization import exact_planner, plan_branch, plan_cpsat, plan_search
 from predictor.optimization.plan_problem import PlanBuffer, PlanProblem, Solution
 from tests.shared_data import SHARED, needs_shared
+from tools.minimalloc import read_problem
 
 _PROBLEMS = sorted((SHARED / "data" / "minimalloc").glob("*.csv"))
 

@@ -8,13 +8,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from benchmarks.rare_contents import with_rare_contents
 from predictor.model.builder import ModelBuilder
 from predictor.model.device.device_model import device_model, preparable
 from predictor.model.device.options import WeightedOptions
 from predictor.model.device.reader import read_options
 from predictor.model.graph import Graph
 from predictor.operators.mn.contents import contents_of
+from tools.costs.rare_contents import with_rare_contents
 
 
 def layer(bias: int, is_prepared: bool) -> Graph:

@@ -1,6 +1,6 @@
-"""Fits the costs of kernels' loops: ``python -m benchmarks.fit_costs REVISION KERNELS CORE``.
+"""Fits the costs of kernels' loops: ``python -m tools.costs.fit_costs REVISION KERNELS CORE``.
 
-Reads what ``benchmarks.layer_counts`` counted (``benchmarks/data``) and, where it is at hand, the
+Reads what ``tools.costs.layer_counts`` counted (``tools/costs/data``) and, where it is at hand, the
 ground truth in ``../shared/truth``; counts the loops of the same layers from their shapes; and
 finds the non-negative costs of one run of each loop that reproduce the counts with the smallest
 relative errors. Errors weigh less than by their square, so that layers whose counts depend on the
@@ -20,8 +20,6 @@ from pathlib import Path
 import numpy as np
 from scipy.optimize import nnls
 
-from benchmarks.layer_models import layer_model
-from benchmarks.truth_layers import truth_layers
 from predictor.cores.core import find_core
 from predictor.cost.instructions import (
     INTERPRETER_STEP,
@@ -36,8 +34,10 @@ from predictor.memory.prepared import PreparedNode
 from predictor.memory.revision import load_revision
 from predictor.model.device.names import PREFIX
 from predictor.model.tflite_reader import read_graph
+from tools.costs.layer_models import layer_model
+from tools.costs.truth_layers import truth_layers
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 DATA = Path(__file__).parent / "data"
 OUT = ROOT / "predictor" / "cost" / "coefficients"
 METRICS = ("instructions", "loads", "stores", "mac_instructions")
@@ -308,9 +308,9 @@ def fit_set(
                 costs[metric][term] = getattr(other[term], metric)
     note = (
         f"# Costs of one run of each loop: TFLM {revision}, {kernels}, {core}.\n"
-        f"# python -m benchmarks.fit_costs {revision} {kernels} {core}: {len(rows)} layers counted "
-        f"on an emulated core\n"
-        f"# (benchmarks/data) and {len(truth) if uses_truth else 0} of upstream TFLM"
+        f"# python -m tools.costs.fit_costs {revision} {kernels} {core}: {len(rows)} layers "
+        f"counted on an emulated core\n"
+        f"# (tools/costs/data) and {len(truth) if uses_truth else 0} of upstream TFLM"
         f"{f'; the rest as on the {fill_from}' if fill_from else ''}.\n"
     )
     write(OUT / f"{revision}_{kernels}_{core}.csv", costs, counted, note)

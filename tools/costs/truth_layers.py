@@ -14,7 +14,7 @@ from predictor.memory.prepared import PreparedNode
 from predictor.memory.revision import load_revision
 from predictor.model.tflite_reader import load_bytes, read_graph
 
-SHARED = Path(__file__).resolve().parents[2] / "shared"
+SHARED = Path(__file__).resolve().parents[3] / "shared"
 _ENDINGS = {"cmsis_nn": ""}
 """Endings of the files' names by kernel set, where they do not name it."""
 """The kernel set of files that name none."""

@@ -7,13 +7,13 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
 
-from benchmarks.rare_contents import with_rare_contents
 from predictor.model.builder import ModelBuilder, TensorRef
 from predictor.model.device.device_model import device_model, preparable
 from predictor.model.graph import Quantization
 from predictor.model.random_graphs import random_graph
 from predictor.model.tflite_reader import read_graph
 from predictor.model.tflite_writer import write_model
+from tools.costs.rare_contents import with_rare_contents
 
 MODELS: Mapping[str, int] = MappingProxyType(
     {

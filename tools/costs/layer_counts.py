@@ -1,8 +1,8 @@
-"""Counts what layers execute on an emulated core: ``python -m benchmarks.layer_counts OUT.csv``.
+"""Counts what layers execute on an emulated core: ``python -m tools.costs.layer_counts OUT.csv``.
 
 Builds models of one layer after the other from seeds, runs them in TFLM firmware, and writes what
 each operator executed: instructions, loads, stores, multiply-accumulate instructions. Rows name the
-seed, so that ``benchmarks.fit_costs`` can build the same models again and fit the costs of loops.
+seed, so that ``tools.costs.fit_costs`` can build the same models again and fit the costs of loops.
 
 Loads and stores are counted from the code of the blocks that ran, so that those that an IT block
 skips count, too.
@@ -20,7 +20,6 @@ from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
-from benchmarks.layer_models import MODELS, is_device_model, layer_model
 from predictor.boards.board import find_board
 from predictor.emulation.platform.roomy_board import with_more_memory
 from predictor.emulation.unicorn import thumb
@@ -32,6 +31,7 @@ from predictor.firmware.target import firmware_target
 from predictor.firmware.user_tflm import read_user_tflm
 from predictor.prediction import predict
 from predictor.proof.model_run import END_SYMBOL, random_inputs
+from tools.costs.layer_models import MODELS, is_device_model, layer_model
 
 COLUMNS = ("model", "index", "operator", "instructions", "loads", "stores", "mac_instructions")
 

@@ -1,4 +1,4 @@
-"""Fits the proxy of operators without a formula: ``python -m benchmarks.fit_proxy``.
+"""Fits the proxy of operators without a formula: ``python -m tools.costs.fit_proxy``.
 
 Instructions, loads, stores and MAC instructions of a layer from its call, MACs and other operations
 alone, for each kernel set of which layers were counted. Writes proxy.csv and says how far off.
@@ -11,11 +11,11 @@ import csv
 import numpy as np
 from scipy.optimize import least_squares
 
-from benchmarks.fit_costs import DATA, LEAST, METRICS, OUT, Row
-from benchmarks.layer_models import layer_model
 from predictor.memory.preparation import prepare
 from predictor.memory.revision import load_revision
 from predictor.model.tflite_reader import read_graph
+from tools.costs.fit_costs import DATA, LEAST, METRICS, OUT, Row
+from tools.costs.layer_models import layer_model
 
 SETS = {"cmsis_nn": "2026.08", "reference": "2026.08", "mn": "2026.08"}
 STAND_IN = "cmsis_nn"
@@ -73,7 +73,7 @@ def main() -> None:
     with (OUT / "proxy.csv").open("w", newline="", encoding="utf-8") as file:
         file.write(
             "# Costs of operators without a formula, by kernel set, from\n"
-            "# python -m benchmarks.fit_proxy: layers counted on a Cortex-M4 (benchmarks/data).\n"
+            "# python -m tools.costs.fit_proxy: layers counted on a Cortex-M4 (tools/costs/data).\n"
         )
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(("term", *METRICS, "layers"))

@@ -1,4 +1,4 @@
-"""Counts what models with control flow execute: ``python -m benchmarks.control_flow OUT.csv``.
+"""Counts what models with control flow execute: ``python -m tools.costs.control_flow OUT.csv``.
 
 Builds ``random_control_flow`` models from seeds, runs each twice in TFLM firmware on an emulated
 core and writes the instructions of both inferences: the first also runs what CALL_ONCE calls.
