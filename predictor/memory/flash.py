@@ -135,6 +135,7 @@ def load_code_sizes(revision_name: str, kernels: str, core: Core) -> CodeSizes:
     )
 
 
+@cache
 def _measured_tables(revision_name: str) -> tuple[str, dict[str, Any]]:
     """The tables of a revision, or of the nearest base that was measured, with its name."""
     for name in lineage(revision_name):

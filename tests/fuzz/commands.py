@@ -28,6 +28,7 @@ from predictor.report.optimization_forms import plan_svg
 from tests.fuzz.limits import CPU_S, limited
 
 _SOLVER_S = 0.2
+_REVISIONS = revision_names()
 _OPTIMIZE_CPU_S = 3 * CPU_S + _SOLVER_S
 """An optimisation predicts several forms of a model."""
 
@@ -92,7 +93,7 @@ def _where(error: BaseException) -> str:
 
 def random_options(rng: random.Random) -> dict[str, Any]:
     """A revision with one of its kernel sets, a board and a resolver."""
-    revision = rng.choice(("2026.08", "2026.08", "2026.08", *revision_names()))
+    revision = rng.choice(("2026.08", "2026.08", "2026.08", *_REVISIONS))
     kernels = rng.choice((None, None, "mn", "reference", "cmsis_nn"))
     try:
         load_revision(revision, kernels)
