@@ -14,6 +14,7 @@ from predictor.model.metadata import OFFLINE_PLAN
 from predictor.optimization.compaction.intervals import intervals
 from predictor.optimization.compaction.spans import whole_span
 from predictor.optimization.verification.arithmetic import scaled
+from predictor.optimization.verification.facts import Facts
 
 
 def huge() -> bytes:
@@ -55,6 +56,17 @@ def test_channels_that_do_not_go_together(name: str) -> None:
     found = intervals(subgraph)[output]
     assert whole is not None
     assert (list(found.low), list(found.high)) == (list(whole.low), list(whole.high))
+
+
+def test_joined_channels_that_are_not_those_of_the_output() -> None:
+    """TFLM does not look at the ranks of what it joins."""
+    builder = ModelBuilder("ranks")
+    inputs = [builder.input((1, 2, 8)), builder.input((1, 2, 8, 1))]
+    joined = builder.operator("CONCATENATION", inputs, [((1, 2, 16), "int8")], {"axis": 2})
+    builder.output(*joined)
+    main = builder.graph().main
+    assert Facts(main).classes(main.outputs[0]).size == 16
+    assert intervals(main).keys() >= {*main.outputs}
 
 
 def test_constants_without_elements() -> None:

@@ -27,7 +27,9 @@ def channel_parts(graph: Subgraph, op: Operator) -> list[tuple[int, Array]] | No
         rank = len(output.shape)
         if int(op.options.get("axis", 0)) % rank == rank - 1:
             owners = [np.arange(depth(graph.tensors[index])) for index in op.inputs]
-            return list(zip(op.inputs, owners, strict=True))
+            # TFLM does not look at the ranks of its inputs, and so they may not go together.
+            is_whole = sum(own.size for own in owners) == channels
+            return list(zip(op.inputs, owners, strict=True)) if is_whole else None
         alike = all(depth(graph.tensors[index]) == channels for index in op.inputs)
         return [(index, every) for index in op.inputs] if alike else None
     sizes = {"PAD": 1, "MEAN": 1, "RESIZE_BILINEAR": 1, "RESIZE_NEAREST_NEIGHBOR": 1}
