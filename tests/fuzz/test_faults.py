@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import struct
 
 import numpy as np
 import pytest
 
 import predictor
+from predictor.errors import PredictorError
 from predictor.model.builder import ModelBuilder
 from predictor.model.graph import Quantization
 from predictor.model.metadata import OFFLINE_PLAN
@@ -67,6 +69,23 @@ def test_joined_channels_that_are_not_those_of_the_output() -> None:
     main = builder.graph().main
     assert Facts(main).classes(main.outputs[0]).size == 16
     assert intervals(main).keys() >= {*main.outputs}
+
+
+@pytest.mark.parametrize("tflm", ["2020.07", "2026.08", "edge-impulse+static"])
+def test_more_dimensions_than_kernels_read(tflm: str) -> None:
+    """They read four without asking how many there are."""
+    builder = ModelBuilder("rank")
+    x = builder.input((1, 4, 16, 4, 4))
+    weights = builder.constant(
+        np.ones((1, 3, 3, 4), np.int8), quantization=Quantization((1.0,), (0,))
+    )
+    bias = builder.constant(np.zeros(4, np.int32))
+    options = {"stride_w": 1, "stride_h": 1, "depth_multiplier": 1}
+    shape = (1, 4, 16, 4)
+    for name in ("CONV_2D", "DEPTHWISE_CONV_2D"):
+        builder.output(*builder.operator(name, [x, weights, bias], [(shape, "int8")], options))
+    with contextlib.suppress(PredictorError):
+        predictor.predict(builder.build(), tflm=tflm)
 
 
 def test_constants_without_elements() -> None:

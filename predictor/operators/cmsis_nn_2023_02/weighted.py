@@ -70,7 +70,8 @@ def _request_column(ctx: NodeContext) -> None:
     MVE those of a block of channels."""
     input, filter = ctx.need_input(0, temp=False), ctx.need_input(1, temp=False)
     output = ctx.need_output(0, temp=False)
-    (batches, _, _, channels), (_, height, width) = ctx.shape(input), ctx.shape(filter)[:3]
+    batches, _, _, channels = ctx.shape(input)[:4]
+    height, width = ctx.shape(filter)[1:3]
     is_fast = channels == ctx.shape(output)[3] and batches == 1
     if input.type != _INT8 or not is_fast or not _is_plain(ctx, "DepthwiseConv2DOptions"):
         return
