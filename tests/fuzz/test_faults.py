@@ -80,10 +80,9 @@ def test_more_dimensions_than_kernels_read(tflm: str) -> None:
         np.ones((1, 3, 3, 4), np.int8), quantization=Quantization((1.0,), (0,))
     )
     bias = builder.constant(np.zeros(4, np.int32))
-    options = {"stride_w": 1, "stride_h": 1, "depth_multiplier": 1}
-    shape = (1, 4, 16, 4)
-    for name in ("CONV_2D", "DEPTHWISE_CONV_2D"):
-        builder.output(*builder.operator(name, [x, weights, bias], [(shape, "int8")], options))
+    strides, outputs = {"stride_w": 1, "stride_h": 1}, [((1, 4, 16, 4), "int8")]
+    options = {**strides, "depth_multiplier": 1}
+    builder.output(*builder.operator("DEPTHWISE_CONV_2D", [x, weights, bias], outputs, options))
     with contextlib.suppress(PredictorError):
         predictor.predict(builder.build(), tflm=tflm)
 
