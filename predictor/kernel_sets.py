@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 MN = "mn"
 """The project's own kernels; operators without one run with TFLM's reference kernels."""
+
+BEST = "best"
+"""For each operator the cheaper of the project's own kernel and that of TFLM's library."""
 
 _ALIASES = {"ours": MN}
 """Names that kernel sets had before: command lines and files may still hold them."""
@@ -12,3 +17,14 @@ _ALIASES = {"ours": MN}
 def kernel_set_name(written: str) -> str:
     """The name of a kernel set, by that name or by one that it had before."""
     return _ALIASES.get(written, written)
+
+
+def without_operators(kernels: str, left: Iterable[str]) -> str:
+    """The name of a kernel set of which TFLM's library serves the operators ``left``."""
+    return "-".join([kernels, *sorted(left)])
+
+
+def left_operators(kernels: str) -> tuple[str, frozenset[str]]:
+    """A kernel set's name without the operators that it leaves to TFLM's library, and these."""
+    name, *left = kernels.split("-")
+    return name, frozenset(left)

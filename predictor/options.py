@@ -37,7 +37,8 @@ class Options:
     """What a prediction assumes.
 
     Attributes:
-        kernels: kernel set. None: the project's own for device models, else ``library_kernels``.
+        kernels: kernel set; "best" takes for each operator the cheaper of the project's own kernel
+            and the library's. None: the project's own for device models, else ``library_kernels``.
         tflm: revision of TFLM.
         resolver: "used" links the operators that the model uses, "all" all of them.
         reserve_ram_bytes: RAM that the application needs beside the model.

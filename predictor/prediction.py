@@ -12,10 +12,11 @@ from predictor.cores.core import Core
 from predictor.cost.energy import DutyCycle, EnergyEstimate, duty_cycle, energy
 from predictor.cost.inference import Inference, inference_latency
 from predictor.cost.instructions import Work, loops_of, round_work, subgraph_work, total, work
+from predictor.cost.kernel_choice import best_kernels
 from predictor.cost.latency import LatencyEstimate, Timing, features, timing
 from predictor.cost.op_count import Layer, OpCountReport, layers, totals
 from predictor.cost.op_proxy import OpProxy, op_proxy
-from predictor.kernel_sets import MN
+from predictor.kernel_sets import BEST, MN
 from predictor.memory.arena import arena
 from predictor.memory.arena_report import ArenaReport, PlannedBuffer
 from predictor.memory.deployment import Deployment, deploy
@@ -297,6 +298,9 @@ def predict_graph(
     chosen, options = find_board(board), options or Options()
     if options.kernels is None and has_custom(graph):
         options = replace(options, kernels=MN)
+    if options.kernels == BEST:
+        kernels = best_kernels(graph, options.tflm, chosen.core.model)
+        options = replace(options, kernels=kernels)
     revision = options.revision(chosen.core.model)
     deployed = deploy(graph, content, revision)
     known = _on_core(deployed, revision, options)

@@ -96,8 +96,9 @@ def tflm_options(command: Command) -> Command:
         command,
         click.option(
             "--kernels",
-            help="Kernel set that TFLM is built with: cmsis_nn, reference, or mn (the project's "
-            "own kernels). Default: that of your TFLM, else the first that the revision has.",
+            help="Kernel set that TFLM is built with: cmsis_nn, reference, mn (the project's own "
+            "kernels), or best (of mn and cmsis_nn the cheaper for each operator). Default: that "
+            "of your TFLM, else the first that the revision has.",
         ),
         click.option(
             "--tflm",

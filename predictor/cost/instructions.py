@@ -117,7 +117,7 @@ def counted_core(revision: Revision) -> str:
 def _path(revision: str, kernel_set: KernelSet, core: str) -> Path:
     # Kernels that are linked beside TFLM's are the same under any TFLM.
     counted = revision if kernel_set.on is None else _COUNTED_REVISION
-    return _FOLDER / f"{counted}_{kernel_set.name}_{core}.csv"
+    return _FOLDER / f"{counted}_{kernel_set.counted_as}_{core}.csv"
 
 
 def loops_of(node: PreparedNode) -> Loops | None:
@@ -167,7 +167,7 @@ def work(
     is_own = counted_core(revision) == core.measured_as[0]
     basis = Basis.MODEL if is_own else Basis.OTHER_CORE
     works = tuple(
-        _work(layer, runs, revision.kernel_set.measured_as, costs, basis)
+        _work(layer, runs, revision.kernel_set.counted_as, costs, basis)
         for layer, runs in zip(layers, loops, strict=True)
     )
     if is_own or core.stand_in is None:

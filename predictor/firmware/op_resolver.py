@@ -114,7 +114,9 @@ def _operators_of_2020(resolver: str, registrations: str) -> tuple[LinkableOpera
 
 
 def with_mn_kernels(
-    available: Iterable[LinkableOperator], registers_builtin: bool
+    available: Iterable[LinkableOperator],
+    registers_builtin: bool,
+    left: frozenset[str] = frozenset(),
 ) -> tuple[LinkableOperator, ...]:
     """The operators of the kernel set ``mn``.
 
@@ -122,10 +124,11 @@ def with_mn_kernels(
         available: those of TFLM.
         registers_builtin: whether builtin operators that have a kernel run with it; otherwise the
             custom operators of device models do.
+        left: builtin operators that keep TFLM's kernel all the same.
     """
     if registers_builtin:
         return tuple(
-            replace(operator, is_mn=True) if operator.name in DROP_IN else operator
+            replace(operator, is_mn=True) if operator.name in DROP_IN - left else operator
             for operator in available
         )
     customs = (LinkableOperator(code, f"Register_{code}", True, 1, True) for code in CODES)

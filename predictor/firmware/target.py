@@ -22,9 +22,10 @@ from predictor.firmware.packaged_tflm import PackagedTflm
 from predictor.firmware.shipped import shipped_folder
 from predictor.firmware.tflm_library import Tflm, TflmLibrary
 from predictor.firmware.toolchain import ProgressCallback, Toolchain
-from predictor.kernel_sets import kernel_set_name
+from predictor.kernel_sets import BEST, kernel_set_name, left_operators
 from predictor.memory.revision import (
     DEFAULT_REVISION,
+    best_of,
     kernel_sets,
     load_revision,
     revision_names,
@@ -68,8 +69,11 @@ class FirmwareTarget:
 
     @property
     def kernel_set(self) -> KernelSet:
-        """The kernels that operators run with."""
+        """The kernels that operators run with; of "best", which hangs on the model, all that any
+        model may run with."""
         kernels = self.kernels or self.tflm.kernels
+        if kernels == BEST:
+            kernels = best_of(self.tflm.revision)
         return load_revision(self.tflm.revision, kernels, self.board.core.model).kernel_set
 
     @property
@@ -109,7 +113,7 @@ class FirmwareTarget:
         operators = linkable_operators(library.root)
         if library.mn_kernels is None:
             return operators
-        return with_mn_kernels(operators, self.registers_builtin)
+        return with_mn_kernels(operators, self.registers_builtin, self.kernel_set.left)
 
     def linking_all(self, model: ModelSource) -> ModelFirmware:
         """The firmware that serves any model: it links all operators.
@@ -251,14 +255,25 @@ def firmware_target(
         UsageError: unknown kernel set, or the TFLM has no library with it for the board.
     """
     chosen, linked = find_board(board), tflm or PackagedTflm()
-    known = sorted({name for revision in revision_names() for name in kernel_sets(revision)})
-    kernels = None if kernels is None else kernel_set_name(kernels)
-    if kernels is not None and kernels not in known:
-        raise UsageError(f"unknown kernel set {kernels!r}; known: {', '.join(known)}")
-    if kernels is not None and kernels not in kernel_sets(linked.revision):
-        linked.require(chosen, kernels)
+    if kernels is not None:
+        kernels = _known(chosen, linked, kernel_set_name(kernels))
     target = FirmwareTarget(
         chosen, linked, kernels, memory=memory, persistent_memory=persistent_memory
     )
     target.require_library()
     return target
+
+
+def _known(board: Board, tflm: Tflm, kernels: str) -> str:
+    """A kernel set by its name, where any TFLM has it.
+
+    Raises:
+        UsageError: none has, or this TFLM lacks it and has no library with it.
+    """
+    known = {name for revision in revision_names() for name in kernel_sets(revision)}
+    if kernels != BEST and left_operators(kernels)[0] not in known:
+        names = ", ".join(sorted(known))
+        raise UsageError(f"unknown kernel set {kernels!r}; known: {names}")
+    if kernels != BEST and left_operators(kernels)[0] not in kernel_sets(tflm.revision):
+        tflm.require(board, kernels)
+    return kernels

@@ -150,13 +150,15 @@ def _groups(rows: list[dict[str, Any]]) -> Groups:
     return tuple((row["bytes"], frozenset(row["linked_by"])) for row in rows)
 
 
-def _own_labels(labels: Iterable[str], is_drop_in: bool) -> frozenset[str]:
+def _own_labels(labels: Iterable[str], drop_in: frozenset[str]) -> frozenset[str]:
     """What the table calls operators as they are registered: builtin ones run with the project's
-    kernels or with TFLM's."""
-    if is_drop_in:
-        own = frozenset(DROP_IN_LABELS.get(label, label) for label in labels)
-        return frozenset(label for label in own if not label.startswith(CUSTOM_PREFIX + PREFIX))
-    return frozenset(labels) - frozenset(DROP_IN_LABELS.values())
+    kernels, as those of ``drop_in`` do, or with TFLM's."""
+    own = {label: DROP_IN_LABELS[label] for label in drop_in}
+    registered = frozenset(own.get(label, label) for label in labels)
+    others = frozenset(DROP_IN_LABELS.values()) - frozenset(own.values())
+    if drop_in:
+        others |= {it for it in registered if it.startswith(CUSTOM_PREFIX + PREFIX)}
+    return registered - others
 
 
 def flash(graph: Graph, revision: Revision, resolver: str = "used") -> FlashReport:
@@ -167,14 +169,16 @@ def flash(graph: Graph, revision: Revision, resolver: str = "used") -> FlashRepo
     """
     if resolver not in RESOLVERS:
         raise UsageError(f"unknown resolver {resolver!r}; choose {' or '.join(RESOLVERS)}")
-    is_drop_in = revision.kernel_set.registers_builtin(graph)
+    kernel_set, drop_in = revision.kernel_set, frozenset[str]()
+    if kernel_set.registers_builtin(graph):
+        drop_in = frozenset(DROP_IN_LABELS) - kernel_set.left
     code = _code(
         revision.name,
         revision.kernel_set.measured_as,
         revision.core,
-        _own_labels(graph.operator_labels, is_drop_in),
-        None if resolver == "all" else _own_labels(graph.unused_codes, is_drop_in),
-        is_drop_in,
+        _own_labels(graph.operator_labels, drop_in),
+        None if resolver == "all" else _own_labels(graph.unused_codes, drop_in),
+        drop_in,
     )
     return code.with_model(graph.flatbuffer_bytes)
 
@@ -186,16 +190,17 @@ def _code(
     core: Core,
     used: frozenset[str],
     others: frozenset[str] | None,
-    is_drop_in: bool,
+    drop_in: frozenset[str],
 ) -> FlashReport:
     """What a model takes but for its flatbuffer.
 
     Args:
         others: what the resolver lists beside the operators ``used``, None for all that TFLM has.
+        drop_in: builtin operators that are registered with the project's kernels.
     """
     sizes = load_code_sizes(revision_name, kernels, core)
     if others is None:
-        others = _own_labels(sizes.operators, is_drop_in)
+        others = _own_labels(sizes.operators, drop_in)
     linked = used | (sizes.operators & others)
     other = core.code_stand_in if sizes.core != core.measured_as[0] else None
     ratio = 1.0 if other is None else other.ratio

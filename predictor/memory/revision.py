@@ -17,7 +17,7 @@ from typing import Any
 from predictor import toml
 from predictor.cores.core import Core, find_core
 from predictor.errors import RevisionError
-from predictor.kernel_sets import kernel_set_name
+from predictor.kernel_sets import BEST, kernel_set_name, left_operators
 from predictor.memory.abi import ABIS, StructLayouts
 from predictor.operators.kernel_set import KernelSet, overlay
 from predictor.records import dataclass
@@ -154,17 +154,40 @@ def lineage(name: str) -> Iterator[str]:
         base = _load_toml(_file(base)).get("base")
 
 
+def best_of(name: str) -> str:
+    """The kernel set of which ``best`` takes what is cheaper than the library's kernels.
+
+    Raises:
+        RevisionError: no such revision, or it has no two kernel sets to choose from.
+    """
+    header = _header(name)
+    found: str = header.get(BEST, "")
+    if found not in header["kernel_sets"]:
+        raise RevisionError(
+            f"TFLM revision {name} leaves nothing to choose: --kernels {BEST} takes "
+            f"{DEFAULT_REVISION}"
+        )
+    return found
+
+
 @cache
 def _kernel_set(name: str, kernels: str) -> KernelSet:
     header = _header(name)
-    if kernels not in header["kernel_sets"]:
-        known = ", ".join(header["kernel_sets"])
+    base, left = left_operators(kernels)
+    sets = header["kernel_sets"]
+    table = sets.get(base, {})
+    own = table.get("of", base)
+    overlays = tuple(map(overlay, sets[own]["overlays"])) if own in sets else ()
+    could_serve = frozenset().union(*(item.names() for item in overlays if "on" in table))
+    if not overlays or not left <= could_serve:
+        known = ", ".join(sets)
         raise RevisionError(f"TFLM revision {name} has no kernel set {kernels!r}; known: {known}")
-    table = header["kernel_sets"][kernels]
     return KernelSet(
         name=kernels,
-        overlays=tuple(map(overlay, table["overlays"])),
+        overlays=overlays,
         on=_kernel_set(name, table["on"]) if "on" in table else None,
+        left=left,
+        own=own,
         absent=frozenset(header.get("absent", ())),
         like=table.get("like"),
     )

@@ -6,6 +6,7 @@ from dataclasses import field
 from functools import cache
 from importlib import import_module
 
+from predictor.kernel_sets import left_operators
 from predictor.model.graph import Graph
 from predictor.operators.registry import OperatorTable, Overlay
 from predictor.records import dataclass
@@ -16,13 +17,17 @@ class KernelSet:
     """The kernels with which a TFLM is built, or that are linked beside those of its library.
 
     ``overlays``: their folders, the topmost first. ``on``: the kernel set of the library, for
-    kernels that are linked beside it. ``absent``: operators that this TFLM lacks. ``like``: the
-    kernel set whose structs it has but for its own, and whose code sizes and costs stand in.
+    kernels that are linked beside it. ``left``: operators that the library serves although these
+    kernels could. ``own``: the kernel set that has the same kernels of its own. ``absent``:
+    operators that this TFLM lacks. ``like``: the kernel set whose structs it has but for its own,
+    and whose code sizes and costs stand in.
     """
 
     name: str
     overlays: tuple[Overlay, ...]
     on: KernelSet | None = None
+    left: frozenset[str] = frozenset()
+    own: str = ""
     absent: frozenset[str] = frozenset()
     like: str | None = None
     _tables: dict[tuple[Overlay, ...], OperatorTable] = field(default_factory=dict, repr=False)
@@ -34,8 +39,13 @@ class KernelSet:
 
     @property
     def measured_as(self) -> str:
-        """The kernel set of which code sizes and costs are taken."""
-        return self.like or self.name
+        """The kernel set of which code sizes are taken."""
+        return self.like or left_operators(self.name)[0]
+
+    @property
+    def counted_as(self) -> str:
+        """The kernel set of which costs are taken, but for those of ``on``."""
+        return self.like or self.own or self.name
 
     @property
     def runs_device_models(self) -> bool:
@@ -47,7 +57,7 @@ class KernelSet:
         table = self._tables.get(serving)
         if table is None:
             on = None if self.on is None else self.on.operators(graph)
-            table = self._tables[serving] = OperatorTable(serving, on, self.absent)
+            table = self._tables[serving] = OperatorTable(serving, on, self.absent, self.left)
         return table
 
     @property

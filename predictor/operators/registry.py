@@ -176,6 +176,7 @@ class OperatorTable:
         overlays: the topmost first.
         on: operators that kernels of the overlays stand beside; theirs are not ``below``.
         absent: operators that this TFLM lacks.
+        left: operators that have no kernel but that of ``on``.
     """
 
     def __init__(
@@ -183,8 +184,9 @@ class OperatorTable:
         overlays: tuple[Overlay, ...],
         on: OperatorTable | None = None,
         absent: frozenset[str] = frozenset(),
+        left: frozenset[str] = frozenset(),
     ) -> None:
-        self._overlays, self._on, self._absent = overlays, on, absent
+        self._overlays, self._on, self._absent, self._left = overlays, on, absent, left
         self._rows: dict[str, OperatorRow] = {}
 
     def find(self, name: str) -> OperatorRow | None:
@@ -198,6 +200,8 @@ class OperatorTable:
 
     def _row(self, name: str) -> OperatorRow | None:
         row = self._on.find(name) if self._on is not None else None
+        if name in self._left:
+            return row
         below = None
         for item in reversed(self._overlays):
             columns = item.columns(name)

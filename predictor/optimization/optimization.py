@@ -144,6 +144,7 @@ def optimize_model(
     settings = settings or OptimizeOptions(instructions=count_instructions)
     digest = hashlib.sha256(content).hexdigest()
     before = predict_graph(graph, chosen, made, path, content)
+    made = before.options
     limit_s = settings.time_limit_s
     afterwards_s = _PREDICTIONS_AFTERWARDS * (time.monotonic() - start)
     deadline = start + limit_s - min(limit_s / 2, afterwards_s)

@@ -109,7 +109,17 @@ def _other_fpu(prediction: Prediction) -> Iterable[str]:
 
 def details(prediction: Prediction) -> tuple[str, ...]:
     """What the figures rest on, of other models: for who wants to know more than the notes say."""
-    return tuple(_left_out(prediction, of_the_model=False))
+    return (*_library_kernels(prediction), *_left_out(prediction, of_the_model=False))
+
+
+def _library_kernels(prediction: Prediction) -> Iterable[str]:
+    """Operators that the library's kernel serves because it is cheaper."""
+    kernels = prediction.revision.kernel_set
+    if kernels.left and prediction.registers_builtin:
+        yield (
+            f"{', '.join(sorted(kernels.left))} with the {kernels.library.name} kernel of TFLM's "
+            "library, which takes fewer instructions in this model"
+        )
 
 
 def _left_out(prediction: Prediction, of_the_model: bool) -> Iterable[str]:
