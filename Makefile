@@ -23,10 +23,10 @@ emulate: $(STAMP) firmware-tools
 quick: $(DEVELOPMENT)
 	$(BIN)/python -m tools.quick
 
-# The suite as CI runs it, its files on so many processes; test-all adds the tests that take minutes.
+# The suite as CI runs it, on so many processes; test-all adds the tests that take minutes.
 test: JOBS ?= 2
 test: $(DEVELOPMENT) firmware-tools
-	$(BIN)/python -m pytest -m "not slow" -n $(JOBS) --dist loadfile
+	$(BIN)/python -m pytest -m "not slow" -n $(JOBS) --dist worksteal
 
 test-all: $(DEVELOPMENT) firmware-tools
 	$(BIN)/python -m pytest

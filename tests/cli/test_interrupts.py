@@ -185,26 +185,31 @@ def test_nobody_has_to_listen_to_messages(model: Path) -> None:
     assert model.read_bytes() == autoencoder().build()
 
 
+_STRICT = (
+    {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
+    {"PYTHONIOENCODING": "ascii:strict"},
+    {"PYTHONIOENCODING": "latin-1:strict"},
+)
+_STRANGE = ("mödel.tflite", "模型.tflite", "\udcff\udcfe.tflite")
+_FORMS = (
+    "",
+    "--format json",
+    "--format markdown",
+    "--output out",
+    "--per-layer",
+    "--board all",
+)
+
+
+# Each two of locale, name and form meet.
 @pytest.mark.parametrize(
-    "environment",
+    ("environment", "name", "command"),
     [
-        {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
-        {"PYTHONIOENCODING": "ascii:strict"},
-        {"PYTHONIOENCODING": "latin-1:strict"},
+        (environment, _STRANGE[(i + k) % len(_STRANGE)], command)
+        for i, environment in enumerate(_STRICT)
+        for k, command in enumerate(_FORMS)
     ],
     ids=str,
-)
-@pytest.mark.parametrize("name", ["mödel.tflite", "模型.tflite", "\udcff\udcfe.tflite"])
-@pytest.mark.parametrize(
-    "command",
-    [
-        "",
-        "--format json",
-        "--format markdown",
-        "--output out",
-        "--per-layer",
-        "--board all",
-    ],
 )
 def test_strict_locales_and_names(
     environment: dict[str, str], name: str, command: str, model: Path

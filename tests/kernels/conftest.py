@@ -35,18 +35,20 @@ def sanitized(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def emulated(tmp_path_factory: pytest.TempPathFactory) -> dict[str, EmulatedLibrary]:
-    """The DSP path on each emulated core."""
-    directory = tmp_path_factory.mktemp("emulated")
-    return {cpu: _in_process(directory / f"{cpu}.elf", cpu) for cpu in CORES}
-
-
-def _in_process(elf: Path, cpu: str) -> EmulatedLibrary:
+def programs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """The DSP path linked for each core."""
     pytest.importorskip("unicorn", reason="pip install -e '.[emulate]'")
+    directory = tmp_path_factory.mktemp("emulated")
     try:
-        return in_process(build(elf, cpu), cpu)
+        return {cpu: build(directory / f"{cpu}.elf", cpu) for cpu in CORES}
     except CompilerNotFoundError as error:
         pytest.skip(str(error))
+
+
+@pytest.fixture(scope="session")
+def emulated(programs: dict[str, Path]) -> dict[str, EmulatedLibrary]:
+    """The DSP path on each emulated core."""
+    return {cpu: in_process(program, cpu) for cpu, program in programs.items()}
 
 
 @pytest.fixture(scope="session")
@@ -58,6 +60,6 @@ def libraries(host: NativeLibrary, request: pytest.FixtureRequest) -> dict[str, 
 
 
 @pytest.fixture(scope="session")
-def tracing(tmp_path_factory: pytest.TempPathFactory) -> EmulatedLibrary:
-    """A Cortex-M4, built for itself: recording slows it down."""
-    return _in_process(tmp_path_factory.mktemp("tracing") / "kernels.elf", "cortex-m4")
+def tracing(programs: dict[str, Path]) -> EmulatedLibrary:
+    """A Cortex-M4 for itself: recording slows it down."""
+    return in_process(programs["cortex-m4"], "cortex-m4")

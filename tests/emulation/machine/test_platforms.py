@@ -220,17 +220,17 @@ def test_a_uart_that_no_port_serves_is_refused(key, value, message):
 
 @pytest.mark.parametrize("name", BOARDS)
 def test_no_edit_of_a_file_gives_more_than_an_error(name, tmp_path):
-    """200 random edits: a platform, or an error that names the file."""
+    """40 random edits: a platform, or an error that names the file."""
     text = (platforms_folder() / f"{name}.repl").read_text()
     path = tmp_path / "edited.repl"
     seed = random.Random(name)
     outcomes = {"read": 0, "refused": 0}
-    for _ in range(200):
+    for _ in range(40):
         path.write_text(_edited(text, seed))
         message = _refusal(lambda: check_classes(read_platform(path)))
         assert message is None or str(path) in message
         outcomes["read" if message is None else "refused"] += 1
-    assert min(outcomes.values()) > 20, outcomes
+    assert min(outcomes.values()) > 3, outcomes
 
 
 def _edited(text, seed):
