@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Iterator
+from contextlib import ExitStack, nullcontext
+from functools import cache
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -11,6 +13,7 @@ from hypothesis import HealthCheck, settings
 from predictor.errors import MissingDependencyError
 from predictor.firmware.registered_tflm import CONFIG_VARIABLE
 from predictor.firmware.toolchain import find_toolchain
+from predictor.proof import host_check, plan_proof
 from predictor.proof.host_runtime import PACKAGES, HostRuntime, is_installed
 
 # No test may depend on how busy the machine is.
@@ -36,6 +39,17 @@ def tflite_micro() -> Iterator[HostRuntime]:
 def litert() -> Iterator[HostRuntime]:
     """TensorFlow Lite's interpreter."""
     yield from _runtime("litert")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_host_runtime() -> Iterator[None]:
+    """Outputs of firmware are held against one process: to start one takes as long as most runs."""
+    with ExitStack() as stack:
+        lent = cache(lambda name: nullcontext(stack.enter_context(HostRuntime(name))))
+        patch = stack.enter_context(pytest.MonkeyPatch.context())
+        for user in (host_check, plan_proof):
+            patch.setattr(user, "HostRuntime", lent)
+        yield
 
 
 @pytest.fixture(scope="session")
