@@ -10,6 +10,22 @@ from __future__ import annotations
 import re
 
 REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
+_LONGEST_IDENTIFIER = 40
+_C_WORDS = frozenset(
+    re.findall(
+        r"\w+",
+        """
+        alignas alignof and and_eq asm auto bitand bitor bool break case catch char class compl
+        const const_cast constexpr continue decltype default delete do double dynamic_cast else enum
+        explicit export extern false float for friend goto if inline int long main mn mutable
+        namespace new noexcept not not_eq nullptr operator or or_eq private protected public
+        register reinterpret_cast return short signed sizeof static static_assert static_cast std
+        struct switch template test tflite tflm this thread_local throw true try typedef typeid
+        typename union unsigned using virtual void volatile wchar_t while xor xor_eq
+        """,
+    )
+)
+"""Keywords of C++17, and names that TFLM, CMake and the standard library have at the top."""
 _NOT_PLAIN = re.compile(r"[^\x20-\x7e]")
 _NOT_PLAIN_LINES = re.compile(r"[^\x20-\x7e\n\t]")
 _COLOR_OR_NOT_PLAIN = re.compile(r"\x1b\[[0-9;]*m|[^\x20-\x7e\n\t]")
@@ -29,6 +45,26 @@ def _c_byte(byte: int) -> str:
 def cmake_string(text: str) -> str:
     """For between the quotes of a CMake argument."""
     return "".join(f"\\{letter}" if letter in '"\\$' else letter for letter in text)
+
+
+def comment(text: str) -> str:
+    """For a comment of C, CMake, INI, YAML or a shell: one line, which neither ends the comment nor
+    joins it to the next line."""
+    shown = printable(text).replace("\\", "/").replace("*/", "* /").replace("/*", "/ *")
+    return shown.replace("??", "? ?").replace("]]", "] ]")
+
+
+def identifier(text: str, default: str = "model") -> str:
+    """A name for C, C++, CMake and every build around them: lower case letters, digits and _."""
+    name = re.sub(r"[^a-z0-9]+", "_", text.lower()).strip("_")[:_LONGEST_IDENTIFIER]
+    if not name:
+        return default
+    return f"{default}_{name}" if name[0].isdigit() or _is_taken(name) else name
+
+
+def _is_taken(name: str) -> bool:
+    """Whether C++17 keeps a word of lower case letters for itself, or every program has it."""
+    return name in _C_WORDS
 
 
 def printable(text: str) -> str:

@@ -16,6 +16,8 @@ _COMMANDS = {
     "model": ("predictor.cli.model", "Predict one model (the default command)."),
     "emulate": ("predictor.cli.emulate", "Run models in TFLM firmware on emulated boards."),
     "firmware": ("predictor.cli.firmware", "Build TFLM firmware with a model in it."),
+    "export": ("predictor.cli.export", "Write a project that runs a model."),
+    "kernels": ("predictor.cli.kernels", "Write the kernels of device models as a library."),
     "measure": ("predictor.cli.measure", "Run a model on a physical board and measure it."),
     "calibrate": ("predictor.cli.calibrate", "Fit a board's core to measurements."),
     "characterize": ("predictor.cli.characterize", "Sample random layers or models."),
@@ -86,6 +88,7 @@ def cli() -> None:
     predict MODEL.tflite --board f746zg     one model on one board
     predict MODEL.tflite --board all        one model on all boards
     predict emulate MODEL.tflite            the same in real firmware, emulated
+    predict export MODEL.tflite --for cmake -o DIR   a project that runs it
     predict report MODEL.tflite -o a.html   a page to look at and to share
     predict compare OLD.tflite NEW.tflite   what differs
     predict optimize MODEL -o SMALLER       the same model in less memory

@@ -32,6 +32,7 @@ ROOMS = [
     "proof",
     "measure",
     "report",
+    "export",
     "console",
     "characterize",
     "cli",

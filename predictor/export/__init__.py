@@ -1,0 +1,1 @@
+"""A model as a project for the build of an application: array, resolver, arena, wrapper."""

@@ -1,0 +1,148 @@
+"""Exported projects test themselves in emulation: operators, arena, input and output.
+
+Init fails unless TFLM takes exactly the arena that was predicted. Set MCU_PREDICTOR_TFLM (see
+tests/emulation/firmware/test_own_tflm.py) to build them with a TFLM of the user's, too.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from predictor.errors import RefusedError, UsageError
+from predictor.export.ecosystem import find_ecosystem
+from predictor.export.folder import write_folder
+from predictor.export.project import export_project
+from predictor.firmware.packaged_tflm import PackagedTflm
+from predictor.firmware.tflm_library import Tflm
+from predictor.model.builder import ModelBuilder
+from predictor.model.example_models import EXAMPLE_MODELS, ds_cnn
+from predictor.model.random_graphs import random_graph
+from predictor.model.tflite_writer import write_model
+from tests.export.builds import (
+    compile_project,
+    library_of,
+    prediction_for,
+    run_exported,
+    run_program,
+    tflms,
+)
+from tests.networks import network
+
+pytestmark = [pytest.mark.usefixtures("emulation_tools"), pytest.mark.toolchain]
+
+BOARDS = {"cortex-m4": "f446re", "cortex-m7": "f746zg", "cortex-m0plus": "pico", "m33": "l552ze"}
+OK = "exported self-test: ok"
+"""The last line; TFLM of 2020 writes some before it."""
+
+
+def small() -> ModelBuilder:
+    return ds_cnn(channels=8, blocks=1)
+
+
+def floats() -> ModelBuilder:
+    builder = ModelBuilder("floats")
+    x = builder.conv_2d(builder.input((1, 6, 6, 2), "float32"), 3, kernel=3)
+    builder.output(builder.softmax(builder.fully_connected(builder.reshape(x, (1, -1)), 4)))
+    return builder
+
+
+def variables(count: int) -> ModelBuilder:
+    """A model with resource variables, which TFLM keeps in the arena."""
+    builder = ModelBuilder("variables")
+    x = builder.input((16,), "float32")
+    for index in range(count):
+        options = {"container": "", "shared_name": f"v{index}"}
+        (handle,) = builder.operator("VAR_HANDLE", [], [((), "resource")], options)
+        builder.operator("ASSIGN_VARIABLE", [handle, x], [], {})
+        (x,) = builder.operator("READ_VARIABLE", [handle], [((16,), "float32")], {})
+    builder.output(x)
+    return builder
+
+
+@pytest.mark.parametrize("core", ["cortex-m0plus", "m33"])
+def test_a_project_tests_itself(core: str, tmp_path: Path) -> None:
+    tested, _ = run_exported(small().build(), BOARDS[core], PackagedTflm(), tmp_path)
+    assert (tested.last_line, tested.status) == (OK, 0)
+
+
+def test_a_device_model_brings_its_kernels(tmp_path: Path) -> None:
+    content = write_model(network("int4", "int4"))
+    tested, _ = run_exported(content, "f446re", PackagedTflm(), tmp_path, "mn")
+    assert (tested.last_line, tested.status) == (OK, 0)
+
+
+def test_what_is_wrong_is_said(tmp_path: Path) -> None:
+    """An output, the arena and an operator that are not as exported; each is found when it runs."""
+    tflm = PackagedTflm()
+    prediction = prediction_for(small().build(), "f446re", tflm, None)
+    project = export_project(prediction, find_ecosystem("bare"), "exported")
+    changes = {
+        "the outputs are not those of the host": (
+            "model/model_self_test.cc",
+            b"const uint8_t kOutputs[] = {\n    0x",
+            b"const uint8_t kOutputs[] = {\n    0x7f ^ 0x",
+        ),
+        "TFLM takes another arena": (
+            "model/model_arena.h",
+            b"kArenaUsedBytes = ",
+            b"kArenaUsedBytes = -16 + ",
+        ),
+        "AllocateTensors failed": (
+            "model/model_arena.h",
+            b"kTensorArenaSize = %d" % prediction.arena.required_bytes,
+            b"kTensorArenaSize = %d" % (prediction.arena.required_bytes - 16),
+        ),
+    }
+    for words, (path, before, after) in changes.items():
+        assert before in project.files[path]
+        files = project.files | {path: project.files[path].replace(before, after)}
+        if words.startswith("AllocateTensors"):
+            files[path] = files[path].replace(b"kArenaUsedBytes <= kTensorArenaSize", b"true")
+        write_folder(tmp_path, files)
+        elf = compile_project(tmp_path, project.name, library_of(prediction, tflm))
+        tested = run_program(elf, "f446re")
+        assert words in tested.text
+        assert tested.status == 1
+
+
+def all_models() -> dict[str, tuple[bytes, str | None]]:
+    """Twenty models, the kernel set that they are exported with beside them."""
+    models: dict[str, tuple[bytes, str | None]] = {
+        "small": (small().build(), None),
+        "floats": (floats().build(), None),
+        "autoencoder": (EXAMPLE_MODELS["autoencoder"]().build(), None),
+        "one variable": (variables(1).build(), None),
+        "variables": (variables(7).build(), None),
+        "device int4": (write_model(network("int4", "int4")), "mn"),
+        "device int8": (write_model(network("int4", "int8")), "mn"),
+        "drop-in": (write_model(network()), "mn"),
+    }
+    for seed in range(12):
+        models[f"random {seed}"] = (
+            random_graph(seed, max_operators=25, mid_2020=True).build(),
+            None,
+        )
+    return models
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("core", BOARDS)
+@pytest.mark.parametrize("tflm", tflms(), ids=lambda tflm: tflm.revision)
+def test_twenty_models(core: str, tflm: Tflm, tmp_path: Path) -> None:
+    board, ran = BOARDS[core], 0
+    for name, (content, kernels) in all_models().items():
+        try:
+            prediction = prediction_for(content, board, tflm, kernels)
+            tflm.require(prediction.board, prediction.revision.kernel_set.library.name)
+        except UsageError as error:
+            pytest.skip(str(error))
+        except RefusedError:  # of what this TFLM lacks
+            continue
+        if not prediction.fits or prediction.invoke_errors:
+            continue
+        tested, _ = run_exported(content, board, tflm, tmp_path / name.replace(" ", "_"), kernels)
+        assert (name, tested.last_line, tested.status) == (name, OK, 0)
+        ran += 1
+    assert ran >= 12
