@@ -18,6 +18,7 @@ _COMMANDS = {
     "firmware": ("predictor.cli.firmware", "Build TFLM firmware with a model in it."),
     "export": ("predictor.cli.export", "Write a project that runs a model."),
     "kernels": ("predictor.cli.kernels", "Write the kernels of device models as a library."),
+    "diff": ("predictor.cli.diff", "Hold your own firmware against the prediction."),
     "measure": ("predictor.cli.measure", "Run a model on a physical board and measure it."),
     "calibrate": ("predictor.cli.calibrate", "Fit a board's core to measurements."),
     "characterize": ("predictor.cli.characterize", "Sample random layers or models."),
