@@ -81,8 +81,8 @@ def test_built_firmware_lies_in_the_memories_of_the_platform_file(firmware):
 
 
 WHOLE_MODELS = {
-    "f446re": lambda: ds_cnn(channels=8, blocks=1).build(),
-    "f746zg": lambda: autoencoder(features=128, units=64).build(),
+    "f446re": lambda: ds_cnn(channels=4, blocks=1).build(),
+    "f746zg": lambda: autoencoder(features=64, units=32).build(),
     "f767zi": lambda: random_graph(1, mid_2020=True, max_operators=12).build(),
 }
 
