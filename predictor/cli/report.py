@@ -53,7 +53,7 @@ if TYPE_CHECKING:
     is_flag=True,
     help="Also draw the plan that predict optimize finds, beside TFLM's.",
 )
-@format_option("html", "svg", "png")
+@format_option("html", "svg", "png", "model-explorer")
 @click.option(
     "-o",
     "--output",
@@ -74,6 +74,7 @@ def command(
     predict report model.tflite -o report.html
     predict report model.tflite --format svg -o plan.svg     the memory plan alone
     predict report a.tflite b.tflite --board f446re -o report.html
+    predict report model.tflite --format model-explorer -o latency.json
 
     Exit code 1 if a model cannot be predicted (the page says why), 3 if one fits no board.
     """
@@ -149,6 +150,11 @@ def _draw(report: ModelReport, form: str, output: Path | None) -> None:
     from predictor.report.html.plan_picture import standalone_svg
 
     if report.error is not None:
+        return
+    if form == "model-explorer":
+        from predictor.report.model_explorer import model_explorer
+
+        emit(model_explorer(report.predictions[0]), output)
         return
     heading = f"{Path(report.name).name}: memory plan under TFLM"
     svg = standalone_svg(plan_of(report.predictions[0]), heading)

@@ -14,7 +14,7 @@ from predictor.firmware.op_resolver import LinkableOperator, select_operators, w
 from predictor.firmware.resolver_methods import known_operators, operators_of_2020
 from predictor.firmware.shipped import shipped_folder
 from predictor.memory.revision import Revision
-from predictor.model.graph import CUSTOM_PREFIX, operator_label
+from predictor.model.graph import operator_label
 from predictor.model.metadata import OFFLINE_PLAN
 from predictor.prediction import Prediction
 
@@ -37,7 +37,7 @@ def operators_of(prediction: Prediction) -> tuple[LinkableOperator, ...]:
 def _known(revision: Revision, labels: Iterable[str]) -> tuple[LinkableOperator, ...]:
     if revision.flow != FLOW_OF_2020:
         return known_operators()
-    return operators_of_2020(label for label in labels if not label.startswith(CUSTOM_PREFIX))
+    return operators_of_2020(labels)
 
 
 def registration(operator: LinkableOperator, is_of_2020: bool) -> str:
@@ -56,7 +56,9 @@ def _registration_of_2020(operator: LinkableOperator) -> str:
     if not operator.is_custom:
         code = f"tflite::BuiltinOperator_{operator.name}"
         return f"AddBuiltin({code}, tflite::ops::micro::{operator.function}(), {version})"
-    function = f"const_cast<TfLiteRegistration*>(mn::{operator.function}())"
+    function = f"tflite::ops::micro::{operator.function}()"
+    if operator.is_mn:
+        function = f"const_cast<TfLiteRegistration*>(mn::{operator.function}())"
     return f'AddCustom("{c_string(operator.name)}", {function}, {version})'
 
 

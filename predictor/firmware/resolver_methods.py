@@ -8,6 +8,8 @@ from pathlib import Path
 
 from predictor import toml
 from predictor.firmware.op_resolver import LinkableOperator
+from predictor.model.device.names import PREFIX
+from predictor.model.graph import CUSTOM_PREFIX
 
 _FILE = Path(__file__).with_suffix(".toml")
 
@@ -24,8 +26,14 @@ def known_operators() -> tuple[LinkableOperator, ...]:
 
 
 def operators_of_2020(labels: Iterable[str]) -> tuple[LinkableOperator, ...]:
-    """The same for TFLM of 2020, whose registrations are called as the operators are."""
-    return tuple(LinkableOperator(label, f"Register_{label}", False, 0) for label in sorted(labels))
+    """The same for TFLM of 2020, whose registrations are called as the operators are, but for those
+    of the project's kernels."""
+    names = ((label.removeprefix(CUSTOM_PREFIX), label) for label in sorted(labels))
+    return tuple(
+        LinkableOperator(name, f"Register_{name}", name != label, 0)
+        for name, label in names
+        if not name.startswith(PREFIX)
+    )
 
 
 @cache

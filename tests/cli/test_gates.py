@@ -180,7 +180,7 @@ def test_steps_of_the_action(project: Path, environment: dict[str, str]) -> None
     _git("remote", "add", "origin", str(project))
     Path("models/ad.tflite").write_bytes(autoencoder(units=160).build())
     steps = _action_steps({"max-regression": "arena=50% flash=2%"})
-    assert list(steps) == ["Install", "Fetch the base branch", "Check"]
+    assert list(steps) == ["Install", "Fetch the base branch", "Check", "Comment"]
     script, _ = steps["Fetch the base branch"]
     fetched = _bash(script, environment | {"GITHUB_BASE_REF": "main"})
     assert fetched.returncode == 0, fetched.stderr
@@ -200,6 +200,58 @@ def test_steps_of_the_action(project: Path, environment: dict[str, str]) -> None
     assert {entry["value"] for entry in declared.values()} == {
         f"${{{{ steps.check.outputs.{name} }}}}" for name in outputs
     }
+
+
+_GH = """#!/bin/bash
+printf '%s\\n' "$*" >> "$GH_CALLS"
+case "$*" in *--paginate*) cat "$GH_KNOWN" ;; esac
+for argument; do case "$argument" in body=@*) cp "${argument#body=@}" "$GH_CALLS.body" ;; esac; done
+"""
+
+
+@pytest.mark.parametrize("known", ["", "17\n"])
+def test_the_comment_of_the_action(
+    known: str, project: Path, environment: dict[str, str], tmp_path: Path
+) -> None:
+    """One comment: the first time it is posted, later it is changed."""
+    _git("init", "--quiet", "--initial-branch=main")
+    _git("add", ".")
+    _git("commit", "--quiet", "--message", "models")
+    _git("remote", "add", "origin", str(project))
+    Path("models/ad.tflite").write_bytes(autoencoder(units=160).build())
+    steps = _action_steps({"comment": "true", "token": "secret"})
+    script, _ = steps["Fetch the base branch"]
+    assert _bash(script, environment | {"GITHUB_BASE_REF": "main"}).returncode == 0
+    programs = tmp_path / "programs"
+    programs.mkdir()
+    (programs / "gh").write_text(_GH)
+    (programs / "gh").chmod(0o755)
+    (tmp_path / "known").write_text(known)
+    script, variables = steps["Comment"]
+    calls = tmp_path / "calls"
+    done = _bash(
+        script,
+        environment
+        | variables
+        | {
+            "PATH": f"{programs}:{environment['PATH']}",
+            "GH_CALLS": str(calls),
+            "GH_KNOWN": str(tmp_path / "known"),
+            "GITHUB_REF": "refs/pull/42/merge",
+            "GITHUB_REPOSITORY": "owner/models",
+        },
+    )
+    assert done.returncode == 0, done.stderr
+    _, written = calls.read_text().splitlines()
+    place = "POST repos/owner/models/issues/42/comments"
+    assert (
+        f"PATCH repos/owner/models/issues/comments/{known.strip()}" if known else place
+    ) in written
+    body = Path(f"{calls}.body").read_text()
+    assert body.startswith("<!-- mcu-predictor -->\n")
+    assert "ad.tflite" in body
+    assert "| arena" in body
+    assert body.count("ad.tflite") == body.count(".tflite")  # no model that is as before
 
 
 def test_the_action_without_a_base_branch(project: Path, environment: dict[str, str]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from predictor.cli.main import run
 from predictor.model.builder import ModelBuilder
 from predictor.model.example_models import ds_cnn, mobilenet_v2
 from predictor.model.random_graphs import chain
+from predictor.prediction import predict
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -200,3 +202,12 @@ def test_other_commands_do_not_load_the_templates(models: Path) -> None:
         "; sys.exit(any(name in sys.modules for name in ('jinja2', 'cairosvg')))"
     )
     subprocess.run([sys.executable, "-c", script], check=True, stdout=subprocess.DEVNULL)
+
+
+def test_node_data_for_model_explorer(models: Path) -> None:
+    assert run([*"report ds_cnn.tflite --format model-explorer -o latency.json".split()]) == 0
+    data = json.loads(Path("latency.json").read_text())
+    prediction = predict("ds_cnn.tflite", "f446re")
+    assert list(data["results"]) == [layer.output_name for layer in prediction.layers]
+    assert all(entry["value"] > 0 for entry in data["results"].values())
+    assert [stop["stop"] for stop in data["gradient"]] == [0, 1]

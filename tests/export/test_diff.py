@@ -13,12 +13,10 @@ import pytest
 
 from predictor.cli.main import run
 from predictor.errors import UsageError
-from predictor.firmware.packaged_tflm import PackagedTflm
 from predictor.firmware.program import Program
 from predictor.model.example_models import ds_cnn
 from predictor.prediction import Prediction, predict
 from predictor.proof.firmware_diff import FirmwareDiff, diff_firmware
-from tests.export.builds import run_exported
 
 pytestmark = [pytest.mark.usefixtures("firmware_tools"), pytest.mark.toolchain]
 
@@ -158,13 +156,6 @@ def test_damaged_programs_give_no_traceback(tmp_path: Path) -> None:
             diff_firmware(prediction(), path)
         except UsageError:
             continue
-
-
-def test_exported_firmware_is_sound(emulation_tools: None, tmp_path: Path) -> None:
-    _, predicted = run_exported(CONTENT, "f446re", PackagedTflm(), tmp_path)
-    found = diff_firmware(predicted, tmp_path / "build" / "exported_example.elf")
-    assert kinds(found) == []
-    assert found.tflm == "of 2020 or 2021"
 
 
 def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
