@@ -205,7 +205,8 @@ def test_other_commands_do_not_load_the_templates(models: Path) -> None:
 
 
 def test_node_data_for_model_explorer(models: Path) -> None:
-    assert run([*"report ds_cnn.tflite --format model-explorer -o latency.json".split()]) == 0
+    options = ["--format", "model-explorer", "-o", "latency.json"]
+    assert run(["report", "ds_cnn.tflite", *options]) == 0
     data = json.loads(Path("latency.json").read_text())
     prediction = predict("ds_cnn.tflite", "f446re")
     assert list(data["results"]) == [layer.output_name for layer in prediction.layers]
