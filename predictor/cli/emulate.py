@@ -11,12 +11,13 @@ from typing import Any
 
 import click
 
-from predictor.boards.board import find_board
-from predictor.cli.emulate_job import Job, Outcome, run_job
+from predictor.boards.board import Board, find_board
+from predictor.cli.emulate_job import Job, Outcome, job_target, run_job
 from predictor.cli.options import memory_options
 from predictor.console.options import BYTES, POSITIVE, format_option, tflm_options
 from predictor.console.output import emit, emit_text
 from predictor.console.paths import OUTPUT_PATH, FileCommand
+from predictor.emulation.backends import AUTO, BACKENDS, QEMU, UNICORN, backend_of
 from predictor.errors import (
     EXIT_DOES_NOT_FIT,
     EXIT_FITS,
@@ -46,10 +47,10 @@ from predictor.workers import run_in_workers
 )
 @click.option(
     "--backend",
-    type=click.Choice(["auto", "unicorn", "renode"]),
-    default="auto",
+    type=click.Choice(BACKENDS),
+    default=AUTO,
     show_default=True,
-    help="Emulator; auto is the in-process one.",
+    help="Emulator; auto is the in-process one, or QEMU for cores that only it has.",
 )
 @tflm_options
 @memory_options
@@ -109,10 +110,9 @@ def command(
         raise UsageError(f"--{alone[0]} takes one model on one board")
     if monitor:
         _check_monitor(settings["backend"])
-    if settings["profile"] and settings["backend"] == "renode":
-        raise UsageError("--profile takes the in-process emulator; leave out --backend renode")
     for board in boards:
         found = find_board(board)
+        _check_backend(backend_of(settings["backend"], found), found, settings)
         for name in filter(None, (settings["memory"], settings["persistent_memory"])):
             found.memory(name)
     outcomes = _run_all(jobs)
@@ -125,6 +125,17 @@ def command(
     if PredictorError.exit_code in codes:
         return PredictorError.exit_code
     return max(codes, default=EXIT_FITS)
+
+
+def _check_backend(backend: str, board: Board, settings: dict[str, Any]) -> None:
+    if settings["profile"] and backend != UNICORN:
+        raise UsageError(
+            f"--profile takes the in-process emulator, which {board.name} does not have"
+            if settings["backend"] == AUTO
+            else f"--profile takes the in-process emulator; leave out --backend {backend}"
+        )
+    if settings["robot"] and backend == QEMU:
+        raise UsageError("--robot writes a suite of Renode's: add --backend renode")
 
 
 def _check_monitor(backend: str) -> None:
@@ -153,11 +164,12 @@ def _run_all(jobs: Sequence[Job]) -> list[Outcome]:
 def prepare_images(jobs: Sequence[Job]) -> None:
     """Builds each firmware once before jobs share it."""
     from predictor.firmware.build import build
-    from predictor.firmware.target import firmware_target
 
-    wanted = {(job.board, job.tflm, job.kernels, job.memory, job.persistent_memory) for job in jobs}
-    for settings in sorted(wanted, key=str):
-        target = firmware_target(*settings)
+    different = {
+        (job.board, job.tflm, job.kernels, job.memory, job.persistent_memory): job for job in jobs
+    }
+    for job in different.values():
+        target = job_target(job)
         # Kernels beside TFLM's come in two firmwares: which one a model needs, its job finds.
         if not target.kernel_set.runs_device_models:
             build(target, progress=_say)

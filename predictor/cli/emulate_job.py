@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from predictor.boards.board import find_board
 from predictor.console.output import wants_color
 from predictor.errors import (
     EXIT_DOES_NOT_FIT,
@@ -86,7 +87,7 @@ def _run_job(job: Job, progress: Callable[[str], None], start: float) -> Outcome
         return _outcome(job, firmware, progress, start)
 
     try:
-        return _target(job).run(job.model, use)
+        return job_target(job).run(job.model, use)
     except FlashOverflowError as error:
         prediction = tried[-1].prediction
         if prediction.fits:
@@ -95,10 +96,17 @@ def _run_job(job: Job, progress: Callable[[str], None], start: float) -> Outcome
         return Outcome(job, EXIT_DOES_NOT_FIT, time.perf_counter() - start, problem=problem)
 
 
-def _target(job: Job) -> FirmwareTarget:
+def job_target(job: Job) -> FirmwareTarget:
+    from predictor.emulation.backends import emulated_board
     from predictor.firmware.target import firmware_target
 
-    return firmware_target(job.board, job.tflm, job.kernels, job.memory, job.persistent_memory)
+    return firmware_target(
+        emulated_board(job.backend, find_board(job.board)),
+        job.tflm,
+        job.kernels,
+        job.memory,
+        job.persistent_memory,
+    )
 
 
 def _outcome(
@@ -125,6 +133,7 @@ def _outcome(
 
 
 def _run(job: Job, firmware: ModelFirmware, progress: Callable[[str], None]) -> ModelRun:
+    from predictor.emulation.backends import UNICORN, backend_of
     from predictor.firmware.build import build
     from predictor.proof import model_run
 
@@ -145,7 +154,7 @@ def _run(job: Job, firmware: ModelFirmware, progress: Callable[[str], None]) -> 
         max_instructions=job.max_instructions,
         timeout_s=job.timeout_s,
         profile=job.profile is not None,
-        traces_calls=job.trace is not None and job.backend != "renode",
+        traces_calls=job.trace is not None and backend_of(job.backend, prediction.board) == UNICORN,
         arenas=firmware.arenas,
     )
     return model_run.run_model(

@@ -73,6 +73,7 @@ class Core:
             own, then those of cores that serve in its stead, the most alike first.
         unicorn_model: constant of Unicorn's Python package, "" where Unicorn lacks the core.
         renode_type: ``cpuType`` in Renode's platform files.
+        qemu_machine: a machine of QEMU whose core executes this one's code, "" where there is none.
         stand_in: how its counts compare with those of the core that serves in its stead, None
             where they are taken as they are.
         code_stand_in: the same for the size of code.
@@ -89,6 +90,7 @@ class Core:
     measured_as: tuple[str, ...]
     unicorn_model: str
     renode_type: str
+    qemu_machine: str
     stand_in: StandIn | None = None
     code_stand_in: CodeStandIn | None = None
 
@@ -194,6 +196,7 @@ def _core(name: str, fpu: str | None, without: frozenset[str]) -> Core:
         measured_as=(*own, *table.get("stand_ins", ())),
         unicorn_model=emulators.get("unicorn", ""),
         renode_type=emulators.get("renode", ""),
+        qemu_machine=emulators.get("qemu", ""),
         stand_in=_figures(StandIn, counts.get(missing or _WHOLE)),
         code_stand_in=_figures(CodeStandIn, code.get(_WHOLE)),
     )

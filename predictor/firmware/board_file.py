@@ -26,6 +26,7 @@ def board_file(board: Board) -> str:
         "BOARD_FLASH_BYTES": flash.size_bytes,
         "BOARD_RAM_BASE": hex(ram.regions[0].base),
         "BOARD_RAM_BYTES": ram.size_bytes,
+        "BOARD_CYCLE_COUNTER": hex(port_of(board).cycle_counter),
         "BOARD_UART_NAME": c_string(uart.name),
         "BOARD_UART_BASE": hex(uart.base),
     }

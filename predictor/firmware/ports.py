@@ -19,6 +19,8 @@ from predictor.errors import BoardError
 from predictor.firmware.shipped import shipped_folder
 
 GENERIC = "generic"
+_DWT_CYCCNT = 0xE000_1004
+"""Armv7-M architecture reference manual, C1.8."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +32,8 @@ class Port:
         uart: class of Renode and, where it has no size of its own, the bytes that it takes.
         gpio: class, base, size and reset values of the chip's ports; empty where none is touched.
         peripherals: further entries of a platform file; ``{flash}`` stands for the flash's name.
+        cycle_counter: address of the counter that the firmware reads.
+        qemu: the machine of QEMU that the port is for; empty for ports of chips.
     """
 
     name: str
@@ -37,6 +41,8 @@ class Port:
     uart: Mapping[str, Any]
     gpio: Mapping[str, Any]
     peripherals: str
+    cycle_counter: int
+    qemu: Mapping[str, Any]
 
 
 @cache
@@ -52,6 +58,8 @@ def ports() -> Mapping[str, Port]:
             uart=table["uart"],
             gpio=table.get("gpio", {}),
             peripherals=table["peripherals"]["text"].strip("\n"),
+            cycle_counter=table.get("cycle_counter", _DWT_CYCCNT),
+            qemu=table.get("qemu", {}),
         )
     return found
 

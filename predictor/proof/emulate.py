@@ -6,7 +6,8 @@ import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from predictor.boards.board import Board
+from predictor.boards.board import Board, find_board
+from predictor.emulation.backends import emulated_board
 from predictor.firmware.build import build
 from predictor.firmware.registered_tflm import linkable_tflm
 from predictor.firmware.target import ModelFirmware, firmware_target
@@ -37,7 +38,7 @@ def emulate(
         tflm_dir: one that you built; None for that which ``predict tflm use`` registered, or,
             without one or with another revision, the packaged one of 2020.
         inputs: one array for each input of the model; none at all: random ones.
-        backend: "auto", "unicorn" or "renode".
+        backend: "auto", "unicorn", "qemu" or "renode".
         progress: called with a line before each long step.
 
     Returns:
@@ -51,7 +52,8 @@ def emulate(
         UsageError: inputs that the model does not take, or a wrong board, kernel set or TFLM.
     """
     folder = None if tflm_dir is None else Path(tflm_dir)
-    target = firmware_target(board, linkable_tflm(tflm, folder), kernels)
+    emulated = emulated_board(backend, find_board(board))
+    target = firmware_target(emulated, linkable_tflm(tflm, folder), kernels)
 
     def use(firmware: ModelFirmware) -> ModelRun:
         image = build(firmware.target, progress=progress)

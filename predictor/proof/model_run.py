@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from predictor.boards.board import Board
+from predictor.emulation.backends import make_machine
 from predictor.emulation.machine import Machine, RunResult, StopReason
 from predictor.emulation.operator_calls import run_by_operator
-from predictor.emulation.platform.board_platform import board_platform
 from predictor.errors import (
     EmulationError,
     FlashOverflowError,
@@ -29,7 +29,6 @@ from predictor.model.graph import Graph, Tensor
 from predictor.proof.host_check import Array, HostCheck, compare_with_host
 
 END_SYMBOL = "runner_done"
-BACKENDS = ("auto", "unicorn", "renode")
 ALL_FREE_RAM = 0
 """As size of the arena: all RAM that the firmware leaves."""
 
@@ -160,6 +159,7 @@ def run_model(
     Args:
         content: bytes of the .tflite file.
         arena: the prediction for the TFLM revision that ``image`` links.
+        board: as the backend has it (``emulated_board``).
         inputs: one array for each input of the model; none at all takes :func:`random_inputs`.
 
     Raises:
@@ -262,24 +262,6 @@ def _check_flash(image: FirmwareImage, blob_bytes: int) -> None:
             f"{image.flash_bytes:,} bytes of code it has {room:,} for model and input, which take "
             f"{blob_bytes:,}"
         )
-
-
-def make_machine(backend: str, board: Board, profile: bool = False) -> tuple[str, Machine]:
-    """(backend's name, machine) for a board.
-
-    Raises:
-        UsageError: unknown backend; MissingDependencyError: it is not installed.
-    """
-    if backend not in BACKENDS:
-        raise UsageError(f"unknown backend {backend!r}; known: {', '.join(BACKENDS)}")
-    platform = board_platform(board)
-    if backend == "renode":
-        from predictor.emulation.renode.machine import RenodeMachine
-
-        return "renode", RenodeMachine(platform)
-    from predictor.emulation.unicorn.machine import UnicornMachine
-
-    return "unicorn", UnicornMachine(platform, profile)
 
 
 def random_inputs(graph: Graph, seed: int) -> tuple[Array, ...]:

@@ -70,6 +70,22 @@ def test_a_profile_takes_the_in_process_emulator(
     assert not profile.exists()
 
 
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [
+        ("--profile", "--profile takes the in-process emulator, which mps3-an547 does not have"),
+        ("--robot", "--robot writes a suite of Renode's: add --backend renode"),
+    ],
+)
+def test_what_qemu_lacks(
+    option: str, message: str, model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["--board", "mps3-an547", option, str(tmp_path / "out")]
+    assert run(["emulate", str(model), *arguments]) == 2
+    assert message in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
 def test_json_trace_and_profile(
     model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import random
+import shutil
 from functools import cache
 from itertools import islice
 
 import pytest
 
 from predictor.boards.board import Board, find_board
+from predictor.emulation.backends import AUTO, QEMU, backend_of, emulated_board
 from predictor.errors import RefusedError
 from predictor.firmware.build import FirmwareImage, build
 from predictor.firmware.target import firmware_target
@@ -33,7 +35,12 @@ pytestmark = pytest.mark.usefixtures("emulation_tools")
 
 @cache
 def image(board_name: str) -> FirmwareImage:
-    return build(firmware_target(board_name))
+    return build(firmware_target(emulated(board_name)))
+
+
+@cache
+def emulated(board_name: str) -> Board:
+    return emulated_board(AUTO, find_board(board_name))
 
 
 def prediction(content: bytes, board: Board) -> Prediction:
@@ -119,11 +126,13 @@ def test_random_graphs(seed: int) -> None:
 
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
-@pytest.mark.parametrize("name", ["pico", "lpc1768", "l552ze"])
+@pytest.mark.parametrize("name", ["pico", "lpc1768", "l552ze", "mps3-an547"])
 def test_twenty_random_graphs_on_each_other_core(name: str) -> None:
-    """Cortex-M0+, M3 and M33: arena and outputs."""
+    """Cortex-M0+, M3, M33 and, in QEMU, M55: arena and outputs."""
+    if backend_of(AUTO, find_board(name)) == QEMU and shutil.which("qemu-system-arm") is None:
+        pytest.skip("QEMU is not installed: apt install qemu-system-arm")
     graphs = (random_graph(seed, mid_2020=True, max_operators=20) for seed in range(60))
-    runs = (check_on_board(graph.build(), find_board(name)) for graph in graphs)
+    runs = (check_on_board(graph.build(), emulated(name)) for graph in graphs)
     assert sum(islice(filter(None, runs), 20)) == 20
 
 
