@@ -81,7 +81,8 @@ def port_of(board: Board) -> Port:
                         f"board {board.name}: uart.{key} is missing; the firmware needs it"
                     )
             return port
-    known = ", ".join(port.generation for port in ports().values() if port.generation)
+    chips = (port for port in ports().values() if not port.qemu)
+    known = ", ".join(port.generation for port in chips if port.generation)
     raise BoardError(
         f"board {board.name}: uart.generation is {uart.generation!r}; the firmware has ports for "
         f"{known}; leave the key out for a port that runs in emulation only"
