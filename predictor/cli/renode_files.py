@@ -49,11 +49,10 @@ def write_suite(folder: Path, run: ModelRun) -> None:
 
 
 def _machine(run: ModelRun) -> Machine:
-    segments = ElfImage(run.image.elf).segments
     return Machine(
         board=run.board,
         program=run.image.elf.read_bytes(),
         model=run.blob,
         model_address=run.image.blob_address,
-        vectors_address=min(segment.load_address for segment in segments),
+        vectors_address=ElfImage(run.image.elf).vectors.load_address,
     )

@@ -86,6 +86,12 @@ class ElfImage:
                     is_executable=bool(segment["p_flags"] & 1),
                 )
 
+    @property
+    def vectors(self) -> Segment:
+        """The segment that starts with the vector table: the first that brings any data."""
+        loaded = (segment for segment in self.segments if segment.data)
+        return min(loaded, key=lambda segment: segment.load_address)
+
     def _read_symbols(self) -> None:
         symbols: dict[str, int] = {}
         functions: dict[int, FunctionSymbol] = {}

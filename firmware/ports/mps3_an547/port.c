@@ -2,6 +2,7 @@
 // QEMU's machine mps3-an547: its first UART and the system counter of its subsystem, at their secure
 // addresses. Registers: Arm CMSDK technical reference manual, 4.3, and Arm SSE-123 technical reference
 // manual, system counter.
+#include "board.h"
 #include "ports/port.h"
 
 #define UART(offset) REGISTER(BOARD_UART_BASE + (offset))

@@ -85,9 +85,8 @@ class QemuMachine(Machine):
             require_memory(self.platform, segment.load_address, len(segment.data), str(image.path))
         shutil.copyfile(path, self._own_folder / _PROGRAM_FILE)
         # The core looks for its first stack pointer and instruction at address 0.
-        table = min(image.segments, key=lambda segment: segment.load_address)
-        if table.load_address:
-            self._add_file(table.data[: struct.calcsize("<2I")], 0)
+        if image.vectors.load_address:
+            self._add_file(image.vectors.data[: struct.calcsize("<2I")], 0)
         self._image = image
 
     def load_binary(self, data: bytes, address: int) -> None:

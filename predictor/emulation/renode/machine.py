@@ -138,7 +138,7 @@ class RenodeMachine(Machine):
         copy = self._own_folder / "program.elf"
         shutil.copyfile(path, copy)
         self._console.execute(f"sysbus LoadELF {monitor_path(copy)}")
-        table = min(segment.load_address for segment in image.segments)
+        table = image.vectors.load_address
         self._console.execute(f"sysbus.cpu VectorTableOffset {table:#x}")
         self._image = image
 

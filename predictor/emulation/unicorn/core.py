@@ -128,7 +128,7 @@ class UnicornCore:
         Raises:
             EmulationError: the program does not start with one.
         """
-        table = min(segment.load_address for segment in self.image.segments)
+        table = self.image.vectors.load_address
         stack_pointer, handler = struct.unpack("<2I", self.memory.read(table, 8))
         entry = self.memory.find(handler & ~1)
         if not handler & 1 or entry is None or not entry.is_executable or stack_pointer & 3:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import shutil
 import subprocess
 from io import BytesIO
 from pathlib import Path
@@ -72,6 +73,19 @@ def test_other_files(content: bytes, words: str, tmp_path: Path) -> None:
     path.write_bytes(content)
     with pytest.raises(EmulationError, match=words):
         ElfImage(path)
+
+
+def test_vectors_are_found_behind_ram_without_data(tmp_path: Path) -> None:
+    """As on chips whose RAM lies below their flash."""
+    if shutil.which(f"{PREFIX}gcc") is None:
+        pytest.skip(f"{PREFIX}gcc is not installed: apt install gcc-arm-none-eabi")
+    (tmp_path / "s.c").write_text("char ram[64]; int main(void) { return ram[0]; }\n")
+    places = "-Wl,-Ttext=0x60000000,-Tbss=0x20000000,-e,main"
+    command = [f"{PREFIX}gcc", "-mcpu=cortex-m4", "-mthumb", "-nostdlib", places]
+    subprocess.run([*command, "s.c", "-o", "s.elf"], cwd=tmp_path, check=True)
+    image = ElfImage(tmp_path / "s.elf")
+    assert min(segment.load_address for segment in image.segments) < 0x6000_0000
+    assert image.vectors.load_address // 0x1_0000 * 0x1_0000 == 0x6000_0000
 
 
 def test_symbols_are_those_of_pyelftools(elf: bytes, tmp_path: Path) -> None:

@@ -142,7 +142,7 @@ class Monitor:
     def vector_table(self, prefix: str, address: str) -> None:
         if not prefix and not self._uses_sysbus:
             raise MonitorError("No such command or device: cpu")
-        if int(address, 0) != min(part.load_address for part in self._image.segments):
+        if int(address, 0) != self._image.vectors.load_address:
             raise MonitorError(f"Could not start from {address}: no vectors there")
 
     def use_sysbus(self) -> None:
