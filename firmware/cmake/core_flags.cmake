@@ -11,5 +11,10 @@ set(COMMON_FLAGS
   -ffunction-sections -fdata-sections -fno-unwind-tables
   -fno-asynchronous-unwind-tables -funsigned-char)
 set(CXX_ONLY_FLAGS -fno-rtti -fno-exceptions -fno-threadsafe-statics)
+# What the library was built with. Without TF_LITE_STATIC_MEMORY tensors and nodes are larger.
+set(TFLM_STATIC_MEMORY ON CACHE BOOL "whether TFLM is built with TF_LITE_STATIC_MEMORY")
 # NDEBUG: with assertions on, this revision's integer ADD refuses an input zero point of -128.
-set(TFLM_DEFINITIONS TF_LITE_STATIC_MEMORY NDEBUG)
+set(TFLM_DEFINITIONS NDEBUG)
+if(TFLM_STATIC_MEMORY)
+  list(APPEND TFLM_DEFINITIONS TF_LITE_STATIC_MEMORY)
+endif()

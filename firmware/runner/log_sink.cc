@@ -6,7 +6,7 @@
 #include "runner/tflm_api.h"
 #include "src/benchmark_protocol.h"
 #include "tensorflow/lite/micro/debug_log.h"
-#if __has_include("tensorflow/lite/micro/micro_log.h")
+#if __has_include("tensorflow/lite/micro/micro_interpreter_graph.h")
 #include <cstdio>
 #endif
 
@@ -97,17 +97,18 @@ void FailAllocation(uint32_t requested_bytes, uint32_t available_bytes, uint32_t
 
 }  // namespace log_sink
 
-#if __has_include("tensorflow/lite/micro/micro_log.h")
+// Linkage is as TFLM's header declares it, which differs.
+#if __has_include("tensorflow/lite/micro/micro_interpreter_graph.h")
 // Current TFLM hands over format and arguments. Both functions are defined, or the library's own
 // would be linked beside this one.
-extern "C" int DebugVsnprintf(char* buffer, size_t buffer_bytes, const char* format, va_list args) {
+int DebugVsnprintf(char* buffer, size_t buffer_bytes, const char* format, va_list args) {
   return std::vsnprintf(buffer, buffer_bytes, format, args);
 }
-extern "C" void DebugLog(const char* format, va_list args) {
+void DebugLog(const char* format, va_list args) {
   char text[log_sink::kLineBytes];
   std::vsnprintf(text, sizeof(text), format, args);
   log_sink::Write(text);
 }
 #else
-extern "C" void DebugLog(const char* text) { log_sink::Write(text); }
+void DebugLog(const char* text) { log_sink::Write(text); }
 #endif

@@ -158,7 +158,7 @@ TfLiteStatus OperatorCounter::Invoke(int kind, TfLiteContext* context, TfLiteNod
   OperatorCount* count = &ignored;
   if (context != nullptr) {
     int32_t subgraph, index;
-    tflm::Interpreter::CurrentOperator(context, &subgraph, &index);
+    tflm::Interpreter::CurrentOperator(context, node, &subgraph, &index);
     count = &counts_[first_count_[subgraph] + index];
     runner_running = static_cast<uint32_t>((subgraph + 1) << 16 | index);
   }

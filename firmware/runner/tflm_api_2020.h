@@ -116,7 +116,8 @@ class Interpreter {
   }
 
   // Each operator of the one subgraph runs once, in order.
-  static void CurrentOperator(TfLiteContext*, int32_t* subgraph, int32_t* index) {
+  static void CurrentOperator(TfLiteContext*, const TfLiteNode*, int32_t* subgraph,
+                              int32_t* index) {
     *subgraph = 0;
     *index = next_operator_++;
   }

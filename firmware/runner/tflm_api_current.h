@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Current TFLM (2024 and later): registrations without versions, MicroPrintf, several subgraphs, an
+// Current TFLM (2023 and later): registrations without versions, MicroPrintf, several subgraphs, an
 // allocator that tells head and tail.
 #ifndef RUNNER_TFLM_API_CURRENT_H_
 #define RUNNER_TFLM_API_CURRENT_H_
@@ -8,17 +8,32 @@
 #include <new>
 
 #include "runner/arena.h"
+#if __has_include("tensorflow/lite/micro/arena_allocator/single_arena_buffer_allocator.h")
 #include "tensorflow/lite/micro/arena_allocator/non_persistent_arena_buffer_allocator.h"
 #include "tensorflow/lite/micro/arena_allocator/persistent_arena_buffer_allocator.h"
 #include "tensorflow/lite/micro/arena_allocator/single_arena_buffer_allocator.h"
+#else
+#include "tensorflow/lite/micro/non_persistent_arena_buffer_allocator.h"
+#include "tensorflow/lite/micro/persistent_arena_buffer_allocator.h"
+#include "tensorflow/lite/micro/single_arena_buffer_allocator.h"
+#endif
 #include "tensorflow/lite/micro/memory_planner/greedy_memory_planner.h"
 #include "tensorflow/lite/micro/micro_context.h"
+#if __has_include("tensorflow/lite/micro/micro_interpreter_graph.h")
 #include "tensorflow/lite/micro/micro_interpreter_graph.h"
+#define TFLM_GRAPH_KNOWS_OPERATOR
+#else
+#include "tensorflow/lite/micro/micro_graph.h"
+#endif
 #include "tensorflow/lite/micro/micro_resource_variable.h"
 
 namespace tflm {
 
+#ifdef TFLM_GRAPH_KNOWS_OPERATOR
 using Registration = TFLMRegistration;
+#else
+using Registration = TfLiteRegistration;
+#endif
 using Parser = tflite::TfLiteBridgeBuiltinParseFunction;
 
 struct FoundOperator {
@@ -63,10 +78,10 @@ template <class Lookup>
 class ResolverInterface : public tflite::MicroOpResolver {
  public:
   explicit ResolverInterface(const Lookup& lookup) : lookup_(lookup) {}
-  const TFLMRegistration* FindOp(tflite::BuiltinOperator op) const override {
+  const Registration* FindOp(tflite::BuiltinOperator op) const override {
     return lookup_.ByCode(op);
   }
-  const TFLMRegistration* FindOp(const char* op) const override { return lookup_.ByName(op); }
+  const Registration* FindOp(const char* op) const override { return lookup_.ByName(op); }
   tflite::TfLiteBridgeBuiltinParseFunction GetOpDataParser(tflite::BuiltinOperator op) const override {
     return lookup_.ParserFor(op);
   }
@@ -104,7 +119,7 @@ class Interpreter {
         allocator_(MakeAllocator(arenas, &persistent_)),
         interpreter_(model, resolver, allocator_, MakeResourceVariables(model, allocator_)) {}
 
-  TfLiteStatus AllocateTensors() { return interpreter_.AllocateTensors(); }
+  TfLiteStatus AllocateTensors() { return Allocate(&interpreter_, 0); }
   TfLiteStatus Invoke() { return interpreter_.Invoke(); }
   size_t InputCount() const { return interpreter_.inputs_size(); }
   size_t OutputCount() const { return interpreter_.outputs_size(); }
@@ -117,14 +132,35 @@ class Interpreter {
     return {used_bytes, used_bytes - tail_bytes, tail_bytes};
   }
 
-  static void CurrentOperator(TfLiteContext* context, int32_t* subgraph, int32_t* index) {
+  static void CurrentOperator(TfLiteContext* context, const TfLiteNode* node, int32_t* subgraph,
+                              int32_t* index) {
+#ifdef TFLM_GRAPH_KNOWS_OPERATOR
     auto& graph =
         static_cast<tflite::MicroInterpreterGraph&>(tflite::GetMicroContext(context)->graph());
     *subgraph = graph.GetCurrentSubgraphIndex();
     *index = graph.GetCurrentOperatorIndex();
+    static_cast<void>(node);
+#else
+    auto& graph = tflite::GetMicroContext(context)->graph();
+    *subgraph = graph.GetCurrentSubgraphIndex();
+    // The node stands first in its entry of the subgraph's operators.
+    const auto* entry = reinterpret_cast<const tflite::NodeAndRegistration*>(node);
+    *index = entry - graph.GetAllocations()[*subgraph].node_and_registrations;
+#endif
   }
 
  private:
+  // Some makers' TFLM wants to know whether to prepare all operators. The first is taken where both
+  // would do.
+  template <class Any>
+  static auto Allocate(Any* any, int) -> decltype(any->AllocateTensors()) {
+    return any->AllocateTensors();
+  }
+  template <class Any>
+  static auto Allocate(Any* any, long) -> decltype(any->AllocateTensors(true)) {
+    return any->AllocateTensors(true);
+  }
+
   static tflite::MicroAllocator* MakeAllocator(
       const runner::Arenas& arenas, const tflite::IPersistentBufferAllocator** persistent) {
     const runner::Arena& first = arenas.nonpersistent;

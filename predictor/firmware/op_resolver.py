@@ -32,6 +32,7 @@ class LinkableOperator:
         highest_version: operator version up to which this revision knows it; 0 for any.
         is_mn: whether it runs with the project's own kernels; ``function`` of a builtin one is
             the resolver's method.
+        register: function of the library that its registration comes from, where that is known.
     """
 
     name: str
@@ -39,6 +40,7 @@ class LinkableOperator:
     is_custom: bool
     highest_version: int
     is_mn: bool = False
+    register: str = ""
 
     @property
     def label(self) -> str:
@@ -73,6 +75,8 @@ def _read(path: Path) -> str:
         ) from error
 
 
+_REGISTER = re.compile(r"\b(Register_\w+)\(")
+_MANGLED = re.compile(r"(\d+)(Register_)")
 _CURRENT_METHOD = re.compile(r"TfLiteStatus (Add(?!Builtin\b|Custom\b)\w+)\(")
 
 
@@ -84,11 +88,30 @@ def _current_operators(header: str) -> tuple[LinkableOperator, ...]:
         builtin = re.search(r"AddBuiltin\(\s*BuiltinOperator_(\w+)", body)
         custom = re.search(r'AddCustom\(\s*"([^"]+)"', body)
         # One without a fixed name, that of a vendor's accelerator, is left out.
-        if builtin is not None:
-            operators.append(LinkableOperator(builtin[1], method[1], False, 0))
-        elif custom is not None:
-            operators.append(LinkableOperator(custom[1], method[1], True, 0))
+        code, is_custom = (builtin, False) if builtin is not None else (custom, True)
+        if code is not None:
+            found = _REGISTER.search(body)
+            register = "" if found is None else found[1]
+            operators.append(LinkableOperator(code[1], method[1], is_custom, 0, register=register))
     return tuple(operators)
+
+
+def defined_in(
+    operators: Iterable[LinkableOperator], symbols: Iterable[str]
+) -> tuple[LinkableOperator, ...]:
+    """Those whose registration a library defines, where it is one of C++ functions at all."""
+    defined = registrations(symbols)
+    kept = tuple(item for item in operators if not item.register or item.register in defined)
+    return kept if defined else tuple(operators)
+
+
+def registrations(symbols: Iterable[str]) -> frozenset[str]:
+    """The functions that register an operator, of the mangled names of a library."""
+    return frozenset(
+        symbol[match.start(2) : match.start(2) + int(match[1])]
+        for symbol in symbols
+        for match in _MANGLED.finditer(symbol)
+    )
 
 
 _BUILTIN_OF_2020 = re.compile(

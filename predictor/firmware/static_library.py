@@ -27,11 +27,16 @@ _FPUS = {0: "", 5: "fpv4", 6: "fpv4", 7: "fpv5", 8: "fpv5"}
 """Values of Tag_FP_arch: VFPv4 and VFPv4-D16, then those of Armv8."""
 _SINGLE_PRECISION = 1
 """Value of Tag_ABI_HardFP_use."""
+_ELF = b"\x7fELF"
+_MACHINE = struct.Struct("<H")
+_MACHINE_OFFSET = 18
+_OTHER_MACHINES = {94: "xtensa", 243: "riscv"}
+"""Values of ``e_machine``, for which there are no build attributes to read here."""
 
 
 @dataclass(frozen=True, slots=True)
 class StaticLibrary:
-    """A static library for Arm.
+    """A static library for a microcontroller.
 
     Attributes:
         symbols: what it defines for the linker.
@@ -55,7 +60,8 @@ def read_static_library(path: Path) -> StaticLibrary:
     """Reads index and build attributes of a static library.
 
     Raises:
-        UsageError: it is none, is damaged, has no index, or holds no objects for Arm.
+        UsageError: it is none, is damaged, has no index, or holds no objects for Arm, Xtensa or
+            RISC-V.
         MissingDependencyError: pyelftools is missing.
     """
     try:
@@ -68,9 +74,11 @@ def read_static_library(path: Path) -> StaticLibrary:
         raise UsageError(f"{path} has no index of symbols: run arm-none-eabi-ranlib on it")
     wide = members[0][0] == b"/SYM64/"
     attributes = next((found for _, data in members if (found := _attributes(data))), None)
-    if attributes is None:
-        raise UsageError(f"{path} holds no objects for Arm")
-    architecture = _ARCHITECTURES.get(attributes.get("TAG_CPU_ARCH", 0), "")
+    other = next((name for _, data in members if (name := _other_machine(data))), "")
+    if attributes is None and not other:
+        raise UsageError(f"{path} holds no objects for Arm, Xtensa or RISC-V")
+    attributes = attributes or {}
+    architecture = _ARCHITECTURES.get(attributes.get("TAG_CPU_ARCH", 0), other)
     fpu = _FPUS.get(attributes.get("TAG_FP_ARCH", 0), "")
     is_single = attributes.get("TAG_ABI_HARDFP_USE", 0) == _SINGLE_PRECISION
     return StaticLibrary(
@@ -118,9 +126,15 @@ def _symbols(index: bytes, is_wide: bool, path: Path) -> list[str]:
     return [name.decode("ascii", "replace") for name in names]
 
 
+def _other_machine(member: memoryview) -> str:
+    if bytes(member[:4]) != _ELF or len(member) < _MACHINE_OFFSET + _MACHINE.size:
+        return ""
+    return _OTHER_MACHINES.get(_MACHINE.unpack_from(member, _MACHINE_OFFSET)[0], "")
+
+
 def _attributes(member: memoryview) -> dict[str, int]:
     """Numeric build attributes of an object for Arm; empty for other members."""
-    if bytes(member[:4]) != b"\x7fELF":
+    if bytes(member[:4]) != _ELF:
         return {}
     try:
         from elftools.common.exceptions import ELFError

@@ -17,9 +17,15 @@ from predictor.boards.board import Board, find_board
 from predictor.errors import FlashOverflowError, LinkedTflmError, RefusedError, UsageError
 from predictor.firmware.arenas import ArenaPlace, arena_places, program_board
 from predictor.firmware.kernel_library import kernel_library
-from predictor.firmware.op_resolver import LinkableOperator, linkable_operators, with_mn_kernels
+from predictor.firmware.op_resolver import (
+    LinkableOperator,
+    defined_in,
+    linkable_operators,
+    with_mn_kernels,
+)
 from predictor.firmware.packaged_tflm import PackagedTflm
 from predictor.firmware.shipped import shipped_folder
+from predictor.firmware.static_library import read_static_library
 from predictor.firmware.tflm_library import Tflm, TflmLibrary
 from predictor.firmware.toolchain import ProgressCallback, Toolchain
 from predictor.kernel_sets import BEST, kernel_set_name, left_operators
@@ -110,7 +116,8 @@ class FirmwareTarget:
 
     def available_operators(self, library: TflmLibrary) -> tuple[LinkableOperator, ...]:
         """What can be linked of the library, with the project's own kernels where it has them."""
-        operators = linkable_operators(library.root)
+        symbols = read_static_library(library.archive).symbols
+        operators = defined_in(linkable_operators(library.root), symbols)
         if library.mn_kernels is None:
             return operators
         return with_mn_kernels(operators, self.registers_builtin, self.kernel_set.left)

@@ -26,6 +26,7 @@ class TflmLibrary:
         mark: what the firmware says of it: the revision, and which build of it.
         kernels: "reference", "cmsis_nn", or "mn" with the kernels to link beside it.
         mn_kernels: these kernels.
+        is_static: whether it was built with TF_LITE_STATIC_MEMORY.
     """
 
     archive: Path
@@ -34,11 +35,13 @@ class TflmLibrary:
     mark: str
     kernels: str
     mn_kernels: KernelLibrary | None = None
+    is_static: bool = True
 
     @property
     def include_dirs(self) -> tuple[Path, ...]:
         """Root and third parties."""
-        dirs = [self.root]
+        # The sources of some SDKs name headers relative to the folder above.
+        dirs = [self.root, *([self.root.parent] if (self.root / "classifier").is_dir() else ())]
         for party in _INCLUDED:
             places = [self.root / folder / party for folder in THIRD_PARTIES]
             dirs += [place for place in places if place.is_dir()][:1]

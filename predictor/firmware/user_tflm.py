@@ -13,15 +13,31 @@ from predictor.boards.board import Board
 from predictor.errors import RevisionError, UsageError
 from predictor.firmware.static_library import StaticLibrary, read_static_library
 from predictor.firmware.tflm_library import TflmLibrary
-from predictor.firmware.tflm_sources import TreeRevision, compared_with, tree_revision
+from predictor.firmware.tflm_sources import (
+    TreeRevision,
+    compared_with,
+    nearest_by_operators,
+    tree_revision,
+)
 from predictor.firmware.toolchain import ProgressCallback, Toolchain
-from predictor.memory.revision import kernel_sets, revision_names
+from predictor.memory.revision import kernel_sets, load_revision, revision_names
 
-LIBRARY_NAMES = ("libtensorflow-microlite.a", "libtflm.a")
+LIBRARY_NAMES = (
+    "libtensorflow-microlite.a",
+    "libtflm.a",
+    "libpico-tflmicro.a",
+    "libesp-tflite-micro.a",
+    "TensorFlowLite.a",
+    "Arduino_TensorFlowLite.a",
+    "libedge-impulse-sdk.a",
+)
+"""What TFLM's own builds and those of who ships it call their libraries."""
 HOW_TO_BUILD = "docs/howto/own-tflm.md says how to build one"
 _INTERPRETER = Path("tensorflow/lite/micro/micro_interpreter.h")
+_INSIDE = ("src", "edge-impulse-sdk")
+"""Folders in which libraries for Arduino and the Pico, and exported projects, hold it."""
 _REFERENCE = "reference"
-_MARKS = {"cmsis_nn": "arm_convolve_wrapper_s8"}
+_MARKS = {"cmsis_nn": "arm_convolve_wrapper_s8", "esp_nn": "esp_nn_add_elementwise_s8_ansi"}
 """A symbol that tells a library's kernel set; a library without any has the reference kernels."""
 _DYNAMIC = "TfLiteTensorRealloc"
 """A function that TFLM has without TF_LITE_STATIC_MEMORY alone."""
@@ -45,7 +61,8 @@ _MAX_LISTED = 4
 class UserLibrary:
     """One library of a tree: its kernel set, and for which cores it was compiled.
 
-    ``fpu`` is "fpv4", "fpv5" or empty; ``problem`` says why it cannot be linked, if it cannot.
+    ``fpu`` is "fpv4", "fpv5" or empty; ``is_static``: whether it was built with
+    TF_LITE_STATIC_MEMORY; ``problem`` says why it cannot be linked, if it cannot.
     """
 
     path: Path
@@ -54,6 +71,7 @@ class UserLibrary:
     extensions: frozenset[str]
     fpu: str
     is_double: bool
+    is_static: bool = True
     problem: str = ""
 
     def is_for(self, board: Board) -> bool:
@@ -95,13 +113,12 @@ def read_library(path: Path) -> UserLibrary:
         found.extensions,
         found.fpu,
         found.is_double,
+        _DYNAMIC not in found.symbols,
         _problem(found),
     )
 
 
 def _problem(library: StaticLibrary) -> str:
-    if _DYNAMIC in library.symbols:
-        return "built without TF_LITE_STATIC_MEMORY, with which firmware is built"
     if library.fpu and not library.is_hard_float:
         return "built without -mfloat-abi=hard, with which firmware is built"
     return ""
@@ -115,7 +132,7 @@ class UserTflm:
         folder: what the user named: the source tree, or a folder or a library in it.
         root: the folder that holds ``tensorflow/``.
         tree: the revision that its sources are, and which of them differ.
-        libraries: those below ``folder``.
+        libraries: those below ``folder``; none where it was not built yet.
     """
 
     folder: Path
@@ -130,6 +147,11 @@ class UserTflm:
         return self.tree.name
 
     @property
+    def is_static(self) -> bool:
+        """Whether predictions are for a build with TF_LITE_STATIC_MEMORY."""
+        return load_revision(self.revision).is_static
+
+    @property
     def title(self) -> str:
         return f"TFLM {self.revision} in {self.folder}"
 
@@ -137,6 +159,11 @@ class UserTflm:
     def warnings(self) -> tuple[str, ...]:
         """Why its predictions may not be exact."""
         changed = self.tree.changed
+        if not self.tree.sources:
+            return (
+                f"no sources lie about {self.folder}: TFLM {self.revision} is the nearest that is "
+                "known by its operators alone; figures may be off",
+            )
         if not changed:
             return ()
         names = ", ".join(changed[:_MAX_LISTED]) + (", ..." if len(changed) > _MAX_LISTED else "")
@@ -148,7 +175,8 @@ class UserTflm:
     @cached_property
     def kernels(self) -> str:
         present = {library.kernels for library in self.libraries}
-        return next(name for name in kernel_sets(self.revision) if name in present)
+        known = kernel_sets(self.revision)
+        return next((name for name in known if name in present), known[0])
 
     def require(self, board: Board, kernels: str) -> None:
         self._select(board, kernels)
@@ -158,10 +186,13 @@ class UserTflm:
     ) -> TflmLibrary:
         path = self._select(board, kernels).path
         digest = hashlib.sha256(path.read_bytes()).hexdigest()[:12]
-        return TflmLibrary(path, self.root, self.revision, f"{self.revision}+{digest}", kernels)
+        mark = f"{self.revision}+{digest}"
+        return TflmLibrary(path, self.root, self.revision, mark, kernels, is_static=self.is_static)
 
     def _select(self, board: Board, kernels: str) -> UserLibrary:
         """The library for a board, of several that for the most of its core's units."""
+        if not self.libraries:
+            raise UsageError(f"{self.folder} holds no library to link: {HOW_TO_BUILD}")
         usable = [library for library in self.libraries if library.is_for(board)]
         if not usable:
             raise UsageError(
@@ -181,8 +212,16 @@ class UserTflm:
             raise UsageError(
                 f"{self.folder} holds several libraries; name the folder of one:\n{paths}"
             )
+        if not (self.root / _INTERPRETER).is_file():
+            raise UsageError(f"{self.folder} lacks TFLM's headers, which firmware needs")
         if fitting[0].problem:
             raise UsageError(f"{fitting[0].path} was {fitting[0].problem}: {HOW_TO_BUILD}")
+        if fitting[0].is_static != self.is_static:
+            how = "with" if self.is_static else "without"
+            raise UsageError(
+                f"{fitting[0].path} was not built {how} TF_LITE_STATIC_MEMORY, as TFLM "
+                f"{self.revision} is: {HOW_TO_BUILD}"
+            )
         return fitting[0]
 
 
@@ -194,17 +233,20 @@ def read_user_tflm(path: Path, revision: str | None = None) -> UserTflm:
     """The TFLM that the user built with TFLM's own build.
 
     Args:
-        path: TFLM's source tree after the build, a folder inside it, or one library.
+        path: TFLM's source tree, as its maker ships it or after the build, a folder inside it, or
+            one library.
         revision: what to predict it by; None reads it from the sources.
 
     Raises:
-        UsageError: no library, one that cannot be read, or no sources.
+        UsageError: a library that cannot be read, or no sources.
         RevisionError: its sources are like those of no known revision.
     """
     path = path.expanduser().resolve()
     if not path.exists():
         raise UsageError(f"no folder {path}")
-    root = next((p for p in (path, *path.parents) if (p / _INTERPRETER).is_file()), None)
+    root = _root(path)
+    if root is None and path.is_file():
+        return _of_library(path, revision)
     if root is None:
         raise UsageError(
             f"neither {path} nor a folder above holds {_INTERPRETER}: name TFLM's source tree"
@@ -219,15 +261,29 @@ def read_user_tflm(path: Path, revision: str | None = None) -> UserTflm:
             f"the TFLM in {root} is like none that predict knows ({', '.join(revision_names())}); "
             "say with --tflm which of them is nearest"
         )
-    return UserTflm(path, root, tree, tuple(map(read_library, _archives(path))))
+    libraries = tuple(map(read_library, _archives(path)))
+    if revision is None and libraries and all(library.is_static for library in libraries):
+        tree = tree.with_static_memory()
+    return UserTflm(path, root, tree, libraries)
+
+
+def _of_library(path: Path, revision: str | None) -> UserTflm:
+    """A library without its sources: what its operators tell."""
+    symbols, library = read_static_library(path).symbols, read_library(path)
+    tree = TreeRevision(revision or nearest_by_operators(symbols), 0, ())
+    if revision is None and library.is_static:
+        tree = tree.with_static_memory()
+    return UserTflm(path, path.parent, tree, (library,))
+
+
+def _root(path: Path) -> Path | None:
+    """The folder with ``tensorflow/`` that holds a path, or lies below it as its maker ships it."""
+    above = next((p for p in (path, *path.parents) if (p / _INTERPRETER).is_file()), None)
+    below = (path / folder for folder in _INSIDE if (path / folder / _INTERPRETER).is_file())
+    return above or next(below, None)
 
 
 def _archives(path: Path) -> Sequence[Path]:
     if path.is_file():
         return [path]
-    found = sorted(archive for name in LIBRARY_NAMES for archive in path.rglob(name))
-    if not found:
-        raise UsageError(
-            f"{path} holds no {' or '.join(LIBRARY_NAMES)}: build TFLM first ({HOW_TO_BUILD})"
-        )
-    return found
+    return sorted(archive for name in LIBRARY_NAMES for archive in path.rglob(name))

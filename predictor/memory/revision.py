@@ -94,6 +94,17 @@ def kernel_sets(name: str) -> tuple[str, ...]:
     return tuple(_header(name)["kernel_sets"])
 
 
+def revision_mark(name: str) -> str:
+    """A file, below the folder that holds ``tensorflow/``, by which a tree of this TFLM is told
+    from one with the same sources; empty where there is none.
+
+    Raises:
+        RevisionError: no such revision.
+    """
+    mark: str = _header(name).get("mark", "")
+    return mark
+
+
 def revision_folder(name: str) -> Path:
     """Where the description of a revision lies."""
     return _FOLDER / name.removesuffix(STATIC)

@@ -9,6 +9,7 @@ import pytest
 from predictor.errors import PredictorError, UsageError
 from predictor.firmware.op_resolver import (
     LinkableOperator,
+    defined_in,
     is_current_api,
     linkable_operators,
     operators_header,
@@ -57,9 +58,18 @@ def test_current_api(tmp_path: Path) -> None:
     root = _tree(tmp_path, {"micro_log.h": "", "micro_mutable_op_resolver.h": CURRENT})
     assert is_current_api(root)
     assert linkable_operators(root) == (
-        LinkableOperator("CONV_2D", "AddConv2D", False, 0),
-        LinkableOperator("SignalDelay", "AddDelay", True, 0),
+        LinkableOperator("CONV_2D", "AddConv2D", False, 0, register="Register_CONV_2D"),
+        LinkableOperator("SignalDelay", "AddDelay", True, 0, register="Register_DELAY"),
     )
+
+
+def test_operators_that_a_library_was_built_with(tmp_path: Path) -> None:
+    root = _tree(tmp_path, {"micro_log.h": "", "micro_mutable_op_resolver.h": CURRENT})
+    both = linkable_operators(root)
+    delay = "_ZN6tflite11tflm_signal14Register_DELAYEv"
+    assert defined_in(both, [delay, "_Z4mainv"]) == both[1:]
+    assert defined_in(both, [delay, "_ZN6tflite16Register_CONV_2DEv"]) == both
+    assert defined_in(both, ["main"]) == both
 
 
 def test_api_of_2020(tmp_path: Path) -> None:

@@ -25,6 +25,7 @@ from predictor.firmware.static_library import read_static_library
 from predictor.firmware.toolchain import PREFIX, find_toolchain
 from predictor.firmware.user_tflm import read_library, read_user_tflm
 from predictor.kernel_sets import MN
+from predictor.memory.revision import load_revision
 from predictor.model.device.device_model import device_model
 from predictor.model.example_models import ds_cnn
 from predictor.model.random_graphs import random_graph
@@ -138,8 +139,10 @@ def test_wrong_folders(tree: Path, tmp_path: Path) -> None:
         read_user_tflm(tmp_path / "absent")
     with pytest.raises(UsageError, match="name TFLM's source tree"):
         read_user_tflm(tmp_path)
-    with pytest.raises(UsageError, match="build TFLM first"):
-        read_user_tflm(tree / "tensorflow")
+    sources = read_user_tflm(tree / "tensorflow")
+    assert (sources.revision, sources.libraries) == ("2020.07", ())
+    with pytest.raises(UsageError, match="holds no library to link"):
+        sources.require(F446RE, "reference")
 
 
 def test_the_library_for_a_core(tree: Path, compile_library: Compile) -> None:
@@ -167,7 +170,7 @@ def test_the_library_for_a_core(tree: Path, compile_library: Compile) -> None:
         ("m7", (), "no library for the cortex-m4 of f446re, only reference kernels for"),
         ("m55", (), r"only reference kernels for armv8\.1-m\.main \+ dsp \+ mve"),
         ("m4_soft", (), "was built without -mfloat-abi=hard"),
-        ("m4", ("TfLiteTensorRealloc",), "was built without TF_LITE_STATIC_MEMORY"),
+        ("m4", ("TfLiteTensorRealloc",), "was not built with TF_LITE_STATIC_MEMORY"),
         ("m4", ("arm_convolve_wrapper_s8",), "was built with cmsis_nn kernels .* not with ref"),
     ],
 )
@@ -178,6 +181,23 @@ def test_libraries_that_cannot_be_linked(
     compile_library(tree / "gen", core, *functions)
     with pytest.raises(UsageError, match=words):
         read_user_tflm(tree, "2020.07").require(F446RE, "reference")
+
+
+@pytest.mark.parametrize("is_static", [False, True])
+@pytest.mark.parametrize("name", ["arduino", "edge-impulse", "2020.07"])
+def test_a_library_alone_is_told_by_its_operators(
+    name: str, is_static: bool, tmp_path: Path, compile_library: Compile
+) -> None:
+    operators = load_revision(name).kernel_set.operator_names
+    functions = (f"Register_{operator}" for operator in operators)
+    symbols = [f"_ZN6tflite{len(function)}{function}Ev" for function in functions]
+    symbols += [] if is_static else ["TfLiteTensorRealloc"]
+    found = read_user_tflm(compile_library(tmp_path / "alone", "m4", *symbols))
+    has_both = name != "2020.07"
+    assert found.revision == name + ("+static" if is_static and has_both else "")
+    assert "by its operators alone" in found.warnings[0]
+    with pytest.raises(UsageError, match="lacks TFLM's headers"):
+        found.require(F446RE, "reference")
 
 
 def test_double_precision_needs_its_unit(tree: Path, compile_library: Compile) -> None:
