@@ -7,7 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from predictor.firmware import tflm_sources
+from predictor.boards.board import find_board
+from predictor.errors import UsageError
+from predictor.firmware import tflm_sources, user_tflm
+from predictor.firmware.static_library import StaticLibrary
 from predictor.firmware.tflm_sources import (
     TreeRevision,
     digests,
@@ -26,6 +29,20 @@ def test_a_library_is_told_by_what_it_registers(name: str) -> None:
     symbols = [f"_ZN6tflite{len(function)}{function}Ev" for function in functions]
     found = nearest_by_operators([*symbols, "main", "TfLiteTensorRealloc"])
     assert load_revision(found).kernel_set.operator_names == operators
+
+
+def test_a_library_alone_serves_predictions(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "libtflm.a"
+    path.write_text("")
+    symbols = frozenset({"_ZN6tflite13Register_TILEEv", "TfLiteTensorRealloc"})
+    library = StaticLibrary(path, symbols, "armv7e-m", frozenset({"dsp"}), "fpv4", False, True)
+    monkeypatch.setattr(user_tflm, "read_static_library", lambda _: library)
+    found = user_tflm.read_user_tflm(path)
+    assert "by its operators alone" in found.warnings[0]
+    with pytest.raises(UsageError, match="lacks TFLM's headers"):
+        found.require(find_board("f446re"), "reference")
 
 
 @pytest.mark.parametrize("name", SHIPPED)
