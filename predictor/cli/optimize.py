@@ -47,6 +47,12 @@ _PERCENT = 100.0
 )
 @click.option("--reorder", is_flag=True, help="Let operators run in another order.")
 @click.option(
+    "--stripes",
+    is_flag=True,
+    help="Let groups of layers run in stripes of rows, as plain operators, where less arena is "
+    "needed; rows at the borders of stripes are computed twice.",
+)
+@click.option(
     "--time-limit",
     "time_limit_s",
     type=POSITIVE,
@@ -96,6 +102,7 @@ def command(
     board: str,
     overlap: str,
     reorder: bool,
+    stripes: bool,
     time_limit_s: float,
     max_slowdown: str | None,
     compact: bool,
@@ -133,6 +140,7 @@ def command(
     settings = OptimizeOptions(
         overlap=OverlapLevel(overlap),
         reorder=reorder,
+        stripes=stripes,
         time_limit_s=time_limit_s,
         max_slowdown=None if max_slowdown is None else _fraction(max_slowdown),
         instructions=results.count_instructions,
@@ -176,11 +184,11 @@ def _verify(before: Path, after: Path, input_range: tuple[int, int] | None) -> i
     """
     from predictor.model.device.device_model import is_device_model, original_model
     from predictor.model.tflite_reader import load_bytes, read_graph
-    from predictor.optimization.verification.verifier import prove_equal
+    from predictor.optimization.stripes.merging import prove_equal_layers
 
     found = [read_graph(bytes(load_bytes(path))) for path in (before, after)]
     graphs = [original_model(graph) if is_device_model(graph) else graph for graph in found]
-    prove_equal(graphs[0], graphs[1], input_range)
+    prove_equal_layers(graphs[0], graphs[1], input_range)
     inputs = "every input" if input_range is None else "every input in that range"
     emit_text(f"EQUAL  {after.name} computes what {before.name} does, on {inputs}, to the bit\n")
     return EXIT_FITS

@@ -52,7 +52,10 @@ class PlanOrigin:
             subgraph: how many bytes below that input the output begins at least.
         steered: operators whose options were changed without effect on results, so that another
             kernel runs.
-        order: for each operator of the main subgraph, its index in the original.
+        order: for each operator of the main subgraph, its index in the original; with stripes, in
+            the model before it got them.
+        stripes: groups of operators that run in stripes of rows: the first, the one behind the
+            last, and the number of stripes; operators as they were before.
     """
 
     kernels: str
@@ -62,6 +65,7 @@ class PlanOrigin:
     distances: Mapping[int, int]
     steered: tuple[int, ...] = ()
     order: tuple[int, ...] = ()
+    stripes: tuple[tuple[int, int, int], ...] = ()
 
 
 def plan_origin_bytes(origin: PlanOrigin) -> bytes:
@@ -86,6 +90,10 @@ def read_plan_origin(metadata: Mapping[str, memoryview]) -> PlanOrigin | None:
             distances={int(index): int(distance) for index, distance in content["distances"]},
             steered=tuple(int(index) for index in content["steered"]),
             order=tuple(int(index) for index in content["order"]),
+            stripes=tuple(
+                (int(start), int(stop), int(count))
+                for start, stop, count in content.get("stripes", ())
+            ),
         )
     except (ValueError, KeyError, TypeError, RecursionError):
         return None

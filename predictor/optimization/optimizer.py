@@ -11,22 +11,14 @@ import time
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
-from predictor.errors import UsageError
 from predictor.memory.arena import arena
 from predictor.memory.arena_report import ArenaReport
 from predictor.memory.revision import Revision
 from predictor.model.graph import Graph
-from predictor.model.metadata import (
-    OFFLINE_PLAN,
-    ONLINE_PLANNED,
-    PLAN_ORIGIN,
-    PlanOrigin,
-    offline_plan_bytes,
-    plan_origin_bytes,
-)
+from predictor.model.metadata import PlanOrigin
 from predictor.model.requantization import Range
 from predictor.optimization.exact_planner import DEFAULT_TIME_LIMIT_S, solve
-from predictor.optimization.offline_plan import tensor_offsets, used_distances, without_plan
+from predictor.optimization.offline_plan import without_plan
 from predictor.optimization.operator_order import best_order, with_order
 from predictor.optimization.overlap import (
     OperatorDistance,
@@ -35,9 +27,14 @@ from predictor.optimization.overlap import (
     plan_buffers,
 )
 from predictor.optimization.plan_problem import PlanProblem, Solution
-from predictor.optimization.task import Instructions, Task, count_macs, with_options
+from predictor.optimization.planned import Planned, planned, written
+from predictor.optimization.stripes.planning import in_stripes
+from predictor.optimization.stripes.search import Choice
+from predictor.optimization.task import Instructions, Task, count_macs
 
 _MAX_TRADE_POINTS = 8
+_PART_BEFORE_STRIPES = 0.4
+"""Of the time, after which the plan of the layers as they are has to be found."""
 _PART_FOR_APART = 0.3
 """Of the time, for the plan without overlaps that others are compared with."""
 NOTHING_LOWER = "no plan that was found needs less"
@@ -55,6 +52,7 @@ class OptimizeOptions:
         max_slowdown: most extra instructions as a fraction of all, None for no limit.
         instructions: tells what steering operators to other kernels costs.
         reorder: whether operators may run in another order.
+        stripes: whether groups of operators may run in stripes of rows.
         compact: whether channels that never change and idle operators may go.
         input_range: what quantised inputs of the model hold at most, None for all of their type.
     """
@@ -64,6 +62,7 @@ class OptimizeOptions:
     max_slowdown: float | None = None
     instructions: Instructions = count_macs
     reorder: bool = False
+    stripes: bool = False
     compact: bool = True
     input_range: Range | None = None
 
@@ -86,7 +85,8 @@ class Optimized:
     ``without_overlap_bytes`` is the height of the tensors in the best plan without overlaps.
     ``steered`` are operators of the main subgraph that got other options, which costs
     ``extra_instructions`` of ``instructions``. ``trade`` are plans for fewer instructions, from
-    none extra to those of this plan. ``is_interrupted``: somebody stopped the solver; this is the
+    none extra to those of this plan. ``stripes`` are the groups of operators that run in
+    stripes, by their indices before. ``is_interrupted``: somebody stopped the solver; this is the
     best that it had. ``kept_because`` says why the model was left as it was, empty where it was
     not.
     """
@@ -105,6 +105,7 @@ class Optimized:
     is_interrupted: bool
     origin: PlanOrigin = field(repr=False)
     kept_because: str = ""
+    stripes: Choice = ()
 
     @property
     def is_better(self) -> bool:
@@ -184,16 +185,21 @@ def optimize(
         return replace(unchanged(graph, own, options, _TOO_MANY), before=before)
     no_overlap = solve(apart, _PART_FOR_APART * options.time_limit_s)
     task = Task(plain, report, options.overlap, options.instructions)
-    best = _solved(task, options, deadline, no_overlap)
+    until = start + _PART_BEFORE_STRIPES * options.time_limit_s if options.stripes else deadline
+    best = planned(task, until, options.max_slowdown, known=no_overlap)
     order = None
     if options.reorder and not best.solution.is_interrupted:
-        order = best_order(report, options.overlap, deadline)
+        order = best_order(report, options.overlap, until)
     if order is not None:
         moved = with_order(plain, order)
         task = Task(moved, arena(moved, revision), options.overlap, options.instructions, order)
-        other = _solved(task, options, deadline)
+        other = planned(task, until, options.max_slowdown)
         best = _better(best, other)
-    changed, after, origin = _written(best, original_sha256)
+    changed, after, origin = written(best, original_sha256)
+    choice: Choice = ()
+    if options.stripes and not best.solution.is_interrupted:
+        best, choice = in_stripes(best, after, options.max_slowdown, deadline)
+        changed, after, origin = written(best, original_sha256, choice)
     if _need(after) > _need(report):
         # TFLM may place several scratch buffers of an operator higher than the solver.
         kept = unchanged(plain, report, options, NOTHING_LOWER)
@@ -209,6 +215,7 @@ def optimize(
         steered=best.steered,
         instructions=best.task.instructions,
         extra_instructions=best.price,
+        stripes=choice,
         trade=trade,
         solver_s=time.monotonic() - start,
         is_interrupted=best.solution.is_interrupted or is_trade_interrupted,
@@ -216,7 +223,7 @@ def optimize(
     )
 
 
-def _better(one: _Solved, other: _Solved) -> _Solved:
+def _better(one: Planned, other: Planned) -> Planned:
     """The lower plan, or the cheaper of two as low."""
     best = min(one, other, key=lambda item: (item.solution.height_bytes, item.price))
     is_interrupted = one.solution.is_interrupted or other.solution.is_interrupted
@@ -224,81 +231,18 @@ def _better(one: _Solved, other: _Solved) -> _Solved:
 
 
 def _trade(
-    best: _Solved, options: OptimizeOptions, deadline: float
+    best: Planned, options: OptimizeOptions, deadline: float
 ) -> tuple[tuple[TradePoint, ...], bool]:
     """The best plan and those for ever fewer instructions, the cheapest first; and whether
     somebody stopped the solver."""
     points = [TradePoint(best.solution.height_bytes, best.price, best.steered)]
     is_interrupted = best.solution.is_interrupted
-    while points[0].extra_instructions > 0 and len(points) < _MAX_TRADE_POINTS:
+    least = best.task.extra_instructions
+    while points[0].extra_instructions > least and len(points) < _MAX_TRADE_POINTS:
         if time.monotonic() > deadline or is_interrupted:
             break
         budget = int(points[0].extra_instructions) - 1
-        solved = _solved(best.task, options, deadline, max_price=budget)
+        solved = planned(best.task, deadline, most_extra=budget)
         points.insert(0, TradePoint(solved.solution.height_bytes, solved.price, solved.steered))
         is_interrupted = solved.solution.is_interrupted
     return tuple(points), is_interrupted
-
-
-@dataclass(frozen=True, slots=True)
-class _Solved:
-    """A plan of a model with the operators in one order."""
-
-    task: Task
-    solution: Solution
-    steered: tuple[int, ...]
-    price: int
-
-
-def _solved(
-    task: Task,
-    options: OptimizeOptions,
-    deadline: float,
-    known: Solution | None = None,
-    max_price: int | None = None,
-) -> _Solved:
-    """The best plan, not worse than one that is known for the model as it is."""
-    problem = task.problem()
-    limit_s = max(0.0, deadline - time.monotonic())
-    if known is not None and known.is_interrupted:
-        limit_s = 0.0  # whoever stops the solver wants what it has, not its next run
-    if known is not None:
-        known = replace(known, offsets=task.extended(known.offsets))
-    if max_price is None and options.max_slowdown is not None:
-        max_price = int(options.max_slowdown * task.instructions)
-    solution = solve(problem, limit_s, max_price, start=known)
-    steered = tuple(task.candidates[choice].index for choice in sorted(solution.chosen))
-    if known is not None and known.is_interrupted:
-        solution = replace(solution, is_interrupted=True)
-    return _Solved(task, solution, steered, problem.price(solution.chosen))
-
-
-def _written(best: _Solved, original_sha256: str) -> tuple[Graph, ArenaReport, PlanOrigin]:
-    """The model with the plan in its metadata, its arena, and where the plan comes from.
-
-    Raises:
-        UsageError: this TFLM takes no offline plan.
-    """
-    task = best.task
-    revision = task.report.prepared.revision
-    operators = task.variant.prepared.graph.main.operators
-    graph = with_options(task.graph, {index: operators[index].options for index in best.steered})
-    offsets = tensor_offsets(graph, task.variant.buffers, best.solution.offsets)
-    metadata = {**graph.metadata, OFFLINE_PLAN: memoryview(offline_plan_bytes(offsets))}
-    after = arena(replace(graph, metadata=metadata), revision)
-    is_planned = any(offset != ONLINE_PLANNED for offset in offsets)
-    if is_planned and not any(buffer.is_offline_planned for buffer in after.buffers):
-        raise UsageError(
-            f"TFLM {revision.name} reads no offline memory plan; name another with --tflm"
-        )
-    origin = PlanOrigin(
-        kernels=revision.kernels,
-        tflm=revision.name,
-        commit=revision.commit,
-        original_sha256=original_sha256,
-        distances=used_distances(after),
-        steered=best.steered,
-        order=task.order,
-    )
-    metadata[PLAN_ORIGIN] = memoryview(plan_origin_bytes(origin))
-    return replace(graph, metadata=metadata), after, origin

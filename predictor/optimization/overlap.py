@@ -181,18 +181,43 @@ def problem_of(report: ArenaReport, level: OverlapLevel) -> PlanProblem:
     return PlanProblem(plan_buffers(report.buffers), allowed_overlaps(report, level))
 
 
+def plan_faults(
+    report: ArenaReport,
+    distance: Callable[[PreparedNode], OperatorDistance] = planned_distance_of,
+) -> list[tuple[PlannedBuffer, PlannedBuffer]]:
+    """Pairs of buffers that a report's plan puts where kernels do not allow them to be.
+
+    Views are no fault where they lie on the rows of their tensor that they hold.
+    """
+    from predictor.optimization.stripes.clusters import clusters_of  # each command imports this
+
+    buffers = report.buffers
+    clusters = clusters_of(
+        report,
+        lambda view, parent, rows: (
+            buffers[view].offset == buffers[parent].offset + rows.offset_bytes
+        ),
+    )
+    allowed = allowed_overlaps(report, OverlapLevel.DIAGONAL, distance)
+    pairs = clusters.faults(allowed, [buffer.offset for buffer in buffers])
+    return [(buffers[i], buffers[j]) for i, j in pairs]
+
+
 def unsafe_overlaps(report: ArenaReport) -> list[tuple[PlannedBuffer, PlannedBuffer]]:
     """Pairs of buffers that an offline plan puts over each other although both are needed.
 
     Judged by the kernels of the report's revision: an overlap for which they have no rule counts.
     """
-    buffers = report.buffers
-    if not any(buffer.is_offline_planned for buffer in buffers):
+    if not any(buffer.is_offline_planned for buffer in report.buffers):
         return []
-    allowed = allowed_overlaps(report, OverlapLevel.DIAGONAL, distance_of)
-    problem = PlanProblem(plan_buffers(buffers), allowed)
-    pairs = problem.faults([buffer.offset for buffer in buffers])
-    return [(buffers[i], buffers[j]) for i, j in pairs]
+    return plan_faults(report, distance_of)
+
+
+def step_needs(report: ArenaReport) -> dict[int, int]:
+    """Bytes that are alive at each step at which buffers come or go, but for what the operator's
+    output may share with an input."""
+    ties = Ties(report)
+    return {step: alive - _shared_bytes(report, ties, step) for alive, step in _alive_bytes(report)}
 
 
 def optimized_bound_bytes(report: ArenaReport) -> int:
@@ -201,15 +226,7 @@ def optimized_bound_bytes(report: ArenaReport) -> int:
     At each step what is alive must fit, but for what the operator's output may share with an
     input. Only steps above the best bound so far are looked at: a handful in most models.
     """
-    changes: dict[int, int] = {}
-    for buffer in report.buffers:
-        changes[buffer.first_use] = changes.get(buffer.first_use, 0) + buffer.size_bytes
-        changes[buffer.last_use + 1] = changes.get(buffer.last_use + 1, 0) - buffer.size_bytes
-    alive, sums = 0, []
-    for step in sorted(changes):
-        alive += changes[step]
-        sums.append((alive, step))
-    sums.sort(reverse=True)
+    sums = sorted(_alive_bytes(report), reverse=True)
     ties = Ties(report)
     best = 0
     for needed, step in sums:
@@ -217,6 +234,18 @@ def optimized_bound_bytes(report: ArenaReport) -> int:
             break
         best = max(best, needed - _shared_bytes(report, ties, step))
     return best
+
+
+def _alive_bytes(report: ArenaReport) -> Iterator[tuple[int, int]]:
+    """(bytes alive, step) for each step at which buffers come or go."""
+    changes: dict[int, int] = {}
+    for buffer in report.buffers:
+        changes[buffer.first_use] = changes.get(buffer.first_use, 0) + buffer.size_bytes
+        changes[buffer.last_use + 1] = changes.get(buffer.last_use + 1, 0) - buffer.size_bytes
+    alive = 0
+    for step in sorted(changes):
+        alive += changes[step]
+        yield alive, step
 
 
 def _shared_bytes(report: ArenaReport, ties: Ties, step: int) -> int:

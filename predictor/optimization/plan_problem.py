@@ -67,11 +67,15 @@ class Separation(NamedTuple):
 
 @dataclass(frozen=True)
 class PlanProblem:
-    """Buffers in any order, the overlaps that are allowed, and the price of each choice."""
+    """Buffers in any order, the overlaps that are allowed, and the price of each choice.
+
+    ``known_bound_bytes``: what no plan is below, where it is known from more than the buffers.
+    """
 
     buffers: Sequence[PlanBuffer]
     overlaps: Sequence[AllowedOverlap] = ()
     prices: Sequence[int] = ()
+    known_bound_bytes: int | None = None
 
     @cached_property
     def conflicts(self) -> tuple[tuple[int, int], ...]:
@@ -115,6 +119,7 @@ class PlanProblem:
                 for overlap in self.overlaps
                 if overlap.choice is None or overlap.choice in chosen
             ],
+            known_bound_bytes=self.known_bound_bytes,
         )
 
     def price(self, chosen: frozenset[int]) -> int:
@@ -198,6 +203,8 @@ class PlanProblem:
         with inputs. Two such outputs may hide in one input together, but for the larger of their
         distances.
         """
+        if self.known_bound_bytes is not None:
+            return self.known_bound_bytes
         own: dict[int, int] = {}
         for lower, _, distance, only_equal, _ in self.overlaps:
             size = self.buffers[lower].size_bytes

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from predictor.memory.arena import arena
 from predictor.memory.arena_report import ArenaReport, PlannedBuffer
@@ -21,6 +22,7 @@ from predictor.optimization.overlap import (
     planned_distance_of,
 )
 from predictor.optimization.plan_problem import ALIGNMENT, PlanProblem
+from predictor.optimization.stripes.clusters import Clusters, clusters_of
 
 _UNKNOWN_EXTRA = 0.15
 """Extra work of a steered operator where its instructions are not known: measured are from 0.10 at
@@ -44,7 +46,11 @@ class Candidate:
 
 
 class Task:
-    """One model to be planned: as it is, and with all steerable operators steered."""
+    """One model to be planned: as it is, and with all steerable operators steered.
+
+    ``original``: the task of the model of which this one has groups of operators in stripes.
+    ``instructions`` are those of that model, ``extra_instructions`` what this one takes more.
+    """
 
     def __init__(
         self,
@@ -53,16 +59,21 @@ class Task:
         overlap: OverlapLevel,
         instructions: Instructions,
         order: tuple[int, ...] = (),
+        *,
+        original: Task | None = None,
     ) -> None:
         self.graph = graph
         self.report = report
         self.order = order
         self._overlap = overlap
         self._count = instructions
+        self._has_views = original is not None
         self.variant = report
         self.candidates: list[Candidate] = []
         counts = instructions(report.prepared)
-        self.instructions = sum(counts)
+        own = sum(counts)
+        self.instructions: float = own if original is None else original.instructions
+        self.extra_instructions = own - self.instructions
         if overlap is OverlapLevel.DIAGONAL:
             self._find_candidates(counts)
 
@@ -88,6 +99,14 @@ class Task:
                 extra = new - old if new > old else old * _UNKNOWN_EXTRA
                 self.candidates.append(Candidate(index, max(1, round(extra))))
 
+    def count(self, prepared: PreparedGraph) -> Sequence[float]:
+        """Instructions of each operator of a prepared model."""
+        return self._count(prepared)
+
+    def striped(self, graph: Graph, report: ArenaReport) -> Task:
+        """The task of this model with groups of operators in stripes."""
+        return Task(graph, report, self._overlap, self._count, self.order, original=self)
+
     def problem(self) -> PlanProblem:
         """Tensors and scratch buffers of the variant; what only steering brings is a choice."""
         choice_of = {item.index: choice for choice, item in enumerate(self.candidates)}
@@ -103,7 +122,12 @@ class Task:
             tensor = self.variant.buffers[overlap.lower].tensor
             owner = -1 if tensor is None else writer[tensor.index]
             overlaps.append(overlap._replace(choice=choice_of.get(owner)))
-        return PlanProblem(buffers, overlaps, [item.price for item in self.candidates])
+        return self.clusters.problem(buffers, overlaps, [item.price for item in self.candidates])
+
+    @cached_property
+    def clusters(self) -> Clusters:
+        """The buffers of the variant that are placed together."""
+        return clusters_of(self.variant, lambda *_: self._has_views)
 
     def _scratch_owner(self, buffer: PlannedBuffer) -> int:
         """Index of the operator of the main subgraph whose scratch buffer it is, -1 for none."""

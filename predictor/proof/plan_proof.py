@@ -19,6 +19,7 @@ from predictor.firmware.flash_blob import HEADER_BYTES
 from predictor.firmware.runner_report import FirmwareReport, read_report
 from predictor.memory.arena_report import ArenaReport
 from predictor.model.graph import Graph
+from predictor.optimization.stripes.views import views_of
 from predictor.proof.host_check import Array, HostCheck, compare
 from predictor.proof.host_runtime import HostRuntime, is_installed
 from predictor.proof.model_run import (
@@ -251,7 +252,8 @@ def _faults_of_plan(uses: ModelUses, planned: ArenaReport) -> list[StaleRead]:
     """The stale reads that the model has only with the plan."""
     recorded = stale_reads(uses, [buffer.offset for buffer in uses.buffers])
     known = {(read.step, read.tensor) for read in recorded}
-    found = stale_reads(uses, plan_offsets(uses, planned))
+    views = views_of(planned.prepared.graph.main)
+    found = stale_reads(uses, plan_offsets(uses, planned), views)
     return [read for read in found if (read.step, read.tensor) not in known]
 
 

@@ -13,7 +13,7 @@ from predictor.firmware.target import FirmwareTarget, ModelFirmware
 from predictor.memory.arena import arena
 from predictor.memory.revision import load_revision
 from predictor.model.tflite_reader import read_graph
-from predictor.optimization.overlap import OverlapLevel, problem_of
+from predictor.optimization.overlap import plan_faults
 from predictor.prediction import Prediction
 from predictor.proof.plan_proof import (
     Check,
@@ -74,8 +74,7 @@ def _suits_reference_kernels(planned: bytes) -> bool:
         report = arena(graph, load_revision(kernels="reference"))
     except RefusedError:
         return False
-    problem = problem_of(report, OverlapLevel.DIAGONAL)
-    return not problem.faults([buffer.offset for buffer in report.buffers])
+    return not plan_faults(report)
 
 
 def _emulated(

@@ -10,8 +10,9 @@ operator's output overlap its input.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import numpy as np
 import numpy.typing as npt
@@ -25,6 +26,7 @@ from predictor.emulation.unicorn.byte_uses import (
     Uses,
 )
 from predictor.memory.arena_report import ArenaReport
+from predictor.optimization.stripes.views import View
 
 NodeKey = tuple[int, int]
 """Subgraph and operator index."""
@@ -148,13 +150,19 @@ def plan_offsets(uses: ModelUses, report: ArenaReport) -> tuple[int, ...]:
     return tuple(offsets[buffer.key] for buffer in uses.buffers)
 
 
-def stale_reads(uses: ModelUses, offsets: Sequence[int]) -> tuple[StaleRead, ...]:
+def stale_reads(
+    uses: ModelUses, offsets: Sequence[int], views: Mapping[int, View] = MappingProxyType({})
+) -> tuple[StaleRead, ...]:
     """All reads of what is not the tensor's content, if the buffers lay at these offsets.
 
     Bytes that no step ever writes have no content that a plan could destroy: see
     :func:`faults_without_plan`.
+
+    Args:
+        views: tensors of the main subgraph that hold bytes of others. Where they lie on these, what
+            one holds is what the other holds.
     """
-    shadow = _Shadow(uses, offsets)
+    shadow = _Shadow(uses, offsets, views)
     found: dict[StaleRead, None] = {}
     for _ in range(_INVOCATIONS):
         for step in uses.steps:
@@ -195,11 +203,28 @@ def _written_bytes(uses: ModelUses) -> list[npt.NDArray[np.bool_]]:
     return written
 
 
+def _parents(
+    buffers: Sequence[ArenaBuffer], offsets: Sequence[int], views: Mapping[int, View]
+) -> dict[int, int]:
+    """For each view that lies on the bytes that it holds, the buffer that these are of."""
+    number = {buffer.key: index for index, buffer in enumerate(buffers)}
+    found = {}
+    for tensor, view in views.items():
+        own, parent = number.get((0, TENSOR, tensor)), number.get((0, TENSOR, view.parent))
+        if own is None or parent is None:
+            continue
+        if offsets[own] == offsets[parent] + view.offset_bytes:
+            found[own] = parent
+    return found
+
+
 class _Shadow:
     """The tags: for each byte of the arena the index of the buffer that wrote it."""
 
-    def __init__(self, uses: ModelUses, offsets: Sequence[int]) -> None:
+    def __init__(self, uses: ModelUses, offsets: Sequence[int], views: Mapping[int, View]) -> None:
         buffers = uses.buffers
+        self._parents = _parents(buffers, offsets, views)
+        self._owners = np.array([self._owner(index) for index in range(len(buffers))], np.int32)
         self._buffers = buffers
         self._written = _written_bytes(uses)
         self._offsets = offsets
@@ -211,6 +236,12 @@ class _Shadow:
         for index, buffer in enumerate(buffers):
             if buffer.is_variable:
                 self._tags[offsets[index] :][: buffer.size_bytes] = index
+
+    def _owner(self, index: int) -> int:
+        """The buffer on whose bytes a view lies; any other buffer itself."""
+        while index in self._parents:
+            index = self._parents[index]
+        return index
 
     def run(self, step: Step) -> Iterator[StaleRead]:
         """Checks the reads of a step, then tags what it has written."""
@@ -227,7 +258,8 @@ class _Shadow:
         is_read = (columns[LAST_READ] != UNUSED) & has_content
         if not is_read.any():
             return
-        holder = np.full(len(is_read), use.buffer, dtype=np.int32)
+        owner = int(self._owners[use.buffer])
+        holder = np.full(len(is_read), owner, dtype=np.int32)
         if use.is_input:
             reads_old = is_read & (
                 (columns[FIRST_WRITE] == UNUSED) | (columns[FIRST_READ] < columns[FIRST_WRITE])
@@ -235,10 +267,10 @@ class _Shadow:
             tags = self._tags[offset : offset + len(holder)]
             holder[reads_old] = tags[reads_old]
         for other in step.buffers:
-            if other.buffer != use.buffer:
+            if not self._is_same(use.buffer, other.buffer):
                 self._find_overwritten(columns, offset, other, holder)
-        holder[~is_read] = use.buffer
-        stale = np.flatnonzero(holder != use.buffer)
+        holder[~is_read] = owner
+        stale = np.flatnonzero(holder != owner)
         if len(stale):
             first = int(stale[0])
             yield StaleRead(
@@ -250,6 +282,14 @@ class _Shadow:
                 size_bytes=len(stale),
                 found=self._name(int(holder[first])),
             )
+
+    def _is_same(self, first: int, second: int) -> bool:
+        """Whether one buffer lies on the bytes of the other that it holds, or is it."""
+        return (
+            first == second
+            or self._parents.get(first) == second
+            or self._parents.get(second) == first
+        )
 
     def _find_overwritten(
         self,
@@ -282,7 +322,7 @@ class _Shadow:
             span = slice(offset, offset + len(last))
             is_later = last > times[span]
             times[span][is_later] = last[is_later]
-            self._tags[span][is_later] = use.buffer
+            self._tags[span][is_later] = self._owners[use.buffer]
 
     def _name(self, tag: int) -> str:
         return "nothing yet" if tag == _NEVER_WRITTEN else self._buffers[tag].name

@@ -56,6 +56,16 @@ def optimization_json(result: Optimization) -> dict[str, Any]:
             }
             for point in found.trade
         ],
+        "stripes": [
+            {
+                "first_operator": item.start,
+                "last_operator": item.stop - 1,
+                "stripes": item.count,
+                "rows": item.rows,
+                "repeated_rows": item.repeated_rows,
+            }
+            for item in found.stripes
+        ],
         "compaction": _compaction_json(result.compaction),
         "order": list(found.origin.order),
         "plan_flash_bytes": result.plan_flash_bytes,

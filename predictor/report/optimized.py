@@ -154,6 +154,12 @@ def _notes(result: Optimization) -> list[Words]:
             "means nothing for a 1x1 filter but lets CMSIS-NN finish one position after the "
             f"other: about {result.extra_instructions_percent:.1f} % more instructions"
         )
+    lines += [
+        f"operators {item.start} to {item.stop - 1} run in {item.count} stripes of rows, of which "
+        f"{item.repeated_rows:,} of {item.rows:,} are computed once more: what runs before and "
+        "after is equal to the bit, by a proof over all rows"
+        for item in found.stripes
+    ]
     if result.prepared_filters:
         lines.append(
             f"depthwise filters of {_operators(result.prepared_filters)} are prepared: widened to "

@@ -87,7 +87,7 @@ class _Proof:
         for op in before.operators:
             for index in op.outputs[:1]:
                 self._by_name.setdefault(before.tensors[index].name, []).append(op)
-        self._stateful = [op for op in before.operators if not _is_pure(op)]
+        self._stateful = [op for op in before.operators if not is_pure(op)]
         self._next_stateful = 0
 
     def run(self) -> None:
@@ -144,7 +144,7 @@ class _Proof:
         raise UnprovedError(f"nothing writes tensor {tensor.name!r}")
 
     def _operator(self, op: Operator) -> None:
-        if not _is_pure(op):
+        if not is_pure(op):
             self._stateful_operator(op)
             return
         reasons = []
@@ -388,6 +388,6 @@ _PURE = frozenset(
 )  # fmt: skip
 
 
-def _is_pure(op: Operator) -> bool:
+def is_pure(op: Operator) -> bool:
     """Whether an operator does nothing but write its outputs."""
     return not op.is_custom and op.name in _PURE
