@@ -24,7 +24,9 @@ from predictor.report.notes import misfit
 if TYPE_CHECKING:
     from predictor.firmware.target import FirmwareTarget, ModelFirmware
     from predictor.firmware.tflm_library import Tflm
-    from predictor.proof.model_run import ModelRun
+    from predictor.proof.host_check import Array
+    from predictor.proof.layer_check import LayerCheck
+    from predictor.proof.model_run import ModelRun, RunOptions
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,7 @@ class Job:
     robot: Path | None
     profile: Path | None
     trace: Path | None
+    layers: bool
     force: bool
     memory: str | None
     persistent_memory: str | None
@@ -112,7 +115,7 @@ def job_target(job: Job) -> FirmwareTarget:
 def _outcome(
     job: Job, firmware: ModelFirmware, progress: Callable[[str], None], start: float
 ) -> Outcome:
-    from predictor.cli.emulate_report import run_json, text_report
+    from predictor.cli.emulate_report import layers_json, layers_text, run_json, text_report
     from predictor.cli.renode_files import kept_for_renode
     from predictor.report.layout import render
 
@@ -120,45 +123,77 @@ def _outcome(
     if not prediction.fits and not job.force:
         problem = f"{misfit(prediction)}: {'; '.join(prediction.remedies)}"
         return Outcome(job, EXIT_DOES_NOT_FIT, time.perf_counter() - start, problem=problem)
-    run = _run(job, firmware, progress)
+    options, inputs = _options(job, firmware), _inputs(job, firmware)
+    run = _run(firmware, inputs, options, progress)
     _write_files(job, run)
+    layers = _layers(firmware, run, inputs, options) if job.layers else None
     text = render(text_report(firmware, run, job.model.name), color=wants_color(None))
     by_hand = None
     if run.backend == "renode":
         by_hand = kept_for_renode(run)
         text += f"by hand  {by_hand}\n"
-    code = _exit_code(prediction, run)
+    code, json = _exit_code(prediction, run), run_json(firmware, run)
+    if layers is not None:
+        text += layers_text(layers)
+        json["layers"] = layers_json(layers)
+        code = code or (PredictorError.exit_code if layers.words else EXIT_FITS)
     seconds = time.perf_counter() - start
-    return Outcome(job, code, seconds, text, run_json(firmware, run), by_hand=by_hand)
+    return Outcome(job, code, seconds, text, json, by_hand=by_hand)
 
 
-def _run(job: Job, firmware: ModelFirmware, progress: Callable[[str], None]) -> ModelRun:
-    from predictor.emulation.backends import UNICORN, backend_of
-    from predictor.firmware.build import build
+def _inputs(job: Job, firmware: ModelFirmware) -> tuple[Array, ...]:
     from predictor.proof import model_run
 
-    prediction = firmware.prediction
-    image = build(firmware.target, progress=progress)
-    inputs = (
-        model_run.random_inputs(prediction.deployed.graph, job.seed)
-        if job.input_path is None
-        else model_run.load_inputs(job.input_path)
-    )
+    if job.input_path is not None:
+        return model_run.load_inputs(job.input_path)
+    return model_run.random_inputs(firmware.prediction.deployed.graph, job.seed)
+
+
+def _options(job: Job, firmware: ModelFirmware) -> RunOptions:
+    from predictor.emulation.backends import UNICORN, backend_of
+    from predictor.proof import model_run
+
+    is_in_process = backend_of(job.backend, firmware.prediction.board) == UNICORN
     # An arena that RAM cannot hold is tried in what RAM has.
     arena_bytes = job.arena_bytes
-    if arena_bytes is None and not prediction.sram.fits:
+    if arena_bytes is None and not firmware.prediction.sram.fits:
         arena_bytes = model_run.ALL_FREE_RAM
-    options = model_run.RunOptions(
+    return model_run.RunOptions(
         backend=job.backend,
         arena_bytes=arena_bytes,
         max_instructions=job.max_instructions,
         timeout_s=job.timeout_s,
         profile=job.profile is not None,
-        traces_calls=job.trace is not None and backend_of(job.backend, prediction.board) == UNICORN,
+        traces_calls=job.trace is not None and is_in_process,
         arenas=firmware.arenas,
     )
-    return model_run.run_model(
+
+
+def _run(
+    firmware: ModelFirmware,
+    inputs: tuple[Array, ...],
+    options: RunOptions,
+    progress: Callable[[str], None],
+) -> ModelRun:
+    from predictor.firmware.build import build
+    from predictor.proof.model_run import run_model
+
+    image, prediction = build(firmware.target, progress=progress), firmware.prediction
+    return run_model(
         firmware.content, prediction.arena, image, prediction.board, inputs, options, progress
+    )
+
+
+def _layers(
+    firmware: ModelFirmware, run: ModelRun, inputs: tuple[Array, ...], options: RunOptions
+) -> LayerCheck:
+    from predictor.proof.layer_check import LayerCheck, check_layers
+
+    if run.failure is not None:
+        return LayerCheck(0, reason="the firmware failed")
+    prediction = firmware.prediction
+    return check_layers(
+        firmware.content, prediction.arena, run.image, prediction.board, inputs, options
     )
 
 

@@ -10,6 +10,7 @@ from predictor.report.notes import misfit
 
 if TYPE_CHECKING:
     from predictor.firmware.target import ModelFirmware
+    from predictor.proof.layer_check import LayerCheck
     from predictor.proof.model_run import ModelRun
 
 TOP_OPERATORS = 12
@@ -148,3 +149,23 @@ def run_json(firmware: ModelFirmware, run: ModelRun) -> dict[str, Any]:
 
 def _arena(used: int | None, head: int | None, tail: int | None) -> dict[str, int | None]:
     return {"used_bytes": used, "nonpersistent_bytes": head, "persistent_bytes": tail}
+
+
+def layers_text(check: LayerCheck) -> str:
+    """The line for ``--layers``."""
+    if check.reason:
+        found = f"not compared: {check.reason}"
+    elif check.words:
+        found = f"the first {check.compared} are equal, then {check.words}"
+    else:
+        found = f"all {check.compared} are equal to those of TFLM on this host"
+    return f"layers   {found}\n"
+
+
+def layers_json(check: LayerCheck) -> dict[str, Any]:
+    """The same as JSON values."""
+    return {
+        "equal": check.compared,
+        "first_difference": check.words or None,
+        "reason": check.reason or None,
+    }

@@ -30,8 +30,10 @@ from predictor.processes import TiedProcess
 Array = npt.NDArray[Any]
 Arrays = tuple[Array, ...]
 
-PACKAGES = {"tflite_micro": "tflite-micro", "litert": "ai-edge-litert"}
-_MODULES = {"tflite_micro": "tflite_micro", "litert": "ai_edge_litert"}
+LAYERS = "tflite_micro_layers"
+"""TFLM's Python package, whose outputs are those of all operators of the main subgraph."""
+PACKAGES = {"tflite_micro": "tflite-micro", LAYERS: "tflite-micro", "litert": "ai-edge-litert"}
+_MODULES = {"tflite_micro": "tflite_micro", LAYERS: "tflite_micro", "litert": "ai_edge_litert"}
 _ARENA_BYTES = 16 << 20
 _TIMEOUT_S = 60.0
 
@@ -92,7 +94,7 @@ class HostRuntime:
     """A runtime in a child process; a context manager.
 
     Args:
-        name: "tflite_micro" or "litert".
+        name: "tflite_micro", :data:`LAYERS` or "litert".
 
     Raises:
         MissingDependencyError: the runtime's package is not installed.
@@ -231,6 +233,24 @@ def _output_count(model: bytes) -> int:
     return len(read_graph(model).main.outputs)
 
 
+def _run_layers(model: bytes, inputs: Arrays, arena_bytes: int) -> Arrays:
+    import tflite_micro
+
+    from predictor.model.tflite_reader import read_graph
+
+    interpreter = tflite_micro.runtime.Interpreter.from_bytes(
+        model,
+        arena_size=arena_bytes,
+        intrepreter_config=tflite_micro.runtime.InterpreterConfig.kPreserveAllTensors,
+    )
+    for position, array in enumerate(inputs):
+        interpreter.set_input(array, position)
+    interpreter.invoke()
+    operators = read_graph(model).main.operators
+    indices = [index for operator in operators for index in operator.outputs]
+    return tuple(np.array(interpreter.GetTensor(index, 0)["tensor_data"]) for index in indices)
+
+
 def _run_litert(model: bytes, inputs: Arrays, _: int) -> Arrays:
     from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
@@ -247,7 +267,7 @@ def _run_litert(model: bytes, inputs: Arrays, _: int) -> Arrays:
     return tuple(interpreter.get_tensor(d["index"]) for d in interpreter.get_output_details())
 
 
-_RUNTIMES = {"tflite_micro": _run_tflite_micro, "litert": _run_litert}
+_RUNTIMES = {"tflite_micro": _run_tflite_micro, LAYERS: _run_layers, "litert": _run_litert}
 
 
 def _serve(name: str) -> None:

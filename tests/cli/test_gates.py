@@ -222,25 +222,15 @@ def test_the_comment_of_the_action(
     steps = _action_steps({"comment": "true", "token": "secret"})
     script, _ = steps["Fetch the base branch"]
     assert _bash(script, environment | {"GITHUB_BASE_REF": "main"}).returncode == 0
-    programs = tmp_path / "programs"
-    programs.mkdir()
-    (programs / "gh").write_text(_GH)
-    (programs / "gh").chmod(0o755)
+    (tmp_path / "gh").write_text(_GH)
+    (tmp_path / "gh").chmod(0o755)
     (tmp_path / "known").write_text(known)
     script, variables = steps["Comment"]
     calls = tmp_path / "calls"
-    done = _bash(
-        script,
-        environment
-        | variables
-        | {
-            "PATH": f"{programs}:{environment['PATH']}",
-            "GH_CALLS": str(calls),
-            "GH_KNOWN": str(tmp_path / "known"),
-            "GITHUB_REF": "refs/pull/42/merge",
-            "GITHUB_REPOSITORY": "owner/models",
-        },
-    )
+    variables |= {"GH_CALLS": str(calls), "GH_KNOWN": str(tmp_path / "known")}
+    variables |= {"GITHUB_REF": "refs/pull/42/merge", "GITHUB_REPOSITORY": "owner/models"}
+    variables["PATH"] = f"{tmp_path}:{environment['PATH']}"
+    done = _bash(script, environment | variables)
     assert done.returncode == 0, done.stderr
     _, written = calls.read_text().splitlines()
     place = "POST repos/owner/models/issues/42/comments"
