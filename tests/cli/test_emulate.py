@@ -248,7 +248,7 @@ def test_firmware_files(
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
-        (["{model}", "--backend", "qemu"], 2, "--backend"),
+        (["{model}", "--backend", "bochs"], 2, "--backend"),
         (["{model}", "--board", "f4"], 2, "unknown board"),
         (["{model}", "--input", "none.npy"], 2, "cannot read inputs"),
         (["missing.tflite"], 1, ""),
