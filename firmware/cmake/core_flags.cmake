@@ -13,8 +13,12 @@ set(COMMON_FLAGS
 set(CXX_ONLY_FLAGS -fno-rtti -fno-exceptions -fno-threadsafe-statics)
 # What the library was built with. Without TF_LITE_STATIC_MEMORY tensors and nodes are larger.
 set(TFLM_STATIC_MEMORY ON CACHE BOOL "whether TFLM is built with TF_LITE_STATIC_MEMORY")
+set(TFLM_ARDUINO OFF CACHE BOOL "whether TFLM is laid out as a library for Arduino")
 # NDEBUG: with assertions on, this revision's integer ADD refuses an input zero point of -128.
 set(TFLM_DEFINITIONS NDEBUG)
 if(TFLM_STATIC_MEMORY)
   list(APPEND TFLM_DEFINITIONS TF_LITE_STATIC_MEMORY)
+endif()
+if(TFLM_ARDUINO)
+  list(APPEND TFLM_DEFINITIONS ARDUINO)
 endif()

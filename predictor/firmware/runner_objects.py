@@ -28,6 +28,7 @@ def library_variables(library: TflmLibrary) -> dict[str, str]:
         "MN_KERNELS_DIR": "" if own is None else str(own.folder),
         "MN_KERNELS_LIBRARY": "" if own is None else str(own.archive),
         "TFLM_STATIC_MEMORY": "ON" if library.is_static else "OFF",
+        "TFLM_ARDUINO": "ON" if library.is_arduino else "OFF",
     }
 
 
@@ -48,6 +49,7 @@ def runner_objects(
         "TFLM_KERNELS": library.kernels,
         "MN_KERNELS_DIR": linked["MN_KERNELS_DIR"],
         "TFLM_STATIC_MEMORY": linked["TFLM_STATIC_MEMORY"],
+        "TFLM_ARDUINO": linked["TFLM_ARDUINO"],
     }
     digest = hashlib.sha256(f"{toolchain.version} {variables}".encode())
     for path in sorted(path for pattern in _READ for path in firmware.glob(pattern)):

@@ -38,6 +38,11 @@ class TflmLibrary:
     is_static: bool = True
 
     @property
+    def is_arduino(self) -> bool:
+        """Whether it is laid out for Arduino, whose headers depend on that name."""
+        return (self.root / "tensorflow" / "lite" / "micro" / "micro_interpreter.cpp").is_file()
+
+    @property
     def include_dirs(self) -> tuple[Path, ...]:
         """Root and third parties."""
         # The sources of some SDKs name headers relative to the folder above.
