@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import bisect
 import os
-import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 from io import BytesIO
@@ -13,14 +12,13 @@ from types import MappingProxyType
 from typing import Any
 
 from predictor.errors import EmulationError
+from predictor.firmware.symbol_table import symbol_table
 from predictor.firmware.symbols import CodeLocation
 
 _HARD_FLOAT = 0x400
 """EF_ARM_ABI_FLOAT_HARD, ELF for the Arm architecture."""
-_SYMBOL = struct.Struct("<IIIBBH")
-"""Elf32_Sym: name, value, size, info, other, section."""
-_UNDEFINED, _GLOBAL, _FUNCTION, _FILE = 0, 1, 2, 4
-"""SHN_UNDEF, STB_GLOBAL, STT_FUNC, STT_FILE."""
+_GLOBAL, _FUNCTION, _FILE = 1, 2, 4
+"""STB_GLOBAL, STT_FUNC, STT_FILE."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +93,7 @@ class ElfImage:
     def _read_symbols(self) -> None:
         symbols: dict[str, int] = {}
         functions: dict[int, FunctionSymbol] = {}
-        for name, address, size, info in self._symbols():
+        for name, address, size, info in symbol_table(self._file):
             kind = info & 0xF
             if not name or kind == _FILE:
                 continue
@@ -108,22 +106,6 @@ class ElfImage:
         self.symbols = MappingProxyType(symbols)
         self.functions = tuple(functions[address] for address in sorted(functions))
         self._function_starts = [function.address for function in self.functions]
-
-    def _symbols(self) -> Iterator[tuple[str, int, int, int]]:
-        """(name, address, size, kind and binding) of each symbol that is defined.
-
-        A firmware has thousands; unpacked here they take a hundredth of what pyelftools takes.
-        """
-        table: Any = self._file.get_section_by_name(".symtab")
-        if table is None:
-            return
-        if table["sh_entsize"] != _SYMBOL.size or table["sh_size"] % _SYMBOL.size:
-            raise ValueError("its symbol table is malformed")
-        names: bytes = self._file.get_section(table["sh_link"]).data()
-        for start, address, size, info, _, section in _SYMBOL.iter_unpack(table.data()):
-            if section != _UNDEFINED:
-                name = names[start : names.index(b"\0", start)]
-                yield name.decode("utf-8", "replace"), address, size, info
 
     def symbol(self, name: str) -> int:
         """Address of a symbol; that of a function without the Thumb bit.

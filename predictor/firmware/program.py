@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from predictor.errors import MissingDependencyError, UsageError
+from predictor.firmware.symbol_table import symbol_table
 from predictor.firmware.symbols import readable_symbol
 
-_SYMBOL = struct.Struct("<IIIBBH")
-"""Elf32_Sym: name, value, size, info, other, section."""
 _OBJECT, _FUNCTION = 1, 2
+"""STT_OBJECT, STT_FUNC."""
 _WRITE, _ALLOC = 1, 2
 """SHF_WRITE, SHF_ALLOC."""
 _FRAME_POINTER = 0xAF00
@@ -127,14 +127,7 @@ def _sections(file: Any) -> Iterator[Section]:
 
 
 def _symbols(file: Any) -> Iterator[Symbol]:
-    table: Any = file.get_section_by_name(".symtab")
-    if table is None:
-        return
-    if table["sh_entsize"] != _SYMBOL.size or table["sh_size"] % _SYMBOL.size:
-        raise ValueError("its symbol table is malformed")
-    names: bytes = file.get_section(table["sh_link"]).data()
-    for start, address, size, info, _, section in _SYMBOL.iter_unpack(table.data()):
+    for name, address, size, info in symbol_table(file):
         kind = info & 0xF
-        if section and kind in (_OBJECT, _FUNCTION):
-            name = names[start : names.index(b"\0", start)].decode("utf-8", "replace")
+        if kind in (_OBJECT, _FUNCTION):
             yield Symbol(readable_symbol(name), address, size, kind == _FUNCTION)

@@ -23,6 +23,7 @@ from predictor.model.builder import ModelBuilder
 from predictor.model.example_models import ds_cnn
 from predictor.prediction import predict
 from tests.export.builds import TFLM_DIR
+from tools.imports import ROOT
 
 CONTENT = ds_cnn(channels=8, blocks=1).build()
 
@@ -204,3 +205,14 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     large.write_bytes(ds_cnn(channels=400).build())
     assert run([*arguments[:1], str(large), *arguments[2:], "--board", "f072rb"]) == 3
     assert run([*arguments[:3], "nothing", *arguments[4:]]) == 2
+
+
+def test_the_kernels_as_a_library(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The sources of the repository, each once."""
+    assert run(["kernels", "-o", str(tmp_path)]) == 0
+    assert "0 as they were" in capsys.readouterr().out
+    for folder, place in (("kernels/include", "src"), ("kernels/src", "src/kernels")):
+        for source in (ROOT / folder).glob("*.[ch]"):
+            assert (tmp_path / place / source.name).read_bytes() == source.read_bytes()
+    assert run(["kernels", "-o", str(tmp_path)]) == 0
+    assert " 0 written" in capsys.readouterr().out
