@@ -34,6 +34,10 @@ CostOf = Callable[[Graph], float]
 
 _MULTIPLE = 4
 """Channels that kernels take together."""
+_SURELY = 5e-3
+"""Share of the cost by which a network without channels must be cheaper, as less may be an error of
+the prediction: of 300 networks with planted channels, counted in firmware, one that should have
+taken 0.34 % less took 0.09 % more."""
 _RESOLUTION = 5e-4
 """Share of the cost below which a difference is no reason to keep a channel: predicted instructions
 of whole models are known to about this."""
@@ -87,19 +91,20 @@ def compact(
         for tensor in graph.main.tensors
         if names[tensor.name] == 1
     }
-    changes: list[str] = []
-    while True:
-        graph, found = simplified(graph, deadline)
-        changes += found
-        done = None
-        if time.monotonic() < deadline:
-            done = _without_constants(graph, cost_of, input_range, deadline) or _without_equals(
-                graph
-            )
+    graph, changes = simplified(graph, deadline)
+    whole = Compaction(graph, (), tuple(changes))
+    while time.monotonic() < deadline:
+        done = _without_constants(graph, cost_of, input_range, deadline)
+        done = done or _without_equals(graph)
         if done is None:
-            return Compaction(graph, tuple(certificates), tuple(changes))
+            break
         graph, gone = done
         certificates += _in_original(gone, left)
+        graph, found = simplified(graph, deadline)
+        changes += found
+    if cost_of is not None and cost_of(graph) > cost_of(whole.graph) * (1 - _SURELY):
+        return whole
+    return Compaction(graph, tuple(certificates), tuple(changes))
 
 
 def _in_original(gone: list[Certificate], left: dict[str, Ints]) -> list[Certificate]:
