@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -28,10 +29,12 @@ from tools.imports import ROOT
 CONTENT = ds_cnn(channels=8, blocks=1).build()
 
 
+@cache
 def export(content: bytes = CONTENT, name: str = "bare", **options: str) -> Project:
     return export_project(predict(content, "f446re", **options), find_ecosystem(name), "kws")  # type: ignore[arg-type]
 
 
+@cache
 def export_for(name: str) -> Project:
     """The export of a small model with the TFLM that an ecosystem ships."""
     it = find_ecosystem(name)
