@@ -11,7 +11,13 @@ from predictor.cli.options import assumption_options
 from predictor.console.options import POSITIVE, format_option, predicted_tflm, tflm_options
 from predictor.console.output import emit, emit_text, terminal_width, wants_color
 from predictor.console.paths import OUTPUT_PATH, FileCommand
-from predictor.errors import EXIT_DOES_NOT_FIT, EXIT_FITS, EXIT_INTERRUPTED, PredictorError
+from predictor.errors import (
+    EXIT_DOES_NOT_FIT,
+    EXIT_FITS,
+    EXIT_INTERRUPTED,
+    PredictorError,
+    UsageError,
+)
 from predictor.files import write_file
 from predictor.prediction import DEFAULT_BOARD
 from predictor.start import say
@@ -36,6 +42,13 @@ _PERCENT = 100.0
     help="Board name or path of a board's TOML file.",
 )
 @tflm_options
+@click.option(
+    "--for",
+    "rewritten_for",
+    metavar="NAME",
+    help="Also rewrite operators that this TFLM does not take into ones that it does, equal to "
+    "the bit; --tflm NAME then.",
+)
 @assumption_options
 @click.option(
     "--overlap",
@@ -113,6 +126,7 @@ def command(
     kernels: str | None,
     tflm: str | None,
     tflm_dir: Path | None,
+    rewritten_for: str | None,
     form: str,
     **options: Any,
 ) -> int:
@@ -122,6 +136,7 @@ def command(
     predict optimize model.tflite -o smaller.tflite
     predict optimize model.tflite -o smaller.tflite --max-slowdown 5%
     predict optimize model.tflite --overlap none --format json
+    predict optimize model.tflite -o runs.tflite --for arduino
     predict optimize --verify model.tflite smaller.tflite
 
     Any current TFLM runs the new file. It relies on the order in which the kernels of one kernel
@@ -135,7 +150,9 @@ def command(
         raise click.BadParameter("LOW is above HIGH", param_hint="--input-range")
     if verified is not None:
         return _verify(verified, model, input_range)
-    options |= {"kernels": kernels, **predicted_tflm(tflm, tflm_dir)}
+    if rewritten_for is not None and (tflm not in (None, rewritten_for) or is_proved):
+        raise UsageError("--for NAME says which TFLM; it goes without --tflm and --prove")
+    options |= {"kernels": kernels, **predicted_tflm(tflm or rewritten_for, tflm_dir)}
     target = _target(board, options["tflm"], kernels, tflm_dir) if is_proved else None
     settings = OptimizeOptions(
         overlap=OverlapLevel(overlap),
@@ -147,7 +164,8 @@ def command(
         compact=compact,
         input_range=input_range,
     )
-    result = results.optimize_model(model, board, settings, **options)
+    source = model if rewritten_for is None else _rewritten(model, board, options)
+    result = results.optimize_model(source, board, settings, **options)
     if output is not None:
         write_file(output, result.content)
     if plan_path is not None:
@@ -174,6 +192,22 @@ def command(
         say("interrupted: the best plan found until then was kept")
         return EXIT_INTERRUPTED
     return EXIT_FITS if result.after.fits else EXIT_DOES_NOT_FIT
+
+
+def _rewritten(model: Path, board: str, options: dict[str, Any]) -> Path | bytes:
+    """The model with what the TFLM does not take rewritten; says what was done."""
+    from predictor.boards.board import find_board
+    from predictor.memory.revision import load_revision
+    from predictor.model.tflite_reader import read_graph
+    from predictor.model.tflite_writer import write_model
+    from predictor.optimization.rewrites import rewritten_for
+
+    core = find_board(board).core.model
+    revision = load_revision(options["tflm"], options["kernels"], core)
+    graph, done = rewritten_for(read_graph(model), revision)
+    for words in done:
+        say(f"predict: {model}: {words}")
+    return write_model(graph) if done else model
 
 
 def _verify(before: Path, after: Path, input_range: tuple[int, int] | None) -> int:

@@ -35,6 +35,7 @@ _BY_TYPE = {
 }
 _BY_REASON = (
     (r"^hybrid", f"dynamic-range quantisation: {_QUANTIZE}"),
+    (r"needs a bias|without bias", "predict optimize --for adds one of zeros, equal to the bit"),
     (r"inputs, TFLM takes", "join them in several steps"),
     (r"must be constant|dynamic tensors|must be a variable", _FIXED_SIZE),
     (r"zero point|scale|quantis", "quantise it anew with the current converter"),

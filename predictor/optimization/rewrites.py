@@ -1,0 +1,110 @@
+"""The same model in operators that an older TFLM takes, equal to the bit.
+
+Each rewrite is tried where that TFLM refuses a model, or fails when it runs:
+
+- a convolution without bias gets one of zeros, which TFLM of 2023 needs;
+- EXPAND_DIMS and SQUEEZE become RESHAPE, which copies any type as it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+
+import numpy as np
+
+from predictor.errors import RefusedError
+from predictor.memory.arena import arena
+from predictor.memory.revision import Revision
+from predictor.model.graph import NO_OPTIONS, Graph, Operator, Quantization, Tensor, TensorType
+from predictor.optimization.compaction.surgery import Draft
+
+_BIAS_POSITION = 2
+_BIAS_TYPES: Mapping[TensorType, TensorType] = {
+    TensorType.FLOAT32: TensorType.FLOAT32,
+    TensorType.INT8: TensorType.INT32,
+    TensorType.INT16: TensorType.INT64,
+}
+"""Type of the bias by that of the activations."""
+_CONVOLUTIONS = {"CONV_2D": 0, "DEPTHWISE_CONV_2D": 3}
+"""Dimension of the filter that counts the output channels."""
+_RESHAPES = ("EXPAND_DIMS", "SQUEEZE")
+_BIAS, _RESHAPE = "a bias of zeros", "RESHAPE in its place"
+
+
+def rewritten_for(graph: Graph, revision: Revision) -> tuple[Graph, tuple[str, ...]]:
+    """A model of which ``revision`` takes more, and what was done to which operator.
+
+    The graph itself where nothing had to change, or where no rewrite helps. Operators of other
+    subgraphs than the main one stay as they are.
+    """
+    draft, done = Draft(graph), []
+    for index in sorted(_stopped(graph, revision)):
+        how = _rewrite(draft, graph.main.operators[index])
+        if how:
+            done.append(f"operator {index} ({graph.main.operators[index].label}): {how}")
+    return (draft.graph(), tuple(done)) if done else (graph, ())
+
+
+def _stopped(graph: Graph, revision: Revision) -> Iterable[int]:
+    """Operators of the main subgraph that TFLM refuses, or that fail when they run."""
+    try:
+        prepared = arena(graph, revision).prepared
+    except RefusedError as error:
+        refused = [item for item in (error, *error.more) if item.subgraph_index == 0]
+        return {item.operator_index for item in refused if item.operator_index is not None}
+    nodes = (node for node in prepared.nodes if node.context.subgraph.index == 0)
+    return {node.context.op.index for node in nodes if node.context.invoke_errors}
+
+
+def _rewrite(draft: Draft, op: Operator) -> str:
+    """Replaces the operator in ``draft`` where one of the rewrites suits it; says which did."""
+    if op.name in _CONVOLUTIONS and _lacks_bias(op):
+        return _BIAS if _add_bias(draft, op) else ""
+    if op.name in _RESHAPES:
+        return _RESHAPE if _reshape(draft, op) else ""
+    return ""
+
+
+def _lacks_bias(op: Operator) -> bool:
+    return len(op.inputs) <= _BIAS_POSITION or op.inputs[_BIAS_POSITION] < 0
+
+
+def _add_bias(draft: Draft, op: Operator) -> bool:
+    input, filter = draft.tensors[op.inputs[0]], draft.tensors[op.inputs[1]]
+    kind = _BIAS_TYPES.get(input.type)
+    if kind is None or len(filter.shape) != 4:
+        return False
+    channels = filter.shape[_CONVOLUTIONS[op.name]]
+    bias = replace(filter, type=kind, quantization=_bias_scales(input, filter))
+    index = draft.constant(f"{filter.name}/zeros", np.zeros(channels, np.int64), bias)
+    inputs = (op.inputs[0], op.inputs[1], index)
+    draft.operators[op.index] = replace(op, inputs=inputs)
+    return True
+
+
+def _bias_scales(input: Tensor, filter: Tensor) -> Quantization | None:
+    """Input's times filter's, as TFLM wants them; of each channel where the filter has such."""
+    if input.quantization is None or filter.quantization is None:
+        return None
+    scale = input.quantization.scales[0]
+    return Quantization(
+        scales=tuple(scale * item for item in filter.quantization.scales),
+        zero_points=(0,) * len(filter.quantization.scales),
+    )
+
+
+def _reshape(draft: Draft, op: Operator) -> bool:
+    input, output = draft.tensors[op.inputs[0]], draft.tensors[op.outputs[0]]
+    if (input.type, input.elements) != (output.type, output.elements):
+        return False
+    like = replace(output, type=TensorType.INT32, quantization=None, is_variable=False)
+    shape = draft.constant(f"{output.name}/shape", np.array(output.shape, np.int64), like)
+    draft.operators[op.index] = replace(
+        op,
+        name="RESHAPE",
+        inputs=(op.inputs[0], shape),
+        options=NO_OPTIONS,
+        version=1,
+    )
+    return True
