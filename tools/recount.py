@@ -23,7 +23,7 @@ from predictor.kernel_sets import MN
 from predictor.memory.revision import DEFAULT_REVISION, load_revision
 from tools.boards import BOARDS
 from tools.code_size import profile
-from tools.costs import fit_costs, fit_proxy, layer_counts
+from tools.costs import fit_costs, fit_models, fit_proxy, layer_counts
 from tools.costs.truth_layers import SHARED
 from truth import measure as truth
 
@@ -101,6 +101,8 @@ def refit(_: Path, board: Board) -> None:
             fill_from=None if fill_from == core else fill_from,
         )
     fit_proxy.main()
+    if core == fit_models.KNOWN_CORE and SHARED.is_dir():
+        fit_models.fit_all()
 
 
 def recount_sizes(tree: Path, board: Board) -> None:

@@ -41,6 +41,19 @@ class StandIn:
 
 
 @dataclass(frozen=True, slots=True)
+class CountSpread:
+    """How far a core's own counts may be off, from whole models that its fit had not seen.
+
+    Args:
+        relative_sd: root mean square of the logarithm.
+        models: how many models that were.
+    """
+
+    relative_sd: float
+    models: int
+
+
+@dataclass(frozen=True, slots=True)
 class CodeStandIn:
     """Linked code over that predicted from the sizes on the core that serves in a core's stead.
 
@@ -74,9 +87,10 @@ class Core:
         unicorn_model: constant of Unicorn's Python package, "" where Unicorn lacks the core.
         renode_type: ``cpuType`` in Renode's platform files.
         qemu_machine: a machine of QEMU whose core executes this one's code, "" where there is none.
-        stand_in: how its counts compare with those of the core that serves in its stead, None
-            where they are taken as they are.
+        stand_in: how its counts compare with those of the last core of ``measured_as``, None where
+            they are taken as they are.
         code_stand_in: the same for the size of code.
+        count_spread: how far its own counts may be off, None for as far as usual.
     """
 
     name: str
@@ -93,6 +107,7 @@ class Core:
     qemu_machine: str
     stand_in: StandIn | None = None
     code_stand_in: CodeStandIn | None = None
+    count_spread: CountSpread | None = None
 
     @property
     def compiler_flags(self) -> tuple[str, ...]:
@@ -184,6 +199,9 @@ def _core(name: str, fpu: str | None, without: frozenset[str]) -> Core:
     )
     emulators = table.get("emulators", {})
     counts, code = (table.get(f"stand_in_{kind}", {}) for kind in ("counts", "code"))
+    # Cores that execute the same come first: of them those that lack the same. The last is another.
+    *alike, other = [*table.get("stand_ins", ())] or [""]
+    stand_ins = (*(f"{item}{missing}" for item in alike), *filter(None, [other]))
     return Core(
         name=name,
         architecture=table["architecture"],
@@ -193,12 +211,13 @@ def _core(name: str, fpu: str | None, without: frozenset[str]) -> Core:
         cycle_counter=table["cycle_counter"],
         gcc_cpu=table.get("gcc_name", name) + built,
         program_march=table.get("program_march", ""),
-        measured_as=(*own, *table.get("stand_ins", ())),
+        measured_as=(*own, *stand_ins),
         unicorn_model=emulators.get("unicorn", ""),
         renode_type=emulators.get("renode", ""),
         qemu_machine=emulators.get("qemu", ""),
         stand_in=_figures(StandIn, counts.get(missing or _WHOLE)),
         code_stand_in=_figures(CodeStandIn, code.get(_WHOLE)),
+        count_spread=_figures(CountSpread, table.get("own_counts", {}).get(missing or _WHOLE)),
     )
 
 

@@ -98,7 +98,7 @@ def load_costs(revision: Revision) -> CostTable:
 def costs_of(revision: str, kernel_set: KernelSet, core: str) -> CostTable:
     """The table as counted on a core; empty where it was not."""
     path = _path(revision, kernel_set, core)
-    own = {**_read(path), **shared_costs()} if path.is_file() else {}
+    own = {**shared_costs(), **_read(path)} if path.is_file() else {}
     if kernel_set.on is None:
         return own
     # Operators without a kernel beside TFLM's run with that of its library.
@@ -164,13 +164,17 @@ def work(
     revision = prepared.revision
     core = revision.core
     costs = load_costs(revision)
-    is_own = counted_core(revision) == core.measured_as[0]
+    counted = counted_core(revision)
+    is_scaled = core.stand_in is not None and counted == core.measured_as[-1]
+    # Those before the last of the cores that serve in its stead execute the same.
+    is_own = not is_scaled and (core.stand_in is not None or counted == core.measured_as[0])
     basis = Basis.MODEL if is_own else Basis.OTHER_CORE
+    mean_ratio = core.stand_in.ratio if core.stand_in is not None and not is_scaled else 1.0
     works = tuple(
-        _work(layer, runs, revision.kernel_set.counted_as, costs, basis)
+        _work(layer, runs, revision.kernel_set.counted_as, costs, basis, mean_ratio)
         for layer, runs in zip(layers, loops, strict=True)
     )
-    if is_own or core.stand_in is None:
+    if not is_scaled or core.stand_in is None:
         return works
     return tuple(_scaled(item, core.stand_in.ratio) for item in works)
 
@@ -186,14 +190,22 @@ def _scaled(item: Work, ratio: float) -> Work:
     )
 
 
-def _work(layer: Layer, loops: Loops | None, kernels: str, costs: CostTable, basis: Basis) -> Work:
-    """``basis``: what loops with costs rest on; others rest on the kernel set's mean cost."""
+def _work(
+    layer: Layer,
+    loops: Loops | None,
+    kernels: str,
+    costs: CostTable,
+    basis: Basis,
+    mean_ratio: float,
+) -> Work:
+    """``basis``: what loops with costs rest on; others rest on the kernel set's mean cost, times
+    ``mean_ratio`` for the core."""
     if loops is not None and loops.terms.keys() <= costs.keys():
         is_sure = is_model(costs[term].layers for term in loops.terms)
         return _sum(loops, costs, basis if is_sure else Basis.PROXY)
     proxy = Loops()
     proxy.add(kernels, call=1, mac=layer.macs, other_op=layer.other_ops)
-    return _sum(proxy, proxy_costs(), Basis.PROXY)
+    return _scaled(_sum(proxy, proxy_costs(), Basis.PROXY), mean_ratio)
 
 
 def is_model(layers: Iterable[float]) -> bool:

@@ -225,6 +225,9 @@ def _count_spread(works: tuple[Work, ...], core: Core) -> Spread:
     if core.stand_in is not None:
         own = Spread(core.stand_in.relative_sd, core.stand_in.models)
         spreads[Basis.OTHER_CORE.name] = own
+    if core.count_spread is not None:
+        own = Spread(core.count_spread.relative_sd, core.count_spread.models)
+        spreads[Basis.MODEL.name] = own
     parts = [
         Spread(
             spreads[basis.name].relative_sd * share(works, basis),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
 from dataclasses import replace
 from functools import cache
@@ -11,8 +12,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from predictor.cores.core import find_core
-from predictor.cost.instructions import Basis, is_model, load_costs, loops_of, shared_costs, work
+from predictor.cores.core import core_names, find_core
+from predictor.cost.instructions import (
+    Basis,
+    counted_core,
+    is_model,
+    load_costs,
+    loops_of,
+    shared_costs,
+    work,
+)
 from predictor.cost.op_count import layers
 from predictor.memory.preparation import prepare
 from predictor.memory.revision import load_revision
@@ -23,7 +32,7 @@ from predictor.operators.cmsis_nn.matrix_products import columns_s16, product_s8
 from predictor.operators.loops import Loops, misaligned
 from predictor.operators.loops.c_library import copy, fill
 from predictor.prediction import predict
-from tests.shared_data import needs_shared
+from tests.shared_data import SHARED, needs_shared
 from tools.costs.fit_costs import DATA, counted_rows
 from tools.costs.truth_layers import TruthLayer, truth_layers
 
@@ -194,6 +203,48 @@ def test_counts_of_other_kernel_sets(revision: str, kernels: str, core: str) -> 
         of_it = [e for name, found in errors.items() if operator in name for e in found]
         assert np.median(of_it) < 0.01, operator
         assert np.percentile(of_it, 95) < 0.04, operator
+
+
+@needs_shared
+@pytest.mark.parametrize(
+    ("file", "board", "worst"),
+    [
+        ("m0plus", "pico", 0.005),
+        ("m3", "lpc1768", 0.005),
+        ("m33", "l552ze", 0.005),
+        ("m55", "alif-e7", 0.2),
+    ],
+)
+def test_whole_models_on_other_cores(file: str, board: str, worst: float) -> None:
+    """Published models: three quarters of them within 0.5 %, on the M55 within 20 %."""
+    counted = json.loads((SHARED / "truth" / "cores" / f"{file}_named.json").read_text())
+    errors = []
+    for name, found in counted.items():
+        if found.get("invoke_status") == 0:
+            work = predict(SHARED / "models" / name, board, kernels="cmsis_nn").work
+            if work.basis is Basis.MODEL:
+                errors.append(abs(work.instructions / found["invoke_insns"] - 1))
+    assert len(errors) >= 8
+    assert np.percentile(errors, 75) < worst
+
+
+def test_cores_with_counts_of_their_own() -> None:
+    """Each takes its own; cores that execute the same take their like's, MVE or not."""
+    own = {"cortex-m0plus", "cortex-m3", "cortex-m33", "cortex-m55", "cortex-m4", "cortex-m7"}
+    for name in core_names():
+        counted = counted_core(load_revision("2026.08", "cmsis_nn", find_core(name)))
+        like = {"cortex-m0": "cortex-m0plus", "cortex-m85": "cortex-m55", "cortex-m23": "cortex-m4"}
+        assert counted == (name if name in own else like[name])
+    for name in ("cortex-m55", "cortex-m85"):
+        without = find_core(name, without=("mve",))
+        assert counted_core(load_revision("2026.08", "cmsis_nn", without)) == "cortex-m55+nomve"
+    content = ds_cnn().build()
+    m4, m0plus, m55 = (predict(content, board).work for board in ("f446re", "pico", "alif-e7"))
+    assert 2.5 < m0plus.instructions / m4.instructions < 4.0
+    assert 0.1 < m55.instructions / m4.instructions < 0.7
+    # Kernels that were not counted there are scaled as a whole, and say so.
+    other = predict(content, "pico", kernels="reference").work
+    assert other.basis is Basis.OTHER_CORE
 
 
 @pytest.mark.usefixtures("emulation_tools")

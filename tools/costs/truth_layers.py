@@ -20,7 +20,7 @@ _ENDINGS = {"cmsis_nn": ""}
 """The kernel set of files that name none."""
 SETS = ("arena", "sweep", "ops", "rnd")
 MEMORY_SETS = ("layers_mem", "sweep_mem")
-_FOLDERS = ("", "sweep", "ops", "rnd")
+FOLDERS = ("", "sweep", "ops", "rnd")
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +77,7 @@ def truth_layers(revision: str, kernels: str, core: str) -> Iterator[TruthLayer]
 
 
 def _nodes(model: str, revision: str, kernels: str) -> list[PreparedNode]:
-    for folder in _FOLDERS:
+    for folder in FOLDERS:
         path = SHARED / "models" / folder / model
         if path.is_file():
             try:
