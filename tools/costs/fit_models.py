@@ -111,7 +111,7 @@ class Ratios:
 
     def cost(self, term: str) -> float:
         """Instructions of one run of a loop."""
-        return self[term] * self._known[term]
+        return float(self[term] * self._known[term])
 
     def instructions(self, model: CountedModel) -> float:
         return sum(runs * self.cost(term) for term, runs in model.loops.items())
