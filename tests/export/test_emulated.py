@@ -150,3 +150,36 @@ def test_twenty_models(core: str, tflm: Tflm, tmp_path: Path) -> None:
         assert (name, tested.last_line, tested.status) == (name, OK, 0)
         ran += 1
     assert ran >= 12
+
+
+_CUBEMX = """
+cmake_minimum_required(VERSION 3.16)
+project(app LANGUAGES C)
+add_library(stm32cubemx INTERFACE)
+set(FLAGS -mcpu=cortex-m7 -mthumb -mfloat-abi=hard)
+target_compile_options(stm32cubemx INTERFACE ${FLAGS})
+add_executable(exported_example main.c)
+target_compile_options(exported_example PRIVATE ${FLAGS})
+target_link_options(exported_example PRIVATE ${FLAGS} --specs=nano.specs --specs=nosys.specs)
+set_target_properties(exported_example PROPERTIES LINKER_LANGUAGE CXX SUFFIX .elf)
+enable_language(CXX)
+add_subdirectory(exported)
+target_link_libraries(exported_example exported)
+"""
+
+
+@pytest.mark.slow
+def test_a_folder_for_cubemx_links_with_its_c(tmp_path: Path) -> None:
+    """In a project of the shape that CubeMX writes, whose program is C."""
+    tflm = PackagedTflm()
+    prediction = prediction_for(small().build(), "f746zg", tflm, None)
+    project = export_project(prediction, find_ecosystem("stm32cube"), "exported")
+    write_folder(tmp_path, project.files)
+    (tmp_path / "CMakeLists.txt").write_text(_CUBEMX)
+    toolchain = export_project(prediction, find_ecosystem("bare"), "exported").files
+    (tmp_path / "toolchain.cmake").write_bytes(toolchain["toolchain.cmake"])
+    log = "#include <stdio.h>\nvoid DebugLog(const char* text) { puts(text); }\n"
+    call = "const char* ModelSelfTest(void);\nint main(void) { return ModelSelfTest()[0]; }\n"
+    (tmp_path / "main.c").write_text(log + call)
+    elf = compile_project(tmp_path, "exported", library_of(prediction, tflm))
+    assert diff_firmware(prediction, elf).mistakes == ()
