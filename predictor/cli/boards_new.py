@@ -10,9 +10,11 @@ import click
 
 from predictor import toml
 from predictor.boards.board import Region, board_of_text
+from predictor.boards.cmsis_pack import PackDevice, read_device
 from predictor.console.options import BYTES
 from predictor.console.output import emit
 from predictor.console.paths import OUTPUT_PATH
+from predictor.cores.core import NO_FPU, core_names, nearest_fpu
 from predictor.errors import EXIT_FITS, UsageError
 from predictor.files import write_file
 from predictor.report.budgets import BYTE_UNITS, parse_quantity
@@ -25,14 +27,13 @@ _MARK, _QUOTE = "given", '"'
 
 @click.command(name="new")
 @click.argument("file", type=OUTPUT_PATH)
-@click.option("--core", required=True, metavar="CORE", help="cortex-m4, or m4.")
-@click.option("--clock", required=True, metavar="HZ", help="Clock of the core, e.g. 80MHz.")
-@click.option(
-    "--flash", required=True, multiple=True, metavar="BASE:SIZE", help="E.g. 0x08000000:1MB."
-)
+@click.option("--pack", type=click.Path(path_type=Path), help="CMSIS-Pack to take the rest from.")
+@click.option("--device", help="The device in the pack, e.g. STM32L476RG.")
+@click.option("--core", metavar="CORE", help="cortex-m4, or m4.")
+@click.option("--clock", metavar="HZ", help="Clock of the core, e.g. 80MHz.")
+@click.option("--flash", multiple=True, metavar="BASE:SIZE", help="E.g. 0x08000000:1MB.")
 @click.option(
     "--ram",
-    required=True,
     multiple=True,
     metavar="[NAME=]BASE:SIZE",
     help="E.g. dtcm=0x20000000:128KB; once for each memory for data.",
@@ -47,8 +48,10 @@ _MARK, _QUOTE = "given", '"'
 @click.option("--source", help="Where the figures come from, e.g. 'reference manual RM0351'.")
 def new(
     file: Path,
-    core: str,
-    clock: str,
+    pack: Path | None,
+    device: str | None,
+    core: str | None,
+    clock: str | None,
     flash: tuple[str, ...],
     ram: tuple[str, ...],
     fpu: str | None,
@@ -65,9 +68,22 @@ def new(
     \b
     predict boards new l476.toml --core m4 --clock 80MHz --flash 0x08000000:1MB \\
       --ram sram1=0x20000000:96KB --ram sram2=0x10000000:32KB
+    predict boards new l476.toml --pack Keil.STM32L4xx_DFP.pack --device STM32L476RG
     """
     if file.exists():
         raise UsageError(f"{file} is there already; name another file")
+    if (pack is None) != (device is None):
+        raise UsageError("--pack and --device go together")
+    if pack is not None and device is not None:
+        found = read_device(pack, device)
+        core, fpu = core or found.core, fpu or _pack_fpu(found)
+        clock = clock or (f"{found.clock_hz}Hz" if found.clock_hz else None)
+        flash, ram = flash or _of_pack(found, "flash"), ram or _of_pack(found, "sram")
+        soc, source = soc or found.name, source or f"CMSIS-Pack {pack.name}"
+    if not core or not clock or not flash or not ram:
+        told = {"--core": core, "--clock": clock, "--flash": flash, "--ram": ram}
+        lacking = ", ".join(name for name, value in told.items() if not value)
+        raise UsageError(f"{lacking} must be given" + (", the pack does not say" if pack else ""))
     mark = f"  # {_MARK}" if source else ""
     head = {"name": _text(name or file.stem), "title": title and _text(title)}
     about_core = {
@@ -100,6 +116,19 @@ def new(
         None,
     )
     return EXIT_FITS
+
+
+def _of_pack(device: PackDevice, kind: str) -> tuple[str, ...]:
+    """The memories of a kind, as the command line takes them."""
+    of_kind = (item for item in device.memories if item.kind == kind)
+    return tuple(f"{item.name}={item.start}:{item.size_bytes}" for item in of_kind)
+
+
+def _pack_fpu(device: PackDevice) -> str | None:
+    """The unit of the pack's precision that the core comes with."""
+    if not device.fpu or device.core not in core_names():
+        return None
+    return device.fpu if device.fpu == NO_FPU else nearest_fpu(device.core, f"fpv5-{device.fpu}")
 
 
 def _keys(values: Mapping[str, object], mark: str) -> list[str]:
