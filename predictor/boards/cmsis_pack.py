@@ -66,7 +66,7 @@ def read_device(path: Path, name: str) -> PackDevice:
             cores.add(item.get("Pname", ""))
             processor |= item.attrib
         for item in level.findall("memory"):
-            memories[item.get("name") or item.get("id", "")] = item.attrib
+            memories[item.get("name") or item.get("id") or ""] = item.attrib
     if len(cores - {""}) > 1:
         raise BoardError(f"{name} has several cores: say yourself what one of them has")
     clock = processor.get("Dclock", "")

@@ -106,12 +106,12 @@ class Ratios:
         self._by_loop = dict(zip(terms, by_loop.tolist(), strict=True))
 
     def __getitem__(self, term: str) -> float:
-        found = self._by_loop.get(term)
-        return self._by_operator.get(_operator(term), self._all) if found is None else found
+        of_its_operator = self._by_operator.get(_operator(term), self._all)
+        return float(self._by_loop.get(term, of_its_operator))
 
     def cost(self, term: str) -> float:
         """Instructions of one run of a loop."""
-        return float(self[term] * self._known[term])
+        return self[term] * self._known[term]
 
     def instructions(self, model: CountedModel) -> float:
         return sum(runs * self.cost(term) for term, runs in model.loops.items())
