@@ -25,6 +25,7 @@ from predictor.start import say
 if TYPE_CHECKING:
     from predictor.firmware.target import FirmwareTarget
     from predictor.optimization.optimization import Optimization
+    from predictor.optimization.sliding import SlidingModel
     from predictor.proof.plan_proof import PlanProof
 
 _PERCENT = 100.0
@@ -93,6 +94,14 @@ _PERCENT = 100.0
     help="What the model's quantised inputs hold at most, as stored; default: all of their type.",
 )
 @click.option(
+    "--hop",
+    "hop_rows",
+    type=click.IntRange(min=1),
+    metavar="ROWS",
+    help="Write the model over so many new rows of a sliding window, which keeps state between "
+    "inferences.",
+)
+@click.option(
     "--verify",
     "verified",
     type=click.Path(path_type=Path),
@@ -120,6 +129,7 @@ def command(
     max_slowdown: str | None,
     compact: bool,
     input_range: tuple[int, int] | None,
+    hop_rows: int | None,
     verified: Path | None,
     plan_path: Path | None,
     is_proved: bool,
@@ -138,6 +148,7 @@ def command(
     predict optimize model.tflite --overlap none --format json
     predict optimize model.tflite -o runs.tflite --for arduino
     predict optimize --verify model.tflite smaller.tflite
+    predict optimize model.tflite --hop 2 -o sliding.tflite
 
     Any current TFLM runs the new file. It relies on the order in which the kernels of one kernel
     set (--kernels) read and write; predict warns when it is used with another.
@@ -145,6 +156,7 @@ def command(
     from predictor.optimization import optimization as results
     from predictor.optimization.optimizer import OptimizeOptions
     from predictor.optimization.overlap import OverlapLevel
+    from predictor.optimization.sliding import sliding_model
 
     if input_range is not None and input_range[0] > input_range[1]:
         raise click.BadParameter("LOW is above HIGH", param_hint="--input-range")
@@ -165,6 +177,8 @@ def command(
         input_range=input_range,
     )
     source = model if rewritten_for is None else _rewritten(model, board, options)
+    sliding = None if hop_rows is None else sliding_model(source, hop_rows, board, **options)
+    source = source if sliding is None else sliding.content
     result = results.optimize_model(source, board, settings, **options)
     if output is not None:
         write_file(output, result.content)
@@ -172,17 +186,18 @@ def command(
         from predictor.report.optimization_forms import plan_svg
 
         write_file(plan_path, plan_svg(result))
-    proof = None if target is None else _proof(model, result, target)
+    proof = None if target is None else _proof(model, result, target, sliding)
     if form == "json":
         from predictor.report.json_report import dumps
 
-        found = result.to_json()
+        found = result.to_json() | ({"hop": sliding.to_json()} if sliding else {})
         emit(dumps(found | ({"proof": proof.to_json()} if proof else {})) + "\n", None)
     else:
         from predictor.report import layout, optimized
         from predictor.report.proof import report as proof_report
 
-        blocks = optimized.report(result)
+        blocks = [] if sliding is None else optimized.sliding_report(sliding)
+        blocks += optimized.report(result)
         if proof is not None:
             blocks += [layout.words(), *proof_report(proof)]
         emit(layout.render(blocks, terminal_width(None), wants_color(None)), None)
@@ -242,12 +257,26 @@ def _target(
     return firmware_target(board, linked, kernels)
 
 
-def _proof(model: Path, result: Optimization, target: FirmwareTarget) -> PlanProof:
-    from predictor.model.tflite_reader import load_bytes
-    from predictor.proof.prove import ProofTask, prove
+def _proof(
+    model: Path, result: Optimization, target: FirmwareTarget, sliding: SlidingModel | None
+) -> PlanProof:
+    """The proof of the plan and, for a model over a hop, that of successive windows."""
+    from dataclasses import replace
 
-    task = ProofTask(bytes(load_bytes(model)), result.content, target)
-    return prove(task, lambda text: say(f"{text} ..."))
+    from predictor.model.tflite_reader import load_bytes
+    from predictor.proof.plan_proof import ProofSize
+    from predictor.proof.prove import ProofTask, prove
+    from predictor.proof.sliding import prove_windows
+
+    content = bytes(load_bytes(model))
+    before = content if sliding is None else sliding.content
+    task = ProofTask(before, result.content, target)
+    proof = prove(task, lambda text: say(f"{text} ..."))
+    if sliding is None:
+        return proof
+    count, warm_up = ProofSize().host, sliding.hop.warm_up
+    check = prove_windows(content, before, warm_up, count, proof.outputs)
+    return replace(proof, checks=(check, *proof.checks))
 
 
 def _fraction(text: str) -> float:

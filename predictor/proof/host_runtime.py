@@ -15,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import IO, Any
@@ -65,12 +65,16 @@ class Allocations:
 
 @dataclass(frozen=True)
 class HostResult:
-    """One run. ``error`` is empty where it went well; ``log`` is what the runtime printed."""
+    """One run. ``error`` is empty where it went well; ``log`` is what the runtime printed.
+
+    ``runs`` are the outputs of each inference, ``outputs`` those of the first.
+    """
 
     error: str
     log: str
     outputs: Arrays = ()
     allocations: Allocations | None = field(default=None)
+    runs: tuple[Arrays, ...] = ()
 
 
 def parse_allocations(log: str) -> Allocations | None:
@@ -133,6 +137,21 @@ class HostRuntime:
 
         A crash or a run longer than ``timeout_s`` is a result with an error, no exception.
         """
+        samples = [inputs] if inputs else []
+        return self.run_sequence(model, samples, arena_bytes=arena_bytes, timeout_s=timeout_s)
+
+    def run_sequence(
+        self,
+        model: bytes,
+        samples: Sequence[Sequence[Array]],
+        *,
+        arena_bytes: int = _ARENA_BYTES,
+        timeout_s: float = _TIMEOUT_S,
+    ) -> HostResult:
+        """Allocates a model and runs it once for each of the inputs; state is kept between them.
+
+        Errors are as in :meth:`run`.
+        """
         child = self._started()
         requests, answers = _pipes(child)
         start = os.fstat(self._log.fileno()).st_size
@@ -145,20 +164,20 @@ class HostRuntime:
         timer = threading.Timer(timeout_s, end)
         timer.start()
         try:
-            pickle.dump((model, tuple(inputs), arena_bytes), requests)
+            pickle.dump((model, tuple(map(tuple, samples)), arena_bytes), requests)
             requests.flush()
-            error, outputs = pickle.load(answers)
+            error, runs = pickle.load(answers)
         except (EOFError, OSError, pickle.UnpicklingError):
-            error, outputs = f"the runtime ended with exit code {child.wait()}", ()
+            error, runs = f"the runtime ended with exit code {child.wait()}", ()
             self._stop()
         finally:
             timer.cancel()
             timer.join()
         if is_late.is_set():
             self._stop()
-            error, outputs = f"the runtime took more than {timeout_s} s", ()
+            error, runs = f"the runtime took more than {timeout_s} s", ()
         log = os.pread(self._log.fileno(), 1 << 20, start).decode(errors="replace")
-        return HostResult(error, log, outputs, parse_allocations(log))
+        return HostResult(error, log, runs[0] if runs else (), parse_allocations(log), runs)
 
     def _started(self) -> TiedProcess:
         if self._child is None:
@@ -210,7 +229,9 @@ def random_inputs(shapes: Sequence[tuple[tuple[int, ...], Any]], seed: int = 0) 
 # The child process.
 
 
-def _run_tflite_micro(model: bytes, inputs: Arrays, arena_bytes: int) -> Arrays:
+def _run_tflite_micro(
+    model: bytes, samples: tuple[Arrays, ...], arena_bytes: int
+) -> Iterator[Arrays]:
     import tflite_micro
 
     interpreter = tflite_micro.runtime.Interpreter.from_bytes(
@@ -219,12 +240,11 @@ def _run_tflite_micro(model: bytes, inputs: Arrays, arena_bytes: int) -> Arrays:
         intrepreter_config=tflite_micro.runtime.InterpreterConfig.kAllocationRecording,
     )
     interpreter.print_allocations()
-    if not inputs:
-        return ()
-    for position, array in enumerate(inputs):
-        interpreter.set_input(array, position)
-    interpreter.invoke()
-    return tuple(interpreter.get_output(position) for position in range(_output_count(model)))
+    for inputs in samples:
+        for position, array in enumerate(inputs):
+            interpreter.set_input(array, position)
+        interpreter.invoke()
+        yield tuple(interpreter.get_output(position) for position in range(_output_count(model)))
 
 
 def _output_count(model: bytes) -> int:
@@ -233,7 +253,7 @@ def _output_count(model: bytes) -> int:
     return len(read_graph(model).main.outputs)
 
 
-def _run_layers(model: bytes, inputs: Arrays, arena_bytes: int) -> Arrays:
+def _run_layers(model: bytes, samples: tuple[Arrays, ...], arena_bytes: int) -> Iterator[Arrays]:
     import tflite_micro
 
     from predictor.model.tflite_reader import read_graph
@@ -243,15 +263,16 @@ def _run_layers(model: bytes, inputs: Arrays, arena_bytes: int) -> Arrays:
         arena_size=arena_bytes,
         intrepreter_config=tflite_micro.runtime.InterpreterConfig.kPreserveAllTensors,
     )
-    for position, array in enumerate(inputs):
-        interpreter.set_input(array, position)
-    interpreter.invoke()
     operators = read_graph(model).main.operators
     indices = [index for operator in operators for index in operator.outputs]
-    return tuple(np.array(interpreter.GetTensor(index, 0)["tensor_data"]) for index in indices)
+    for inputs in samples:
+        for position, array in enumerate(inputs):
+            interpreter.set_input(array, position)
+        interpreter.invoke()
+        yield tuple(np.array(interpreter.GetTensor(index, 0)["tensor_data"]) for index in indices)
 
 
-def _run_litert(model: bytes, inputs: Arrays, _: int) -> Arrays:
+def _run_litert(model: bytes, samples: tuple[Arrays, ...], _: int) -> Iterator[Arrays]:
     from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
     interpreter = Interpreter(
@@ -259,12 +280,11 @@ def _run_litert(model: bytes, inputs: Arrays, _: int) -> Arrays:
         experimental_op_resolver_type=OpResolverType.BUILTIN_REF,
     )
     interpreter.allocate_tensors()
-    if not inputs:
-        return ()
-    for details, array in zip(interpreter.get_input_details(), inputs, strict=True):
-        interpreter.set_tensor(details["index"], array)
-    interpreter.invoke()
-    return tuple(interpreter.get_tensor(d["index"]) for d in interpreter.get_output_details())
+    for inputs in samples:
+        for details, array in zip(interpreter.get_input_details(), inputs, strict=True):
+            interpreter.set_tensor(details["index"], array)
+        interpreter.invoke()
+        yield tuple(interpreter.get_tensor(d["index"]) for d in interpreter.get_output_details())
 
 
 _RUNTIMES = {"tflite_micro": _run_tflite_micro, LAYERS: _run_layers, "litert": _run_litert}
@@ -277,11 +297,11 @@ def _serve(name: str) -> None:
     run = _RUNTIMES[name]
     while True:
         try:
-            model, inputs, arena_bytes = pickle.load(sys.stdin.buffer)
+            model, samples, arena_bytes = pickle.load(sys.stdin.buffer)
         except EOFError:
             return
         try:
-            answer: tuple[str, Arrays] = ("", run(model, inputs, arena_bytes))
+            answer: tuple[str, tuple[Arrays, ...]] = ("", tuple(run(model, samples, arena_bytes)))
         except (RuntimeError, ValueError) as error:
             answer = (f"{type(error).__name__}: {error}", ())
         sys.stderr.flush()

@@ -10,6 +10,7 @@ from predictor.install import install_command
 from predictor.optimization import plan_cpsat
 from predictor.optimization.optimization import Optimization, percent
 from predictor.optimization.optimizer import Optimized
+from predictor.optimization.sliding import SlidingModel
 from predictor.report.layout import Block, Column, Table, Words, right, words
 from predictor.report.units import time_words
 
@@ -26,6 +27,27 @@ def report(result: Optimization) -> list[Block]:
     if len(found.trade) > 1:
         parts += [words(), _trade(found)]
     return [*parts, *_notes(result)]
+
+
+def sliding_report(model: SlidingModel) -> list[Block]:
+    """What a model over a hop saves, for terminals."""
+    hop, (before, after) = model.hop, model.instructions
+    share = f"{100 * (before - after) / before:.1f} %" if before else "0 %"
+    arenas = [item.arena.required_bytes for item in (model.before, model.after)]
+    return [
+        words(
+            (f"{share} less work", "bold green"),
+            f"  {hop.rows} new rows in place of a window of {hop.window_rows}: "
+            f"{before:,.0f} -> {after:,.0f} instructions, arena {arenas[0]:,} -> {arenas[1]:,} "
+            "bytes before the plan",
+        ),
+        words(
+            f"its first {hop.layers} operators compute {hop.computed_rows} of {hop.layer_rows} "
+            f"rows; state is kept in resource variables; from inference {hop.warm_up} on outputs "
+            "are those of the window, to the bit, by a proof over all hops"
+        ),
+        words(),
+    ]
 
 
 def _headline(result: Optimization) -> list[Words]:

@@ -24,6 +24,7 @@ class Draft:
         self._graph = graph
         self.tensors = list(graph.main.tensors)
         self.operators = list(graph.main.operators)
+        self.inputs = list(graph.main.inputs)
         self.outputs = list(graph.main.outputs)
 
     def constant(self, name: str, values: Ints, like: Tensor) -> int:
@@ -45,7 +46,7 @@ class Draft:
     def graph(self) -> Graph:
         """The new graph: operators and tensors renumbered, tensors that nothing names dropped."""
         main = self._graph.main
-        named = [*main.inputs, *self.outputs]
+        named = [*self.inputs, *self.outputs]
         for op in self.operators:
             named += [*op.inputs, *op.outputs, *op.intermediates]
         kept = sorted({index for index in named if index >= 0})
@@ -70,7 +71,7 @@ class Draft:
             main,
             tensors=tensors,
             operators=operators,
-            inputs=moved(main.inputs),
+            inputs=moved(self.inputs),
             outputs=moved(self.outputs),
         )
         return replace(self._graph, subgraphs=(changed, *self._graph.subgraphs[1:]))

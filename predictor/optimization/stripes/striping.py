@@ -104,31 +104,37 @@ def find_group(subgraph: Subgraph, start: int, stop: int) -> Group | None:
 
 def striped(graph: Graph, group: Group, count: int) -> Graph:
     """The graph with a group of its main subgraph in so many stripes."""
-    return _Striping(graph, group).graph(group.stripes(count))
+    return Stripes(graph, group).graph(group.stripes(count))
 
 
-class _Striping:
+class Stripes:
+    """Operators of a group in the making, stripe by stripe; ``draft`` holds their tensors."""
+
     def __init__(self, graph: Graph, group: Group) -> None:
-        self._draft = Draft(graph)
+        self.draft = Draft(graph)
         self._group = group
-        self._operators: list[Operator] = []
+        self.operators: list[Operator] = []
         self._constants: dict[tuple[int, ...], int] = {}
 
     def graph(self, stripes: Sequence[Rows]) -> Graph:
         group = self._group
-        parts = [self._stripe(number, rows) for number, rows in enumerate(stripes)]
+        parts = [self.stripe(number, rows) for number, rows in enumerate(stripes)]
         options = {"options_type": "ConcatenationOptions", "axis": 1}
-        self._operators.append(
+        self.operators.append(
             Operator(0, "CONCATENATION", tuple(parts), (group.output.index,), options=options)
         )
-        self._draft.operators[group.start : group.stop] = self._operators
-        return self._draft.graph()
+        self.draft.operators[group.start : group.stop] = self.operators
+        return self.draft.graph()
 
-    def _stripe(self, number: int, rows: Rows) -> int:
-        """Adds the operators of one stripe; the tensor that holds its rows of the output."""
+    def stripe(self, number: int, rows: Rows, start: int = 0) -> int:
+        """Adds the operators of one stripe; the tensor that holds its rows of the output.
+
+        Args:
+            start: the first row of the group's inputs that there is.
+        """
         group, needed = self._group, self._group.needed(rows)
         held = {
-            index: (index, Rows(0, group.subgraph.tensors[index].shape[1]))
+            index: (index, Rows(start, group.subgraph.tensors[index].shape[1]))
             for index in group.sources
         }
         for op, window in zip(group.operators, group.windows, strict=True):
@@ -138,7 +144,7 @@ class _Striping:
             for position in window.sources:
                 index = op.inputs[position]
                 part = window.needed(own, group.subgraph.tensors[index].shape[1])
-                changed[position] = self._rows(held, index, part, number)
+                changed[position] = self.rows(held, index, part, number)
                 if op.name in FILTERED or op.name == "PAD":
                     name = f"{output.name}{STRIPE_MARK}{number}"
                     if op.name != "PAD":
@@ -147,33 +153,35 @@ class _Striping:
             if op.name == "PAD":
                 held[output.index] = changed[0], own
                 continue
-            made = self._tensor(output, f"{output.name}{STRIPE_MARK}{number}", own.height)
-            op = self._draft.with_inputs(replace(op, outputs=(made,)), changed)
+            made = self.tensor(output, f"{output.name}{STRIPE_MARK}{number}", own.height)
+            op = self.draft.with_inputs(replace(op, outputs=(made,)), changed)
             if window.span > 1 or window.stride > 1:
                 op = replace(op, options={**op.options, "padding": VALID})
-            self._operators.append(op)
+            self.operators.append(op)
             held[output.index] = made, own
         return held[group.output.index][0]
 
-    def _tensor(self, like: Tensor, name: str, rows: int, columns: int = 0) -> int:
+    def tensor(self, like: Tensor, name: str, rows: int, columns: int = 0) -> int:
         """Adds a tensor with so many rows, and columns more."""
         shape = (1, rows, like.shape[2] + columns, like.shape[3])
-        index = len(self._draft.tensors)
-        self._draft.tensors.append(replace(like, index=index, name=name, shape=shape))
+        index = len(self.draft.tensors)
+        self.draft.tensors.append(replace(like, index=index, name=name, shape=shape))
         return index
 
-    def _rows(self, held: dict[int, tuple[int, Rows]], index: int, part: Rows, number: int) -> int:
+    def rows(
+        self, held: dict[int, tuple[int, Rows]], index: int, part: Rows, number: int | str
+    ) -> int:
         """Rows of a tensor of which a part or all is held."""
         source, own = held[index]
         if (part.first, part.end) == (own.first, own.end):
             return source
-        like = self._draft.tensors[source]
+        like = self.draft.tensors[source]
         name = self._group.subgraph.tensors[index].name
-        made = self._tensor(like, f"{name}/rows{number}", part.height)
+        made = self.tensor(like, f"{name}/rows{number}", part.height)
         first = part.first - own.first
         places = self._constant(tuple(range(first, first + part.height)), (part.height,))
         options = {"options_type": "GatherOptions", "axis": 1}
-        self._operators.append(Operator(0, "GATHER", (source, places), (made,), options=options))
+        self.operators.append(Operator(0, "GATHER", (source, places), (made,), options=options))
         return made
 
     def _padded(self, source: int, part: Rows, window: RowWindow, name: str) -> int:
@@ -181,18 +189,18 @@ class _Striping:
         left, right = window.columns
         if not (part.before or part.behind or left or right):
             return source
-        like = self._draft.tensors[source]
+        like = self.draft.tensors[source]
         rows = part.before + part.height + part.behind
-        made = self._tensor(like, name, rows, left + right)
+        made = self.tensor(like, name, rows, left + right)
         amounts = (0, 0, part.before, part.behind, left, right, 0, 0)
         options = {"options_type": "PadOptions"}
         inputs = (source, self._constant(amounts, (4, 2)))
-        self._operators.append(Operator(0, "PAD", inputs, (made,), options=options))
+        self.operators.append(Operator(0, "PAD", inputs, (made,), options=options))
         return made
 
     def _constant(self, values: tuple[int, ...], shape: tuple[int, ...]) -> int:
         key = (*values, *shape)
         if key not in self._constants:
             array = np.array(values, np.int64).reshape(shape)
-            self._constants[key] = self._draft.constant(f"stripes/{values[0]}", array, _INT32)
+            self._constants[key] = self.draft.constant(f"stripes/{values[0]}", array, _INT32)
         return self._constants[key]

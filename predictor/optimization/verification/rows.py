@@ -8,7 +8,7 @@ graphs are equal where the rows of their outputs have the same numbers.
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping, Sequence
 
 from predictor.errors import UnprovedError
 from predictor.model.geometry import padding_of
@@ -25,6 +25,7 @@ _BY_ELEMENT = frozenset(
         "HARD_SWISH", "LOGISTIC", "TANH", "QUANTIZE",
     }
 )  # fmt: skip
+_VARIABLES = frozenset({"VAR_HANDLE", "READ_VARIABLE", "ASSIGN_VARIABLE"})
 _AXIS = 1
 
 
@@ -34,30 +35,65 @@ def prove_rows_equal(before: Graph, after: Graph) -> None:
     Raises:
         UnprovedError: they may differ.
     """
-    numbers: dict[Hashable, int] = {}
-    first, second = _Rows(before, numbers), _Rows(after, numbers)
+    numbering = Numbering()
+    first, second = RowNumbers(before, numbering), RowNumbers(after, numbering)
     if first.ends != second.ends:
         raise UnprovedError("the outputs are not shown to be made of equal rows")
 
 
-class _Rows:
+class Numbering:
+    """The numbers that graphs have in common.
+
+    ``blanks``: rows of nothing but padding, with its value. ``pads``: rows with columns of padding
+    on the left and right, of a value, and the row between.
+    """
+
+    def __init__(self) -> None:
+        self._numbers: dict[Hashable, int] = {}
+        self.blanks: dict[Hashable, int] = {}
+        self.pads: dict[Hashable, tuple[int, int, int, int]] = {}
+
+    def of(self, key: Hashable) -> int:
+        return self._numbers.setdefault(key, len(self._numbers))
+
+
+class RowNumbers:
     """The numbers of all rows of a graph's main subgraph.
 
     ``ends`` is what tells all that an inference does: outputs, state, other subgraphs.
+
+    Args:
+        end: the rows of the only input are those of the times before; None: unlike any other.
+        state: the rows that resource variables hold; None: they are effects like others.
+            ``state`` then is what they hold afterwards.
     """
 
-    def __init__(self, graph: Graph, numbers: dict[Hashable, int]) -> None:
+    def __init__(
+        self,
+        graph: Graph,
+        numbering: Numbering,
+        end: int | None = None,
+        state: Mapping[str, Sequence[int]] | None = None,
+    ) -> None:
         self._main: Subgraph = graph.main
-        self._numbers = numbers
+        self._number = numbering.of
         self._rows: dict[int, list[int]] = {}
         self._whole: dict[int, int] = {}
         self._effects: list[int] = []
-        self._blanks: dict[Hashable, int] = {}
-        """Rows of nothing but padding, with its value."""
-        self._pads: dict[Hashable, tuple[int, int, int, int]] = {}
-        """Rows with columns of padding on the left and right, of a value, and the row between."""
+        self._blanks, self._pads = numbering.blanks, numbering.pads
+        self._has_state = state is not None
+        self._handles: dict[int, str] = {}
+        self.state = dict(state or {})
         for position, index in enumerate(graph.main.inputs):
-            self._whole[index] = self._number(("input", position, _kind(graph.main.tensors[index])))
+            tensor = graph.main.tensors[index]
+            if end is None:
+                self._whole[index] = self._number(("input", position, _kind(tensor)))
+            else:
+                kind, times = (
+                    (tensor.shape[2:], _row_kind(tensor)),
+                    range(end - tensor.shape[1], end),
+                )
+                self._rows[index] = [self._number(("time", time, kind)) for time in times]
         for op in graph.main.operators:
             self._operator(op)
         outputs = [self._whole_of(index) for index in graph.main.outputs]
@@ -66,10 +102,8 @@ class _Rows:
             for subgraph in graph.subgraphs[1:]
         ]
         kinds = [_kind(graph.main.tensors[index]) for index in graph.main.outputs]
+        self.outputs = outputs, kinds
         self.ends = (outputs, kinds, self._effects, others)
-
-    def _number(self, key: Hashable) -> int:
-        return self._numbers.setdefault(key, len(self._numbers))
 
     def _tensor(self, index: int) -> Tensor:
         return self._main.tensors[index]
@@ -91,7 +125,7 @@ class _Rows:
             self._whole[index] = self._number(key)
         return self._whole[index]
 
-    def _rows_of(self, index: int) -> list[int]:
+    def rows_of(self, index: int) -> list[int]:
         """The numbers of the rows of a tensor of one image."""
         if index not in self._rows:
             whole, count = self._whole_of(index), self._tensor(index).shape[_AXIS]
@@ -99,6 +133,9 @@ class _Rows:
         return self._rows[index]
 
     def _operator(self, op: Operator) -> None:
+        if self._has_state and op.name in _VARIABLES and not op.is_custom:
+            self._variable(op)
+            return
         rows = self._by_rows(op) if is_pure(op) else None
         if rows is not None:
             index = op.outputs[0]
@@ -118,6 +155,26 @@ class _Rows:
             self._whole[index] = self._number(
                 (*key, "output", position, _kind(self._tensor(index)))
             )
+
+    def _variable(self, op: Operator) -> None:
+        """An operator on a resource variable that holds rows of one tensor."""
+        if op.name == "VAR_HANDLE":
+            self._handles[op.outputs[0]] = str(op.options.get("shared_name"))
+            return
+        name = self._handles.get(op.inputs[0], "")
+        index = op.outputs[0] if op.name == "READ_VARIABLE" else op.inputs[1]
+        tensor = self._tensor(index)
+        if not name or not _is_image(tensor):
+            raise UnprovedError(f"operator {op.index} ({op.label}) is about no rows")
+        if op.name == "ASSIGN_VARIABLE":
+            self.state[name] = self.rows_of(index)
+            return
+        kind = (name, tensor.shape, _row_kind(tensor))
+        start = [self._number(("start", kind, row)) for row in range(tensor.shape[_AXIS])]
+        rows = list(self.state.get(name, start))
+        if len(rows) != len(start):
+            raise UnprovedError(f"operator {op.index} ({op.label}) reads other rows")
+        self._rows[index] = rows
 
     def _kind(self, op: Operator, ignored: tuple[str, ...]) -> tuple[Hashable, ...]:
         options = {name: value for name, value in op.options.items() if name not in ignored}
@@ -146,7 +203,7 @@ class _Rows:
             return None
         if source.is_constant or not is_alike(source, output) or places.ndim != 1:
             return None
-        rows = self._rows_of(op.inputs[0])
+        rows = self.rows_of(op.inputs[0])
         if any(not 0 <= place < len(rows) for place in places.tolist()):
             return None
         return [rows[place] for place in places.tolist()]
@@ -161,7 +218,7 @@ class _Rows:
             for t in inputs
         ):
             return None
-        return [row for index in op.inputs for row in self._rows_of(index)]
+        return [row for index in op.inputs for row in self.rows_of(index)]
 
     def _padded(self, op: Operator) -> list[int] | None:
         source, output = self._tensor(op.inputs[0]), self._tensor(op.outputs[0])
@@ -173,10 +230,10 @@ class _Rows:
         (top, bottom), (left, right) = amounts[1:3].tolist()
         zero = output.quantization.zero_point
         blank = self._number(("blank", zero, output.shape[2:], output.type))
-        rows = self._rows_of(op.inputs[0])
+        rows = self.rows_of(op.inputs[0])
         if left or right:
             rows = [self._number(("padded", left, right, zero, row)) for row in rows]
-            for row, number in zip(self._rows_of(op.inputs[0]), rows, strict=True):
+            for row, number in zip(self.rows_of(op.inputs[0]), rows, strict=True):
                 self._pads[number] = left, right, zero, row
         self._blanks[blank] = zero
         return [blank] * top + rows + [blank] * bottom
@@ -195,7 +252,7 @@ class _Rows:
         weights = tuple(map(self._whole_of, op.inputs[1:]))
         step = dilation[1] if size[1] > 1 else 1  # which says nothing of a single place
         key = (self._kind(op, ignored), weights, step, _row_kind(source), _row_kind(output))
-        rows, found = self._rows_of(op.inputs[0]), []
+        rows, found = self.rows_of(op.inputs[0]), []
         for row in range(output.shape[1]):
             first = row * stride - padding.height
             places = [first + place * dilation[0] for place in range(size[0])]
@@ -248,7 +305,7 @@ class _Rows:
             elif tensor.shape != output.shape:
                 return None
             else:
-                rows.append(self._rows_of(index))
+                rows.append(self.rows_of(index))
         kinds = tuple(_row_kind(self._tensor(index)) for index in (*op.inputs, *op.outputs))
         key = (self._kind(op, ()), kinds, output.shape[2])
         return [self._number((key, parts)) for parts in zip(*rows, strict=True)]
