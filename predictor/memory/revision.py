@@ -45,7 +45,7 @@ class Revision:
 
     ``flow`` names the generation of the allocator and of the kernels (:mod:`~.flow`).
     ``is_static``: whether it is built with TF_LITE_STATIC_MEMORY. ``source``: the repository that
-    ships it; ``commit``: that of upstream TFLM which it is.
+    ships it; ``commit``: that of upstream TFLM which it is; ``note``: what to know of its figures.
     """
 
     name: str
@@ -59,6 +59,7 @@ class Revision:
     is_static: bool
     source: str
     cmsis_nn_version: str
+    note: str = ""
 
     @property
     def kernels(self) -> str:
@@ -219,6 +220,7 @@ def _load(name: str, kernels: str, core: Core) -> Revision:
         is_static=header["static_memory"],
         source=header["source"],
         cmsis_nn_version=header.get("cmsis_nn_version", ""),
+        note=header.get("note", ""),
     )
 
 

@@ -91,6 +91,8 @@ def _build(prediction: Prediction) -> Iterable[str]:
             f"{revision.name} ships without TF_LITE_STATIC_MEMORY, which makes tensors and nodes "
             f"larger: --tflm {revision.name}{STATIC} predicts a build with it"
         )
+    if revision.note:
+        yield revision.note
     if revision.kernel_set.like:
         yield (
             f"the buffers of {revision.kernels} kernels follow from their sources; the kernels "

@@ -51,6 +51,8 @@ def revision_text(name: str) -> str:
     boards = ", ".join(board.name for board in shipped_boards() if board.tflm == name)
     if boards:
         lines += _row("boards", f"{boards}: the TFLM that these are predicted with")
+    if found.note:
+        lines += _row("note", found.note)
     lines += _operators(found)
     return "\n".join(lines) + "\n"
 
