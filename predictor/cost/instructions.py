@@ -16,7 +16,7 @@ from pathlib import Path
 
 from predictor.cost.op_count import Layer
 from predictor.memory.prepared import PreparedGraph, PreparedNode
-from predictor.memory.revision import Revision
+from predictor.memory.revision import Revision, lineage
 from predictor.operators.kernel_set import KernelSet
 from predictor.operators.loops import Loops
 from predictor.records import dataclass
@@ -38,6 +38,7 @@ class Basis(Enum):
 
     MODEL = "model"
     OTHER_CORE = "model of another core"
+    OTHER_REVISION = "model of another TFLM"
     PROXY = "proxy"
     EMULATED = "emulated"
 
@@ -115,9 +116,19 @@ def counted_core(revision: Revision) -> str:
 
 
 def _path(revision: str, kernel_set: KernelSet, core: str) -> Path:
-    # Kernels that are linked beside TFLM's are the same under any TFLM.
-    counted = revision if kernel_set.on is None else _COUNTED_REVISION
+    counted = _counted_revision(revision, kernel_set)
     return _FOLDER / f"{counted}_{kernel_set.counted_as}_{core}.csv"
+
+
+@cache
+def _counted_revision(revision: str, kernel_set: KernelSet) -> str:
+    """The TFLM under which the kernels were counted: that revision, else the nearest base."""
+    if kernel_set.on is not None:
+        # Kernels that are linked beside TFLM's are the same under any TFLM.
+        return _COUNTED_REVISION
+    pattern = f"_{kernel_set.counted_as}_*.csv"
+    known = (name for name in lineage(revision) if any(_FOLDER.glob(name + pattern)))
+    return next(known, revision)
 
 
 def loops_of(node: PreparedNode) -> Loops | None:
@@ -169,6 +180,9 @@ def work(
     # Those before the last of the cores that serve in its stead execute the same.
     is_own = not is_scaled and (core.stand_in is not None or counted == core.measured_as[0])
     basis = Basis.MODEL if is_own else Basis.OTHER_CORE
+    source = _counted_revision(revision.name, revision.kernel_set)
+    if is_own and revision.kernel_set.on is None and source != revision.name:
+        basis = Basis.OTHER_REVISION
     mean_ratio = core.stand_in.ratio if core.stand_in is not None and not is_scaled else 1.0
     works = tuple(
         _work(layer, runs, revision.kernel_set.counted_as, costs, basis, mean_ratio)

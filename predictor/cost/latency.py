@@ -197,6 +197,9 @@ def latency(works: tuple[Work, ...], timing: Timing, board: Board) -> LatencyEst
     evidence = timing.evidence
     proxies = share(works, Basis.PROXY)
     others = share(works, Basis.OTHER_CORE)
+    elsewhere = share(works, Basis.OTHER_REVISION)
+    if elsewhere > 0:
+        evidence += f"; {100 * elsewhere:.0f} % of the instructions as counted with a newer TFLM"
     if others > 0:
         evidence += f"; {100 * others:.0f} % of the instructions as counted on another core"
     if proxies > 0:

@@ -237,6 +237,7 @@ _BASES = {
     Basis.EMULATED: "counted in emulation",
     Basis.MODEL: "from the loops of the kernels",
     Basis.OTHER_CORE: "from the loops of the kernels, at the cost that another core has for them",
+    Basis.OTHER_REVISION: "from the loops of the kernels, at the cost that a newer TFLM's have",
     Basis.PROXY: "by a proxy from operation counts",
 }
 

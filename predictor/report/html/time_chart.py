@@ -11,11 +11,18 @@ from predictor.report.html.plan_picture import AXIS_WIDTH, DENSE_STEPS, round_st
 from predictor.report.units import time_unit, time_words
 
 PLOT_HEIGHT, TOP, BOTTOM = 160, 12, 40
-_CLASSES = {Basis.MODEL: "t", Basis.OTHER_CORE: "t", Basis.PROXY: "s", Basis.EMULATED: "i"}
+_CLASSES = {
+    Basis.MODEL: "t",
+    Basis.OTHER_CORE: "t",
+    Basis.OTHER_REVISION: "t",
+    Basis.PROXY: "s",
+    Basis.EMULATED: "i",
+}
 _KINDS = {
     Basis.EMULATED: ("io", "instructions counted in emulation"),
     Basis.MODEL: ("tensor", "instructions from the loops of the kernel"),
     Basis.OTHER_CORE: ("tensor", "instructions from the loops of the kernel, as of another core"),
+    Basis.OTHER_REVISION: ("tensor", "instructions from the loops of a newer TFLM's kernel"),
     Basis.PROXY: ("scratch", "instructions by a proxy"),
 }
 
