@@ -28,6 +28,7 @@ from predictor.model.device.options import (
 )
 from predictor.model.device.prepared_filter import filter_weights
 from predictor.model.device.reader import read_options
+from predictor.model.device.stream import StreamOptions
 from predictor.model.graph import Graph, Operator, Tensor
 
 Arrays = list[np.ndarray | None]
@@ -80,10 +81,46 @@ def _run(
     if not op.is_custom:
         raise KernelError(f"operator {op.index} ({op.label}) has no kernel")
     options = read_options(op.name, op.custom_options)
-    call = _CALLS[type(options)]
-    symbol, arguments, output = call(library, options, tensors, reference)
+    if isinstance(options, StreamOptions) and reference:
+        return run_group_layers(library, options, tensors, reference)
+    return _run_layer(library, options, tensors, reference, op.custom_options)
+
+
+def _run_layer(
+    library: Library,
+    options: DeviceOptions,
+    tensors: list[np.ndarray | None],
+    reference: bool,
+    table: bytes | None = None,
+) -> np.ndarray:
+    if isinstance(options, StreamOptions):
+        symbol, arguments, output = _stream(library, options, tensors, table or b"")
+    else:
+        symbol, arguments, output = _CALLS[type(options)](library, options, tensors, reference)
     if library.call(symbol, *arguments) != 0 and not reference:
-        raise KernelError(f"{symbol} refuses operator {op.index}")
+        raise KernelError(f"{symbol} refuses {options.code}")
+    return output
+
+
+def run_group_layers(
+    library: Library,
+    options: StreamOptions,
+    tensors: list[np.ndarray | None],
+    reference: bool = False,
+) -> np.ndarray:
+    """A group as one layer after the other.
+
+    Raises:
+        KernelError: a kernel refuses its layer.
+    """
+    made: list[np.ndarray | None] = []
+    for stage in options.stages:
+        given = [made[source] if source >= 0 else tensors[0] for source in stage.sources]
+        if stage.filter:
+            given += [tensors[stage.filter], tensors[stage.bias] if stage.bias else None]
+        made.append(_run_layer(library, stage.options, given, reference))
+    output = made[-1]
+    assert output is not None
     return output
 
 
@@ -124,6 +161,25 @@ def _weighted(
     scratch = Struct((np.zeros(max(size // 4, 1), np.int32), size))
     arguments = [scratch, params, quantization, dims[0], tensors[0], dims[1], tensors[1]]
     return symbol, [*arguments, None, bias, dims[2], output], output
+
+
+def _stream(
+    library: Library, options: StreamOptions, tensors: list[np.ndarray | None], table: bytes
+) -> Call:
+    symbol = options.code.lower()
+    last = options.stages[-1]
+    output = np.full(last.rows * last.row_bytes, 0x55, np.int8)
+    group = stream_group(table, [0 if item is None else item.nbytes for item in tensors], output)
+    size = library.call(f"{symbol}_get_buffer_size", group)
+    scratch = Struct((np.full(max(size // 4, 1), 0x5A5A5A5A, np.int32), size))
+    return symbol, [scratch, group, Struct(tuple(tensors)), output], output
+
+
+def stream_group(table: bytes, input_bytes: Sequence[int], output: np.ndarray) -> Struct:
+    """A ``mn_stream_group``."""
+    words = np.frombuffer(table, np.int32).copy()
+    sizes = np.array(input_bytes, np.int32)
+    return Struct((words, words.size, sizes.size, sizes, output.nbytes))
 
 
 def _symbol(name: str, bits: int, reference: bool) -> tuple[str, list[Argument]]:

@@ -41,11 +41,18 @@
   X(SOFTMAX_S8, Softmax, SoftmaxOptions, mn_softmax_s8)                       \
   X(SOFTMAX_S4, Softmax, SoftmaxOptions, mn_softmax_s4)
 
+#define MN_STREAM_OPERATORS(X)      \
+  X(STREAM_S8, mn_stream_s8)        \
+  X(STREAM_S8_W4, mn_stream_s8_w4)  \
+  X(STREAM_S4, mn_stream_s4)        \
+  X(STREAM_S4_W8, mn_stream_s4_w8)
+
 namespace mn {
 
 #define MN_DECLARE(name, ...) const Registration* Register_MN_##name();
 MN_WEIGHTED_OPERATORS(MN_DECLARE)
 MN_OTHER_OPERATORS(MN_DECLARE)
+MN_STREAM_OPERATORS(MN_DECLARE)
 #undef MN_DECLARE
 
 // Current TFLM only.

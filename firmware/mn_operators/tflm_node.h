@@ -40,6 +40,25 @@ inline Data Output(TfLiteContext* context, TfLiteNode* node) {
   return Data(tflite::micro::GetEvalOutput(context, node, 0)->data.data);
 }
 
+// Bytes of a tensor, -1 where it is of a type that no kernel here takes.
+inline int32_t TensorBytes(const TfLiteEvalTensor* tensor) {
+  if (tensor == nullptr || tensor->dims == nullptr) return -1;
+  int64_t bytes = tensor->type == kTfLiteInt8 ? 1 : tensor->type == kTfLiteInt32 ? 4 : -1;
+  for (int i = 0; i < tensor->dims->size && bytes <= INT32_MAX; ++i) {
+    bytes *= tensor->dims->data[i];
+  }
+  return bytes <= INT32_MAX ? static_cast<int32_t>(bytes) : -1;
+}
+
+inline int32_t InputBytes(TfLiteContext* context, TfLiteNode* node, int index) {
+  if (node->inputs->data[index] < 0) return -1;
+  return TensorBytes(tflite::micro::GetEvalInput(context, node, index));
+}
+
+inline int32_t OutputBytes(TfLiteContext* context, TfLiteNode* node) {
+  return TensorBytes(tflite::micro::GetEvalOutput(context, node, 0));
+}
+
 inline void* AllocatePersistent(TfLiteContext* context, size_t bytes) {
   return context->AllocatePersistentBuffer(context, bytes);
 }
@@ -55,6 +74,19 @@ inline Data Input(TfLiteContext* context, TfLiteNode* node, int index) {
 
 inline Data Output(TfLiteContext* context, TfLiteNode* node) {
   return Data(context->tensors[node->outputs->data[0]].data.raw);
+}
+
+// Bytes of a tensor, -1 where there is none.
+inline int32_t TensorBytes(TfLiteContext* context, int tensor) {
+  return tensor < 0 ? -1 : static_cast<int32_t>(context->tensors[tensor].bytes);
+}
+
+inline int32_t InputBytes(TfLiteContext* context, TfLiteNode* node, int index) {
+  return TensorBytes(context, node->inputs->data[index]);
+}
+
+inline int32_t OutputBytes(TfLiteContext* context, TfLiteNode* node) {
+  return TensorBytes(context, node->outputs->data[0]);
 }
 
 inline void* AllocatePersistent(TfLiteContext* context, size_t bytes) {

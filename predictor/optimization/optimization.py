@@ -19,6 +19,7 @@ from predictor.memory.arena_report import PlannedBuffer
 from predictor.memory.deployment import smallest
 from predictor.memory.preparation import prepare
 from predictor.memory.prepared import PreparedGraph
+from predictor.model.device.stream import StreamOptions
 from predictor.model.graph import Graph
 from predictor.model.tflite_reader import ModelSource, load_bytes, read_graph
 from predictor.model.tflite_writer import write_model
@@ -32,7 +33,8 @@ from predictor.optimization.optimizer import (
     optimize,
     unchanged,
 )
-from predictor.optimization.prepared_filters import prepared_operators, with_prepared_filters
+from predictor.optimization.prepared_filters import prepared_operators
+from predictor.optimization.row_groups import operators_in_rows, with_groups
 from predictor.optimization.verification.verifier import prove_equal
 from predictor.options import OptionKeywords, make_options
 from predictor.prediction import (
@@ -90,6 +92,11 @@ class Optimization:
     def prepared_filters(self) -> tuple[int, ...]:
         """Operators of the main subgraph whose filter lies widened in flash."""
         return prepared_operators(self.optimized.graph)
+
+    @property
+    def groups(self) -> tuple[tuple[int, StreamOptions], ...]:
+        """Operators of the main subgraph that run layers in rows, by index."""
+        return operators_in_rows(self.optimized.graph)
 
     @property
     def newly_fitting(self) -> tuple[Board, ...]:
@@ -156,7 +163,9 @@ def optimize_model(
     def planned(form: Graph) -> Optimized:
         target = smallest(form, before.revision)
         found = plan(target)
-        return found if target is form else with_prepared_filters(form, found, plan, deadline)
+        if target is form:
+            return found
+        return with_groups(form, found, before.revision, settings, plan, deadline)
 
     smaller = _compacted(graph, before, settings, start) if settings.compact else None
     found = planned(graph if smaller is None else smaller.graph)

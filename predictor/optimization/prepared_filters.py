@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from predictor.model.device.device_model import device_model, preparable
 from predictor.model.device.options import PREPARED_BITS
+from predictor.model.device.stream_group import Group
 from predictor.model.graph import Graph
 from predictor.optimization.optimizer import Optimized
 
@@ -15,7 +16,9 @@ Plan = Callable[[Graph], Optimized]
 """Optimises one form of the model."""
 
 
-def with_prepared_filters(graph: Graph, plain: Optimized, plan: Plan, deadline: float) -> Optimized:
+def with_prepared_filters(
+    graph: Graph, plain: Optimized, plan: Plan, deadline: float, groups: Sequence[Group] = ()
+) -> Optimized:
     """The smallest arena that prepared filters bring, with as few of them as it takes.
 
     A prepared filter takes about twice its flash, so those that do not lower the arena are left as
@@ -25,11 +28,18 @@ def with_prepared_filters(graph: Graph, plain: Optimized, plan: Plan, deadline: 
         graph: the model with builtin operators.
         plain: its device model without prepared filters, optimised.
         deadline: of ``time.monotonic()``, after which the filters stay as they then are.
+        groups: of operators that run in rows, all of whose filters are prepared.
     """
-    chosen = list(preparable(graph))
+    inside = {index for group in groups for index in group.operators}
+    fixed = [index for index in preparable(graph) if index in inside]
+    chosen = [index for index in preparable(graph) if index not in inside]
     if not chosen or plain.is_interrupted:
         return plain
-    best = plan(device_model(graph, prepared=chosen))
+
+    def planned(prepared: Sequence[int]) -> Optimized:
+        return plan(device_model(graph, prepared=[*fixed, *prepared], groups=groups))
+
+    best = planned(chosen)
     if not _is_lower(best, plain):
         return replace(plain, is_interrupted=best.is_interrupted)
     main = graph.main
@@ -37,7 +47,7 @@ def with_prepared_filters(graph: Graph, plain: Optimized, plan: Plan, deadline: 
         if best.is_interrupted or time.monotonic() > deadline:
             break
         fewer = [item for item in chosen if item != index]
-        found = plan(device_model(graph, prepared=fewer)) if fewer else plain
+        found = planned(fewer) if fewer else plain
         if not _is_lower(best, found):
             best, chosen = found, fewer
         elif found.is_interrupted:

@@ -48,6 +48,15 @@ def optimization_json(result: Optimization) -> dict[str, Any]:
         "extra_instructions_percent": round(result.extra_instructions_percent, 2),
         "steered_operators": list(found.steered),
         "prepared_filters": list(result.prepared_filters),
+        "groups": [
+            {
+                "operator": index,
+                "layers": [stage.options.code for stage in options.stages],
+                "rows_at_once": [stage.step for stage in options.stages],
+                "line_buffer_bytes": options.line_bytes,
+            }
+            for index, options in result.groups
+        ],
         "trade": [
             {
                 "nonpersistent_bytes": point.height_bytes,

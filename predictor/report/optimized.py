@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from predictor.install import install_command
+from predictor.model.device.stream import StreamOptions
 from predictor.optimization import plan_cpsat
 from predictor.optimization.optimization import Optimization, percent
 from predictor.optimization.optimizer import Optimized
@@ -73,7 +74,7 @@ def _time_words(result: Optimization) -> str:
     percentage = f"{100 * abs(change):.1f} %"
     words = f"{percentage} {'more' if change > 0 else 'less'} time for an inference: "
     words += f"{time_words(before)} -> {time_words(after)} on {_board(result)}"
-    if change > 0 and result.optimized.steered:
+    if change > 0 and (result.optimized.steered or result.groups):
         words += " (--max-slowdown 0% leaves out what costs time)"
     return words
 
@@ -187,10 +188,19 @@ def _notes(result: Optimization) -> list[Words]:
             f"depthwise filters of {_operators(result.prepared_filters)} are prepared: widened to "
             "16 bits in flash instead of in the arena at each call"
         )
+    lines += map(_group_line, result.groups)
     boards = ", ".join(board.name for board in result.newly_fitting)
     if boards:
         lines.append(f"fits now, but did not before: {boards}")
     return [words(), *(words(("note  ", "dim"), line) for line in lines)]
+
+
+def _group_line(group: tuple[int, StreamOptions]) -> str:
+    index, options = group
+    return (
+        f"operator {index} runs {len(options.stages)} layers in rows, each computed once: its line "
+        f"buffers take {options.line_bytes:,} bytes in the place of their tensors"
+    )
 
 
 def _operators(indices: Sequence[int]) -> str:

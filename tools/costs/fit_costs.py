@@ -23,6 +23,7 @@ from scipy.optimize import nnls
 from predictor.cores.core import find_core
 from predictor.cost.instructions import (
     INTERPRETER_STEP,
+    CostTable,
     costs_of,
     is_model,
     load_costs,
@@ -161,12 +162,15 @@ def fit(rows: Sequence[Row], metric: str, fixed: dict[str, float]) -> dict[str, 
     return dict(zip(names, costs.tolist(), strict=True))
 
 
-def fit_all(rows: Sequence[Row]) -> dict[str, dict[str, float]]:
-    """Costs of all loops by metric."""
+def fit_all(rows: Sequence[Row], kept: CostTable) -> dict[str, dict[str, float]]:
+    """Costs of all loops by metric; those that are ``kept`` stay as they are."""
     shared = shared_costs()
-    found: dict[str, dict[str, float]] = {metric: {} for metric in METRICS}
+    found: dict[str, dict[str, float]] = {
+        metric: {term: getattr(costs, metric) for term, costs in kept.items()} for metric in METRICS
+    }
     for metric in METRICS:
         fixed = {term: getattr(costs, metric) for term, costs in shared.items()}
+        fixed |= found[metric]
         for group in components(rows, fixed):
             found[metric].update(fit(group, metric, fixed))
     return found
@@ -280,17 +284,26 @@ def check(revision: str, kernels: str, core: str, *, uses_truth: bool) -> None:
 
 
 def fit_set(
-    revision: str, kernels: str, core: str, *, uses_truth: bool, fill_from: str | None = None
+    revision: str,
+    kernels: str,
+    core: str,
+    *,
+    uses_truth: bool,
+    fill_from: str | None = None,
+    keeps: bool = False,
 ) -> None:
     """Fits a kernel set on a core and writes its coefficients.
 
     Args:
         uses_truth: whether layers of upstream TFLM count, too.
         fill_from: core whose costs stand in for loops that were not counted.
+        keeps: whether loops that have costs keep them, and only new ones are fitted.
     """
     rows, truth = rows_of(revision, kernels, core)
     seen = [*rows, *truth] if uses_truth else rows
-    costs = fit_all(seen)
+    chosen = load_revision(revision, kernels, find_core(core))
+    own = costs_of(revision, chosen.kernel_set, core) if keeps else {}
+    costs = fit_all(seen, {term: cost for term, cost in own.items() if is_own(term)})
     for row in truth:
         row.predicted["instructions"] = predicted(row, costs["instructions"], "instructions")
     report(truth, "instructions", "instructions, fitted")
@@ -324,13 +337,19 @@ def main() -> None:
     parser.add_argument("core")
     parser.add_argument("--fill-from", help="core whose costs stand in for loops not counted")
     parser.add_argument("--no-truth", action="store_true", help="fit the project's own counts only")
+    parser.add_argument("--keep", action="store_true", help="fit only loops without costs")
     parser.add_argument("--check", action="store_true", help="cross-validate, write nothing")
     arguments = parser.parse_args()
     names = (arguments.revision, arguments.kernels, arguments.core)
     if arguments.check:
         check(*names, uses_truth=not arguments.no_truth)
     else:
-        fit_set(*names, uses_truth=not arguments.no_truth, fill_from=arguments.fill_from)
+        fit_set(
+            *names,
+            uses_truth=not arguments.no_truth,
+            fill_from=arguments.fill_from,
+            keeps=arguments.keep,
+        )
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ from predictor.model.graph import Quantization
 from predictor.model.random_graphs import random_graph
 from predictor.model.tflite_reader import read_graph
 from predictor.model.tflite_writer import write_model
+from tools.costs.chains import chain, in_rows
 from tools.costs.rare_contents import with_rare_contents
 
 MODELS: Mapping[str, int] = MappingProxyType(
@@ -24,11 +25,12 @@ MODELS: Mapping[str, int] = MappingProxyType(
         "elements-device": 8, "int4-device": 8, "small-device": 10, "four_bits-device": 40,
         "depthwise-prepared": 10, "four_bits-prepared": 10, "clamped": 10, "clamped-device": 8,
         "deep": 3, "deep-device": 2, "rare": 12, "rare-device": 8, "rare-prepared": 4,
+        "chain-stream": 24,
     }
 )  # fmt: skip
 """Kinds of models with how many seeds are counted of each. Behind a hyphen: what mid-2020's TFLM
-runs, device models, and those with prepared filters."""
-_DEVICE_FORMS = ("device", "prepared")
+runs, device models, those with prepared filters, and those with groups of layers in rows."""
+_DEVICE_FORMS = ("device", "prepared", "stream")
 LAYERS = 8
 CHANNELS = (1, 2, 3, 4, 5, 7, 8, 12, 15, 16, 17, 18, 19, 24, 31, 32, 33, 40, 64, 66, 96, 138)
 MAX_MACS = 250_000
@@ -46,6 +48,8 @@ def layer_model(name: str) -> bytes:
     if form not in _DEVICE_FORMS:
         return content
     graph = read_graph(content)
+    if form == "stream":
+        return write_model(in_rows(graph, random.Random(name)))
     prepared = preparable(graph) if form == "prepared" else ()
     return write_model(device_model(graph, prepared=prepared))
 
@@ -346,6 +350,7 @@ _LAYERS: Mapping[str, Layer] = MappingProxyType(
         "float": _float,
         "int4": _int4,
         "spread": _spread,
+        "chain": chain,
         "wide16": _wide16,
         "small": _small,
         "four_bits": _four_bits,

@@ -3,8 +3,8 @@
 It computes the same and differs in three ways: operators with INT8 or INT4 activations become
 custom operators with all their parameters in ``custom_options``; INT4 tensors become INT8 tensors
 of their packed bytes, which any TFLM takes; requantisation tables lie in the file instead of the
-arena. Tensors and operators keep their number and order, so that plans and reports of one model
-apply to the other. A metadata entry holds what leads back (:func:`original_model`).
+arena. Tensors and operators keep their number and order, but for those of groups that are computed
+in rows. A metadata entry holds what leads back (:func:`original_model`).
 
 ``docs/device_model.md`` describes the format.
 """
@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import zlib
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
 
@@ -21,11 +21,26 @@ import numpy as np
 
 from predictor.errors import ModelError, RefusedError, UsageError
 from predictor.model.device.layers import options_of
-from predictor.model.device.options import PLACES, PREPARED_BITS, VERSION, WeightedOptions
+from predictor.model.device.options import (
+    PLACES,
+    PREPARED_BITS,
+    VERSION,
+    DeviceOptions,
+    WeightedOptions,
+)
 from predictor.model.device.packing import pack, unpack
 from predictor.model.device.prepared_filter import filter_weights, prepare_filter
 from predictor.model.device.reader import CODES, read_options
-from predictor.model.graph import Graph, Operator, Subgraph, Tensor, TensorType
+from predictor.model.device.stream import StreamOptions
+from predictor.model.device.stream_group import Group
+from predictor.model.device.stream_operator import in_rows, made_groups
+from predictor.model.graph import (
+    Graph,
+    Operator,
+    Subgraph,
+    Tensor,
+    TensorType,
+)
 from predictor.model.metadata import OFFLINE_PLAN, PLAN_ORIGIN
 from predictor.model.tflite_reader import MAX_FILE_BYTES, read_graph
 from predictor.model.tflite_writer import write_model
@@ -45,7 +60,12 @@ def is_device_model(graph: Graph) -> bool:
     return METADATA_NAME in graph.metadata
 
 
-def device_model(graph: Graph, tables: str = "flash", prepared: Collection[int] = ()) -> Graph:
+def device_model(
+    graph: Graph,
+    tables: str = "flash",
+    prepared: Collection[int] = (),
+    groups: Sequence[Group] = (),
+) -> Graph:
     """The device model of a model; the model itself where no operator has a kernel.
 
     Args:
@@ -54,11 +74,12 @@ def device_model(graph: Graph, tables: str = "flash", prepared: Collection[int] 
             into the arena: 3 bytes less of flash and 8 more of arena for each output channel.
         prepared: operators of the main subgraph that get a prepared filter: a depthwise kernel then
             needs less scratch memory and more flash (see :func:`preparable`).
+        groups: operators of the main subgraph that become one which computes them in rows.
 
     Raises:
         RefusedError: an operator has INT4 tensors but no kernel for them; says which and why.
         UsageError: the model is a device model already, ``tables`` is unknown, or an operator
-            cannot have a prepared filter.
+            cannot have a prepared filter, or a group is none.
     """
     if tables not in PLACES:
         raise UsageError(f"unknown place for tables {tables!r}; choose {' or '.join(PLACES)}")
@@ -68,7 +89,12 @@ def device_model(graph: Graph, tables: str = "flash", prepared: Collection[int] 
     if wrong:
         raise UsageError(f"operator {min(wrong)} cannot have a prepared filter")
     subgraphs = tuple(
-        _Transformation(subgraph, tables, () if subgraph.index else prepared).subgraph()
+        _Transformation(
+            subgraph,
+            tables,
+            () if subgraph.index else prepared,
+            () if subgraph.index else groups,
+        ).subgraph()
         for subgraph in graph.subgraphs
     )
     if subgraphs == graph.subgraphs:
@@ -130,15 +156,24 @@ def original_model(graph: Graph) -> Graph:
 class _Transformation:
     """One subgraph being transformed."""
 
-    def __init__(self, subgraph: Subgraph, tables: str, prepared: Collection[int]) -> None:
+    def __init__(
+        self,
+        subgraph: Subgraph,
+        tables: str,
+        prepared: Collection[int],
+        groups: Sequence[Group],
+    ) -> None:
         self._subgraph = subgraph
         self._prepared = prepared
         self._filters: dict[int, bytes] = {}
         self._converted: dict[int, Operator] = {}
+        self._groups = made_groups(subgraph, groups, prepared)
         for op in subgraph.operators:
             converted = self._operator(op, tables)
             if converted is not None:
                 self._converted[op.index] = converted
+            elif any(op.index in group.operators for group in groups):
+                self._converted[op.index] = op  # without an operator of its own
         kept = [op for op in subgraph.operators if op.index not in self._converted]
         self._builtin_tensors = {index for op in kept for index in (*op.inputs, *op.outputs)}
         self._packed = {tensor.index for tensor in subgraph.tensors if self._is_packed(tensor)}
@@ -150,7 +185,8 @@ class _Transformation:
             return self._subgraph
         operators = tuple(self._converted.get(op.index, op) for op in self._subgraph.operators)
         tensors = tuple(self._tensor(tensor) for tensor in self._subgraph.tensors)
-        return replace(self._subgraph, tensors=tensors, operators=operators)
+        made = replace(self._subgraph, tensors=tensors, operators=operators)
+        return in_rows(made, self._groups) if self._groups else made
 
     def _tensors_of(self, op: Operator) -> list[Tensor]:
         indices = (*op.inputs, *op.outputs)
@@ -277,20 +313,23 @@ def _unpacked(entry: bytes) -> bytes:
 
 
 def _with_constants(subgraph: Subgraph, device: Graph, index: int) -> Subgraph:
-    """Gives constants their data, which lies in the device model's tensors of the same index."""
-    tensors = device.subgraphs[index].tensors if index < len(device.subgraphs) else ()
-    if len(tensors) != len(subgraph.tensors):
+    """Gives constants their data, which lies in the device model's constants, in their order."""
+    held = _constants_of(device.subgraphs[index]) if index < len(device.subgraphs) else []
+    constants = _constants_of(subgraph)
+    if len(held) != len(constants):
         raise ModelError(f"{METADATA_NAME} does not belong to this model: its tensors differ")
-    prepared = _filters_of(device.subgraphs[index])
+    prepared = _filters_of(device.subgraphs[index]) if held else {}
+    found = {
+        tensor.index: replace(tensor, data=_unprepared(tensor, own, prepared.get(own.index)))
+        for tensor, own in zip(constants, held, strict=True)
+    }
     return replace(
-        subgraph,
-        tensors=tuple(
-            tensor
-            if tensor.data is None
-            else replace(tensor, data=_unprepared(tensor, held, prepared.get(tensor.index)))
-            for tensor, held in zip(subgraph.tensors, tensors, strict=True)
-        ),
+        subgraph, tensors=tuple(found.get(tensor.index, tensor) for tensor in subgraph.tensors)
     )
+
+
+def _constants_of(subgraph: Subgraph) -> list[Tensor]:
+    return [tensor for tensor in subgraph.tensors if tensor.data is not None]
 
 
 def _filters_of(subgraph: Subgraph) -> Mapping[int, WeightedOptions]:
@@ -299,8 +338,12 @@ def _filters_of(subgraph: Subgraph) -> Mapping[int, WeightedOptions]:
     for op in subgraph.operators:
         if op.is_custom and op.name in CODES and len(op.inputs) > 1:
             options = read_options(op.name, op.custom_options)
-            if isinstance(options, WeightedOptions) and options.weight_bits == PREPARED_BITS:
-                found[op.inputs[1]] = options
+            layers: list[tuple[DeviceOptions, int]] = [(options, 1)]
+            if isinstance(options, StreamOptions):
+                layers = [(stage.options, stage.filter) for stage in options.stages]
+            for layer, filter in layers:
+                if isinstance(layer, WeightedOptions) and layer.weight_bits == PREPARED_BITS:
+                    found[op.inputs[filter]] = layer
     return found
 
 

@@ -1,7 +1,7 @@
 """Options of the custom operators that run a model with the project's own kernels.
 
 An operator's ``custom_options`` hold what its kernel takes, in the layout of the C structs of
-``firmware/mn_operators/mn_options.h``: little-endian 32-bit words, read where they lie in flash.
+``kernels/include/mn_options.h``: little-endian 32-bit words, read where they lie in flash.
 ``docs/device_model.md`` describes the format.
 """
 

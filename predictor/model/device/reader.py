@@ -27,6 +27,8 @@ from predictor.model.device.options import (
     WeightedOptions,
     suffix,
 )
+from predictor.model.device.stream_reader import read_stream
+from predictor.model.device.stream_stage import STREAM, TYPES
 from predictor.model.requantization import Range
 
 _INT32_MAX = 2**31 - 1
@@ -222,15 +224,18 @@ def _readers() -> Mapping[str, _Reader]:
             readers[f"{operator}_S{bits}"] = bound(_read_pool, operator, bits)
         readers[f"ADD_S{bits}"] = bound(_read_add, bits)
         readers[f"SOFTMAX_S{bits}"] = bound(_read_softmax, bits)
+        readers[f"CLAMP_S{bits}"] = bound(_read_clamp, bits)
     readers["PAD_S4"] = bound(_read_pad, 4)
-    readers["CLAMP_S4"] = bound(_read_clamp, 4)
     readers["REQUANTIZE_S8_S4"] = bound(_read_requantize, (8, 4))
     readers["REQUANTIZE_S4_S8"] = bound(_read_requantize, (4, 8))
     return MappingProxyType({PREFIX + name: read for name, read in readers.items()})
 
 
 _READERS = _readers()
-CODES = tuple(sorted(_READERS))
+_STREAMS = MappingProxyType({f"{STREAM}_{suffix(*types)}": types for types in TYPES})
+_ONLY_IN_GROUPS = {f"{PREFIX}CLAMP_S8"}
+"""TFLM's own kernel computes it elsewhere."""
+CODES = tuple(sorted((_READERS.keys() - _ONLY_IN_GROUPS) | _STREAMS.keys()))
 """Names of all custom operators."""
 
 
@@ -240,6 +245,8 @@ def read_options(code: str, data: bytes | None) -> DeviceOptions:
     Raises:
         ModelError: they are malformed or of another version.
     """
+    if code in _STREAMS:
+        return read_stream(code, _STREAMS[code], data or b"", read_options)
     words = _Words(code, b"" if data is None else data)
     options = _READERS[code](words)
     words.finish()

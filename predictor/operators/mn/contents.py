@@ -44,11 +44,13 @@ def right_1_of(shifts: Sequence[int]) -> int:
     return sum(shift == -1 for shift in shifts)
 
 
-def contents_of(subgraph: Subgraph, op: Operator, options: WeightedOptions) -> Contents:
-    """Of an operator with weights."""
-    filter = subgraph.tensors[op.inputs[1]].data
-    has_bias = len(op.inputs) > 2 and op.inputs[2] >= 0
-    bias = subgraph.tensors[op.inputs[2]].data if has_bias else None
+def contents_of(
+    subgraph: Subgraph, op: Operator, options: WeightedOptions, at: tuple[int, int] = (1, 2)
+) -> Contents:
+    """Of an operator with weights, or of a layer whose filter and bias are at these inputs."""
+    filter = subgraph.tensors[op.inputs[at[0]]].data
+    has_bias = 0 < at[1] < len(op.inputs) and op.inputs[at[1]] >= 0
+    bias = subgraph.tensors[op.inputs[at[1]]].data if has_bias else None
     is_plain = True
     if options.operator == "DEPTHWISE_CONV_2D":
         shifts = options.tables.shifts

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from predictor.errors import ModelError
 from predictor.model.device.options import DeviceOptions, WeightedOptions
 from predictor.model.device.reader import CODES, read_options
+from predictor.model.device.stream import StreamOptions
 from predictor.operators.access_order import InputOverlap
 from predictor.operators.context import NodeContext
 from predictor.operators.loops import Loops
@@ -19,9 +20,14 @@ from predictor.operators.mn.contents import ORDINARY, contents_of
 from predictor.operators.mn.loops import kernel_loops
 from predictor.operators.mn.overlap import input_overlaps
 from predictor.operators.mn.scratch import scratch_bytes
+from predictor.operators.mn.stream import stream_loops
 from predictor.operators.registry import OpCount, Overlay
 
 OVERLAY = Overlay(__name__, CODES, runs_device_models=True)
+
+
+_STREAM_DATA_BYTES = 8
+"""What a group notes down: its scratch buffer's index and bytes."""
 
 
 def options(ctx: NodeContext) -> DeviceOptions:
@@ -39,6 +45,8 @@ def _init(ctx: NodeContext) -> None:
     found = options(ctx)
     if isinstance(found, WeightedOptions) and found.tables.arena_bytes:
         ctx.persistent(found.tables.arena_bytes)
+    if isinstance(found, StreamOptions):
+        ctx.persistent(_STREAM_DATA_BYTES)
 
 
 def _prepare(ctx: NodeContext) -> None:
@@ -70,6 +78,8 @@ def _overlap(ctx: NodeContext) -> Sequence[InputOverlap]:
 def _loops(ctx: NodeContext) -> Loops | None:
     found = options(ctx)
     contents = ORDINARY
+    if isinstance(found, StreamOptions):
+        return stream_loops(found, ctx)
     if isinstance(found, WeightedOptions):
         contents = contents_of(ctx.subgraph, ctx.op, found)
     return kernel_loops(found, "custom", ctx.state, contents)

@@ -18,13 +18,17 @@ from predictor.model.device.options import (
     SoftmaxOptions,
     WeightedOptions,
 )
+from predictor.model.device.stream import StreamOptions
 from predictor.operators.access_order import CACHED, InputOverlap, Place, Windows, by_position, ends
+from predictor.operators.mn.stream import stream_distance
 from predictor.operators.overlap_rules import ELEMENTWISE
 
 _BLOCKS = "blocks of four positions are finished one after the other"
 _QUADS = "positions are finished one after the other, up to four channels at a time"
 _ROWS = "rows of outputs are finished one after the other"
 _BATCHES = "batches are read before their outputs are written"
+
+_RUNS = "rows of the group's input are read before rows of its output are written over them"
 
 _BLOCK = 4
 """Output positions of a convolution that are computed together."""
@@ -34,6 +38,8 @@ _TILE = 4
 
 def input_overlaps(options: DeviceOptions) -> Sequence[InputOverlap]:
     """The inputs that an operator's output may overlap."""
+    if isinstance(options, StreamOptions):
+        return (InputOverlap(0, stream_distance(options), _RUNS),)
     if isinstance(options, WeightedOptions) and options.operator == "FULLY_CONNECTED":
         batches, _, _, depth = options.input_dims
         found = fully_connected(batches, depth, options.output_dims[3], options.input_bits)

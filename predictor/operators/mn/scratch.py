@@ -9,6 +9,8 @@ from __future__ import annotations
 from math import prod
 
 from predictor.model.device.options import PREPARED_BITS, DeviceOptions, WeightedOptions
+from predictor.model.device.stream import StreamOptions
+from predictor.model.device.stream_stage import Stage
 from predictor.operators.sizes import align_up
 
 _BLOCK = 4
@@ -25,9 +27,21 @@ _MOST_COLUMN = 1024
 
 def scratch_bytes(options: DeviceOptions) -> int:
     """Bytes of the scratch buffer that the operator requests; 0 where it requests none."""
+    if isinstance(options, StreamOptions):
+        return options.line_bytes + max(map(_of_step, options.stages))
     if not isinstance(options, WeightedOptions):
         return 0
     return _OF[options.operator](options)
+
+
+def _of_step(stage: Stage) -> int:
+    """Of a stage of a group: its layer's for the rows that it computes at once."""
+    options = stage.options
+    if not isinstance(options, WeightedOptions):
+        return 0
+    reach, stride, padding = stage.window
+    rows = min((stage.step - 1) * stride + reach, options.input_dims[1])
+    return scratch_bytes(stage.part(rows, min(stage.step, stage.rows), padding))
 
 
 def group_of(weight_bits: int) -> int:
