@@ -37,7 +37,7 @@ def test_predictions_take_either_name(tflm: str) -> None:
 def test_firmware_takes_either_name() -> None:
     targets = [firmware_target("f446re", kernels=name) for name in (BEFORE, NOW)]
     assert targets[0] == targets[1]
-    with pytest.raises(UsageError, match="known: cmsis_nn, esp_nn, mn, reference"):
+    with pytest.raises(UsageError, match="known: cmsis_nn, esp_nn, mn, mn_on_cmsis_nn, reference"):
         firmware_target("f446re", kernels="their")
 
 
