@@ -21,8 +21,8 @@ from typing import NamedTuple
 from predictor.errors import ModelError
 from predictor.model.metadata import ONLINE_PLANNED
 
-MOST_VISITS = 1 << 24
-"""Placed buffers that are looked at for all new ones together; no real model needs a tenth."""
+MOST_VISITS = 1 << 22
+"""Placed buffers that are looked at for all new ones together; no real model needs half."""
 _EVENTS = 32
 """Buffers that begin or end within a leaf of several steps, at most."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -80,7 +80,7 @@ class _Refusals:
 
     def __init__(self, graph: Graph) -> None:
         self._graph = graph
-        self._found: list[RefusedError] = []
+        self._found: dict[str, RefusedError] = {}
         self._unknown: set[tuple[int, int]] = set()
         self._refused: set[tuple[int, int]] = set()
 
@@ -100,16 +100,16 @@ class _Refusals:
         except RefusedError as error:
             self._refused.add(place)
             self._unknown.update((subgraph.index, i) for i in op.outputs)
-            is_known = any(other.words == error.words for other in self._found)
-            if not is_known and (step is _row or not follows):
-                self._found.append(error)
+            if step is _row or not follows:
+                self._found.setdefault(error.words, error)
         return None
 
     def raise_if_any(self, prepared: PreparedGraph) -> None:
         """Raises one error for all that was found, with what was prepared without one."""
         if not self._found:
             return
-        first, *more = [self._with_advice(error) for error in self._found]
+        newest = overlay("reference").names()
+        first, *more = [self._with_advice(error, newest) for error in self._found.values()]
         raise RefusedError(
             first.reason,
             first.operator,
@@ -137,11 +137,11 @@ class _Refusals:
             ],
         )
 
-    def _with_advice(self, error: RefusedError) -> RefusedError:
+    def _with_advice(self, error: RefusedError, newest: Container[str]) -> RefusedError:
         if error.operator is None or error.operator_index is None:
             return error
         place = error.subgraph_index, error.operator_index
-        newer = error.operator in overlay("reference").names()
+        newer = error.operator in newest
         words = advice(error.reason, error.operator, self._graph, *place, newer)
         return RefusedError(error.reason, error.operator, place[1], place[0], words)
 

@@ -261,11 +261,15 @@ class Table:
         target = self._target(name)
         return Table(self._file, kind, target, what, number) if target else None
 
-    def tables(self, name: str, kind: str, what: str) -> Iterator[Table]:
-        """The tables of a vector of tables; of them ``what`` and their number tell."""
+    def tables(self, name: str, kind: str, what: str, weight: int = 1) -> Iterator[Table]:
+        """The tables of a vector of tables; of them ``what`` and their number tell.
+
+        Args:
+            weight: as how many tables each counts.
+        """
         first, count = self._vector(name, 4)
         file = self._file
-        file.spend(tables=count)
+        file.spend(tables=weight * count)
         offsets = struct.unpack_from(f"<{count}{_OFFSET_CODE}", file.content, first)
         for index, offset in enumerate(offsets):
             yield Table(file, kind, first + 4 * index + offset, what, index)

@@ -45,6 +45,8 @@ MAX_FILE_BYTES = 256 << 20
 """Larger files cannot run on any microcontroller; they are refused unread."""
 MAX_RANK = 64
 INT32_MAX = 2**31 - 1
+_OPERATOR_WEIGHT = 2
+"""An operator is as much work as two tensors, and takes as many bytes with what it lists."""
 
 _FOREIGN_FORMATS = (
     (b"\x89HDF\r\n\x1a\n", "an HDF5 file (Keras .h5)"),
@@ -163,7 +165,9 @@ class _Reader:
         )
         operators = tuple(
             self._operator(position, operator, codes, len(tensors))
-            for position, operator in enumerate(table.tables("operators", "Operator", "operator"))
+            for position, operator in enumerate(
+                table.tables("operators", "Operator", "operator", _OPERATOR_WEIGHT)
+            )
         )
         inputs, outputs = table.numbers("inputs"), table.numbers("outputs")
         for what, indices in (("input", inputs), ("output", outputs)):
