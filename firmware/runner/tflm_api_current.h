@@ -21,7 +21,7 @@
 #include "tensorflow/lite/micro/micro_context.h"
 #if __has_include("tensorflow/lite/micro/micro_interpreter_graph.h")
 #include "tensorflow/lite/micro/micro_interpreter_graph.h"
-#define TFLM_GRAPH_KNOWS_OPERATOR
+#define TFLM_HAS_INTERPRETER_GRAPH
 #else
 #include "tensorflow/lite/micro/micro_graph.h"
 #endif
@@ -29,9 +29,11 @@
 
 namespace tflm {
 
-#ifdef TFLM_GRAPH_KNOWS_OPERATOR
+#ifdef TFLM_HAS_INTERPRETER_GRAPH
+using Graph = tflite::MicroInterpreterGraph;
 using Registration = TFLMRegistration;
 #else
+using Graph = tflite::MicroGraph;
 using Registration = TfLiteRegistration;
 #endif
 using Parser = tflite::TfLiteBridgeBuiltinParseFunction;
@@ -134,22 +136,26 @@ class Interpreter {
 
   static void CurrentOperator(TfLiteContext* context, const TfLiteNode* node, int32_t* subgraph,
                               int32_t* index) {
-#ifdef TFLM_GRAPH_KNOWS_OPERATOR
-    auto& graph =
-        static_cast<tflite::MicroInterpreterGraph&>(tflite::GetMicroContext(context)->graph());
+    auto& graph = static_cast<Graph&>(tflite::GetMicroContext(context)->graph());
     *subgraph = graph.GetCurrentSubgraphIndex();
-    *index = graph.GetCurrentOperatorIndex();
-    static_cast<void>(node);
-#else
-    auto& graph = tflite::GetMicroContext(context)->graph();
-    *subgraph = graph.GetCurrentSubgraphIndex();
-    // The node stands first in its entry of the subgraph's operators.
-    const auto* entry = reinterpret_cast<const tflite::NodeAndRegistration*>(node);
-    *index = entry - graph.GetAllocations()[*subgraph].node_and_registrations;
-#endif
+    *index = OperatorIndex(&graph, node, 0);
   }
 
  private:
+  // Later graphs know which operator runs. The first is taken where both would do.
+  template <class Any>
+  static auto OperatorIndex(Any* graph, const TfLiteNode*, int)
+      -> decltype(graph->GetCurrentOperatorIndex()) {
+    return graph->GetCurrentOperatorIndex();
+  }
+  template <class Any>
+  static int32_t OperatorIndex(Any* graph, const TfLiteNode* node, long) {
+    // The node stands first in its entry of the subgraph's operators.
+    const auto* entry = reinterpret_cast<const tflite::NodeAndRegistration*>(node);
+    const int subgraph = graph->GetCurrentSubgraphIndex();
+    return entry - graph->GetAllocations()[subgraph].node_and_registrations;
+  }
+
   // Some makers' TFLM wants to know whether to prepare all operators. The first is taken where both
   // would do.
   template <class Any>
