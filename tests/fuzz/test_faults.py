@@ -87,6 +87,19 @@ def test_more_dimensions_than_kernels_read(tflm: str) -> None:
         predictor.predict(builder.build(), tflm=tflm)
 
 
+def test_more_biases_than_channels() -> None:
+    """TFLM reads as many as there are channels."""
+    builder = ModelBuilder("biases")
+    x = builder.input((1, 4))
+    weights = builder.constant(np.ones((8, 4), np.int8), quantization=Quantization((1.0,), (0,)))
+    bias = builder.constant(np.zeros(16, np.int32))
+    outputs = [((1, 8), "int8", Quantization((1.0,), (0,)))]
+    output = builder.operator("FULLY_CONNECTED", [x, weights, bias], outputs, {})
+    builder.output(*output)
+    main = builder.graph().main
+    assert Facts(main).classes(main.outputs[0]).size == 8
+
+
 def test_constants_without_elements() -> None:
     builder = ModelBuilder("empty")
     x = builder.input((1, 4))

@@ -126,7 +126,8 @@ def layer_sum(graph: Subgraph, op: Operator, padded: Operator | None = None) -> 
     is_depthwise = op.name == "DEPTHWISE_CONV_2D"
     reach = _reach(graph, op, padded)
     shaped = _shaped(op, values, x, outputs)
-    if reach is None or shaped is None:
+    has_other_biases = offsets is not None and offsets.size != outputs
+    if reach is None or shaped is None or has_other_biases:
         return None
     scales = filter.quantization.scales
     if len(scales) not in (1, outputs) or any(filter.quantization.zero_points):
