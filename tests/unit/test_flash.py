@@ -49,6 +49,7 @@ def table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 def _forget() -> None:
     load_code_sizes.cache_clear()
+    module._measured_tables.cache_clear()
     module._code.cache_clear()
 
 
