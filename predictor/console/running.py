@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 from collections.abc import Sequence
 
@@ -50,5 +51,7 @@ def _told(error: OSError) -> str:
         write_out("")  # click writes help texts itself
     except OutputError as problem:
         return str(problem)
+    if error.filename is None and error.errno == errno.EBADF:
+        return f"cannot write to standard output: {error.strerror}"
     place = f": {error.filename}" if error.filename is not None else ""
     return f"{error.strerror or error}{place}"

@@ -64,9 +64,17 @@ def planned_buffers(
     )
 
 
+_SIZES = 1 << 32
+"""Values of a ``size_t``."""
+
+
 def head_bytes(buffers: Sequence[PlannedBuffer]) -> int:
-    """Height of the plan, which becomes the head."""
-    return max((buffer.offset + buffer.size_bytes for buffer in buffers), default=0)
+    """Height of the plan, which becomes the head.
+
+    Mirrors ``GreedyMemoryPlanner::GetMaximumMemorySize``, whose ``size_t`` makes what ends in front
+    of the arena larger than any arena.
+    """
+    return max(((buffer.offset + buffer.size_bytes) % _SIZES for buffer in buffers), default=0)
 
 
 def arena_report(

@@ -16,7 +16,9 @@ from predictor.records import dataclass
 from predictor.semantics.values import Value, can_evaluate, constant, evaluate
 
 MOST_STEPS = 100_000
-"""Operators that are looked at before control flow counts as too long to follow."""
+"""Operators and runs that are looked at before control flow counts as too long to follow."""
+_CONSTANTS_OF_A_STEP = 16
+"""Constants of a subgraph that a run of it reads in the time of an operator."""
 MOST_DEPTH = 64
 """Subgraphs within subgraphs up to which calls are followed."""
 CALLING = frozenset(("IF", "WHILE", "CALL_ONCE"))
@@ -199,6 +201,8 @@ class _Follower:
         is_known = 0 <= index < len(self._graph.subgraphs)
         if not is_known or index in self._active or len(self._active) >= MOST_DEPTH:
             raise _TooLongError
+        # A run takes a step even where nothing in it is followed: a loop of such runs has no end.
+        self._step(1 + len(self._constants[index]) // _CONSTANTS_OF_A_STEP)
         self._active.append(index)
         subgraph = self._graph.subgraphs[index]
         record.parts[index, None] += 1
@@ -221,8 +225,8 @@ class _Follower:
         self._active.pop()
         return [known.get(tensor) for tensor in subgraph.outputs]
 
-    def _step(self) -> None:
-        self._steps += 1
+    def _step(self, count: int = 1) -> None:
+        self._steps += count
         if self._steps > MOST_STEPS:
             raise _TooLongError
 

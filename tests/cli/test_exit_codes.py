@@ -21,6 +21,8 @@ NEEDS_MORE = {
     "firmware 0": "tests/emulation/firmware, with a toolchain",
     "measure 0": "tests/measure/test_measure_command.py, with an emulated board",
     "calibrate 0": "tests/calibration/test_calibrate_command.py, with SciPy",
+    "diff 0": "tests/export, with a toolchain",
+    "diff 1": "tests/export, with a toolchain",
 }
 """Cells that other tests run."""
 
@@ -76,6 +78,14 @@ COMMANDS: Mapping[str, str] = {
     "example 0": "example -o example.tflite",
     "example 1": f"example -o {OUT}",
     "example 2": "example nothing -o example.tflite",
+    "export 0": f"export {GOOD} --for bare -o project",
+    "export 1": f"export {BAD} --for bare -o project",
+    "export 2": f"export {GOOD} --for bare --board f999 -o project",
+    "export 3": f"export {LARGE} --for bare --board f446re -o project",
+    "kernels 0": "kernels -o library",
+    "kernels 1": f"kernels -o {GOOD}/library",
+    "kernels 2": "kernels --nothing",
+    "diff 2": f"diff {GOOD} --elf {GOOD}",
     "tflm 0": "tflm",
     "tflm 2": "tflm use nowhere",
     "doctor 0": "doctor",

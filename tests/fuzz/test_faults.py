@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 
 import predictor
-from predictor.errors import PredictorError
+from predictor.errors import PredictorError, UnprovedError
 from predictor.model.builder import ModelBuilder
 from predictor.model.graph import Quantization
 from predictor.model.metadata import OFFLINE_PLAN
-from predictor.optimization.compaction.intervals import intervals
+from predictor.optimization.compaction.intervals import intervals, leaves_channels
 from predictor.optimization.compaction.spans import whole_span
-from predictor.optimization.verification.arithmetic import scaled
+from predictor.optimization.verification.arithmetic import fixed_point, scaled
 from predictor.optimization.verification.facts import Facts
 
 
@@ -46,6 +46,31 @@ def test_plans_that_put_tensors_in_front_of_the_arena() -> None:
     assert "-16" in notes[0]
 
 
+def test_plans_whose_tensors_all_lie_in_front_of_the_arena() -> None:
+    """TFLM's size_t makes their ends larger than any arena."""
+    builder = ModelBuilder("below")
+    builder.output(builder.relu(builder.input((1, 8, 8, 4))))
+    builder.metadata(OFFLINE_PLAN, struct.pack("<3I2i", 1, 0, 2, -(2**31), -(2**31)))
+    prediction = predictor.predict(builder.build())
+    assert prediction.arena.used_bytes > 2**31
+    assert not prediction.fits
+
+
+def test_a_mean_of_a_scalar_says_nothing_of_channels() -> None:
+    builder = ModelBuilder("scalar")
+    x = builder.input((), "int8")
+    inputs = [x, builder.constant(np.array([0], np.int32))]
+    builder.output(*builder.operator("MEAN", inputs, [((), "int8")]))
+    subgraph = builder.graph().main
+    assert not leaves_channels(subgraph, subgraph.operators[0])
+
+
+@pytest.mark.parametrize("real", [float("nan"), float("inf")])
+def test_factors_that_are_no_numbers_prove_nothing(real: float) -> None:
+    with pytest.raises(UnprovedError):
+        fixed_point(real)
+
+
 @pytest.mark.parametrize("name", ["ADD", "MUL", "MAXIMUM", "MINIMUM"])
 def test_channels_that_do_not_go_together(name: str) -> None:
     """Nothing is known of the values, where TFLM does not look at the shapes."""
@@ -58,6 +83,17 @@ def test_channels_that_do_not_go_together(name: str) -> None:
     found = intervals(subgraph)[output]
     assert whole is not None
     assert (list(found.low), list(found.high)) == (list(whole.low), list(whole.high))
+    assert [list(end) for end in Facts(subgraph).bounds(output)] == [[-128] * 4, [127] * 4]
+
+
+@pytest.mark.parametrize("shapes", [((1, 2, 4), (1, 2, 8)), ((), ())])
+def test_joined_along_another_axis(shapes: tuple[tuple[int, ...], ...]) -> None:
+    builder = ModelBuilder("joined")
+    inputs = [builder.input(shape, "int8") for shape in shapes]
+    outputs = [(shapes[0], "int8")]
+    builder.output(*builder.operator("CONCATENATION", inputs, outputs, {"axis": 0}))
+    main = builder.graph().main
+    assert (Facts(main).bounds(main.outputs[0])[0] == -128).all()
 
 
 def test_joined_channels_that_are_not_those_of_the_output() -> None:

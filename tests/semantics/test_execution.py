@@ -152,7 +152,14 @@ def test_flow_that_is_too_long_or_calls_itself_is_a_lower_bound() -> None:
     y = then.input((1,), "bool")
     options = {"then_subgraph_index": then.index, "else_subgraph_index": then.index}
     then.operator("IF", [y], [], options)
-    for builder in (long, recursive):
+    endless = ModelBuilder("endless")
+    condition, body = endless.subgraph("cond"), endless.subgraph("body")
+    condition.input((1,), "int32")
+    condition.output(condition.constant([True], "bool"))
+    body.output(body.relu(body.input((1,), "int32")))
+    options = {"cond_subgraph_index": condition.index, "body_subgraph_index": body.index}
+    endless.output(*endless.operator("WHILE", [endless.input(*ONE)], [ONE], options))
+    for builder in (long, recursive, endless):
         found = execution(builder.graph())
         assert not found.is_followed
         assert found.is_open

@@ -15,7 +15,7 @@ from predictor.model.geometry import SAME, VALID, padding_of
 from predictor.model.graph import Graph, Operator, Subgraph, TensorType
 from predictor.optimization.compaction.intervals import Spans, constant_span, intervals, output_span
 from predictor.optimization.compaction.spans import Span
-from predictor.optimization.compaction.surgery import Draft, integers, readers
+from predictor.optimization.compaction.surgery import Draft, has_integers, integers, readers
 from predictor.optimization.compaction.weighted import weighted_layer
 
 _PURE = frozenset(
@@ -236,7 +236,7 @@ def _is_same_padding(main: Subgraph, pad: Operator, op: Operator) -> bool:
     amounts = main.tensors[pad.inputs[1]]
     options = op.options
     if (
-        not amounts.is_constant
+        not has_integers(amounts)
         or options.get("padding") != VALID
         or source.quantization != padded.quantization
         or source.type != padded.type

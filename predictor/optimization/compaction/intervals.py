@@ -25,7 +25,7 @@ from predictor.optimization.compaction.spans import (
     requantized,
     whole_span,
 )
-from predictor.optimization.compaction.surgery import integers
+from predictor.optimization.compaction.surgery import has_integers, integers
 from predictor.optimization.compaction.weighted import weighted_layer
 
 Spans = Mapping[int, Span]
@@ -120,7 +120,12 @@ def _pad(subgraph: Subgraph, op: Operator, found: Spans) -> Span | None:
     x = found.get(op.inputs[0])
     paddings = subgraph.tensors[op.inputs[1]]
     output = subgraph.tensors[op.outputs[0]]
-    if x is None or len(op.inputs) != 2 or not paddings.is_constant or output.quantization is None:
+    if (
+        x is None
+        or len(op.inputs) != 2
+        or not has_integers(paddings)
+        or output.quantization is None
+    ):
         return None
     amounts = integers(paddings).reshape(-1, 2)
     if amounts[-1].any() or amounts.min() < 0 or _scaling(subgraph, op.inputs[0], op.outputs[0]):
@@ -156,12 +161,12 @@ def leaves_channels(subgraph: Subgraph, op: Operator) -> bool:
     if op.name not in ("MEAN", "PAD"):
         return True
     numbers = subgraph.tensors[op.inputs[SIZES[op.name]]]
-    if not numbers.is_constant:
+    if not has_integers(numbers):
         return False
     values, rank = integers(numbers), len(subgraph.tensors[op.inputs[0]].shape)
     if op.name == "PAD":
         return not values.reshape(-1, 2)[-1].any()
-    return bool((values.reshape(-1) % rank != rank - 1).all())
+    return rank > 0 and bool((values.reshape(-1) % rank != rank - 1).all())
 
 
 def _sum(subgraph: Subgraph, op: Operator, found: Spans) -> Span | None:

@@ -77,6 +77,12 @@ class Draft:
         return replace(self._graph, subgraphs=(changed, *self._graph.subgraphs[1:]))
 
 
+def has_integers(tensor: Tensor) -> bool:
+    """Whether the values are known: a whole constant of a type of integers that numpy has."""
+    is_known = NUMPY_TYPES.get(tensor.type, "?").strip("<")[0] in "iu"
+    return is_known and tensor.data is not None and tensor.data.nbytes >= tensor.stored_bytes
+
+
 def integers(tensor: Tensor) -> Ints:
     """The values of an integer constant, in its shape; 4-bit ones unpacked."""
     assert tensor.data is not None

@@ -15,7 +15,7 @@ import numpy as np
 from predictor.errors import UnprovedError
 from predictor.model.geometry import SAME
 from predictor.model.graph import Graph, Operator, Subgraph, Tensor, TensorType
-from predictor.optimization.compaction.surgery import Draft, integers
+from predictor.optimization.compaction.surgery import Draft, has_integers, integers
 from predictor.optimization.stripes.row_windows import FILTERED, row_window
 from predictor.optimization.stripes.striping import STRIPE_MARK
 from predictor.optimization.verification.rows import prove_rows_equal
@@ -121,7 +121,7 @@ class _Merging:
             op = self._main.operators[number]
             if op.name == "GATHER":
                 source_of[op.outputs[0]] = source_of.get(op.inputs[0], op.inputs[0])
-            elif op.name == "PAD" and self._main.tensors[op.inputs[1]].is_constant:
+            elif op.name == "PAD" and has_integers(self._main.tensors[op.inputs[1]]):
                 amounts = integers(self._main.tensors[op.inputs[1]])
                 source_of[op.outputs[0]] = source_of.get(op.inputs[0], op.inputs[0])
                 pads = tuple(amounts.reshape(-1).tolist()[2:6])

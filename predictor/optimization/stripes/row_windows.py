@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from predictor.model.geometry import padding_of
 from predictor.model.graph import Operator, Subgraph, Tensor, TensorType
-from predictor.optimization.compaction.surgery import integers
+from predictor.optimization.compaction.surgery import has_integers, integers
 
 FILTERED = ("CONV_2D", "DEPTHWISE_CONV_2D")
 _POOLS = ("AVERAGE_POOL_2D", "MAX_POOL_2D")
@@ -88,7 +88,7 @@ def _is_image(tensor: Tensor) -> bool:
 
 
 def _pad(subgraph: Subgraph, op: Operator, sources: tuple[int, ...]) -> RowWindow | None:
-    if sources != (0,) or len(op.inputs) != 2 or not subgraph.tensors[op.inputs[1]].is_constant:
+    if sources != (0,) or len(op.inputs) != 2 or not has_integers(subgraph.tensors[op.inputs[1]]):
         return None
     amounts = integers(subgraph.tensors[op.inputs[1]])
     source, output = subgraph.tensors[op.inputs[0]], subgraph.tensors[op.outputs[0]]

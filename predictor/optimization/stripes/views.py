@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from predictor.model.graph import Operator, Subgraph, Tensor
 from predictor.operators.sizes import runtime_bytes
-from predictor.optimization.compaction.surgery import integers
+from predictor.optimization.compaction.surgery import has_integers, integers
 
 VIEW_ALIGNMENT = 4
 """Views begin at a multiple of it, in bytes, as words that kernels load do."""
@@ -62,7 +62,7 @@ def _gathered(subgraph: Subgraph, op: Operator) -> View | None:
     source, output = subgraph.tensors[op.inputs[0]], subgraph.tensors[op.outputs[0]]
     places = subgraph.tensors[op.inputs[1]]
     axis = op.options.get("axis", 0)
-    if not (_is_plain(source) and places.is_constant) or axis < 0 or op.options.get("batch_dims"):
+    if not (_is_plain(source) and has_integers(places)) or axis < 0 or op.options.get("batch_dims"):
         return None
     rows = integers(places).reshape(-1).tolist()
     if not rows or rows != list(range(rows[0], rows[0] + len(rows))):

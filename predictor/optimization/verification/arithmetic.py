@@ -7,10 +7,12 @@ then shifted right, rounded to nearest, halves away from zero.
 
 from __future__ import annotations
 
-from math import frexp
+from math import frexp, isfinite
 
 import numpy as np
 import numpy.typing as npt
+
+from predictor.errors import UnprovedError
 
 Array = npt.NDArray[np.int64]
 
@@ -19,7 +21,13 @@ _FAR = 2**56
 
 
 def fixed_point(real: float) -> tuple[int, int]:
-    """(mantissa of 31 bits, exponent) of a positive factor, as the runtime stores it."""
+    """(mantissa of 31 bits, exponent) of a positive factor, as the runtime stores it.
+
+    Raises:
+        UnprovedError: it is no finite number.
+    """
+    if not isfinite(real):
+        raise UnprovedError("a scale is no finite number, or what follows from it is none")
     if real <= 0:
         return 0, 0
     mantissa, exponent = frexp(real)
@@ -56,7 +64,10 @@ def clamp_of(function: int, scale: float, zero_point: int, low: int, high: int) 
     real = {1: (0.0, None), 2: (-1.0, 1.0), 3: (0.0, 6.0)}.get(function, (None, None))
 
     def level(bound: float) -> int:
-        steps = float(np.float32(bound) / np.float32(scale))
+        with np.errstate(all="ignore"):
+            steps = float(np.float32(bound) / np.float32(scale))
+        if not isfinite(steps):
+            raise UnprovedError(f"a scale of {scale} gives an activation no bound")
         return zero_point + int(np.trunc(steps + np.copysign(0.5, steps)))
 
     return (

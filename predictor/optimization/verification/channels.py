@@ -25,7 +25,7 @@ def channel_parts(graph: Subgraph, op: Operator) -> list[tuple[int, Array]] | No
         return [(op.inputs[0], every % source)] if source and channels % source == 0 else None
     if op.name == "CONCATENATION":
         rank = len(output.shape)
-        if int(op.options.get("axis", 0)) % rank == rank - 1:
+        if rank > 0 and int(op.options.get("axis", 0)) % rank == rank - 1:
             owners = [np.arange(depth(graph.tensors[index])) for index in op.inputs]
             # TFLM does not look at the ranks of its inputs, and so they may not go together.
             is_whole = sum(own.size for own in owners) == channels
@@ -61,4 +61,4 @@ def is_by_channel(graph: Subgraph, op: Operator) -> bool:
         return False
     if op.name == "PAD":
         return not numbers.reshape(-1, 2)[-1].any()
-    return all(int(axis) % rank != rank - 1 for axis in numbers.reshape(-1))
+    return rank > 0 and all(int(axis) % rank != rank - 1 for axis in numbers.reshape(-1))
