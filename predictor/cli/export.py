@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from predictor.console.options import predicted_tflm, tflm_options
+from predictor.console.options import folder_option, predicted_tflm, tflm_options
 from predictor.console.output import emit_text
 from predictor.console.paths import refuse_overwriting
 from predictor.errors import EXIT_DOES_NOT_FIT, EXIT_FITS, UsageError
@@ -24,14 +24,7 @@ from predictor.start import say
     required=True,
     help="Build system or framework.",
 )
-@click.option(
-    "-o",
-    "--out",
-    "folder",
-    type=click.Path(path_type=Path, file_okay=False),
-    required=True,
-    help="Folder for the project.",
-)
+@folder_option("Folder for the project.")
 @click.option("--board", help="Board name or file. Default: one that is usual there.")
 @click.option("--name", help="Name of the model in programs. Default: that of its file.")
 @tflm_options
@@ -83,10 +76,8 @@ def command(
         f"{prediction.revision.kernels} kernels",
         f"arena      {arena.required_bytes:,} B{'' if arena.exact else ', a bound'}",
         f"operators  {len(prediction.deployed.graph.operator_labels)}",
-        f"files      {len(done.written)} written, {len(done.unchanged)} as they were, "
-        f"{len(done.removed)} removed",
+        *done.told(11),
     ]
-    lines += [f"kept       {path}: you changed it" for path in done.kept]
     if project.test_reason:
         lines.append(f"self-test  runs without comparing: {project.test_reason}")
     emit_text("\n".join(lines) + "\n")

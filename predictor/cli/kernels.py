@@ -6,19 +6,13 @@ from pathlib import Path
 
 import click
 
+from predictor.console.options import folder_option
 from predictor.console.output import emit_text
 from predictor.errors import EXIT_FITS
 
 
 @click.command(name="kernels", short_help="Write the kernels of device models as a library.")
-@click.option(
-    "-o",
-    "--out",
-    "folder",
-    type=click.Path(path_type=Path, file_okay=False),
-    required=True,
-    help="Folder for the library.",
-)
+@folder_option("Folder for the library.")
 def command(folder: Path) -> int:
     """Write the project's own kernels as a library for CMake, Zephyr, ESP-IDF, PlatformIO, Arduino
     and CMSIS-Pack: one folder serves them all.
@@ -30,11 +24,7 @@ def command(folder: Path) -> int:
     from predictor.export.registrations import kernels_version
 
     done = write_folder(folder, package_files())
-    lines = [
-        f"{folder}: kernels {'.'.join(map(str, kernels_version()))}",
-        f"files  {len(done.written)} written, {len(done.unchanged)} as they were, "
-        f"{len(done.removed)} removed",
-    ]
-    lines += [f"kept   {path}: you changed it" for path in done.kept]
+    version = ".".join(map(str, kernels_version()))
+    lines = [f"{folder}: kernels {version}", *done.told(7)]
     emit_text("\n".join(lines) + "\n")
     return EXIT_FITS

@@ -76,6 +76,18 @@ def format_option(*forms: str) -> Callable[[Command], Command]:
     )
 
 
+def folder_option(words: str) -> Callable[[Command], Command]:
+    """``-o``: the folder that a command writes files into."""
+    return click.option(
+        "-o",
+        "--out",
+        "folder",
+        type=click.Path(path_type=Path, file_okay=False),
+        required=True,
+        help=words,
+    )
+
+
 def with_options(command: Command, *options: Callable[[Command], Command]) -> Command:
     """A command with options, in their order."""
     for option in reversed(options):

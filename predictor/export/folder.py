@@ -31,6 +31,15 @@ class Written:
     kept: tuple[str, ...]
     removed: tuple[str, ...]
 
+    def told(self, width: int) -> list[str]:
+        """Lines for people, their words behind labels of a width."""
+        counts = (
+            f"{len(self.written)} written, {len(self.unchanged)} as they were, "
+            f"{len(self.removed)} removed"
+        )
+        kept = [f"{'kept':{width}}{path}: you changed it" for path in self.kept]
+        return [f"{'files':{width}}{counts}", *kept]
+
 
 def write_folder(folder: Path, files: Mapping[str, bytes]) -> Written:
     """Writes a project's files into a folder, which is made if missing.

@@ -7,12 +7,10 @@ instructions and runs repeat exactly.
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 import struct
 import subprocess
-import tempfile
 import time
 from math import inf
 from pathlib import Path
@@ -21,13 +19,13 @@ from predictor.boards.board import Board
 from predictor.emulation.machine import (
     Fault,
     FaultKind,
-    Machine,
     Progress,
     ProgressCallback,
     RunResult,
     StopReason,
     require_memory,
 )
+from predictor.emulation.process_machine import PROGRAM_FILE, ProcessMachine
 from predictor.emulation.qemu.board import qemu_platform
 from predictor.emulation.qemu.debugger import Debugger
 from predictor.errors import EmulationError, MissingDependencyError
@@ -39,12 +37,12 @@ PROGRAM = "qemu-system-arm"
 INSTALL = "apt install qemu-system-arm"
 _FIRST_LOOK_S, _LONGEST_LOOK_S = 0.2, 3.2
 """Between two looks at a running program, of those that a run needs: each time twice as long."""
-_PROGRAM_FILE, _UART_FILE, _ERRORS_FILE = "program.elf", "uart.bin", "errors.txt"
+_UART_FILE, _ERRORS_FILE = "uart.bin", "errors.txt"
 _FATAL = re.compile(r"^qemu: fatal: (.*)$", re.MULTILINE)
 _PC = re.compile(r"R15=([0-9a-f]{8})")
 
 
-class QemuMachine(Machine):
+class QemuMachine(ProcessMachine):
     """A board in a QEMU process of its own, which ends with it.
 
     ``instructions`` are those since the firmware started its counter, right after it has set up its
@@ -59,7 +57,7 @@ class QemuMachine(Machine):
     """
 
     def __init__(self, board: Board) -> None:
-        super().__init__(qemu_platform(board))
+        platform = qemu_platform(board)
         path = shutil.which(PROGRAM)
         if path is None:
             raise MissingDependencyError(
@@ -68,26 +66,18 @@ class QemuMachine(Machine):
         self._port = port_of(board)
         if not self._port.qemu:
             raise EmulationError(f"the firmware of {board.name} was built for another emulator")
+        super().__init__(platform)
         self._qemu_path = path
-        self._image: ElfImage | None = None
         self._files: list[tuple[str, int]] = []
         self._process: TiedProcess | None = None
         self._running: Debugger | None = None
         self._stopped_at: int | None = None
         self._instructions = 0
-        self._folder: Path | None = Path(tempfile.mkdtemp(prefix="mcu-predictor-"))
 
-    def load_elf(self, path: str | os.PathLike[str]) -> None:
-        if self._image is not None:
-            raise EmulationError("the machine has a program already; make another machine")
-        image = ElfImage(path)
-        for segment in image.segments:
-            require_memory(self.platform, segment.load_address, len(segment.data), str(image.path))
-        shutil.copyfile(path, self._own_folder / _PROGRAM_FILE)
+    def _load(self, image: ElfImage, copy: Path) -> None:
         # The core looks for its first stack pointer and instruction at address 0.
         if image.vectors.load_address:
             self._add_file(image.vectors.data[: struct.calcsize("<2I")], 0)
-        self._image = image
 
     def load_binary(self, data: bytes, address: int) -> None:
         require_memory(self.platform, address, len(data), "the binary")
@@ -106,7 +96,7 @@ class QemuMachine(Machine):
         command = [self._qemu_path, "-M", self._port.qemu["machine"], "-display", "none"]
         command += ["-icount", f"shift={self._port.qemu['icount_shift']}", "-monitor", "none"]
         command += ["-serial", f"file:{_UART_FILE}", "-gdb", "stdio", "-S"]
-        command += ["-device", f"loader,file={_PROGRAM_FILE}"]
+        command += ["-device", f"loader,file={PROGRAM_FILE}"]
         for name, address in self._files:
             command += ["-device", f"loader,file={name},addr={address:#x},force-raw=on"]
         with (folder / _ERRORS_FILE).open("wb") as errors:
@@ -239,21 +229,6 @@ class QemuMachine(Machine):
         self._running = self._running or self._start()
         self._running.write(address, data)
 
-    def symbol(self, name: str) -> int:
-        return self._own_image.symbol(name)
-
-    @property
-    def _own_image(self) -> ElfImage:
-        if self._image is None:
-            raise EmulationError("the machine has no program; call load_elf first")
-        return self._image
-
-    @property
-    def _own_folder(self) -> Path:
-        if self._folder is None:
-            raise EmulationError("the machine is closed")
-        return self._folder
-
     def close(self) -> None:
         if self._folder is None:
             return
@@ -263,5 +238,4 @@ class QemuMachine(Machine):
             for pipe in (self._process.stdin, self._process.stdout):
                 if pipe is not None:
                     pipe.close()
-        shutil.rmtree(self._folder, ignore_errors=True)
-        self._folder = None
+        self._remove_folder()

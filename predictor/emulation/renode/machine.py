@@ -7,10 +7,7 @@ Needs Renode 1.16 or later.
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
-import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -20,7 +17,6 @@ from predictor.emulation.function_call import Argument, CallResult
 from predictor.emulation.machine import (
     Fault,
     FaultKind,
-    Machine,
     Progress,
     ProgressCallback,
     RunResult,
@@ -28,6 +24,7 @@ from predictor.emulation.machine import (
     require_memory,
 )
 from predictor.emulation.platform.description import Platform
+from predictor.emulation.process_machine import ProcessMachine
 from predictor.emulation.renode.bus import MonitorBus, monitor_path
 from predictor.emulation.renode.console import (
     COMMAND_TIMEOUT_S,
@@ -87,7 +84,7 @@ class _State:
         return cls(reads, writes, pc & ~1, executed, words[-1] == "True")
 
 
-class RenodeMachine(Machine):
+class RenodeMachine(ProcessMachine):
     """A board in a Renode process that it has for itself until it is closed.
 
     Raises:
@@ -95,16 +92,13 @@ class RenodeMachine(Machine):
     """
 
     def __init__(self, platform: Platform) -> None:
+        self._console: RenodeConsole = open_console()
         super().__init__(platform)
-        self._image: ElfImage | None = None
         self._state = self._accounted = _State()
         self._caller: FunctionCaller | None = None
         self._looped_instructions = 0
-        self._console: RenodeConsole = open_console()
-        # Renode deletes folders named renode-<number> from the temporary folder at its start.
-        self._folder: Path | None = Path(tempfile.mkdtemp(prefix="mcu-predictor-"))
-        self._bus = MonitorBus(self._console, self._folder)
-        self._uart_file = self._folder / "uart.bin"
+        self._bus = MonitorBus(self._console, self._own_folder)
+        self._uart_file = self._own_folder / "uart.bin"
         try:
             self._create_board()
         except BaseException:
@@ -129,18 +123,10 @@ class RenodeMachine(Machine):
             self._console.execute(command)
         self._mips = self.platform.cpu.number("PerformanceInMips")
 
-    def load_elf(self, path: str | os.PathLike[str]) -> None:
-        if self._image is not None:
-            raise EmulationError("the machine has a program already; make another machine")
-        image = ElfImage(path)
-        for segment in image.segments:
-            require_memory(self.platform, segment.load_address, len(segment.data), str(image.path))
-        copy = self._own_folder / "program.elf"
-        shutil.copyfile(path, copy)
+    def _load(self, image: ElfImage, copy: Path) -> None:
         self._console.execute(f"sysbus LoadELF {monitor_path(copy)}")
         table = image.vectors.load_address
         self._console.execute(f"sysbus.cpu VectorTableOffset {table:#x}")
-        self._image = image
 
     def load_binary(self, data: bytes, address: int) -> None:
         require_memory(self.platform, address, len(data), "the binary")
@@ -311,26 +297,11 @@ class RenodeMachine(Machine):
     def write_memory(self, address: int, data: bytes) -> None:
         self.load_binary(data, address)
 
-    def symbol(self, name: str) -> int:
-        return self._own_image.symbol(name)
-
     def _function_span(self, name: str) -> range:
         address = self.symbol(name)
         function = self._own_image.function_at(address)
         size = function.size_bytes if function is not None else 1
         return range(address, address + max(size, 1))
-
-    @property
-    def _own_image(self) -> ElfImage:
-        if self._image is None:
-            raise EmulationError("the machine has no program; call load_elf first")
-        return self._image
-
-    @property
-    def _own_folder(self) -> Path:
-        if self._folder is None:
-            raise EmulationError("the machine is closed")
-        return self._folder
 
     def close(self) -> None:
         self._leave(give_back)
@@ -342,5 +313,4 @@ class RenodeMachine(Machine):
     def _leave(self, leave_console: Callable[[RenodeConsole], None]) -> None:
         if self._folder is not None:
             leave_console(self._console)
-            shutil.rmtree(self._folder, ignore_errors=True)
-            self._folder = None
+            self._remove_folder()

@@ -15,7 +15,7 @@ from predictor.optimization.verification.arithmetic import (
     scaled,
     single,
 )
-from predictor.optimization.verification.channels import is_by_channel
+from predictor.optimization.verification.channels import is_by_channel, joins_channels
 from predictor.optimization.verification.reading import (
     RANGES,
     Sum,
@@ -94,10 +94,6 @@ def _evaluate_plain(
         *RANGES[output.type],
     )
     is_plain = is_alike(inputs[0], output)
-    # TFLM does not look at all shapes: channels may not go together, and ranks may be 0.
-    sizes = {len(low) for low in lows}
-    rank = len(output.shape)
-    is_joined = rank > 0 and int(op.options.get("axis", 0)) % rank == rank - 1
     if op.name in ("AVERAGE_POOL_2D", "MAX_POOL_2D") and is_plain:
         return np.clip(lows[0], *clamp), np.clip(highs[0], *clamp)
     if op.name in ("RELU", "RELU6", "RELU_N1_TO_1") and is_plain:
@@ -111,15 +107,15 @@ def _evaluate_plain(
         zero = zero_of(output)
         return np.minimum(lows[0], zero), np.maximum(highs[0], zero)
     if op.name == "CONCATENATION" and all(is_alike(x, output) for x in inputs):
-        if is_joined:
+        if joins_channels(graph, op):
             return np.concatenate(lows), np.concatenate(highs)
-        if len(sizes) > 1:
+        if len({len(low) for low in lows}) > 1:
             return None
         return np.min(np.stack(lows), axis=0), np.max(np.stack(highs), axis=0)
     if op.name in ZERO_KEEPING or (op.name == "RESIZE_BILINEAR" and is_plain):
         return _kept_constants(graph, op, (lows[0], highs[0]), inputs[0], output)
-    if op.name != "CONCATENATION" and len(sizes - {1}) > 1:
-        return None
+    if len({len(low) for low in lows} - {1}) > 1:
+        return None  # TFLM does not look at all shapes: these channels do not go together
     is_alike_all = all(is_alike(x, output) for x in inputs)
     if op.name in ("MAXIMUM", "MINIMUM") and is_alike_all and len(inputs) == 2:
         choose = np.maximum if op.name == "MAXIMUM" else np.minimum

@@ -24,8 +24,7 @@ def channel_parts(graph: Subgraph, op: Operator) -> list[tuple[int, Array]] | No
         source = depth(graph.tensors[op.inputs[0]])
         return [(op.inputs[0], every % source)] if source and channels % source == 0 else None
     if op.name == "CONCATENATION":
-        rank = len(output.shape)
-        if rank > 0 and int(op.options.get("axis", 0)) % rank == rank - 1:
+        if joins_channels(graph, op):
             owners = [np.arange(depth(graph.tensors[index])) for index in op.inputs]
             # TFLM does not look at the ranks of its inputs, and so they may not go together.
             is_whole = sum(own.size for own in owners) == channels
@@ -50,6 +49,12 @@ def channel_parts(graph: Subgraph, op: Operator) -> list[tuple[int, Array]] | No
             return None
         parts.append((index, every))
     return parts
+
+
+def joins_channels(graph: Subgraph, op: Operator) -> bool:
+    """Whether a CONCATENATION joins along the last axis; TFLM lets ranks of 0 pass."""
+    rank = len(graph.tensors[op.outputs[0]].shape)
+    return rank > 0 and int(op.options.get("axis", 0)) % rank == rank - 1
 
 
 def is_by_channel(graph: Subgraph, op: Operator) -> bool:
