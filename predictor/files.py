@@ -19,6 +19,7 @@ from predictor.errors import OutputError
 
 _PARTIAL = ".mcu-predictor-partial."
 _SCRATCH = "mcu-predictor-scratch."
+_TEMPORARY = ("/tmp", "/var/tmp")
 _MOST_LINKS = 40
 _ATTEMPTS = 100
 
@@ -114,11 +115,19 @@ def _umask() -> int:
 @contextlib.contextmanager
 def scratch_folder() -> Iterator[Path]:
     """A folder for the time of the block, among the system's temporary files."""
-    import tempfile  # loads much, and most runs write nothing
-
-    parent = Path(tempfile.gettempdir())
-    with _temporary_folder(parent, _SCRATCH) as folder:
+    with _temporary_folder(_temporary_parent(), _SCRATCH) as folder:
         yield folder
+
+
+def _temporary_parent() -> Path:
+    """Where temporary files belong, found without writing one as ``tempfile`` does, which a kill
+    would leave there."""
+    for place in (*(os.environ.get(name) for name in ("TMPDIR", "TEMP", "TMP")), *_TEMPORARY):
+        if place and os.path.isdir(place) and os.access(place, os.W_OK | os.X_OK):
+            return Path(os.path.abspath(place))
+    import tempfile  # knows the places of other systems; loads much
+
+    return Path(tempfile.gettempdir())
 
 
 @contextlib.contextmanager

@@ -226,6 +226,18 @@ while True:
 """
 
 
+def test_the_place_of_scratch_folders_is_found_without_writing_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "none"))
+    monkeypatch.setenv("TEMP", str(tmp_path))
+    monkeypatch.setattr("tempfile._get_default_tempdir", lambda: pytest.fail("wrote a probe"))
+    monkeypatch.setattr("tempfile.tempdir", None)
+    with scratch_folder() as folder:
+        assert folder.parent == tmp_path
+    assert os.listdir(tmp_path) == []
+
+
 def test_killed_at_any_time_no_file_is_torn_and_nothing_stays(tmp_path: Path) -> None:
     out, temporary = tmp_path / "out", tmp_path / "temporary"
     for folder in (out, temporary):
