@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from predictor import toml
+from predictor.cores.pipeline import Pipeline
 from predictor.errors import BoardError
 from predictor.records import dataclass
 from predictor.words import meant
@@ -91,6 +92,7 @@ class Core:
             they are taken as they are.
         code_stand_in: the same for the size of code.
         count_spread: how far its own counts may be off, None for as far as usual.
+        pipeline: how long its instructions take, None where that is not known.
     """
 
     name: str
@@ -108,6 +110,7 @@ class Core:
     stand_in: StandIn | None = None
     code_stand_in: CodeStandIn | None = None
     count_spread: CountSpread | None = None
+    pipeline: Pipeline | None = None
 
     @property
     def compiler_flags(self) -> tuple[str, ...]:
@@ -218,6 +221,7 @@ def _core(name: str, fpu: str | None, without: frozenset[str]) -> Core:
         stand_in=_figures(StandIn, counts.get(missing or _WHOLE)),
         code_stand_in=_figures(CodeStandIn, code.get(_WHOLE)),
         count_spread=_figures(CountSpread, table.get("own_counts", {}).get(missing or _WHOLE)),
+        pipeline=_figures(Pipeline, table.get("pipeline")),
     )
 
 
