@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING
 from predictor.boards.board import Board, find_board, shipped_boards
 from predictor.cores.core import Core
 from predictor.cost.energy import DutyCycle, EnergyEstimate, duty_cycle, energy
-from predictor.cost.inference import Inference, inference_latency
+from predictor.cost.inference import Inference, LoopRound, inference_latency, loop_rounds
 from predictor.cost.instructions import Work, loops_of, round_work, subgraph_work, total, work
 from predictor.cost.kernel_choice import best_kernels
 from predictor.cost.latency import LatencyEstimate, Timing, features, timing
@@ -71,6 +72,11 @@ class OnCore:
     @cached_property
     def works(self) -> tuple[Work, ...]:
         return work(self.arena.prepared, self.layers, self._loops)
+
+    @cached_property
+    def rounds(self) -> Mapping[tuple[int, int], Work]:
+        """What a round of each loop adds, by (subgraph, operator)."""
+        return round_work(self.arena.prepared)
 
 
 @dataclass(frozen=True)
@@ -148,7 +154,7 @@ class Prediction:
             self.execution,
             self.layers,
             self.works,
-            round_work(prepared),
+            self.on_core.rounds,
             around,
             self.timing.costs,
         )
@@ -166,6 +172,11 @@ class Prediction:
     @cached_property
     def latency(self) -> LatencyEstimate:
         return inference_latency(self.inference, self.timing, self.board)
+
+    @cached_property
+    def loop_rounds(self) -> tuple[LoopRound, ...]:
+        """What each round adds of loops whose number of rounds is not known."""
+        return loop_rounds(self.inference, self.timing, self.board)
 
     @cached_property
     def layer_latencies_s(self) -> tuple[float, ...]:

@@ -49,21 +49,12 @@ class Timing:
 
 
 @dataclass(frozen=True, slots=True)
-class LoopRound:
-    """A loop of unknown length: its operator and what a round of it takes."""
-
-    subgraph_index: int
-    index: int
-    seconds: float
-
-
-@dataclass(frozen=True, slots=True)
 class LatencyEstimate:
     """Time of one inference: ``seconds`` = ``cycles`` / clock.
 
     Where branches differ these are of the dearest ones, ``least_s`` of the cheapest, and the
-    intervals reach from the one to the other. Loops of unknown length run no round in them; each
-    round adds what ``rounds`` says, so that ``is_open`` and the intervals have no upper end.
+    intervals reach from the one to the other. Loops of unknown length run no round in them
+    (:func:`loop_rounds` says what each adds); ``is_open``: the intervals have no upper end.
     ``once_s`` is what the first inference takes beside.
     """
 
@@ -76,7 +67,6 @@ class LatencyEstimate:
     least_s: float
     once_s: float = 0.0
     is_open: bool = False
-    rounds: tuple[LoopRound, ...] = ()
 
     @property
     def inferences_per_s(self) -> float:
@@ -187,6 +177,11 @@ def features(works: Iterable[Work]) -> Features:
         sum(item.unaligned_loads for item in works),
         sum(item.streamed_bytes for item in works),
     )
+
+
+def seconds(works: Iterable[Work], timing: Timing, board: Board) -> float:
+    """Time of so much work, nothing but the figure."""
+    return timing.costs.cycles(features(works)) / board.core.clock_hz
 
 
 def latency(works: tuple[Work, ...], timing: Timing, board: Board) -> LatencyEstimate:

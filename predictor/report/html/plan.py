@@ -70,7 +70,7 @@ def plan_of(prediction: Prediction) -> Plan:
     return Plan(
         title="Offline plan" if has_offline_plan(prediction) else "Plan of TFLM's greedy planner",
         blocks=tuple(_block(prediction, buffer) for buffer in arena.buffers),
-        step_count=max(last, *arena.steps, 0) + 1 if arena.steps else last + 1,
+        step_count=max(last, *arena.steps, 0) + 1,
         height_bytes=arena.nonpersistent_bytes,
         lower_bound_bytes=arena.lower_bound_bytes,
         peak_step=arena.peak_step,
