@@ -12,7 +12,6 @@ from predictor.memory.arena_report import ArenaReport
 from predictor.memory.revision import Revision, device_revisions, load_revision
 from predictor.model.graph import Graph
 
-
 _MOST_WORDS = 20
 
 
