@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from typing_extensions import Unpack
 
 DEFAULT_BOARD = "f746zg"
+_MOST_PREPARED = 20_000
 
 
 @dataclass(frozen=True)
@@ -380,13 +381,17 @@ def on_shipped_boards(prediction: Prediction) -> tuple[Prediction, ...]:
 def fitting_boards(prediction: Prediction) -> tuple[Board, ...]:
     """The shipped boards that the model fits, smallest RAM first.
 
-    Boards that are too small whatever their kernels ask for cost no preparation.
+    Boards that are too small whatever their kernels ask for cost no preparation. A model of very
+    many operators is not prepared again for boards with other kernels than those it is known with.
     """
     model_bytes, least_bytes = prediction.flash.model_bytes, prediction.arena.least_bytes
+    known = {core.extensions for core in prediction.on_cores}
+    is_large = sum(len(part.operators) for part in prediction.graph.subgraphs) > _MOST_PREPARED
     return tuple(
         board
         for board in shipped_boards()
         if model_bytes <= board.flash_bytes
         and least_bytes <= board.sram_bytes
+        and (not is_large or board.core.model.extensions in known)
         and on_board(prediction, board).fits
     )
