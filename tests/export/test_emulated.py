@@ -62,8 +62,10 @@ def variables(count: int) -> ModelBuilder:
     return builder
 
 
-def test_a_project_tests_itself_and_is_sound(tmp_path: Path) -> None:
-    board = BOARDS["cortex-m0plus"]
+@pytest.mark.parametrize(
+    "board", [BOARDS["cortex-m4"], pytest.param(BOARDS["cortex-m0plus"], marks=pytest.mark.slow)]
+)
+def test_a_project_tests_itself_and_is_sound(board: str, tmp_path: Path) -> None:
     tested, prediction = run_exported(small().build(), board, PackagedTflm(), tmp_path)
     assert (tested.last_line, tested.status) == (OK, 0)
     found = diff_firmware(prediction, tmp_path / "build" / "exported_example.elf")

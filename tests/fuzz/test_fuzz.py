@@ -10,7 +10,7 @@ from tests.fuzz.campaign import faults, files
 from tests.fuzz.commands import COMMANDS, Fault, run
 from tests.shared_data import SHARED
 
-SHORT, LONG, PARTS = 5_000, 200_000, 20
+SHORT, LONG, PARTS = 3_000, 200_000, 20
 SEED = 1
 INDEX = SHARED / "cases" / "robustness"
 OPTIONS = (
