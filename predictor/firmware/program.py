@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from functools import cached_property
 from io import BytesIO
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 from predictor.errors import MissingDependencyError, UsageError
 from predictor.firmware.symbol_table import symbol_table
@@ -52,6 +52,8 @@ class Program:
         UsageError: the file cannot be read, is no such program, or has no symbols.
         MissingDependencyError: pyelftools is missing.
     """
+
+    has_contents: ClassVar[bool] = True
 
     def __init__(self, path: Path) -> None:
         try:
