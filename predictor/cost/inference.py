@@ -67,6 +67,10 @@ class Inference:
         )
 
     @cached_property
+    def dearest_works(self) -> tuple[Work, ...]:
+        return self.works_on(self.dearest)
+
+    @cached_property
     def once(self) -> tuple[Work, ...]:
         """What only the first inference does, with the dearest branches."""
         return self.works_on(self.execution.once.path(self._cycles, max))
@@ -109,7 +113,7 @@ class LayerRuns:
 def inference_latency(inference: Inference, timing: Timing, board: Board) -> LatencyEstimate:
     """Latency of an inference: an interval from the cheapest branches to the dearest, without an
     upper end where a loop's rounds are not known."""
-    dearest = latency(inference.works_on(inference.dearest), timing, board)
+    dearest = latency(inference.dearest_works, timing, board)
     once_s = seconds(inference.once, timing, board)
     if not inference.execution.may_vary:
         return replace(dearest, once_s=once_s)

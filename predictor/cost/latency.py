@@ -7,7 +7,7 @@ wider the interval.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from enum import Enum
 from math import exp, log
 
@@ -188,11 +188,12 @@ def latency(works: tuple[Work, ...], timing: Timing, board: Board) -> LatencyEst
     """Latency of one inference of a model whose operators take ``works``."""
     cycles = timing.costs.cycles(features(works))
     seconds = cycles / board.core.clock_hz
-    spread = combined([timing.spread, _count_spread(works, board.core.model)])
+    found = shares(works)
+    spread = combined([timing.spread, _count_spread(found, board.core.model)])
     evidence = timing.evidence
-    proxies = share(works, Basis.PROXY)
-    others = share(works, Basis.OTHER_CORE)
-    elsewhere = share(works, Basis.OTHER_REVISION)
+    proxies = found[Basis.PROXY]
+    others = found[Basis.OTHER_CORE]
+    elsewhere = found[Basis.OTHER_REVISION]
     if elsewhere > 0:
         evidence += f"; {100 * elsewhere:.0f} % of the instructions as counted with a newer TFLM"
     if others > 0:
@@ -210,14 +211,20 @@ def latency(works: tuple[Work, ...], timing: Timing, board: Board) -> LatencyEst
     )
 
 
-def share(works: Iterable[Work], basis: Basis) -> float:
-    """Fraction of the instructions that rests on a basis."""
-    works = tuple(works)
-    whole = sum(item.instructions for item in works)
-    return sum(item.instructions for item in works if item.basis is basis) / whole if whole else 0
+def shares(works: Iterable[Work]) -> dict[Basis, float]:
+    """Fraction of the instructions that rests on each basis."""
+    counts: dict[Basis, list[float]] = {basis: [] for basis in Basis}
+    whole = []
+    for item in works:
+        counts[item.basis].append(item.instructions)
+        whole.append(item.instructions)
+    instructions = sum(whole)
+    return {
+        basis: sum(found) / instructions if instructions else 0 for basis, found in counts.items()
+    }
 
 
-def _count_spread(works: tuple[Work, ...], core: Core) -> Spread:
+def _count_spread(found: Mapping[Basis, float], core: Core) -> Spread:
     """Spread of a model's instructions: of each basis the spread of its share."""
     spreads = dict(load_spreads())
     if core.stand_in is not None:
@@ -228,7 +235,7 @@ def _count_spread(works: tuple[Work, ...], core: Core) -> Spread:
         spreads[Basis.MODEL.name] = own
     parts = [
         Spread(
-            spreads[basis.name].relative_sd * share(works, basis),
+            spreads[basis.name].relative_sd * found[basis],
             spreads[basis.name].degrees_of_freedom,
         )
         for basis in Basis

@@ -18,6 +18,7 @@ from typing import Any
 from predictor.errors import ModelError, UsageError
 from predictor.escapes import printable
 from predictor.prediction import Prediction
+from predictor.report.json_report import figures_json
 from predictor.views import view
 
 _MOST_PAIRS, _MOST_LAYERS = 10_000, 3_000
@@ -265,7 +266,7 @@ def compare_predictions(
         known = ", ".join(BUDGETS)
         raise UsageError(f"unknown figure {', '.join(sorted(unknown))}; known: {known}")
     subjects = [
-        subject(label, prediction.to_json())
+        subject(label, figures_json(prediction))
         for label, prediction in zip(labels, predictions, strict=True)
     ]
     return compare(subjects, limits)

@@ -27,6 +27,17 @@ SCHEMA_VERSION = "1.3"
 
 def prediction_json(prediction: Prediction) -> dict[str, Any]:
     """One prediction as JSON values. All sizes are bytes."""
+    return {
+        **figures_json(prediction),
+        "invoke_errors": prediction.invoke_errors,
+        "notes": list(prediction.notes),
+        "details": list(prediction.details),
+        "remedies": list(prediction.remedies),
+    }
+
+
+def figures_json(prediction: Prediction) -> dict[str, Any]:
+    """The JSON values but for what is said in sentences, which takes as long again."""
     graph, board, arena = prediction.graph, prediction.board, prediction.arena
     ops = prediction.ops
     return {
@@ -89,10 +100,6 @@ def prediction_json(prediction: Prediction) -> dict[str, Any]:
             for layer, cost in zip(prediction.layers, layer_costs_json(prediction), strict=True)
         ],
         "fits": prediction.fits,
-        "invoke_errors": prediction.invoke_errors,
-        "notes": list(prediction.notes),
-        "details": list(prediction.details),
-        "remedies": list(prediction.remedies),
     }
 
 

@@ -100,6 +100,7 @@ def _ended(session: int) -> bool:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 @pytest.mark.parametrize("name", COMMANDS)
 @pytest.mark.parametrize(
     ("number", "times"), [(signal.SIGKILL, 34), (signal.SIGTERM, 17)], ids=["kill", "term"]
