@@ -13,8 +13,10 @@ import pytest
 import predictor
 from predictor.errors import PredictorError, UnprovedError
 from predictor.model.builder import ModelBuilder
+from predictor.model.device.stream_group import Group, made_group, stream_layers
 from predictor.model.graph import Quantization
 from predictor.model.metadata import OFFLINE_PLAN
+from predictor.model.tflite_reader import read_graph
 from predictor.model.tflite_writer import write_model
 from predictor.optimization.compaction.intervals import intervals, leaves_channels
 from predictor.optimization.compaction.spans import whole_span
@@ -213,3 +215,18 @@ def test_the_picture_of_a_plan_that_no_step_uses() -> None:
     never = replace(arena, buffers=tuple(idle), steps=MappingProxyType({-1: (0, 0)}), peak_step=-1)
     on_core = replace(prediction.on_core, arena=never)
     assert plan_of(replace(prediction, on_core=on_core)).step_count == 1
+
+
+def test_a_group_in_rows_keeps_no_end_of_the_model_to_itself() -> None:
+    builder = ModelBuilder("rows")
+    x = builder.input((1, 8, 8, 4))
+    inner = builder.conv_2d(x, 4, kernel=3)
+    builder.output(builder.conv_2d(inner, 4, kernel=3))
+    subgraph, group = read_graph(builder.build()).main, Group(0, (1, 1))
+    assert made_group(subgraph, stream_layers(subgraph), group) is not None
+    kept = subgraph.operators[0].outputs
+    for named in (
+        replace(subgraph, inputs=(*subgraph.inputs, *kept)),
+        replace(subgraph, outputs=(*subgraph.outputs, *kept)),
+    ):
+        assert made_group(named, stream_layers(named), group) is None

@@ -167,9 +167,9 @@ def _types(layers: Sequence[StreamLayer]) -> tuple[int, int] | None:
 
 
 def _is_closed(subgraph: Subgraph, group: Group, layers: Sequence[StreamLayer]) -> bool:
-    """Whether nobody outside reads what a group keeps to itself."""
+    """Whether nobody outside reads or writes what a group keeps to itself."""
     inner = {layer.operator.outputs[0] for layer in layers[:-1]}
-    return inner.isdisjoint(subgraph.outputs) and all(
+    return inner.isdisjoint((*subgraph.inputs, *subgraph.outputs)) and all(
         op.index in group.operators or inner.isdisjoint(op.inputs) for op in subgraph.operators
     )
 
