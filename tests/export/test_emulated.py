@@ -146,6 +146,7 @@ def runs(
     for name, content, kernels in models:
         try:
             prediction = prediction_for(content, board, tflm, kernels)
+            tflm.require(prediction.board, prediction.revision.kernel_set.library.name)
         except PredictorError:  # of what this TFLM or this core lacks
             continue
         if not prediction.fits or prediction.invoke_errors:
