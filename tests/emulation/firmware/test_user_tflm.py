@@ -25,6 +25,7 @@ from predictor.firmware.static_library import read_static_library
 from predictor.firmware.toolchain import PREFIX, find_toolchain
 from predictor.firmware.user_tflm import read_library, read_user_tflm
 from predictor.kernel_sets import MN
+from predictor.model.builder import ModelBuilder
 from predictor.model.device.device_model import device_model
 from predictor.model.example_models import ds_cnn
 from predictor.model.random_graphs import random_graph
@@ -43,6 +44,7 @@ CORE_FLAGS = {
     "m55": "-mcpu=cortex-m55 -mfloat-abi=hard",
 }
 Compile = Callable[..., Path]
+Capture = pytest.CaptureFixture[str]
 
 
 @pytest.fixture(autouse=True)
@@ -220,7 +222,7 @@ def test_a_damaged_library_is_an_error(
     assert all(isinstance(name, str) for name in found.symbols)
 
 
-def runtime(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> tuple[str, str]:
+def runtime(arguments: list[str], capsys: Capture) -> tuple[str, str]:
     """Revision and kernels of a prediction."""
     assert run([*arguments, "--format", "json"]) == 0
     found = json.loads(capsys.readouterr().out)["runtime"]
@@ -234,9 +236,7 @@ def model(tmp_path: Path) -> Path:
     return path
 
 
-def test_a_registered_tflm_is_the_default(
-    kept_tree: Path, model: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_registered_tflm_is_the_default(kept_tree: Path, model: Path, capsys: Capture) -> None:
     predicting = [str(model), "--board", "f446re"]
     assert runtime(predicting, capsys) == ("2026.08", "cmsis_nn")
     assert run(["tflm", "use", str(kept_tree)]) == 0
@@ -258,7 +258,7 @@ def test_a_registered_tflm_is_the_default(
 
 
 def test_budgets_hold_for_the_registered_tflm(
-    tree: Path, model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tree: Path, model: Path, tmp_path: Path, capsys: Capture
 ) -> None:
     """Whose arena of this model is larger than that of today's TFLM."""
     needs = predict(model, "f446re").arena.required_bytes
@@ -275,7 +275,7 @@ def test_budgets_hold_for_the_registered_tflm(
 
 
 def test_a_device_model_runs_with_the_projects_kernels(
-    kept_tree: Path, model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    kept_tree: Path, model: Path, tmp_path: Path, capsys: Capture
 ) -> None:
     """Whatever kernels the registered library has."""
     device = tmp_path / "device.tflite"
@@ -290,7 +290,7 @@ def test_a_device_model_runs_with_the_projects_kernels(
 
 
 def test_a_library_that_was_built_again_is_read_again(
-    tree: Path, compile_library: Compile, capsys: pytest.CaptureFixture[str]
+    tree: Path, compile_library: Compile, capsys: Capture
 ) -> None:
     assert run(["tflm", "use", str(tree)]) == 0
     change_source(tree, "int changed;\n")
@@ -304,9 +304,7 @@ def test_a_library_that_was_built_again_is_read_again(
     assert found.warnings
 
 
-def test_a_registration_that_leads_nowhere(
-    tree: Path, model: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_registration_that_leads_nowhere(tree: Path, model: Path, capsys: Capture) -> None:
     assert run(["tflm", "use", str(tree)]) == 0
     shutil.rmtree(tree)
     assert run([str(model)]) == 2
@@ -318,7 +316,7 @@ def test_a_registration_that_leads_nowhere(
     assert run([str(model)]) == 0
 
 
-def test_there_is_no_tflm_of_that_revision(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_there_is_no_tflm_of_that_revision(model: Path, capsys: Capture) -> None:
     for command in (["emulate"], ["firmware"], ["measure"], ["optimize", "--prove"]):
         assert run([*command, str(model), "--tflm", "2026.08"]) == 1, command
         assert "there is no TFLM 2026.08 here to link" in capsys.readouterr().err
@@ -328,8 +326,6 @@ def test_there_is_no_tflm_of_that_revision(model: Path, capsys: pytest.CaptureFi
 @pytest.fixture
 def refused(tmp_path: Path) -> Path:
     """A model that TFLM of 2020 prepares but cannot run; today's runs it."""
-    from predictor.model.builder import ModelBuilder
-
     builder = ModelBuilder("mean")
     builder.output(builder.mean(builder.input((1, 8, 8, 4)), (1, 2)))
     path = tmp_path / "mean.tflite"
@@ -351,7 +347,7 @@ def test_what_the_linked_tflm_cannot_run_is_not_built(
     command: list[str],
     refused: Path,
     tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
+    capsys: Capture,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -364,11 +360,7 @@ def test_what_the_linked_tflm_cannot_run_is_not_built(
     assert not (tmp_path / "firmware-out").exists()
 
 
-def test_a_model_that_allocation_refuses(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    from predictor.model.builder import ModelBuilder
-
+def test_a_model_that_allocation_refuses(tmp_path: Path, capsys: Capture) -> None:
     builder = ModelBuilder("later")
     builder.output(builder.leaky_relu(builder.input((1, 8, 8, 4))))
     path = tmp_path / "later.tflite"
@@ -379,7 +371,7 @@ def test_a_model_that_allocation_refuses(
 
 @pytest.mark.parametrize("command", ["emulate", "firmware"])
 def test_a_plan_for_other_kernels_is_warned_of(
-    command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    command: str, tmp_path: Path, capsys: Capture
 ) -> None:
     path = tmp_path / "planned.tflite"
     path.write_bytes(optimize_model(ds_cnn(channels=8, blocks=1).build(), "f446re").content)
@@ -392,7 +384,7 @@ def test_a_plan_for_other_kernels_is_warned_of(
 
 
 def test_random_graphs_take_what_the_registered_tflm_is_predicted_to(
-    kept_tree: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    kept_tree: Path, tmp_path: Path, capsys: Capture
 ) -> None:
     """What `predict` says without options is what `emulate` proves without options."""
     assert run(["tflm", "use", str(kept_tree)]) == 0
