@@ -378,15 +378,14 @@ def test_a_plan_for_other_kernels_is_warned_of(
     more = ["--out", str(tmp_path / "out")] if command == "firmware" else []
     run([command, str(path), "--board", "f446re", *more])
     captured = capsys.readouterr()
-    assert "made for cmsis_nn kernels of TFLM 2026.08" in " ".join(
-        (captured.out + captured.err).split()
-    )
+    said = " ".join((captured.out + captured.err).split())
+    assert "made for cmsis_nn kernels of TFLM 2026.08" in said
 
 
 def test_random_graphs_take_what_the_registered_tflm_is_predicted_to(
     kept_tree: Path, tmp_path: Path, capsys: Capture
 ) -> None:
-    """What `predict` says without options is what `emulate` proves without options."""
+    """What `predict` says without options, `emulate` proves without options."""
     assert run(["tflm", "use", str(kept_tree)]) == 0
     for seed in range(3):
         path = tmp_path / f"{seed}.tflite"
