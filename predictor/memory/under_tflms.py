@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 from predictor.cores.core import Core
@@ -38,21 +37,27 @@ def under_each_tflm(
     graph: Graph, core: Core, resource_variables: int | None = None
 ) -> tuple[TflmOutcome, ...]:
     """A model on a core under each TFLM for microcontrollers, by name."""
-    return tuple(_outcomes(graph, core, resource_variables))
+    return tuple(
+        under_tflm(graph, load_revision(name, core=core), resource_variables)
+        for name in device_revisions()
+    )
 
 
-def _outcomes(graph: Graph, core: Core, resource_variables: int | None) -> Iterator[TflmOutcome]:
-    for name in device_revisions():
-        revision = load_revision(name, core=core)
-        try:
-            report = arena(graph, revision, resource_variables)
-        except RefusedError as error:
-            yield TflmOutcome(revision, False, None, None, (error.words,))
-        else:
-            runs = not report.invoke_errors
-            yield TflmOutcome(
-                revision, runs, report.required_bytes, report.used_bytes, _words(report)
-            )
+def under_tflm(
+    graph: Graph, revision: Revision, resource_variables: int | None = None
+) -> TflmOutcome:
+    """A model under one TFLM."""
+    try:
+        report = arena(graph, revision, resource_variables)
+    except RefusedError as error:
+        return TflmOutcome(revision, False, None, None, (error.words,))
+    return TflmOutcome(
+        revision,
+        not report.invoke_errors,
+        report.required_bytes,
+        report.used_bytes,
+        _words(report),
+    )
 
 
 def _words(report: ArenaReport) -> tuple[str, ...]:
