@@ -9,12 +9,11 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections.abc import Iterator
-from functools import cached_property
 from pathlib import Path
 from typing import ClassVar
 
 from predictor.errors import UsageError
-from predictor.firmware.program import Section, Symbol
+from predictor.firmware.program import LinkedProgram, Section, Symbol
 from predictor.firmware.symbols import readable_symbol
 
 _START = "Linker script and memory map"
@@ -33,8 +32,8 @@ _KINDS = re.compile(r"^\.(text|rodata|data|bss)\.")
 _LONGEST_PADDING = 15
 
 
-class LinkMap:
-    """The part of a :class:`predictor.firmware.program.Program` that a map tells.
+class LinkMap(LinkedProgram):
+    """The part of a program that a map tells.
 
     Raises:
         UsageError: the file cannot be read, or is no map of GNU ld.
@@ -68,22 +67,10 @@ class LinkMap:
         if not self.symbols:
             raise UsageError(f"{path} lists no function and no object")
 
-    @cached_property
-    def functions(self) -> tuple[Symbol, ...]:
-        return tuple(symbol for symbol in self.symbols if symbol.is_function)
-
-    @cached_property
-    def function_names(self) -> frozenset[str]:
-        return frozenset(function.name for function in self.functions)
-
     @property
     def flash_bytes(self) -> int:
-        """Bytes that the program stores: code, constants, initial values of variables."""
         stored = (it for it in self.sections if not _STORED_NOWHERE.match(it.name))
         return sum(section.size_bytes for section in stored)
-
-    def section_at(self, address: int) -> Section | None:
-        return next((it for it in self.sections if it.address <= address < it.end), None)
 
     def places(self, content: bytes) -> Iterator[tuple[Section, int]]:
         """Where objects lie that are as large as these bytes; a map has no contents."""

@@ -16,7 +16,7 @@ from predictor.errors import UsageError
 from predictor.escapes import printable
 from predictor.firmware.kernel_marks import kernel_marks, tflm_generation
 from predictor.firmware.link_map import LinkMap
-from predictor.firmware.program import Program, Symbol
+from predictor.firmware.program import LinkedProgram, Program, Symbol
 from predictor.memory.deployment import DROP_IN
 from predictor.model.graph import CUSTOM_PREFIX
 from predictor.prediction import Prediction
@@ -108,11 +108,10 @@ def diff_firmware(
     )
 
 
-AnyProgram = Program | LinkMap
 _ELF = b"\x7fELF"
 
 
-def _read(path: Path) -> AnyProgram:
+def _read(path: Path) -> LinkedProgram:
     try:
         with path.open("rb") as file:
             is_map = file.read(len(_ELF)) != _ELF
@@ -121,13 +120,13 @@ def _read(path: Path) -> AnyProgram:
     return LinkMap(path) if is_map else Program(path)
 
 
-def _registered(program: AnyProgram) -> frozenset[str]:
+def _registered(program: LinkedProgram) -> frozenset[str]:
     """What stands behind Register_ in the names of linked functions."""
     found = map(_REGISTER.search, program.function_names)
     return frozenset(match[1] for match in found if match is not None)
 
 
-def _arena(program: AnyProgram, name: str | None) -> Symbol | None:
+def _arena(program: LinkedProgram, name: str | None) -> Symbol | None:
     objects = [it for it in program.symbols if not it.is_function and it.size_bytes]
     if name is not None:
         named = [it for it in objects if it.name == name or it.name.endswith(f"::{name}")]
@@ -138,12 +137,12 @@ def _arena(program: AnyProgram, name: str | None) -> Symbol | None:
     return max(writable, key=lambda it: it.size_bytes, default=None)
 
 
-def _is_writable(program: AnyProgram, symbol: Symbol) -> bool:
+def _is_writable(program: LinkedProgram, symbol: Symbol) -> bool:
     section = program.section_at(symbol.address)
     return section is not None and section.is_writable
 
 
-def _kernels(program: AnyProgram) -> str:
+def _kernels(program: LinkedProgram) -> str:
     """The kernel set by the names of its functions."""
     for prefix, kernels in _KERNEL_PREFIXES.items():
         if any(name.startswith(prefix) for name in program.function_names):
@@ -189,7 +188,9 @@ def _small_arena(prediction: Prediction, arena: Symbol | None) -> Iterator[Mista
         )
 
 
-def _other_kernels(prediction: Prediction, program: AnyProgram, kernels: str) -> Iterator[Mistake]:
+def _other_kernels(
+    prediction: Prediction, program: LinkedProgram, kernels: str
+) -> Iterator[Mistake]:
     expected = prediction.revision.kernel_set.library.name
     if kernels != expected:
         yield Mistake(
@@ -213,7 +214,7 @@ def _other_kernels(prediction: Prediction, program: AnyProgram, kernels: str) ->
         )
 
 
-def _without_marks(program: AnyProgram, kernels: str, used: frozenset[str]) -> list[str]:
+def _without_marks(program: LinkedProgram, kernels: str, used: frozenset[str]) -> list[str]:
     """Operators of which no function of a kernel set is linked, though it has some."""
     return sorted(
         operator
@@ -222,7 +223,7 @@ def _without_marks(program: AnyProgram, kernels: str, used: frozenset[str]) -> l
     )
 
 
-def _unoptimised(program: AnyProgram) -> Iterator[Mistake]:
+def _unoptimised(program: LinkedProgram) -> Iterator[Mistake]:
     code = [it for it in program.functions if _TFLM.search(it.name) and it.size_bytes]
     slow = sorted(filter(program.is_unoptimised, code), key=lambda it: -it.size_bytes)
     total = sum(it.size_bytes for it in code)
@@ -236,7 +237,7 @@ def _unoptimised(program: AnyProgram) -> Iterator[Mistake]:
         )
 
 
-def _misplaced_model(prediction: Prediction, program: AnyProgram) -> Iterator[Mistake]:
+def _misplaced_model(prediction: Prediction, program: LinkedProgram) -> Iterator[Mistake]:
     content = prediction.deployed.content or b""
     places = list(program.places(content)) if content else []
     if not places and not program.has_contents:
