@@ -16,7 +16,7 @@ from predictor.memory.arena import ArenaReport, arena
 from predictor.memory.revision import device_revisions, kernel_sets, load_revision
 from predictor.memory.under_tflms import under_tflm
 from predictor.model.builder import ModelBuilder
-from predictor.model.graph import TensorType
+from predictor.model.graph import Graph, TensorType
 from predictor.model.tflite_reader import read_graph
 from tests.shared_data import MODELS, TRUTH, needs_shared
 from truth import models
@@ -119,6 +119,18 @@ def test_operators_that_came_later_are_absent(name: str) -> None:
     assert load_revision("2026.08").kernel_set.operators(graph).find(name) is not None
 
 
+def _with_filter(model: str, **changes: Any) -> Graph:
+    """A model of one layer whose weights have another shape or type."""
+    graph = read_graph(models.build(model))
+    main = graph.main
+    position = main.operators[0].inputs[1]
+    tensors = tuple(
+        replace(tensor, **changes) if tensor.index == position else tensor
+        for tensor in main.tensors
+    )
+    return replace(graph, subgraphs=(replace(main, tensors=tensors),))
+
+
 @pytest.mark.parametrize(
     "name", ["2026.08", "pico", "arduino", "zephyr-2024+static", "edge-impulse", "esp-s3"]
 )
@@ -127,14 +139,7 @@ def test_operators_that_came_later_are_absent(name: str) -> None:
 def test_filters_of_any_shape_give_a_report_or_a_refusal(
     name: str, shape: tuple[int, ...], operator: str
 ) -> None:
-    graph = read_graph(models.build(f"{operator}/int8"))
-    main = graph.main
-    position = main.operators[0].inputs[1]
-    tensors = tuple(
-        replace(tensor, shape=shape) if tensor.index == position else tensor
-        for tensor in main.tensors
-    )
-    changed = replace(graph, subgraphs=(replace(main, tensors=tensors),))
+    changed = _with_filter(f"{operator}/int8", shape=shape)
     with suppress(RefusedError):
         arena(changed, load_revision(name))
 
@@ -158,14 +163,7 @@ ODD_WEIGHTS = [
 def test_weights_of_another_type_never_pass_in_silence(
     name: str, kernels: str, model: str, weights: TensorType
 ) -> None:
-    graph = read_graph(models.build(model))
-    main = graph.main
-    position = main.operators[0].inputs[1]
-    tensors = tuple(
-        replace(tensor, type=weights) if tensor.index == position else tensor
-        for tensor in main.tensors
-    )
-    changed = replace(graph, subgraphs=(replace(main, tensors=tensors),))
+    changed = _with_filter(model, type=weights)
     outcome = under_tflm(changed, load_revision(name, kernels))
     assert not outcome.runs or any("wrong" in word for word in outcome.words)
 
