@@ -14,6 +14,8 @@ import numpy as np
 
 from kernels.binding import Argument, Library, Struct
 from kernels.calls import KernelError
+from predictor.errors import RefusedError
+from predictor.model.device.layers import options_of
 from predictor.model.device.options import (
     PREPARED_BITS,
     AddOptions,
@@ -29,7 +31,7 @@ from predictor.model.device.options import (
 from predictor.model.device.prepared_filter import filter_weights
 from predictor.model.device.reader import read_options
 from predictor.model.device.stream import StreamOptions
-from predictor.model.graph import Graph, Operator, Tensor
+from predictor.model.graph import Graph, Operator, Subgraph, Tensor
 
 Arrays = list[np.ndarray | None]
 """Stored tensors by index, flat int8 (biases int32); None: no data."""
@@ -61,7 +63,7 @@ def run_device_model(
         arrays[index] = np.ascontiguousarray(given, np.int8).reshape(-1)
     for op in main.operators:
         tensors = [arrays[index] if index >= 0 else None for index in op.inputs]
-        arrays[op.outputs[0]] = _run(library, op, tensors, reference)
+        arrays[op.outputs[0]] = _run(library, main, op, tensors, reference)
     return [array for index in main.outputs if (array := arrays[index]) is not None]
 
 
@@ -73,17 +75,29 @@ def _constant(tensor: Tensor) -> np.ndarray | None:
 
 
 def _run(
-    library: Library, op: Operator, tensors: list[np.ndarray | None], reference: bool
+    library: Library,
+    main: Subgraph,
+    op: Operator,
+    tensors: list[np.ndarray | None],
+    reference: bool,
 ) -> np.ndarray:
     if op.name == "RESHAPE":
         assert tensors[0] is not None
         return tensors[0].copy()
     if not op.is_custom:
-        raise KernelError(f"operator {op.index} ({op.label}) has no kernel")
+        return _run_layer(library, _builtin(main, op), tensors, reference)
     options = read_options(op.name, op.custom_options)
     if isinstance(options, StreamOptions) and reference:
         return run_group_layers(library, options, tensors, reference)
     return _run_layer(library, options, tensors, reference, op.custom_options)
+
+
+def _builtin(main: Subgraph, op: Operator) -> DeviceOptions:
+    """Of an operator that has a kernel in groups only."""
+    try:
+        return options_of(main, op)
+    except RefusedError as error:
+        raise KernelError(f"operator {op.index} ({op.label}) has no kernel: {error}") from None
 
 
 def _run_layer(
@@ -167,8 +181,7 @@ def _stream(
     library: Library, options: StreamOptions, tensors: list[np.ndarray | None], table: bytes
 ) -> Call:
     symbol = options.code.lower()
-    last = options.stages[-1]
-    output = np.full(last.rows * last.row_bytes, 0x55, np.int8)
+    output = np.full(options.tensor_bytes[-1], 0x55, np.int8)
     group = stream_group(table, [0 if item is None else item.nbytes for item in tensors], output)
     size = library.call(f"{symbol}_get_buffer_size", group)
     scratch = Struct((np.full(max(size // 4, 1), 0x5A5A5A5A, np.int32), size))

@@ -115,11 +115,11 @@ def _umask() -> int:
 @contextlib.contextmanager
 def scratch_folder() -> Iterator[Path]:
     """A folder for the time of the block, among the system's temporary files."""
-    with _temporary_folder(_temporary_parent(), _SCRATCH) as folder:
+    with _temporary_folder(temporary_parent(), _SCRATCH) as folder:
         yield folder
 
 
-def _temporary_parent() -> Path:
+def temporary_parent() -> Path:
     """Where temporary files belong, found without writing one as ``tempfile`` does, which a kill
     would leave there."""
     for place in (*(os.environ.get(name) for name in ("TMPDIR", "TEMP", "TMP")), *_TEMPORARY):
@@ -186,6 +186,8 @@ def _temporary_folder(parent: Path, prefix: str) -> Iterator[Path]:
 
 
 def _remove_tree(path: str | os.PathLike[str]) -> None:
+    if sys.is_finalizing():  # nothing can be imported any more; the next process sweeps
+        return
     import shutil  # loads much, as tempfile does
 
     shutil.rmtree(path, ignore_errors=True)

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING
 from predictor.boards.board import Board, find_board, shipped_boards
 from predictor.cores.core import Core
 from predictor.cost.energy import DutyCycle, EnergyEstimate, duty_cycle, energy
-from predictor.cost.inference import Inference, inference_latency
-from predictor.cost.instructions import Work, loops_of, round_work, subgraph_work, total, work
+from predictor.cost.inference import Inference, LoopRound, inference_latency, loop_rounds
+from predictor.cost.instructions import Work, total
 from predictor.cost.kernel_choice import best_kernels
 from predictor.cost.latency import LatencyEstimate, Timing, features, timing
-from predictor.cost.op_count import Layer, OpCountReport, layers, totals
+from predictor.cost.on_core import OnCore
+from predictor.cost.op_count import Layer, OpCountReport
 from predictor.cost.op_proxy import OpProxy, op_proxy
 from predictor.kernel_sets import BEST, MN
 from predictor.memory.arena import arena
@@ -25,52 +26,17 @@ from predictor.memory.revision import Revision
 from predictor.memory.sram import SramReport, arena_needs, place
 from predictor.model.graph import Graph
 from predictor.model.tflite_reader import ModelSource, load_bytes, read_graph
-from predictor.operators.loops import Loops
 from predictor.operators.mn.tables import has_custom
 from predictor.options import OptionKeywords, Options, make_options
 from predictor.records import dataclass
-from predictor.semantics.execution import Execution, execution
+from predictor.semantics.execution import Execution
 from predictor.views import JsonObject, view
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
 DEFAULT_BOARD = "f746zg"
-
-
-@dataclass(frozen=True)
-class OnCore:
-    """What a model takes with the kernels that a core runs, whatever the board.
-
-    ``like`` is the same on a core that runs the same kernels, if there is one: what does not
-    depend on the core is counted once.
-    """
-
-    arena: ArenaReport
-    flash: FlashReport
-    like: OnCore | None = field(default=None, repr=False)
-
-    @cached_property
-    def layers(self) -> tuple[Layer, ...]:
-        return layers(self.arena.prepared) if self.like is None else self.like.layers
-
-    @cached_property
-    def execution(self) -> Execution:
-        return execution(self.arena.prepared.graph) if self.like is None else self.like.execution
-
-    @cached_property
-    def ops(self) -> OpCountReport:
-        return totals(self.layers, self.execution) if self.like is None else self.like.ops
-
-    @cached_property
-    def _loops(self) -> tuple[Loops | None, ...]:
-        if self.like is not None:
-            return self.like._loops
-        return tuple(map(loops_of, self.arena.prepared.nodes))
-
-    @cached_property
-    def works(self) -> tuple[Work, ...]:
-        return work(self.arena.prepared, self.layers, self._loops)
+_MOST_PREPARED = 20_000
 
 
 @dataclass(frozen=True)
@@ -142,21 +108,16 @@ class Prediction:
     @cached_property
     def inference(self) -> Inference:
         """What one inference runs, and what only the first one does."""
-        prepared = self.arena.prepared
-        around = subgraph_work(prepared) if self.counted is None else ()
-        return Inference(
-            self.execution,
-            self.layers,
-            self.works,
-            round_work(prepared),
-            around,
-            self.timing.costs,
-        )
+        costs = self.timing.costs
+        if self.counted is None:
+            return self.on_core.inference(costs)
+        rounds = self.on_core.rounds
+        return Inference(self.execution, self.layers, self.counted, rounds, (), costs)
 
     @cached_property
     def work(self) -> Work:
         """Instructions of one inference, with the dearest branches."""
-        return total(self.inference.works_on(self.inference.dearest))
+        return total(self.inference.dearest_works)
 
     @cached_property
     def timing(self) -> Timing:
@@ -168,6 +129,11 @@ class Prediction:
         return inference_latency(self.inference, self.timing, self.board)
 
     @cached_property
+    def loop_rounds(self) -> tuple[LoopRound, ...]:
+        """What each round adds of loops whose number of rounds is not known."""
+        return loop_rounds(self.inference, self.timing, self.board)
+
+    @cached_property
     def layer_latencies_s(self) -> tuple[float, ...]:
         """Latency of one run of each of ``layers`` in seconds."""
         costs, clock_hz = self.timing.costs, self.board.core.clock_hz
@@ -176,8 +142,7 @@ class Prediction:
     @cached_property
     def energy(self) -> EnergyEstimate | None:
         """None where the board's file holds no power."""
-        works = self.inference.works_on(self.inference.dearest)
-        return energy(self.latency, works, self.timing, self.board)
+        return energy(self.latency, self.inference.dearest_works, self.timing, self.board)
 
     @cached_property
     def op_proxy(self) -> OpProxy | None:
@@ -369,13 +334,17 @@ def on_shipped_boards(prediction: Prediction) -> tuple[Prediction, ...]:
 def fitting_boards(prediction: Prediction) -> tuple[Board, ...]:
     """The shipped boards that the model fits, smallest RAM first.
 
-    Boards that are too small whatever their kernels ask for cost no preparation.
+    Boards that are too small whatever their kernels ask for cost no preparation. A model of very
+    many operators is not prepared again for boards with other kernels than those it is known with.
     """
     model_bytes, least_bytes = prediction.flash.model_bytes, prediction.arena.least_bytes
+    known = {core.extensions for core in prediction.on_cores}
+    is_large = sum(len(part.operators) for part in prediction.graph.subgraphs) > _MOST_PREPARED
     return tuple(
         board
         for board in shipped_boards()
         if model_bytes <= board.flash_bytes
         and least_bytes <= board.sram_bytes
+        and (not is_large or board.core.model.extensions in known)
         and on_board(prediction, board).fits
     )

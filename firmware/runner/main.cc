@@ -6,6 +6,7 @@
 
 #include "ports/port.h"
 #include "runner/arena.h"
+#include "runner/layer_sender.h"
 #include "runner/log_sink.h"
 #include "runner/operator_counter.h"
 #include "runner/tflm_api.h"
@@ -215,6 +216,7 @@ void Run(tflm::Interpreter* interpreter, const tflite::Model& model, const BlobH
   const TfLiteStatus status = interpreter->Invoke();
   const uint32_t taken = cycle_counter() - started;
   marker_write(false);
+  layer_sender.Stop();
   if (status != kTfLiteOk) fail("invoke", status);
   SendCounts(model, run);
   message_begin("invoke");
@@ -242,6 +244,7 @@ void Main() {
   auto* interpreter = new (place) tflm::Interpreter(model, resolver, arenas);
   AllocateTensors(interpreter, arenas);
   runner_running = kApplicationRuns;
+  layer_sender.Prepare(blob_next(&blobs, BLOB_LAYERS), arenas.nonpersistent);
 
   const BlobHeader* input = blob_next(&blobs, BLOB_INPUT);
   const uint32_t repeats = model_blob->parameters[1] == 0 ? 1 : model_blob->parameters[1];

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "ports/port.h"
+#include "runner/layer_sender.h"
 #include "src/benchmark_protocol.h"
 
 volatile uint32_t runner_running = runner::kNothingRuns;
@@ -156,8 +157,8 @@ TfLiteStatus OperatorCounter::Invoke(int kind, TfLiteContext* context, TfLiteNod
   const uint32_t caller = runner_running;
   OperatorCount ignored = {};  // that of DoNothing
   OperatorCount* count = &ignored;
+  int32_t subgraph = -1, index = 0;
   if (context != nullptr) {
-    int32_t subgraph, index;
     tflm::Interpreter::CurrentOperator(context, node, &subgraph, &index);
     count = &counts_[first_count_[subgraph] + index];
     runner_running = static_cast<uint32_t>((subgraph + 1) << 16 | index);
@@ -166,6 +167,7 @@ TfLiteStatus OperatorCounter::Invoke(int kind, TfLiteContext* context, TfLiteNod
   const TfLiteStatus status = original(context, node);
   const uint32_t taken = cycle_counter() - started;
   runner_running = caller;
+  layer_sender.SendAfter(subgraph, index);
   count->calls += 1;
   // A control flow operator's time holds the hooks of the operators that it ran.
   count->cyccnt += taken - (hook_cyccnt_ - earlier_hooks);

@@ -13,6 +13,7 @@ extern "C" {
 #define BLOB_MODEL 0x4C444F4Du   // "MODL"; parameter 0: arena bytes, 0 for all free RAM
 #define BLOB_INPUT 0x54504E49u   // "INPT"; the bytes of all input tensors, in order
 #define BLOB_ARENAS 0x414E5241u  // "ARNA"; where the arenas lie: an ArenaPlace for each
+#define BLOB_LAYERS 0x5259414Cu  // "LAYR"; what to send of the arena: a LayerPlace for each part
 
 typedef struct {
   uint32_t magic;
@@ -29,6 +30,13 @@ typedef struct {
   uint32_t address;
   uint32_t bytes;
 } ArenaPlace;
+
+// Bytes of the arena (the non-persistent one of two) that are sent after an operator of subgraph 0.
+typedef struct {
+  uint32_t operator_index;
+  uint32_t offset;
+  uint32_t bytes;
+} LayerPlace;
 
 // The blobs follow each other, each at the next multiple of 16 bytes.
 typedef struct {

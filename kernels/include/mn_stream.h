@@ -36,6 +36,10 @@ typedef enum
     MN_STREAM_MAX_POOL = 4,
     MN_STREAM_ADD = 5,
     MN_STREAM_CLAMP = 6,
+    MN_STREAM_PAD = 7,
+    /** Average pooling over the whole image, the last stage of a group: it takes its input row by row,
+        `rows` are those of its input, and its line buffer holds one row: the sums of channels. */
+    MN_STREAM_GLOBAL_AVERAGE_POOL = 8,
 } mn_stream_kind;
 
 /** The head of the table. */

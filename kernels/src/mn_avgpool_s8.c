@@ -3,26 +3,7 @@
 #include "mn_nnfunctions.h"
 #include "mn_pooling.h"
 #include "mn_requantize.h"
-
-/* As many int8 as int16 lanes can sum. */
-#define MN_MOST_TAPS 255
-
-/* Adds `taps` quads of channels to the sums. */
-static void mn_add_quads(const int8_t *input, int32_t taps, int32_t channels, int32_t sums[4])
-{
-    uint32_t even = 0;
-    uint32_t odd = 0;
-    for (const int8_t *const end = input + taps * channels; input != end; input += channels)
-    {
-        const uint32_t values = mn_read_u32(input);
-        even = mn_sxtab16(even, values);
-        odd = mn_sxtab16_ror8(odd, values);
-    }
-    sums[0] += (int16_t)(uint16_t)(even & 0xFFFFu);
-    sums[1] += (int16_t)(uint16_t)(odd & 0xFFFFu);
-    sums[2] += (int16_t)(uint16_t)(even >> 16);
-    sums[3] += (int16_t)(uint16_t)(odd >> 16);
-}
+#include "mn_sums.h"
 
 /* The sums of a quad of channels from `line` on, of a window of any size. */
 static void mn_sum_large(const mn_pool_s8 *window, const int8_t *line, int32_t sums[4])

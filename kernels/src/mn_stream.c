@@ -40,7 +40,7 @@ int32_t mn_stream_begin(mn_stream_call *call, const mn_stream_group *group)
         return MN_ARG_ERROR;
     }
     int64_t bytes = 0;
-    for (int32_t i = 0; i + 1 < call->head->stages; ++i)
+    for (int32_t i = 0; i < call->head->stages && mn_has_line(call, i); ++i)
     {
         mn_stream_state *const state = &call->states[i];
         const mn_stream_stage *const stage = state->stage;
@@ -54,9 +54,13 @@ int32_t mn_stream_begin(mn_stream_call *call, const mn_stream_group *group)
             continue;
         }
         const int32_t front = state->guest < 0 ? 0 : call->states[state->guest].stage->front;
+        if (front < 0 || front > MN_MAX_BUFFER)
+        {
+            return MN_ARG_ERROR;
+        }
         state->offset = (int32_t)bytes + front;
         bytes += ((int64_t)stage->slots * stage->row_bytes + front + 3) & ~3LL;
-        if (front < 0 || front > MN_MAX_BUFFER || bytes > MN_MAX_BUFFER)
+        if (bytes > MN_MAX_BUFFER)
         {
             return MN_ARG_ERROR;
         }
@@ -70,13 +74,18 @@ static int32_t mn_first_row(const mn_stream_state *state)
     return state->end * state->stage->stride - state->stage->padding;
 }
 
+static int32_t mn_rows_of(const mn_stream_call *call, int32_t source)
+{
+    return source < 0 ? call->head->rows : call->states[source].stage->rows;
+}
+
 /* The row behind the last one that the next `count` windows read. */
 static int32_t mn_last_row(const mn_stream_call *call, const mn_stream_state *state,
                            int32_t source, int32_t count)
 {
     const mn_stream_stage *const stage = state->stage;
-    const int32_t rows = source < 0 ? call->head->rows : call->states[source].stage->rows;
-    return mn_least(mn_first_row(state) + (count - 1) * stage->stride + stage->reach, rows);
+    return mn_least(mn_first_row(state) + (count - 1) * stage->stride + stage->reach,
+                    mn_rows_of(call, source));
 }
 
 static int mn_has_inputs(const mn_stream_call *call, const mn_stream_state *state, int32_t count)
@@ -148,23 +157,28 @@ static mn_status mn_run_stage(const mn_stream_call *call, int32_t index, int32_t
 {
     const mn_stream_state *const state = &call->states[index];
     const mn_stream_stage *const stage = state->stage;
+    const int32_t source_rows = mn_rows_of(call, stage->source[0]);
     const int32_t first = mn_first_row(state);
-    const int32_t inside = first < 0 ? 0 : first;
+    const int32_t inside = first < 0 ? 0 : mn_least(first, source_rows);
+    const int32_t behind = mn_last_row(call, state, stage->source[0], count);
+    const int is_sum = stage->kind == MN_STREAM_GLOBAL_AVERAGE_POOL;
     mn_stream_part part;
     part.scratch = call->scratch;
     part.options = mn_options_of(stage);
-    part.input_rows = mn_last_row(call, state, stage->source[0], count) - inside;
+    part.input_rows = behind > inside ? behind - inside : 0; /* PAD may read none */
     part.output_rows = count;
     part.padding = inside - first;
+    part.first = state->end;
     part.elements = count * stage->row_bytes * (8 / call->kernels->input_bits);
     part.input[0] = mn_row_of(call, stage->source[0], inside);
     part.input[1] =
         stage->kind == MN_STREAM_ADD ? mn_row_of(call, stage->source[1], inside) : NULL;
     part.filter = call->inputs[stage->filter];
     part.bias = stage->bias > 0 ? call->inputs[stage->bias] : NULL;
+    part.sums = is_sum ? (int32_t *)(void *)(call->lines + state->offset) : NULL;
     part.output = index + 1 < call->head->stages
                       ? call->lines + state->offset + (state->end - state->base) * stage->row_bytes
-                      : call->output + state->end * stage->row_bytes;
+                      : call->output + (is_sum ? 0 : state->end * stage->row_bytes);
     return call->kernels->run[stage->kind](&part);
 }
 

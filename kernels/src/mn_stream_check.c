@@ -2,6 +2,7 @@
 /* Tables of groups are checked as a whole before one is followed. */
 #include "mn_arguments.h"
 #include "mn_depthwise_scratch.h"
+#include "mn_pad.h"
 #include "mn_pooling.h"
 #include "mn_stream_part.h"
 
@@ -128,8 +129,48 @@ static int mn_is_pool_stage(const mn_stream_kernels *kernels, const mn_stream_st
            mn_is_pooling(&options->params, &options->input, options, &options->filter,
                          &options->output, options, kernels->input_bits) &&
            mn_has_window(stage, options->filter.h, options->params.stride.h,
-                         options->params.padding.h) &&
-           stage->filter == 0 && stage->bias == 0;
+                         options->params.padding.h);
+}
+
+static int mn_is_pad_stage(const mn_stream_kernels *kernels, const mn_stream_stage *stage,
+                           mn_stream_tensor input)
+{
+    const mn_pad_options *const options = mn_options_of(stage);
+    if (stage->words != MN_STREAM_STAGE_WORDS + (int32_t)(sizeof(*options) / 4) ||
+        options->version != MN_OPTIONS_VERSION || !mn_is_value(options->value, kernels->input_bits) ||
+        !mn_has_rows(input, &options->input, kernels->input_bits) ||
+        !mn_is_padding(&options->input, options, &options->before, &options->after, options))
+    {
+        return 0;
+    }
+    const mn_dims *const before = &options->before;
+    const mn_dims *const after = &options->after;
+    const int64_t width = (int64_t)before->w + options->input.w + after->w;
+    return (before->n | before->c | after->n | after->c) == 0 &&
+           before->h + input.rows + after->h == stage->rows &&
+           width * options->input.c * kernels->input_bits == 8LL * stage->row_bytes &&
+           mn_has_window(stage, 1, 1, before->h);
+}
+
+/* One window over the whole image. */
+static int mn_is_global_stage(const mn_stream_kernels *kernels, const mn_stream_call *call,
+                              int32_t index, mn_stream_tensor input)
+{
+    const mn_stream_stage *const stage = call->states[index].stage;
+    const mn_pool_options *const options = mn_options_of(stage);
+    const mn_dims *const output = &options->output;
+    return index + 1 == call->head->stages &&
+           stage->words == MN_STREAM_STAGE_WORDS + (int32_t)(sizeof(*options) / 4) &&
+           options->version == MN_OPTIONS_VERSION &&
+           mn_has_rows(input, &options->input, kernels->input_bits) && output->h == 1 &&
+           output->w == 1 && output->c * (int64_t)kernels->input_bits % 8 == 0 &&
+           mn_is_dims(&options->filter) && options->filter.h == options->input.h &&
+           options->filter.w == options->input.w &&
+           options->params.padding.h == 0 && options->params.padding.w == 0 &&
+           mn_is_pooling(&options->params, &options->input, options, &options->filter, output,
+                         options, kernels->input_bits) &&
+           mn_has_window(stage, 1, 1, 0) && stage->step == 1 && stage->slots == 1 && stage->rows == input.rows &&
+           stage->row_bytes == 4LL * output->c;
 }
 
 /* ADD and CLAMP. */
@@ -142,7 +183,6 @@ static int mn_is_element_stage(const mn_stream_kernels *kernels, const mn_stream
     return stage->words == MN_STREAM_STAGE_WORDS + size &&
            options->version == MN_OPTIONS_VERSION && stage->rows == input.rows &&
            stage->row_bytes == input.row_bytes && mn_has_window(stage, 1, 1, 0) &&
-           stage->filter == 0 && stage->bias == 0 &&
            (int64_t)input.rows * input.row_bytes * (8 / kernels->input_bits) == options->count;
 }
 
@@ -232,8 +272,10 @@ static int32_t mn_check_stage(const mn_stream_kernels *kernels, const mn_stream_
 {
     const mn_stream_stage *const stage = call->states[index].stage;
     const int is_add = stage->kind == MN_STREAM_ADD;
+    const int is_pad = stage->kind == MN_STREAM_PAD;
+    const int has_weights = stage->kind <= MN_STREAM_DEPTHWISE_PREPARED;
     const int32_t *const source = stage->source;
-    if (stage->kind < 0 || stage->kind > MN_STREAM_CLAMP || source[0] < MN_STREAM_INPUT ||
+    if (stage->kind < 0 || stage->kind > MN_STREAM_GLOBAL_AVERAGE_POOL || source[0] < MN_STREAM_INPUT ||
         source[0] >= index || source[1] >= index ||
         (is_add ? source[1] < MN_STREAM_INPUT : source[1] != MN_STREAM_NONE) || stage->step < 1 ||
         stage->step > MN_STREAM_ROWS || stage->slots < 1 || stage->rows < 1 ||
@@ -250,16 +292,18 @@ static int32_t mn_check_stage(const mn_stream_kernels *kernels, const mn_stream_
             return MN_ARG_ERROR;
         }
     }
-    /* Every window reads a row of the input. */
+    /* Every window but those of PAD reads a row of the input. */
     if (stage->stride < 1 || stage->stride > MN_MAX_STEP || stage->padding < 0 ||
-        stage->padding >= stage->reach || stage->reach > MN_MAX_BUFFER ||
-        (int64_t)(stage->rows - 1) * stage->stride - stage->padding >= input.rows)
+        stage->reach > MN_MAX_BUFFER ||
+        (!is_pad &&
+         (stage->padding >= stage->reach ||
+          (int64_t)(stage->rows - 1) * stage->stride - stage->padding >= input.rows)))
     {
         return MN_ARG_ERROR;
     }
     int32_t bytes = 0;
     int is_right = 1;
-    if (stage->kind <= MN_STREAM_DEPTHWISE_PREPARED)
+    if (has_weights)
     {
         bytes = mn_check_layer(kernels, group, stage, input);
     }
@@ -267,11 +311,19 @@ static int32_t mn_check_stage(const mn_stream_kernels *kernels, const mn_stream_
     {
         is_right = mn_is_pool_stage(kernels, stage, input);
     }
+    else if (is_pad)
+    {
+        is_right = mn_is_pad_stage(kernels, stage, input);
+    }
+    else if (stage->kind == MN_STREAM_GLOBAL_AVERAGE_POOL)
+    {
+        is_right = mn_is_global_stage(kernels, call, index, input);
+    }
     else
     {
         is_right = mn_is_element_stage(kernels, stage, input);
     }
-    is_right = is_right && bytes >= 0;
+    is_right = is_right && bytes >= 0 && (has_weights || (stage->filter | stage->bias) == 0);
     return is_right && (stage->front == 0 || mn_is_guest(kernels, call, index)) ? bytes
                                                                                  : MN_ARG_ERROR;
 }
@@ -306,6 +358,15 @@ static int mn_is_table(const mn_stream_group *group)
     return at == group->words;
 }
 
+/* Whether the last stage writes so many bytes. */
+static int mn_is_output(const mn_stream_kernels *kernels, const mn_stream_stage *last,
+                        int32_t bytes)
+{
+    return last->kind == MN_STREAM_GLOBAL_AVERAGE_POOL
+               ? (int64_t)last->row_bytes / 4 * kernels->input_bits == 8LL * bytes
+               : last->slots == last->rows && (int64_t)last->rows * last->row_bytes == bytes;
+}
+
 int32_t mn_stream_buffer_size(const mn_stream_kernels *kernels, const mn_stream_group *group)
 {
     if (group == NULL || !mn_is_table(group))
@@ -331,9 +392,7 @@ int32_t mn_stream_buffer_size(const mn_stream_kernels *kernels, const mn_stream_
         return MN_ARG_ERROR;
     }
     const mn_stream_stage *const last = call.states[call.head->stages - 1].stage;
-    if (last->slots != last->rows ||
-        (int64_t)last->rows * last->row_bytes != group->output_bytes ||
-        mn_stream_rows(&call) != MN_SUCCESS)
+    if (!mn_is_output(kernels, last, group->output_bytes) || mn_stream_rows(&call) != MN_SUCCESS)
     {
         return MN_ARG_ERROR;
     }

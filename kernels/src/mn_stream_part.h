@@ -16,10 +16,12 @@ typedef struct
     int32_t output_rows;
     int32_t padding;      /* rows above the input */
     int32_t elements;     /* of the output */
+    int32_t first;        /* which row of the output is the first */
     const void *input[2]; /* their first rows */
     const void *filter;
     const void *bias;
     void *output;
+    int32_t *sums; /* of GLOBAL_AVERAGE_POOL */
 } mn_stream_part;
 
 typedef mn_status mn_run_part(const mn_stream_part *part);
@@ -30,7 +32,7 @@ typedef struct
 {
     int32_t input_bits;
     int32_t weight_bits;
-    mn_run_part *run[MN_STREAM_CLAMP + 1];
+    mn_run_part *run[MN_STREAM_GLOBAL_AVERAGE_POOL + 1];
     mn_part_buffer *buffer[MN_STREAM_DEPTHWISE_PREPARED + 1];
 } mn_stream_kernels;
 
@@ -66,6 +68,14 @@ int32_t mn_stream_begin(mn_stream_call *call, const mn_stream_group *group);
 
 /* Runs all rows. MN_ARG_ERROR where a stage waits for ever. */
 mn_status mn_stream_rows(mn_stream_call *call);
+
+/* Whether a stage has a line buffer: all but the last, whose output is the group's; that of
+ * GLOBAL_AVERAGE_POOL holds sums. */
+static inline int mn_has_line(const mn_stream_call *call, int32_t index)
+{
+    return index + 1 < call->head->stages ||
+           call->states[index].stage->kind == MN_STREAM_GLOBAL_AVERAGE_POOL;
+}
 
 /* The options of a stage's layer. */
 static inline const void *mn_options_of(const mn_stream_stage *stage)

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Groups of layers, one function for each pair of types. See mn_stream.h. */
 #include "mn_nnfunctions.h"
+#include "mn_packing.h"
 #include "mn_stream_part.h"
+#include "mn_sums.h"
 
 static mn_dims mn_with_rows(mn_dims dims, int32_t rows)
 {
@@ -63,12 +65,52 @@ static mn_dims mn_with_rows(mn_dims dims, int32_t rows)
                                 part->elements);                                                   \
     }
 
+/* Rows of PAD may hold no row of its input. */
+#define MN_PAD_PART(bits)                                                                          \
+    static mn_status mn_run_pad_s##bits(const mn_stream_part *part)                                \
+    {                                                                                              \
+        const mn_pad_options *const options = part->options;                                       \
+        if (part->input_rows == 0)                                                                 \
+        {                                                                                          \
+            mn_fill_s##bits(part->output, 0, options->value, part->elements);                      \
+            return MN_SUCCESS;                                                                     \
+        }                                                                                          \
+        const int32_t below = part->output_rows - part->padding - part->input_rows;                \
+        const mn_dims input_dims = mn_with_rows(options->input, part->input_rows);                 \
+        const mn_dims before = mn_with_rows(options->before, part->padding);                       \
+        const mn_dims after = mn_with_rows(options->after, below);                                 \
+        return mn_pad_s##bits(options->value, &input_dims, part->input[0], &before, &after,        \
+                              part->output);                                                       \
+    }
+
+#define MN_GLOBAL_POOL_PART(bits)                                                                  \
+    static mn_status mn_run_global_avgpool_s##bits(const mn_stream_part *part)                     \
+    {                                                                                              \
+        const mn_pool_options *const options = part->options;                                      \
+        const mn_dims *const dims = &options->input;                                               \
+        if (part->first == 0)                                                                      \
+        {                                                                                          \
+            mn_fill_s8(part->sums, 0, 0, 4 * dims->c);                                             \
+        }                                                                                          \
+        mn_sum_pixels_s##bits(part->input[0], part->output_rows * dims->w, dims->c, part->sums);   \
+        if (part->first + part->output_rows == dims->h)                                            \
+        {                                                                                          \
+            mn_average_sums_s##bits(part->sums, dims->c, dims->h * dims->w,                        \
+                                    &options->params.activation, part->output);                    \
+        }                                                                                          \
+        return MN_SUCCESS;                                                                         \
+    }
+
 MN_POOL_PART(avgpool_s8, mn_avgpool_s8)
 MN_POOL_PART(avgpool_s4, mn_avgpool_s4)
 MN_POOL_PART(max_pool_s8, mn_max_pool_s8)
 MN_POOL_PART(max_pool_s4, mn_max_pool_s4)
 MN_ELEMENT_PARTS(8)
 MN_ELEMENT_PARTS(4)
+MN_PAD_PART(8)
+MN_PAD_PART(4)
+MN_GLOBAL_POOL_PART(8)
+MN_GLOBAL_POOL_PART(4)
 MN_LAYER_PART(depthwise_s8_w16, mn_depthwise_options, mn_dw_conv_params, mn_depthwise_conv_s8_w16)
 MN_LAYER_PART(depthwise_s4_w16, mn_depthwise_options, mn_dw_conv_params, mn_depthwise_conv_s4_w16)
 
@@ -82,7 +124,7 @@ MN_LAYER_PART(depthwise_s4_w16, mn_depthwise_options, mn_dw_conv_params, mn_dept
         .weight_bits = w_bits,                                                                     \
         .run = {mn_run_conv_##types, mn_run_depthwise_##types, mn_run_depthwise_s##bits##_w16,     \
                 mn_run_avgpool_s##bits, mn_run_max_pool_s##bits, mn_run_add_s##bits,               \
-                mn_run_clamp_s##bits},                                                             \
+                mn_run_clamp_s##bits, mn_run_pad_s##bits, mn_run_global_avgpool_s##bits},          \
         .buffer = {mn_buffer_of_conv_##types, mn_buffer_of_depthwise_##types,                      \
                    mn_buffer_of_depthwise_s##bits##_w16},                                          \
     };                                                                                             \

@@ -80,8 +80,7 @@ def search(
     run = RunFolder(folder)
     if not result["fits"]:
         return {"fits": False, "closest": result}
-    assert search.finetuner is not None
-    return _export_and_verify(run, search.finetuner.model, result, request, data)
+    return _export_and_verify(run, search.network, result, request, data)
 
 
 @dataclass(frozen=True)

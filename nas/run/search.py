@@ -23,6 +23,7 @@ from nas.tasks.dataset import Dataset
 from nas.training.checkpoint import load_checkpoint, save_checkpoint
 from nas.training.metrics import quality
 from nas.training.model import SupernetModel, inherit
+from nas.training.phases import PHASES, Phase
 from nas.training.selection import best, candidates
 from nas.training.trainer import (
     SearchTrainer,
@@ -36,7 +37,6 @@ from nas.training.trainer import (
 )
 from predictor.errors import UsageError
 
-PHASES = ("teacher", "warmup", "search", "finetune")
 STRATEGIES = ("none", "mirrored", "multiworker", "tpu")
 CALIBRATION_BATCH = 256
 JUDGING_BATCH = 512
@@ -130,14 +130,19 @@ class Search:
         self.strategy = make_strategy(request.strategy)
         self.rows = 0
         self.decisions: dict[str, int] = {}
-        self.finetuner: WeightTrainer | None = None
-        self.teacher: WeightTrainer | None = None
+        self.trainers: dict[Phase, WeightTrainer] = {}
         self._indices = np.arange(len(data.train_x))
         self._open_folder()
         with self.strategy.scope():
             self.model = self._make_model(self.supernet)
             self._calibrate(self.model, self._uniform())
             self.searcher = SearchTrainer(self.model, self.training, self.cost, request.budget)
+        self.trainers |= {Phase.WARMUP: self.searcher, Phase.SEARCH: self.searcher}
+
+    @property
+    def network(self) -> SupernetModel:
+        """The network that was chosen, as far as it is trained."""
+        return self._trainer(Phase.FINETUNE).model
 
     def overview(self) -> str:
         """The search space in one line: its size, and what its widest network takes."""
@@ -153,25 +158,22 @@ class Search:
         """Runs what is left of the search and returns its result, which the folder keeps."""
         start = self._resume()
         epochs = self._epochs()
-        for phase, name in enumerate(PHASES):
-            for epoch in range(start[1] if phase == start[0] else 0, epochs[name]):
-                if phase < start[0]:
-                    break
-                self._before(name)
-                row = self._epoch(name, phase, epoch, epochs[name])
-                self._record(phase, name, epoch, epochs[name], row)
-            if phase >= start[0] and name == "search" and not self.decisions:
+        for phase in PHASES[PHASES.index(start[0]) :]:
+            for epoch in range(start[1] if phase == start[0] else 0, epochs[phase]):
+                row = self._epoch(phase, epoch, epochs[phase])
+                self._record(phase, epoch, epochs[phase], row)
+            if phase == Phase.SEARCH and not self.decisions:
                 self._choose()
         return self._finish()
 
-    def _epochs(self) -> dict[str, int]:
+    def _epochs(self) -> dict[Phase, int]:
         training = self.training
         teaches = training.distillation > 0 and training.teacher_epochs > 0
         return {
-            "teacher": training.teacher_epochs if teaches else 0,
-            "warmup": training.warmup_epochs,
-            "search": training.search_epochs,
-            "finetune": training.finetune_epochs,
+            Phase.TEACHER: training.teacher_epochs if teaches else 0,
+            Phase.WARMUP: training.warmup_epochs,
+            Phase.SEARCH: training.search_epochs,
+            Phase.FINETUNE: training.finetune_epochs,
         }
 
     def _open_folder(self) -> None:
@@ -209,13 +211,15 @@ class Search:
     def _calibrate(self, model: SupernetModel, p: Any = None) -> None:
         model.calibrate(tf.constant(self.data.train_x[:CALIBRATION_BATCH]), p)
 
-    def _before(self, name: str) -> None:
-        """Makes the trainer of a phase, if it has one of its own."""
-        if name == "teacher" and self.teacher is None:
-            self.teacher = self._network_trainer(self.supernet.fixed(self.supernet.widest()))
-        if name == "finetune" and self.finetuner is None:
-            network = self.supernet.fixed(self.decisions)
-            self.finetuner = self._network_trainer(network, self.model)
+    def _trainer(self, phase: Phase) -> WeightTrainer:
+        """The trainer of a phase, made when it is first asked for."""
+        if phase not in self.trainers:
+            is_teacher = phase == Phase.TEACHER
+            decisions = self.supernet.widest() if is_teacher else self.decisions
+            network = self.supernet.fixed(decisions)
+            source = None if is_teacher else self.model
+            self.trainers[phase] = self._network_trainer(network, source)
+        return self.trainers[phase]
 
     def _network_trainer(
         self, network: Supernet, source: SupernetModel | None = None
@@ -225,24 +229,20 @@ class Search:
             if source is not None:
                 inherit(model, source)
             self._calibrate(model)
-            teacher = self.teacher.model if self.teacher and source is not None else None
-            return WeightTrainer(model, self.training, teacher=teacher)
+            teacher = None if source is None else self.trainers.get(Phase.TEACHER)
+            taught_by = None if teacher is None else teacher.model
+            return WeightTrainer(model, self.training, teacher=taught_by)
 
-    def _epoch(self, name: str, phase: int, epoch: int, epochs: int) -> dict[str, Any]:
+    def _epoch(self, phase: Phase, epoch: int, epochs: int) -> dict[str, Any]:
         request, training = self.request, self.training
-        if name == "search":
+        if phase == Phase.SEARCH:
             row: dict[str, Any] = search_epoch(
                 self.searcher, self.data, epoch, epochs, request.seed, self.strategy
             )
             row |= self._search_state()
             return row
-        trainer: WeightTrainer = self.searcher
-        if name != "warmup":
-            chosen = self.teacher if name == "teacher" else self.finetuner
-            assert chosen is not None
-            trainer = chosen
         loss = run_epoch(
-            trainer,
+            self._trainer(phase),
             self.data,
             self._indices,
             epoch,
@@ -283,53 +283,44 @@ class Search:
         x = tf.constant(self.data.train_x[judged])
         self.decisions, _ = best(self.model, found, x, tf.constant(y))
 
-    def _record(self, phase: int, name: str, epoch: int, epochs: int, row: dict[str, Any]) -> None:
-        self.run.append_metrics({"phase": name, "epoch": epoch, **row})
+    def _record(self, phase: Phase, epoch: int, epochs: int, row: dict[str, Any]) -> None:
+        self.run.append_metrics({"phase": phase.title, "epoch": epoch, **row})
         self.rows += 1
-        if name == "search" and epoch == epochs - 1:
+        if phase == Phase.SEARCH and epoch == epochs - 1:
             self._choose()
-        arrays = state_arrays(self.searcher, "search")
-        for prefix, trainer in (("teacher", self.teacher), ("finetune", self.finetuner)):
-            if trainer is not None:
-                arrays |= state_arrays(trainer, prefix)
+        arrays = state_arrays(self.searcher, Phase.SEARCH.title)
+        own = [kind for kind in (Phase.TEACHER, Phase.FINETUNE) if kind in self.trainers]
+        for kind in own:
+            arrays |= state_arrays(self.trainers[kind], kind.title)
         state = {
             "phase": phase,
             "epoch": epoch + 1,
             "rows": self.rows,
             "decisions": self.decisions,
             "multipliers": self.searcher.lagrangian.multipliers,
-            "trainers": [
-                prefix
-                for prefix, trainer in (("teacher", self.teacher), ("finetune", self.finetuner))
-                if trainer is not None
-            ],
+            "trainers": [kind.title for kind in own],
         }
         save_checkpoint(self.run.path / CHECKPOINT, arrays, state)
-        self.progress(name, epoch + 1, epochs, row)
+        self.progress(phase.title, epoch + 1, epochs, row)
 
-    def _resume(self) -> tuple[int, int]:
+    def _resume(self) -> tuple[Phase, int]:
         """Restores the checkpoint, if there is one; returns phase and epoch to go on with."""
         if not self.run.has(CHECKPOINT):
             self.run.keep_metrics(0)
-            return 0, 0
+            return PHASES[0], 0
         arrays, state = load_checkpoint(self.run.path / CHECKPOINT)
         self.decisions = state["decisions"]
-        restore_arrays(self.searcher, "search", arrays)
+        restore_arrays(self.searcher, Phase.SEARCH.title, arrays)
         self.searcher.lagrangian.multipliers = dict(state["multipliers"])
         self.searcher.anchor()
-        for name in state["trainers"]:
-            self._before(name)
-            trainer = self.teacher if name == "teacher" else self.finetuner
-            assert trainer is not None
-            restore_arrays(trainer, name, arrays)
+        for kind in (Phase[title.upper()] for title in state["trainers"]):
+            restore_arrays(self._trainer(kind), kind.title, arrays)
         self.rows = state["rows"]
         self.run.keep_metrics(self.rows)
-        return state["phase"], state["epoch"]
+        return Phase(state["phase"]), state["epoch"]
 
     def _finish(self) -> dict[str, Any]:
-        self._before("finetune")
-        assert self.finetuner is not None
-        model, budget = self.finetuner.model, self.request.budget
+        model, budget = self.network, self.request.budget
         exact = self.cost.exact_of(self.decisions)
         binding = budget.binding(exact)
         nodes = self.supernet.nodes

@@ -19,11 +19,10 @@ from nas.tasks.dataset import Dataset
 from nas.training.discretize import fit_to_budget
 from nas.training.metrics import accuracy, quality
 from nas.training.model import SupernetModel
+from nas.training.phases import Phase
 from nas.training.trainer import WeightTrainer, logits_of, run_epoch, split_indices
 
 CALIBRATION_BATCH = 256
-_TRY, _FINETUNE = 5, 6
-"""Numbers of phases, from which random numbers come; a search has lower ones."""
 
 
 def random_decisions(cost: CostModel, budget: Budget, seed: int) -> dict[str, int]:
@@ -72,13 +71,13 @@ def random_search(
     for number in range(tried):
         decisions = random_decisions(cost, budget, seed * 1000 + number)
         trainer = _trainer(cost, decisions, data, training, seed)
-        _train(trainer, data, used, epochs, _TRY, seed)
+        _train(trainer, data, used, epochs, Phase.BASELINE_TRY, seed)
         score = accuracy(logits_of(trainer.model, data.train_x[held]), data.train_y[held])
         found.append((score, decisions, trainer))
     _, decisions, trainer = max(found, key=lambda item: item[0])
     trainer = _trainer(cost, decisions, data, training, seed, trainer.model)
     everything = np.arange(len(data.train_x))
-    _train(trainer, data, everything, training.finetune_epochs, _FINETUNE, seed)
+    _train(trainer, data, everything, training.finetune_epochs, Phase.BASELINE, seed)
     return decisions, quality(logits_of(trainer.model, data.test_x), data)
 
 
@@ -89,7 +88,7 @@ def uniform_network(
     decisions = uniform_decisions(cost, budget)
     trainer = _trainer(cost, decisions, data, training, seed)
     epochs = training.warmup_epochs + training.search_epochs + training.finetune_epochs
-    _train(trainer, data, np.arange(len(data.train_x)), epochs, _FINETUNE, seed)
+    _train(trainer, data, np.arange(len(data.train_x)), epochs, Phase.BASELINE, seed)
     return decisions, quality(logits_of(trainer.model, data.test_x), data)
 
 
@@ -111,7 +110,7 @@ def _trainer(
 
 
 def _train(
-    trainer: WeightTrainer, data: Dataset, indices: Any, epochs: int, phase: int, seed: int
+    trainer: WeightTrainer, data: Dataset, indices: Any, epochs: int, phase: Phase, seed: int
 ) -> None:
     strategy = tf.distribute.get_strategy()
     for epoch in range(epochs):

@@ -26,6 +26,7 @@ from nas.training.checkpoint import Arrays
 from nas.training.discretize import argmax
 from nas.training.distillation import cross_entropy, distilled, mixup
 from nas.training.model import SupernetModel
+from nas.training.phases import Phase
 from nas.training.schedules import cosine, exponential
 
 WEIGHT_SHARE = 0.75
@@ -186,7 +187,7 @@ def run_epoch(
     indices: npt.NDArray[np.int64],
     epoch: int,
     epochs: int,
-    phase: int,
+    phase: Phase,
     seed: int,
     strategy: tf.distribute.Strategy,
     temperature: float = 1.0,
@@ -217,14 +218,14 @@ def search_epoch(
     strategy: tf.distribute.Strategy,
 ) -> dict[str, float]:
     """One epoch of weight and decision updates; returns losses and violations."""
-    training, phase = trainer.training, 2
+    training = trainer.training
     temperature = exponential(
         epoch, epochs, training.initial_temperature, training.final_temperature
     )
     weights, choices = split_indices(len(data.train_x), training, seed)
     steps = max(1, len(weights) // min(training.batch, len(weights)))
     losses, decision_losses = [], []
-    for step, (x, y) in enumerate(batches(data, weights, training, (seed, phase, epoch))):
+    for step, (x, y) in enumerate(batches(data, weights, training, (seed, Phase.SEARCH, epoch))):
         rate = cosine(
             epoch * steps + step,
             epochs * steps,
@@ -232,14 +233,14 @@ def search_epoch(
             training.learning_rate * 0.1,
         )
         trainer.optimizer.learning_rate.assign(rate)
-        arguments = (tf.constant(temperature), step_seed(seed, phase, epoch, step))
+        arguments = (tf.constant(temperature), step_seed(seed, Phase.SEARCH, epoch, step))
         losses.append(replicated(strategy, trainer.step, (x, y), arguments))
         if training.architecture_updates == "joint":
             decision_losses.append(_decision_step(trainer, (x, y), arguments, strategy))
     if training.architecture_updates == "alternating":
-        turns = batches(data, choices, training, (seed, phase + 10, epoch))
+        turns = batches(data, choices, training, (seed, Phase.DECISIONS, epoch))
         for step, batch in enumerate(turns):
-            arguments = (tf.constant(temperature), step_seed(seed, phase + 10, epoch, step))
+            arguments = (tf.constant(temperature), step_seed(seed, Phase.DECISIONS, epoch, step))
             decision_losses.append(_decision_step(trainer, batch, arguments, strategy))
     return {
         "loss": float(np.mean(losses)),
@@ -275,7 +276,7 @@ def split_indices(
     return order[:cut], order[cut:]
 
 
-def step_seed(seed: int, phase: int, epoch: int, step: int) -> Any:
+def step_seed(seed: int, phase: Phase, epoch: int, step: int) -> Any:
     """Two integers that no other step has."""
     return tf.constant([seed * 1000 + phase, epoch * 100_000 + step], tf.int32)
 

@@ -11,6 +11,7 @@ import click
 from predictor import toml
 from predictor.boards.board import Region, board_of_text
 from predictor.boards.cmsis_pack import PackDevice, read_device
+from predictor.boards.pyocd_targets import read_target
 from predictor.console.options import BYTES
 from predictor.console.output import emit
 from predictor.console.paths import OUTPUT_PATH
@@ -29,6 +30,7 @@ _MARK, _QUOTE = "given", '"'
 @click.argument("file", type=OUTPUT_PATH)
 @click.option("--pack", type=click.Path(path_type=Path), help="CMSIS-Pack to take the rest from.")
 @click.option("--device", help="The device in the pack, e.g. STM32L476RG.")
+@click.option("--pyocd", "target", metavar="TARGET", help="Take the memories of pyOCD's target.")
 @click.option("--core", metavar="CORE", help="cortex-m4, or m4.")
 @click.option("--clock", metavar="HZ", help="Clock of the core, e.g. 80MHz.")
 @click.option("--flash", multiple=True, metavar="BASE:SIZE", help="E.g. 0x08000000:1MB.")
@@ -50,6 +52,7 @@ def new(
     file: Path,
     pack: Path | None,
     device: str | None,
+    target: str | None,
     core: str | None,
     clock: str | None,
     flash: tuple[str, ...],
@@ -69,21 +72,23 @@ def new(
     predict boards new l476.toml --core m4 --clock 80MHz --flash 0x08000000:1MB \\
       --ram sram1=0x20000000:96KB --ram sram2=0x10000000:32KB
     predict boards new l476.toml --pack Keil.STM32L4xx_DFP.pack --device STM32L476RG
+    predict boards new l475.toml --pyocd stm32l475xg --core m4 --clock 80MHz
     """
     if file.exists():
         raise UsageError(f"{file} is there already; name another file")
-    if (pack is None) != (device is None):
-        raise UsageError("--pack and --device go together")
-    if pack is not None and device is not None:
-        found = read_device(pack, device)
+    known = _known(pack, device, target)
+    if known is not None:
+        found, origin = known
         core, fpu = core or found.core, fpu or _pack_fpu(found)
         clock = clock or (f"{found.clock_hz}Hz" if found.clock_hz else None)
         flash, ram = flash or _of_pack(found, "flash"), ram or _of_pack(found, "sram")
-        soc, source = soc or found.name, source or f"CMSIS-Pack {pack.name}"
+        soc, source = soc or found.name, source or origin
     if not core or not clock or not flash or not ram:
         told = {"--core": core, "--clock": clock, "--flash": flash, "--ram": ram}
         lacking = ", ".join(name for name, value in told.items() if not value)
-        raise UsageError(f"{lacking} must be given" + (", the pack does not say" if pack else ""))
+        raise UsageError(
+            f"{lacking} must be given" + (f", {known[1]} does not say" if known else "")
+        )
     mark = f"  # {_MARK}" if source else ""
     head = {"name": _text(name or file.stem), "title": title and _text(title)}
     about_core = {
@@ -116,6 +121,21 @@ def new(
         None,
     )
     return EXIT_FITS
+
+
+def _known(
+    pack: Path | None, device: str | None, target: str | None
+) -> tuple[PackDevice, str] | None:
+    """A device of a pack or a target of pyOCD's, whichever is named, and where it is from."""
+    if (pack is None) != (device is None):
+        raise UsageError("--pack and --device go together")
+    if pack is not None and target is not None:
+        raise UsageError("name a pack or a target of pyOCD's, not both")
+    if pack is not None and device is not None:
+        return read_device(pack, device), f"CMSIS-Pack {pack.name}"
+    if target is not None:
+        return read_target(target), f"pyOCD's target {target.lower()}"
+    return None
 
 
 def _of_pack(device: PackDevice, kind: str) -> tuple[str, ...]:

@@ -20,6 +20,7 @@ from predictor.files import write_file
 from predictor.prediction import predict
 from predictor.report.check_result import CheckResult, Finding, markdown, text, to_json
 from predictor.report.comparison import Comparison, compare, parse_regressions, subject
+from predictor.report.json_report import figures_json
 from predictor.report.markdown import escape
 from predictor.start import say
 
@@ -159,7 +160,7 @@ def _compare(
         if old is None:
             continue
         sides = [("base", old), (item.path.name, item.result.prediction)]
-        compared = compare([subject(label, side.to_json()) for label, side in sides], limits)
+        compared = compare([subject(label, figures_json(side)) for label, side in sides], limits)
         grown = (Finding("max-regression", str(regression)) for regression in compared.regressions)
         item.result = replace(item.result, failures=(*item.result.failures, *grown))
         found.append((f"{item.path.name} on {item.result.board}", compared))

@@ -23,6 +23,7 @@ from predictor.report.comparison import (
     parse_regressions,
     subject,
 )
+from predictor.report.json_report import figures_json
 from predictor.start import say
 
 
@@ -109,7 +110,7 @@ def _subjects(text: str, boards: tuple[str, ...], options: Mapping[str, Any]) ->
             words = f"on {prediction.board.name}"
             if kernels:
                 words += f" with {kernels} kernels"
-            found.append((path, words, prediction.to_json()))
+            found.append((path, words, figures_json(prediction)))
     return found
 
 

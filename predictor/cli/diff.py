@@ -10,7 +10,7 @@ import click
 from predictor.cli.options import prediction_options
 from predictor.console.options import format_option
 from predictor.console.output import emit, emit_text
-from predictor.errors import EXIT_FITS, PredictorError
+from predictor.errors import EXIT_FITS, PredictorError, UsageError
 from predictor.prediction import DEFAULT_BOARD
 
 
@@ -18,18 +18,29 @@ from predictor.prediction import DEFAULT_BOARD
 @click.argument("model", type=click.Path(path_type=Path))
 @click.option(
     "--elf",
-    required=True,
     type=click.Path(path_type=Path),
     help="Your program as it was linked, with symbols.",
+)
+@click.option(
+    "--map",
+    "map_path",
+    type=click.Path(path_type=Path),
+    help="Instead: the map that GNU ld wrote of it.",
 )
 @click.option("--board", default=DEFAULT_BOARD, show_default=True, help="Board name or file.")
 @click.option("--arena-symbol", metavar="NAME", help="Name of the arena's array.")
 @prediction_options
 @format_option("text", "json")
 def command(
-    model: Path, elf: Path, board: str, arena_symbol: str | None, form: str, **options: Any
+    model: Path,
+    elf: Path | None,
+    map_path: Path | None,
+    board: str,
+    arena_symbol: str | None,
+    form: str,
+    **options: Any,
 ) -> int:
-    """Say whether the firmware in an ELF file agrees with what MODEL takes.
+    """Say whether the firmware in an ELF file or a linker's map agrees with what MODEL takes.
 
     Finds operators that no resolver registers, an arena that is too small, other kernels than
     were meant, TFLM compiled without optimisation, and a model that is copied into RAM. Exit code
@@ -38,8 +49,11 @@ def command(
     from predictor.prediction import predict
     from predictor.proof.firmware_diff import diff_firmware
 
+    path = elf or map_path
+    if path is None or (elf and map_path):
+        raise UsageError("name your program: --elf, or --map for the linker's map")
     prediction = predict(model, board, **options)
-    found = diff_firmware(prediction, elf, arena_symbol)
+    found = diff_firmware(prediction, path, arena_symbol)
     required = prediction.arena.required_bytes
     arena_bytes = None if found.arena is None else found.arena.size_bytes
     if form == "json":

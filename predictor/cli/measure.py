@@ -13,7 +13,7 @@ import click
 from predictor.console.options import POSITIVE, tflm_options
 from predictor.console.output import emit, emit_text
 from predictor.console.paths import OUTPUT_PATH, FileCommand
-from predictor.errors import EXIT_DOES_NOT_FIT, EXIT_FITS, PredictorError
+from predictor.errors import EXIT_DOES_NOT_FIT, EXIT_FITS, PredictorError, UsageError
 from predictor.files import scratch_folder, write_file
 from predictor.prediction import DEFAULT_BOARD, Prediction
 from predictor.start import say
@@ -38,6 +38,7 @@ _POLL_S = 0.5
 )
 @click.option("--random", "seed", type=int, default=0, show_default=True, help="Seed of inputs.")
 @tflm_options
+@click.option("--layers", is_flag=True, help="Compare every operator's outputs with the host, too.")
 @click.option(
     "--current",
     "trace_path",
@@ -56,6 +57,7 @@ def command(
     kernels: str | None,
     tflm: str | None,
     tflm_dir: Path | None,
+    layers: bool,
     trace_path: Path | None,
     supply_v: float | None,
     output: Path | None,
@@ -64,6 +66,9 @@ def command(
 
     The row is what `predict calibrate` reads. With --current, record the board's current and its
     marker pin while this command runs, then export the recording to that file.
+
+    With --layers, the first inference also sends what every operator computed, and the first
+    operator that differs from TFLM's Python runtime is named (exit code 1).
     """
     from predictor.firmware.registered_tflm import linkable_tflm
     from predictor.firmware.target import firmware_target
@@ -71,6 +76,8 @@ def command(
     from predictor.proof.host_check import HostCheck
     from predictor.proof.model_run import random_inputs
 
+    if layers and trace_path is not None:
+        raise UsageError("--layers goes without --current: what is sent would be measured, too")
     _say("predicting")
     target = firmware_target(board, linkable_tflm(tflm, tflm_dir), kernels)
     firmware = target.linking_used(model)
@@ -80,7 +87,7 @@ def command(
     if not prediction.fits:
         say(f"predict: {model} does not fit {prediction.board.name}")
         return EXIT_DOES_NOT_FIT
-    job = board_run.Job(firmware, random_inputs(prediction.deployed.graph, seed), repeats)
+    job = board_run.Job(firmware, random_inputs(prediction.deployed.graph, seed), repeats, layers)
     if output is not None and output.exists():
         measurements.read(output)  # says before the run what is wrong with the file
     started = time.time()
@@ -91,7 +98,7 @@ def command(
         windows = _windows(trace_path, started, supply_v)
         row = board_run.with_energy(row, run, windows, supply_v)
     emit_text(_text(run, row, prediction))
-    if run.host is HostCheck.DIFFERENT:
+    if run.host is HostCheck.DIFFERENT or (run.layers is not None and run.layers.words):
         return PredictorError.exit_code
     if output is not None:
         write_file(output, measurements.append(output, row))
@@ -132,6 +139,8 @@ def _say(text: str) -> None:
 
 
 def _text(run: BoardRun, row: Row, prediction: Prediction) -> str:
+    from predictor.cli.emulate_report import layers_text
+
     spread = max(run.latencies_s) / min(run.latencies_s) - 1
     expected = prediction.latency
     lines = [
@@ -142,4 +151,5 @@ def _text(run: BoardRun, row: Row, prediction: Prediction) -> str:
     if row.energy_j is not None and row.power_w is not None:
         lines.append(f"energy   {1e3 * row.energy_j:.4g} mJ, {1e3 * row.power_w:.4g} mW")
     lines.append(f"outputs  {run.host.value}: {run.host_reason}")
-    return "\n".join(lines) + "\n"
+    layers = "" if run.layers is None else layers_text(run.layers)
+    return "\n".join(lines) + "\n" + layers

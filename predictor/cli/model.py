@@ -35,13 +35,14 @@ if TYPE_CHECKING:
 
 
 @click.command(cls=FileCommand, name="model", short_help="Predict one model (the default command).")
-@click.argument("model", type=click.Path(path_type=Path))
+@click.argument("models", metavar="MODEL", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option(
     "--board",
     default=DEFAULT_BOARD,
     show_default=True,
     help="Board name, path of a board's TOML file, or 'all'.",
 )
+@click.option("--shared-arena", is_flag=True, help="Several models share one arena, in this order.")
 @prediction_options
 @memory_options
 @format_option("text", "json", "markdown")
@@ -63,8 +64,9 @@ if TYPE_CHECKING:
     help="Take instructions from this trace of predict emulate --trace.",
 )
 def command(
-    model: Path,
+    models: tuple[Path, ...],
     board: str,
+    shared_arena: bool,
     form: str,
     quiet: bool,
     verbose: bool,
@@ -81,6 +83,15 @@ def command(
 ) -> int:
     """Predict whether MODEL, a .tflite file, runs on a board under TFLM, and what it takes."""
     budgets = Budgets(max_arena, max_flash, max_macs, max_latency, max_energy)
+    if shared_arena:
+        from predictor.cli.sharing import predict_shared_arena
+
+        if budgets != Budgets() or emulated is not None:
+            raise UsageError("budgets and --emulated hold for one model")
+        return predict_shared_arena(models, board, form, output, options, quiet=quiet)
+    if len(models) > 1:
+        raise UsageError("name one model, or --shared-arena for several in one arena")
+    (model,) = models
     if options["tflm"] == ALL_TFLMS:
         if budgets != Budgets() or emulated is not None:
             raise UsageError("budgets and --emulated hold for one TFLM")

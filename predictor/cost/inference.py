@@ -10,7 +10,7 @@ from functools import cached_property
 from predictor.boards.board import Board
 from predictor.boards.calibration import CoreCosts
 from predictor.cost.instructions import Work
-from predictor.cost.latency import LatencyEstimate, LoopRound, Timing, features, latency
+from predictor.cost.latency import LatencyEstimate, Timing, features, latency, seconds
 from predictor.cost.op_count import Layer
 from predictor.records import dataclass
 from predictor.semantics.execution import Execution, Part, Place
@@ -67,6 +67,10 @@ class Inference:
         )
 
     @cached_property
+    def dearest_works(self) -> tuple[Work, ...]:
+        return self.works_on(self.dearest)
+
+    @cached_property
     def once(self) -> tuple[Work, ...]:
         """What only the first inference does, with the dearest branches."""
         return self.works_on(self.execution.once.path(self._cycles, max))
@@ -109,15 +113,11 @@ class LayerRuns:
 def inference_latency(inference: Inference, timing: Timing, board: Board) -> LatencyEstimate:
     """Latency of an inference: an interval from the cheapest branches to the dearest, without an
     upper end where a loop's rounds are not known."""
-    dearest = latency(inference.works_on(inference.dearest), timing, board)
-    once_s = latency(inference.once, timing, board).seconds if inference.once else 0.0
+    dearest = latency(inference.dearest_works, timing, board)
+    once_s = seconds(inference.once, timing, board)
     if not inference.execution.may_vary:
         return replace(dearest, once_s=once_s)
     cheapest = latency(inference.works_on(inference.cheapest), timing, board)
-    rounds = tuple(
-        LoopRound(*place, latency(works, timing, board).seconds)
-        for place, works in sorted(inference.open_rounds.items())
-    )
     is_open = inference.execution.is_open
     return replace(
         dearest,
@@ -125,5 +125,21 @@ def inference_latency(inference: Inference, timing: Timing, board: Board) -> Lat
         least_s=cheapest.seconds,
         once_s=once_s,
         is_open=is_open,
-        rounds=rounds,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class LoopRound:
+    """A loop of unknown length: its operator and what a round of it takes."""
+
+    subgraph_index: int
+    index: int
+    seconds: float
+
+
+def loop_rounds(inference: Inference, timing: Timing, board: Board) -> tuple[LoopRound, ...]:
+    """The loops whose rounds are not known, in the order of the model."""
+    return tuple(
+        LoopRound(*place, seconds(works, timing, board))
+        for place, works in sorted(inference.open_rounds.items())
     )

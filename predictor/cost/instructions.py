@@ -227,18 +227,27 @@ def is_model(layers: Iterable[float]) -> bool:
     return min(layers, default=0) >= LEAST_LAYERS
 
 
-def round_work(prepared: PreparedGraph) -> dict[tuple[int, int], Work]:
-    """Counts that each round of an operator adds, by (subgraph, operator)."""
-    revision = prepared.revision
-    costs = load_costs(revision)
+def round_loops(prepared: PreparedGraph) -> dict[tuple[int, int], Loops]:
+    """Loops that each round of an operator adds, by (subgraph, operator)."""
     found = {}
     for node in prepared.nodes:
         counter = node.row.round_loops
         loops = counter(node.context) if counter is not None else None
-        if loops is not None and loops.terms.keys() <= costs.keys():
-            place = node.context.subgraph.index, node.context.op.index
-            found[place] = _sum(loops, costs, Basis.MODEL)
+        if loops is not None:
+            found[node.context.subgraph.index, node.context.op.index] = loops
     return found
+
+
+def round_work(
+    revision: Revision, rounds: Mapping[tuple[int, int], Loops]
+) -> dict[tuple[int, int], Work]:
+    """Counts of the rounds whose loops are known, by (subgraph, operator)."""
+    costs = load_costs(revision)
+    return {
+        place: _sum(loops, costs, Basis.MODEL)
+        for place, loops in rounds.items()
+        if loops.terms.keys() <= costs.keys()
+    }
 
 
 def subgraph_work(prepared: PreparedGraph) -> tuple[Work, ...]:

@@ -7,7 +7,7 @@ wider the interval.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from enum import Enum
 from math import exp, log
 
@@ -49,21 +49,12 @@ class Timing:
 
 
 @dataclass(frozen=True, slots=True)
-class LoopRound:
-    """A loop of unknown length: its operator and what a round of it takes."""
-
-    subgraph_index: int
-    index: int
-    seconds: float
-
-
-@dataclass(frozen=True, slots=True)
 class LatencyEstimate:
     """Time of one inference: ``seconds`` = ``cycles`` / clock.
 
     Where branches differ these are of the dearest ones, ``least_s`` of the cheapest, and the
-    intervals reach from the one to the other. Loops of unknown length run no round in them; each
-    round adds what ``rounds`` says, so that ``is_open`` and the intervals have no upper end.
+    intervals reach from the one to the other. Loops of unknown length run no round in them
+    (:func:`loop_rounds` says what each adds); ``is_open``: the intervals have no upper end.
     ``once_s`` is what the first inference takes beside.
     """
 
@@ -76,7 +67,6 @@ class LatencyEstimate:
     least_s: float
     once_s: float = 0.0
     is_open: bool = False
-    rounds: tuple[LoopRound, ...] = ()
 
     @property
     def inferences_per_s(self) -> float:
@@ -189,15 +179,21 @@ def features(works: Iterable[Work]) -> Features:
     )
 
 
+def seconds(works: Iterable[Work], timing: Timing, board: Board) -> float:
+    """Time of so much work, nothing but the figure."""
+    return timing.costs.cycles(features(works)) / board.core.clock_hz
+
+
 def latency(works: tuple[Work, ...], timing: Timing, board: Board) -> LatencyEstimate:
     """Latency of one inference of a model whose operators take ``works``."""
     cycles = timing.costs.cycles(features(works))
     seconds = cycles / board.core.clock_hz
-    spread = combined([timing.spread, _count_spread(works, board.core.model)])
+    found = shares(works)
+    spread = combined([timing.spread, _count_spread(found, board.core.model)])
     evidence = timing.evidence
-    proxies = share(works, Basis.PROXY)
-    others = share(works, Basis.OTHER_CORE)
-    elsewhere = share(works, Basis.OTHER_REVISION)
+    proxies = found[Basis.PROXY]
+    others = found[Basis.OTHER_CORE]
+    elsewhere = found[Basis.OTHER_REVISION]
     if elsewhere > 0:
         evidence += f"; {100 * elsewhere:.0f} % of the instructions as counted with a newer TFLM"
     if others > 0:
@@ -215,14 +211,20 @@ def latency(works: tuple[Work, ...], timing: Timing, board: Board) -> LatencyEst
     )
 
 
-def share(works: Iterable[Work], basis: Basis) -> float:
-    """Fraction of the instructions that rests on a basis."""
-    works = tuple(works)
-    whole = sum(item.instructions for item in works)
-    return sum(item.instructions for item in works if item.basis is basis) / whole if whole else 0
+def shares(works: Iterable[Work]) -> dict[Basis, float]:
+    """Fraction of the instructions that rests on each basis."""
+    counts: dict[Basis, list[float]] = {basis: [] for basis in Basis}
+    whole = []
+    for item in works:
+        counts[item.basis].append(item.instructions)
+        whole.append(item.instructions)
+    instructions = sum(whole)
+    return {
+        basis: sum(found) / instructions if instructions else 0 for basis, found in counts.items()
+    }
 
 
-def _count_spread(works: tuple[Work, ...], core: Core) -> Spread:
+def _count_spread(found: Mapping[Basis, float], core: Core) -> Spread:
     """Spread of a model's instructions: of each basis the spread of its share."""
     spreads = dict(load_spreads())
     if core.stand_in is not None:
@@ -233,7 +235,7 @@ def _count_spread(works: tuple[Work, ...], core: Core) -> Spread:
         spreads[Basis.MODEL.name] = own
     parts = [
         Spread(
-            spreads[basis.name].relative_sd * share(works, basis),
+            spreads[basis.name].relative_sd * found[basis],
             spreads[basis.name].degrees_of_freedom,
         )
         for basis in Basis

@@ -266,6 +266,36 @@ def marshal(
     return RegisterArguments(tuple(core), tuple(floats), struct.pack(f"<{len(stack)}I", *stack))
 
 
+@dataclass(frozen=True, slots=True)
+class CallFrame:
+    """All that a callee finds: its buffers placed, 13 core registers, 32 of floats, the stack."""
+
+    placed: tuple[PlacedBuffer, ...]
+    addresses: Mapping[Buffer, int]
+    core: tuple[int, ...]
+    floats: tuple[int, ...]
+    stack_pointer: int
+    stack: bytes
+
+
+def call_frame(arguments: Sequence[Argument], stack: range, is_hard_float: bool) -> CallFrame:
+    """The frame of a call with its stack at the end of ``stack``; markers fill the registers.
+
+    Raises:
+        EmulationError: an argument does not fit its type.
+    """
+    placed = place_buffers(arguments, WINDOW_BASE)
+    addresses = {item.buffer: item.address for item in placed}
+    values = marshal(arguments, addresses, is_hard_float)
+    core, floats = _registers(values.core, 13), _registers(values.floats, 32)
+    stack_pointer = (stack.stop - len(values.stack)) & ~7
+    return CallFrame(placed, addresses, core, floats, stack_pointer, values.stack)
+
+
+def _registers(values: Sequence[int], count: int) -> tuple[int, ...]:
+    return (*values, *(register_marker(number) for number in range(len(values), count)))
+
+
 def _words(argument: Argument, addresses: Mapping[Buffer, int]) -> tuple[list[int], bool]:
     """The 32-bit words of an argument, and whether they need an even register."""
     if isinstance(argument, Buffer | Pointer):

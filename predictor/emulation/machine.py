@@ -6,11 +6,13 @@ Emulators differ in how they count and what they trap; callers see only these ty
 from __future__ import annotations
 
 import os
+import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from itertools import groupby
+from math import inf
 from types import MappingProxyType, TracebackType
 
 from predictor.emulation.function_call import Argument, CallResult
@@ -139,6 +141,20 @@ class Progress:
 ProgressCallback = Callable[[Progress], None]
 
 
+@dataclass(frozen=True, slots=True)
+class Ends:
+    """What ends a run, other than a fault; the arguments of :meth:`Machine.run`."""
+
+    symbol: str | None = None
+    uart: bytes | None = None
+    max_instructions: int | None = None
+    timeout_s: float | None = None
+
+    def left_s(self, start_s: float) -> float:
+        """Host seconds left to a run that began at ``start_s`` by ``time.monotonic``."""
+        return inf if self.timeout_s is None else start_s + self.timeout_s - time.monotonic()
+
+
 class Machine(ABC):
     """An emulated board. Use as a context manager, or call ``close``.
 
@@ -156,7 +172,6 @@ class Machine(ABC):
     def load_binary(self, data: bytes, address: int) -> None:
         """Writes data into flash or RAM, as a flash programmer would, before the first run."""
 
-    @abstractmethod
     def run(
         self,
         *,
@@ -175,6 +190,11 @@ class Machine(ABC):
             timeout_s: host seconds for this run.
             progress: called a few times a second.
         """
+        return self._run(Ends(until_symbol, until_uart, max_instructions, timeout_s), progress)
+
+    @abstractmethod
+    def _run(self, ends: Ends, progress: ProgressCallback | None) -> RunResult:
+        """As :meth:`run`."""
 
     @property
     @abstractmethod
@@ -222,6 +242,13 @@ class Machine(ABC):
             EmulationError: it did not return, or did not preserve a register; or this emulator
                 cannot call functions.
         """
+        ends = Ends(max_instructions=max_instructions, timeout_s=timeout_s)
+        return self._call(function, arguments, ends, checks_bounds)
+
+    def _call(
+        self, function: str, arguments: Sequence[Argument], ends: Ends, checks_bounds: bool
+    ) -> CallResult:
+        """As :meth:`call`; ``ends`` counts instructions of this call."""
         raise EmulationError("this emulator cannot call single functions; use Unicorn")
 
     @abstractmethod

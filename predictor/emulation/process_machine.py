@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import shutil
-import tempfile
 from abc import abstractmethod
+from contextlib import ExitStack
 from pathlib import Path
 
 from predictor.emulation.machine import Machine, require_memory
 from predictor.emulation.platform.description import Platform
 from predictor.errors import EmulationError
+from predictor.files import scratch_folder
 from predictor.firmware.elf_image import ElfImage
 
 PROGRAM_FILE = "program.elf"
@@ -22,8 +23,8 @@ class ProcessMachine(Machine):
     def __init__(self, platform: Platform) -> None:
         super().__init__(platform)
         self._image: ElfImage | None = None
-        # Renode deletes folders named renode-<number> from the temporary folder at its start.
-        self._folder: Path | None = Path(tempfile.mkdtemp(prefix="mcu-predictor-"))
+        self._scratch = ExitStack()
+        self._folder: Path | None = self._scratch.enter_context(scratch_folder())
 
     def load_elf(self, path: str | os.PathLike[str]) -> None:
         if self._image is not None:
@@ -56,5 +57,5 @@ class ProcessMachine(Machine):
         return self._folder
 
     def _remove_folder(self) -> None:
-        shutil.rmtree(self._own_folder, ignore_errors=True)
+        self._scratch.close()
         self._folder = None

@@ -9,6 +9,7 @@ from __future__ import annotations
 import struct
 import zlib
 from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 from predictor.firmware.arenas import ArenaPlace
 
@@ -16,8 +17,17 @@ BLOB_VERSION = 1
 MODEL_MAGIC = b"MODL"
 INPUT_MAGIC = b"INPT"
 ARENAS_MAGIC = b"ARNA"
+LAYERS_MAGIC = b"LAYR"
 BLOB_ALIGNMENT = 16
 HEADER_BYTES = 32
+
+
+class LayerPlace(NamedTuple):
+    """What the firmware sends of the arena after an operator ran, in the first run."""
+
+    operator_index: int
+    offset: int
+    size_bytes: int
 
 
 def pack_blob(magic: bytes, payload: bytes, parameters: tuple[int, int, int, int]) -> bytes:
@@ -35,6 +45,7 @@ def model_blobs(
     arena_bytes: int = 0,
     repeats: int = 1,
     arenas: Sequence[ArenaPlace] = (),
+    layers: Sequence[LayerPlace] = (),
 ) -> bytes:
     """A model and its inputs for the runner.
 
@@ -46,10 +57,14 @@ def model_blobs(
         repeats: how often each input is run.
         arenas: where they lie, the one or the non-persistent one first; none at all: one of
             ``arena_bytes`` at the end of RAM.
+        layers: what is sent of the arena while the first run goes on.
     """
     blobs = [pack_blob(MODEL_MAGIC, model, (arena_bytes, repeats, 0, 0))]
     if arenas:
         words = b"".join(struct.pack("<2I", item.address, item.size_bytes) for item in arenas)
         blobs.append(pack_blob(ARENAS_MAGIC, words, (0, 0, 0, 0)))
+    if layers:
+        places = b"".join(struct.pack("<3I", *layer) for layer in layers)
+        blobs.append(pack_blob(LAYERS_MAGIC, places, (0, 0, 0, 0)))
     blobs += [pack_blob(INPUT_MAGIC, data, (0, 0, 0, 0)) for data in inputs]
     return b"".join(blobs)

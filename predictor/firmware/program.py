@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import struct
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from functools import cached_property
 from io import BytesIO
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 from predictor.errors import MissingDependencyError, UsageError
 from predictor.firmware.symbol_table import symbol_table
@@ -45,13 +46,51 @@ class Section(NamedTuple):
         return self.address + self.size_bytes
 
 
-class Program:
+class LinkedProgram(ABC):
+    """What a program's file and its linker's map both tell.
+
+    ``has_contents`` says whether the bytes of the sections are known.
+    """
+
+    has_contents: ClassVar[bool]
+    path: Path
+    sections: tuple[Section, ...]
+    symbols: tuple[Symbol, ...]
+
+    @cached_property
+    def functions(self) -> tuple[Symbol, ...]:
+        return tuple(symbol for symbol in self.symbols if symbol.is_function)
+
+    @cached_property
+    def function_names(self) -> frozenset[str]:
+        return frozenset(function.name for function in self.functions)
+
+    def section_at(self, address: int) -> Section | None:
+        return next((it for it in self.sections if it.address <= address < it.end), None)
+
+    @property
+    @abstractmethod
+    def flash_bytes(self) -> int:
+        """Bytes that the program stores: code, constants, initial values of variables."""
+
+    @abstractmethod
+    def places(self, content: bytes) -> Iterator[tuple[Section, int]]:
+        """Where bytes lie: the section, and the address when the program runs."""
+
+    @abstractmethod
+    def is_unoptimised(self, function: Symbol) -> bool:
+        """Whether a function keeps its variables on the stack, as GCC without -O has it."""
+
+
+class Program(LinkedProgram):
     """A linked program for a 32-bit little-endian processor.
 
     Raises:
         UsageError: the file cannot be read, is no such program, or has no symbols.
         MissingDependencyError: pyelftools is missing.
     """
+
+    has_contents: ClassVar[bool] = True
 
     def __init__(self, path: Path) -> None:
         try:
@@ -76,24 +115,11 @@ class Program:
         if not self.symbols:
             raise UsageError(f"{path} has no symbols: name the file before it is stripped")
 
-    @cached_property
-    def functions(self) -> tuple[Symbol, ...]:
-        return tuple(symbol for symbol in self.symbols if symbol.is_function)
-
-    @cached_property
-    def function_names(self) -> frozenset[str]:
-        return frozenset(function.name for function in self.functions)
-
     @property
     def flash_bytes(self) -> int:
-        """Bytes that the program stores: code, constants, initial values of variables."""
         return sum(len(section.content) for section in self.sections)
 
-    def section_at(self, address: int) -> Section | None:
-        return next((it for it in self.sections if it.address <= address < it.end), None)
-
     def places(self, content: bytes) -> Iterator[tuple[Section, int]]:
-        """Where bytes lie: the section, and the address when the program runs."""
         for section in self.sections:
             place = section.content.find(content)
             while place >= 0:
@@ -101,7 +127,6 @@ class Program:
                 place = section.content.find(content, place + 1)
 
     def is_unoptimised(self, function: Symbol) -> bool:
-        """Whether a function keeps its variables on the stack, as GCC without -O has it."""
         address = function.address & ~1
         section = self.section_at(address)
         if section is None or not section.content:

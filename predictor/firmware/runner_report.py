@@ -25,6 +25,9 @@ from predictor.firmware.protocol import (
     StackUse,
 )
 
+COUNTER_STEPS = 1 << 32
+"""The cycle counter wraps after so many."""
+
 
 @dataclass(slots=True)
 class ModelRun:
@@ -34,13 +37,15 @@ class ModelRun:
     invoke: InvokeCount | None = None
     outputs: list[OutputTensor] = field(default_factory=list)
     contents: dict[int, bytearray] = field(default_factory=dict)
+    layers: dict[int, bytearray] = field(default_factory=dict)
+    """Of each place in the arena that was asked for, what its operator left there."""
 
     @property
     def cyccnt(self) -> int:
         """Cycles (on a board) or instructions (emulated) of Invoke, without the counting hooks."""
         if self.invoke is None:
             raise EmulationError("the run did not reach the end of Invoke")
-        return self.invoke.cyccnt - self.invoke.hook_cyccnt
+        return (self.invoke.cyccnt - self.invoke.hook_cyccnt) % COUNTER_STEPS
 
     def output_bytes(self, index: int) -> bytes:
         """Content of an output.
@@ -106,7 +111,9 @@ class FirmwareReport:
         return self.runs.setdefault(index, ModelRun())
 
     def _add_data(self, message: Data) -> None:
-        content = self._run(message.run).contents.setdefault(message.index, bytearray())
+        run = self._run(message.run)
+        contents = run.layers if message.of == "layer" else run.contents
+        content = contents.setdefault(message.index, bytearray())
         if len(content) == message.offset:
             content += message.content
 
@@ -196,6 +203,7 @@ _REASONS = {
     "arena_exceeds_ram": "the arena asked for exceeds RAM; {value} bytes are left for it",
     "arena_in_ram": "the arena at address {value} overlaps the program's RAM",
     "arena_count": "the arenas' blob has {value} bytes, more than two arenas take",
+    "layer_place": "place {value} of those to send lies outside the arena",
     "two_arenas": "this TFLM takes one arena only",
     "ram_full": "RAM is full before the arena: {value} bytes more were wanted",
     "allocate_tensors": "TFLM refuses the model: AllocateTensors returned {value}",

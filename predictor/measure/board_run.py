@@ -21,6 +21,7 @@ from predictor.measure.probe import Probe
 from predictor.measure.serial_port import Port, receive
 from predictor.prediction import Prediction
 from predictor.proof.host_check import Array, HostCheck, compare_with_host
+from predictor.proof.layer_check import LayerCheck, compare_layers, host_layers, layers_in_arena
 
 Progress = Callable[[str], None]
 _STATEFUL = ("VAR_HANDLE", "CIRCULAR_BUFFER")
@@ -30,11 +31,13 @@ TRACE_TOLERANCE = 0.02
 
 @dataclass(frozen=True)
 class Job:
-    """What is measured: a model in its firmware, with its inputs, ``repeats`` times."""
+    """What is measured: a model in its firmware, with its inputs, ``repeats`` times; with
+    ``sends_layers`` the first inference sends every operator's outputs."""
 
     firmware: ModelFirmware
     inputs: tuple[Array, ...]
     repeats: int
+    sends_layers: bool = False
 
     @property
     def prediction(self) -> Prediction:
@@ -52,6 +55,7 @@ class BoardRun:
     operator_cycles: tuple[tuple[str, int], ...]
     host: HostCheck
     host_reason: str
+    layers: LayerCheck | None = None
 
     @property
     def latency_s(self) -> float:
@@ -73,7 +77,10 @@ def measure(
     board, arena = job.prediction.board, job.prediction.arena
     image = build(job.firmware.target, progress=progress)
     inputs = b"".join(array.tobytes() for array in job.inputs)
-    blob = model_blobs(job.firmware.content, [inputs], arena.required_bytes, job.repeats)
+    places = [layer.place for layer in layers_in_arena(arena)] if job.sends_layers else []
+    blob = model_blobs(
+        job.firmware.content, [inputs], arena.required_bytes, job.repeats, layers=places
+    )
     if len(blob) > image.blob_room_bytes:
         raise BoardRunError(
             f"model and input take {len(blob):,} bytes; behind the code, flash has "
@@ -129,7 +136,17 @@ def check(job: Job, report: FirmwareReport) -> BoardRun:
         tuple((item.name, item.cyccnt) for item in report.runs[0].operators),
         host,
         reason,
+        _check_layers(job, report) if job.sends_layers else None,
     )
+
+
+def _check_layers(job: Job, report: FirmwareReport) -> LayerCheck:
+    arena = job.prediction.arena
+    expected, reason = host_layers(job.firmware.content, arena, job.inputs)
+    if reason:
+        return LayerCheck(0, reason=reason)
+    contents = {number: bytes(layer) for number, layer in report.runs[0].layers.items()}
+    return compare_layers(arena, contents, expected)
 
 
 def _has_state(job: Job) -> bool:

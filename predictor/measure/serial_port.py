@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from predictor.errors import BoardRunError, MissingDependencyError
 from predictor.firmware.protocol import Hello, InvokeCount, ProtocolParser
-from predictor.firmware.runner_report import FirmwareReport
+from predictor.firmware.runner_report import COUNTER_STEPS, FirmwareReport
 from predictor.measure.probe import INSTALL
 
 BAUD = 115_200
@@ -16,7 +16,6 @@ START_TIMEOUT_S = 10.0
 """From reset to the first message; the firmware starts within milliseconds."""
 SILENCE_TIMEOUT_S = 60.0
 """Longest silence in a run; a longer inference than this overflows the cycle counter anyway."""
-COUNTER_STEPS = 1 << 32
 _ST_LINK_VENDOR = 0x0483
 _POLL_S = 0.1
 

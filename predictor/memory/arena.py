@@ -5,7 +5,9 @@ Mirrors ``MicroInterpreter::AllocateTensors`` and ``MicroAllocator``.
 
 from __future__ import annotations
 
-from predictor.memory.arena_report import ArenaReport
+from collections.abc import Sequence
+
+from predictor.memory.arena_report import ArenaReport, SharedArena
 from predictor.memory.flow import load_flow
 from predictor.memory.preparation import prepare
 from predictor.memory.prepared import PreparedGraph
@@ -32,3 +34,13 @@ def replay(prepared: PreparedGraph) -> ArenaReport:
         RefusedError: TFLM refuses the model for what it has to plan.
     """
     return load_flow(prepared.revision.flow).replay(prepared)
+
+
+def shared_arena(models: Sequence[PreparedGraph]) -> SharedArena:
+    """What models take of one arena that their interpreters share, allocated in this order.
+
+    Raises:
+        UsageError: this TFLM gives each interpreter an arena of its own.
+        RefusedError: TFLM refuses a model.
+    """
+    return load_flow(models[0].revision.flow).replay_sharing(models)

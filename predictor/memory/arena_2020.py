@@ -6,7 +6,9 @@ that time.
 
 from __future__ import annotations
 
-from predictor.errors import RefusedError
+from collections.abc import Sequence
+
+from predictor.errors import RefusedError, UsageError
 from predictor.memory.allocator import ArenaAllocator
 from predictor.memory.arena_report import (
     BUILTIN_DATA,
@@ -18,6 +20,7 @@ from predictor.memory.arena_report import (
     SCRATCH_HANDLES,
     VARIABLES,
     ArenaReport,
+    SharedArena,
 )
 from predictor.memory.greedy_planner import plan
 from predictor.memory.lifetimes_2020 import lifetimes
@@ -126,6 +129,18 @@ def replay(prepared: PreparedGraph) -> ArenaReport:
         if tensor.is_variable:
             allocator.persistent(VARIABLES, runtime_bytes(tensor, tensor.shape), alignment)
     return arena_report(prepared, allocator, lives, buffers, recorder_objects=())
+
+
+def replay_sharing(models: Sequence[PreparedGraph]) -> SharedArena:
+    """Interpreters have their allocator inside, and no constructor takes one.
+
+    Raises:
+        UsageError: always.
+    """
+    raise UsageError(
+        f"TFLM {models[0].revision.name} gives each interpreter an arena of its own; "
+        "--shared-arena takes a later one (predict tflm list)"
+    )
 
 
 def _need_planning_memory(prepared: PreparedGraph, allocator: ArenaAllocator, buffers: int) -> None:

@@ -20,9 +20,11 @@ from predictor.memory.arena_report import (
     SCRATCH_HANDLES,
     VARIABLES,
     ArenaReport,
+    PlannedBuffer,
+    SharedArena,
 )
 from predictor.memory.greedy_planner import BufferRequest, plan
-from predictor.memory.lifetimes import lifetimes, offline_offsets
+from predictor.memory.lifetimes import Lifetimes, lifetimes, offline_offsets
 from predictor.memory.placement import (
     arena_report,
     buffer_requests,
@@ -34,7 +36,7 @@ from predictor.memory.revision import Revision, Rules
 from predictor.model.graph import Graph, Quantization
 from predictor.model.metadata import ONLINE_PLANNED
 from predictor.operators.context import PERSISTENT, NodeContext, Request
-from predictor.operators.sizes import runtime_bytes
+from predictor.operators.sizes import align_up, runtime_bytes
 
 NODE_CONTEXT = NodeContext
 
@@ -99,10 +101,15 @@ class AllocateTensors:
     """The allocations of ``MicroInterpreter::AllocateTensors``, by steps to be called in order.
 
     They take counts and sizes, so that a caller who knows these needs no graph.
+
+    Args:
+        shared: the ``MicroAllocator`` of interpreters before this one, None to create one.
     """
 
-    def __init__(self, revision: Revision) -> None:
-        self.allocator = ArenaAllocator(revision.rules.arena_alignment)
+    def __init__(self, revision: Revision, shared: ArenaAllocator | None = None) -> None:
+        alignment = revision.rules.arena_alignment
+        self.allocator = ArenaAllocator(alignment) if shared is None else shared
+        self._created = _ALLOCATOR_OBJECTS if shared is None else ()
         self._structs = revision.structs
         self._reserve = revision.rules.max_scratch_buffers_per_operator
 
@@ -124,7 +131,7 @@ class AllocateTensors:
             resources: bytes of what an application allocates for resource variables beforehand.
         """
         allocator = self.allocator
-        for name in _ALLOCATOR_OBJECTS:
+        for name in self._created:
             self._persistent(RUNTIME_OBJECTS, name)
         for size in resources:
             allocator.persistent(PERSISTENT_BUFFERS, size, allocator.alignment)
@@ -181,8 +188,40 @@ class AllocateTensors:
 
 def replay(prepared: PreparedGraph) -> ArenaReport:
     """Replays the allocations of ``MicroInterpreter::AllocateTensors`` in their order."""
-    graph, main = prepared.graph, prepared.graph.main
     steps = AllocateTensors(prepared.revision)
+    lives, buffers = _allocate(prepared, steps)
+    objects = (_RECORDING_OBJECTS, _SPLIT_OBJECTS)
+    return arena_report(prepared, steps.allocator, lives, buffers, *objects)
+
+
+def replay_sharing(models: Sequence[PreparedGraph]) -> SharedArena:
+    """The same of one interpreter after the other, all on one ``MicroAllocator``.
+
+    What persists adds up. The head is taken anew by each model while it is prepared and planned,
+    and is in the end as high as the highest plan (``max_head_buffer_usage_``).
+    """
+    allocator: ArenaAllocator | None = None
+    head, tails = 0, []
+    for prepared in models:
+        steps = AllocateTensors(prepared.revision, allocator)
+        before, allocator = 0 if allocator is None else allocator.tail, steps.allocator
+        _allocate(prepared, steps, head)
+        head = allocator.head
+        tails.append(allocator.tail - before)
+    required_bytes = 0 if allocator is None else allocator.required_bytes
+    alignment = models[0].revision.rules.arena_alignment
+    return SharedArena(head, tuple(tails), align_up(required_bytes, alignment))
+
+
+def _allocate(
+    prepared: PreparedGraph, steps: AllocateTensors, least_head_bytes: int = 0
+) -> tuple[Lifetimes, tuple[PlannedBuffer, ...]]:
+    """Takes the steps with a model; its planned buffers.
+
+    Args:
+        least_head_bytes: height of the head that models before have left.
+    """
+    graph, main = prepared.graph, prepared.graph.main
     allocator = steps.allocator
     steps.prepare(
         prepared.nodes,
@@ -199,8 +238,8 @@ def replay(prepared: PreparedGraph) -> ArenaReport:
     ends = (
         [main.tensors[i].quantization for i in indices] for indices in (main.inputs, main.outputs)
     )
-    steps.finish(head_bytes(buffers), *ends)
-    return arena_report(prepared, allocator, lives, buffers, _RECORDING_OBJECTS, _SPLIT_OBJECTS)
+    steps.finish(max(head_bytes(buffers), least_head_bytes), *ends)
+    return lives, buffers
 
 
 def _application_bytes(prepared: PreparedGraph) -> list[int]:

@@ -98,6 +98,29 @@ class SplitArena:
         return self.required_persistent_bytes + self.required_nonpersistent_bytes
 
 
+@dataclass(frozen=True, slots=True)
+class SharedArena:
+    """What models take of one arena whose interpreters share a ``MicroAllocator``.
+
+    ``nonpersistent_bytes`` is the head, as high as the highest plan, ``tails`` what each model adds
+    to the tail (the first with the allocator's own objects). ``required_bytes`` is the smallest
+    arena, in steps of 16 bytes, in which ``AllocateTensors`` succeeds for one after the other.
+    """
+
+    nonpersistent_bytes: int
+    tails: tuple[int, ...]
+    required_bytes: int
+
+    @property
+    def persistent_bytes(self) -> int:
+        return sum(self.tails)
+
+    @property
+    def used_bytes(self) -> int:
+        """What ``arena_used_bytes()`` of each interpreter returns after the last is allocated."""
+        return self.nonpersistent_bytes + self.persistent_bytes
+
+
 @dataclass(frozen=True)
 class ArenaReport:
     """What a model does to TFLM's arena.

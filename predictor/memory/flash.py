@@ -8,7 +8,7 @@ links it. A group counts once, however many of its operators a model uses.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import cache, lru_cache
 from pathlib import Path
@@ -64,8 +64,14 @@ class FlashReport:
 
     def with_model(self, model_bytes: int) -> FlashReport:
         """The same operators with a flatbuffer of another size."""
-        alignment_bytes = align_up(model_bytes, MODEL_ALIGNMENT_BYTES) - model_bytes
-        return replace(self, model_bytes=model_bytes, alignment_bytes=alignment_bytes)
+        return self.with_models((model_bytes,))
+
+    def with_models(self, sizes: Iterable[int]) -> FlashReport:
+        """The same operators with flatbuffers of these sizes."""
+        sizes = tuple(sizes)
+        aligned = sum(align_up(size, MODEL_ALIGNMENT_BYTES) for size in sizes)
+        model_bytes = sum(sizes)
+        return replace(self, model_bytes=model_bytes, alignment_bytes=aligned - model_bytes)
 
 
 @dataclass(frozen=True)
@@ -75,13 +81,15 @@ class CodeSizes:
     ``core`` and ``revision`` are what was measured, where others stand in for those asked for.
 
     ``base_ram_bytes`` is the RAM of the interpreter without the arena: statics, the interpreter
-    object and an empty op resolver; each operator adds ``resolver_entry_bytes``.
+    object (``interpreter_bytes``) and an empty op resolver; each operator adds
+    ``resolver_entry_bytes``.
     """
 
     core: str
     revision: str
     base_bytes: int
     base_ram_bytes: int
+    interpreter_bytes: int
     resolver_entry_bytes: int
     error: float
     groups: Groups
@@ -92,10 +100,11 @@ class CodeSizes:
         """Code that these operators link together."""
         return _linked(self.groups, operators)
 
-    def static_ram_bytes(self, operators: frozenset[str]) -> int:
-        """RAM beside arena and stack with these operators registered."""
+    def static_ram_bytes(self, operators: frozenset[str], interpreters: int = 1) -> int:
+        """RAM beside arena and stack with these operators registered, once for all interpreters."""
         entries = self.resolver_entry_bytes * len(operators)
-        return self.base_ram_bytes + entries + _linked(self.ram_groups, operators)
+        more_bytes = (interpreters - 1) * self.interpreter_bytes
+        return self.base_ram_bytes + entries + _linked(self.ram_groups, operators) + more_bytes
 
 
 def _linked(groups: Groups, operators: frozenset[str]) -> int:
@@ -127,6 +136,7 @@ def load_code_sizes(revision_name: str, kernels: str, core: Core) -> CodeSizes:
         revision=revision,
         base_bytes=table["base_bytes"],
         base_ram_bytes=table["static_ram_bytes"] + table["interpreter_bytes"] + resolver["fixed"],
+        interpreter_bytes=table["interpreter_bytes"],
         resolver_entry_bytes=resolver["per_operator"],
         error=table["error"],
         groups=groups,
@@ -167,20 +177,36 @@ def flash(graph: Graph, revision: Revision, resolver: str = "used") -> FlashRepo
     Raises:
         UsageError: unknown resolver, or no measured code sizes.
     """
+    return flash_of((graph,), revision, resolver)
+
+
+def flash_of(graphs: Sequence[Graph], revision: Revision, resolver: str = "used") -> FlashReport:
+    """The same of models in one program, each with an interpreter.
+
+    Raises:
+        UsageError: unknown resolver, or no measured code sizes.
+    """
     if resolver not in RESOLVERS:
         raise UsageError(f"unknown resolver {resolver!r}; choose {' or '.join(RESOLVERS)}")
-    kernel_set, drop_in = revision.kernel_set, frozenset[str]()
-    if kernel_set.registers_builtin(graph):
-        drop_in = frozenset(DROP_IN_LABELS) - kernel_set.left
+    kernel_set = revision.kernel_set
+    used, others, all_drop_in = frozenset[str](), frozenset[str](), frozenset[str]()
+    for graph in graphs:
+        drop_in = frozenset[str]()
+        if kernel_set.registers_builtin(graph):
+            drop_in = frozenset(DROP_IN_LABELS) - kernel_set.left
+        used |= _own_labels(graph.operator_labels, drop_in)
+        others |= _own_labels(graph.unused_codes, drop_in)
+        all_drop_in |= drop_in
     code = _code(
         revision.name,
-        revision.kernel_set.measured_as,
+        kernel_set.measured_as,
         revision.core,
-        _own_labels(graph.operator_labels, drop_in),
-        None if resolver == "all" else _own_labels(graph.unused_codes, drop_in),
-        drop_in,
+        used,
+        None if resolver == "all" else others,
+        all_drop_in,
+        len(graphs),
     )
-    return code.with_model(graph.flatbuffer_bytes)
+    return code.with_models([graph.flatbuffer_bytes for graph in graphs])
 
 
 @lru_cache(maxsize=256)
@@ -191,8 +217,9 @@ def _code(
     used: frozenset[str],
     others: frozenset[str] | None,
     drop_in: frozenset[str],
+    interpreters: int,
 ) -> FlashReport:
-    """What a model takes but for its flatbuffer.
+    """What models take but for their flatbuffers.
 
     Args:
         others: what the resolver lists beside the operators ``used``, None for all that TFLM has.
@@ -210,7 +237,7 @@ def _code(
         alignment_bytes=0,
         runtime_bytes=align_up(round(ratio * sizes.base_bytes), 4),
         operator_bytes=align_up(operator_bytes, 4),
-        static_ram_bytes=sizes.static_ram_bytes(linked),
+        static_ram_bytes=sizes.static_ram_bytes(linked, interpreters),
         code_error=sizes.error if other is None else sizes.error + other.error,
         avoidable_bytes=operator_bytes - round(ratio * sizes.operator_bytes(used)),
         unmeasured=tuple(sorted(used - sizes.operators)),

@@ -5,6 +5,7 @@ A revision names its flow in ``revision.toml``; the module ``arena_<flow>`` of t
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache
 from importlib import import_module
 from typing import TYPE_CHECKING, Protocol, cast
@@ -14,7 +15,7 @@ from predictor.model.graph import Graph
 from predictor.operators.context import NodeContext
 
 if TYPE_CHECKING:
-    from predictor.memory.arena_report import ArenaReport
+    from predictor.memory.arena_report import ArenaReport, SharedArena
     from predictor.memory.prepared import PreparedGraph
 
 
@@ -44,6 +45,14 @@ class Flow(Protocol):
 
         Raises:
             RefusedError: TFLM refuses the model.
+        """
+
+    def replay_sharing(self, models: Sequence[PreparedGraph]) -> SharedArena:
+        """Replays the allocations of interpreters that share one arena, one after the other.
+
+        Raises:
+            RefusedError: TFLM refuses a model.
+            UsageError: this TFLM gives each interpreter an arena of its own.
         """
 
 

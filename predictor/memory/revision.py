@@ -4,12 +4,15 @@ A revision is a folder under ``revisions/``. Its ``revision.toml`` names the com
 the rules and the kernel sets; this and the other files describe the structs of the runtime and of
 the kernels. A revision with a ``base`` says only in what it differs from that one. One that ships
 without TF_LITE_STATIC_MEMORY, which makes TfLiteTensors and nodes larger, goes with ``+static``
-behind its name for builds that define it.
+behind its name for builds that define it. A month of upstream that is not known goes for the last
+one before it that is.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -26,6 +29,7 @@ DEFAULT_REVISION = "2026.08"
 STATIC = "+static"
 _DEVICE_ABI = "arm-eabi"
 _FOLDER = Path(__file__).parent / "revisions"
+_MONTH = re.compile(r"20\d\d\.(0[1-9]|1[0-2])")
 
 
 @dataclass(frozen=True)
@@ -86,6 +90,16 @@ def _variants(name: str) -> tuple[str, ...]:
     return (name,) if is_static else (name, name + STATIC)
 
 
+@cache
+def known_name(name: str) -> str:
+    """The revision that goes for a name: of a month of upstream that is not known, the last one
+    before it that is. Any other name stays as it is."""
+    if not _MONTH.fullmatch(name):
+        return name
+    earlier = [known for known in _folders() if _MONTH.fullmatch(known) and known <= name]
+    return max(earlier, default=name)
+
+
 def kernel_sets(name: str) -> tuple[str, ...]:
     """The kernel sets of a revision, that which it is predicted with by default first.
 
@@ -108,7 +122,7 @@ def revision_mark(name: str) -> str:
 
 def revision_folder(name: str) -> Path:
     """Where the description of a revision lies."""
-    return _FOLDER / name.removesuffix(STATIC)
+    return _FOLDER / known_name(name).removesuffix(STATIC)
 
 
 def load_revision(
@@ -119,14 +133,27 @@ def load_revision(
     Raises:
         RevisionError: no such revision, or it lacks the kernel set.
     """
+    known = known_name(name)
     if kernels is None:
-        kernels = kernel_sets(name)[0]
-    return _load(name, kernel_set_name(kernels), core or find_core())
+        kernels = kernel_sets(known)[0]
+    found = _load(known, kernel_set_name(kernels), core or find_core())
+    return found if known == name else _standing_in(found, name)
+
+
+@cache
+def _standing_in(revision: Revision, name: str) -> Revision:
+    """A known revision for one that is not; its note says so."""
+    words = (
+        f"TFLM {name} is not known: {revision.name} stands in, the last before it that is; what "
+        "changed in between is not predicted"
+    )
+    return replace(revision, note=f"{words}; {revision.note}" if revision.note else words)
 
 
 @cache
 def _header(name: str) -> dict[str, Any]:
     """What ``revision.toml`` says, with what it leaves out as in the base's."""
+    name = known_name(name)
     shipped_name = name.removesuffix(STATIC)
     if shipped_name not in _folders() or name not in _variants(shipped_name):
         known = ", ".join(revision_names())
@@ -160,7 +187,7 @@ def lineage(name: str) -> Iterator[str]:
         RevisionError: no such revision.
     """
     _header(name)
-    base: str | None = name.removesuffix(STATIC)
+    base: str | None = known_name(name).removesuffix(STATIC)
     while base is not None:
         yield base
         base = _load_toml(_file(base)).get("base")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 from predictor.cores.core import Core
@@ -12,55 +11,60 @@ from predictor.memory.arena_report import ArenaReport
 from predictor.memory.revision import Revision, device_revisions, load_revision
 from predictor.model.graph import Graph
 
+_MOST_WORDS = 20
+
 
 @dataclass(frozen=True)
 class TflmOutcome:
     """A model under one TFLM with the kernels that it has first.
 
-    Exactly one of ``arena`` and ``refusal`` is None.
+    Only figures: the reports of all TFLMs together would take much memory.
+
+    Args:
+        runs: neither refused nor failing when it runs.
+        arena_bytes: the arena to set aside, None where TFLM refuses the model.
+        words: why it does not run, or what to know where it does.
     """
 
     revision: Revision
-    arena: ArenaReport | None
-    refusal: RefusedError | None
-
-    @property
-    def runs(self) -> bool:
-        return self.arena is not None and not self.arena.invoke_errors
-
-    @property
-    def arena_bytes(self) -> int | None:
-        """The arena to set aside, None where TFLM refuses the model."""
-        return None if self.arena is None else self.arena.required_bytes
-
-    @property
-    def used_bytes(self) -> int | None:
-        return None if self.arena is None else self.arena.used_bytes
-
-    @property
-    def words(self) -> tuple[str, ...]:
-        """Why it does not run, or what to know where it does."""
-        if self.refusal is not None:
-            return (self.refusal.words,)
-        assert self.arena is not None
-        found = [f"Invoke fails: {error}" for error in self.arena.invoke_errors]
-        if not found:
-            found = [f"not exact: {reason}" for reason in self.arena.inexact_reasons]
-            found += self.arena.prepared.notes
-        return tuple(found)
+    runs: bool
+    arena_bytes: int | None
+    used_bytes: int | None
+    words: tuple[str, ...]
 
 
 def under_each_tflm(
     graph: Graph, core: Core, resource_variables: int | None = None
 ) -> tuple[TflmOutcome, ...]:
     """A model on a core under each TFLM for microcontrollers, by name."""
-    return tuple(_outcomes(graph, core, resource_variables))
+    return tuple(
+        under_tflm(graph, load_revision(name, core=core), resource_variables)
+        for name in device_revisions()
+    )
 
 
-def _outcomes(graph: Graph, core: Core, resource_variables: int | None) -> Iterator[TflmOutcome]:
-    for name in device_revisions():
-        revision = load_revision(name, core=core)
-        try:
-            yield TflmOutcome(revision, arena(graph, revision, resource_variables), None)
-        except RefusedError as error:
-            yield TflmOutcome(revision, None, error)
+def under_tflm(
+    graph: Graph, revision: Revision, resource_variables: int | None = None
+) -> TflmOutcome:
+    """A model under one TFLM."""
+    try:
+        report = arena(graph, revision, resource_variables)
+    except RefusedError as error:
+        return TflmOutcome(revision, False, None, None, (error.words,))
+    return TflmOutcome(
+        revision,
+        not report.invoke_errors,
+        report.required_bytes,
+        report.used_bytes,
+        _words(report),
+    )
+
+
+def _words(report: ArenaReport) -> tuple[str, ...]:
+    found = [f"Invoke fails: {error}" for error in report.invoke_errors]
+    if not found:
+        found = [f"not exact: {reason}" for reason in report.inexact_reasons]
+        found += report.prepared.notes
+    if len(found) > _MOST_WORDS:
+        found[_MOST_WORDS:] = [f"and {len(found) - _MOST_WORDS:,} more"]
+    return tuple(found)

@@ -10,6 +10,7 @@ import os
 import stat
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import lru_cache
 from math import prod
 from pathlib import Path
 from types import MappingProxyType
@@ -96,8 +97,21 @@ def read_graph(source: ModelSource) -> Graph:
         content = bytes(source)
     else:
         content = load_bytes(source)
+    if len(content) > _MOST_KEPT_BYTES:
+        return _read(content)
+    return _read_before(content)
+
+
+_MOST_KEPT_BYTES = 1_000_000
+
+
+def _read(content: bytes) -> Graph:
     _check_identifier(content)
     return _Reader(content).graph()
+
+
+_read_before = lru_cache(maxsize=8)(_read)
+"""For one model on several boards, or under several TFLMs: it is read once."""
 
 
 def _check_identifier(content: bytes) -> None:

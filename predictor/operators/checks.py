@@ -122,11 +122,16 @@ def divide(dividend: int, divisor: int) -> int:
     return quotient if (dividend < 0) == (divisor < 0) else -quotient
 
 
-def persistent_elements(ctx: NodeContext, count: int, element_bytes: int) -> None:
-    """A buffer whose size comes from the options."""
+def buffer_bytes(ctx: NodeContext, count: int, element_bytes: int) -> int:
+    """Size of a buffer of which the options tell the elements."""
     size = count * element_bytes
     ctx.ensure(0 <= size <= INT32_MAX, f"its options ask for a buffer of {size} bytes")
-    ctx.persistent(size)
+    return size
+
+
+def persistent_elements(ctx: NodeContext, count: int, element_bytes: int) -> None:
+    """A buffer whose size comes from the options."""
+    ctx.persistent(buffer_bytes(ctx, count, element_bytes))
 
 
 def writable_dims(ctx: NodeContext, tensor: Tensor, written: int) -> None:

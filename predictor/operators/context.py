@@ -18,10 +18,11 @@ from typing import Any, NoReturn
 from predictor.cores.core import Core
 from predictor.errors import RefusedError
 from predictor.model.graph import Graph, Operator, Quantization, Subgraph, Tensor, TensorType
-from predictor.operators.sizes import runtime_bytes
+from predictor.operators.sizes import align_up, runtime_bytes
 
 PERSISTENT = 1
 TEMPORARY = 2
+_MOST_COPIES = 4096
 
 Request = tuple[int, int, int]
 """(PERSISTENT or TEMPORARY, bytes, alignment), in the order in which TFLM makes the requests."""
@@ -196,6 +197,14 @@ class NodeContext:
     def persistent(self, size_bytes: int) -> None:
         """``AllocatePersistentBuffer``: memory for the life of the interpreter, 16-aligned."""
         self.requests.append((PERSISTENT, size_bytes, 16))
+
+    def persistent_copies(self, size_bytes: int, count: int) -> None:
+        """``AllocatePersistentBuffer`` so many times. A file may ask for millions: then all but
+        the first few are one request, which takes the same memory."""
+        alone = min(count, _MOST_COPIES)
+        self.requests += [(PERSISTENT, size_bytes, 16)] * alone
+        if count > alone:
+            self.requests.append((PERSISTENT, (count - alone) * align_up(size_bytes, 16), 16))
 
     def persistent_struct(self, name: str, count: int = 1) -> None:
         """``AllocatePersistentBuffer(sizeof(name) * count)``."""

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import NoReturn
 
 from predictor.operators.context import NodeContext
+from predictor.operators.sizes import to_int32
 
 _NULL, _INT, _UINT, _FLOAT = 0, 1, 2, 3
 _INDIRECT_INT, _INDIRECT_UINT, _INDIRECT_FLOAT = 6, 7, 8
@@ -46,7 +47,7 @@ class Flexbuffer:
     def element(self, index: int) -> int:
         """Mirrors ``ElementAsInt32``: the bits of the n-th value, whatever they stand for."""
         value = self._int(self._start + index * self._width, self._width, signed=True)
-        return _to_int32(value)
+        return to_int32(value)
 
     def flag(self, index: int) -> bool:
         """Mirrors ``ElementAsBool``."""
@@ -59,7 +60,7 @@ class Flexbuffer:
             return default
         if number != number or abs(number) >= 2**63:
             self._fail(f"custom option {name} is {number}")
-        return _to_int32(int(number))
+        return to_int32(int(number))
 
     def named_float(self, name: str) -> float:
         """Mirrors ``map[name].AsFloat()``; 0 where the name is absent."""
@@ -129,10 +130,6 @@ class Flexbuffer:
         if width not in _FLOAT_CODES or position < 0 or position + width > len(self._data):
             self._fail("custom options are damaged: a value lies outside them")
         return self._data[position : position + width]
-
-
-def _to_int32(value: int) -> int:
-    return (value + 2**31) % 2**32 - 2**31
 
 
 def custom_options(ctx: NodeContext) -> Flexbuffer:

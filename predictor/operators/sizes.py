@@ -49,6 +49,11 @@ def runtime_bytes(tensor: Tensor, shape: tuple[int, ...]) -> int:
     return prod(shape) * type_bytes
 
 
+def to_int32(value: int) -> int:
+    """What an ``int`` of 32 bits keeps of a number."""
+    return (value + 2**31) % 2**32 - 2**31
+
+
 def align_up(value: int, alignment: int) -> int:
     """The smallest multiple of ``alignment`` that is not below ``value``."""
     return -(-value // alignment) * alignment

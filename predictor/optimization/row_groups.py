@@ -23,7 +23,7 @@ from predictor.model.device.stream_group import (
     made_group,
     stream_layers,
 )
-from predictor.model.device.stream_stage import MOST_STAGES, STREAM
+from predictor.model.device.stream_stage import MOST_STAGES, STREAM, is_global
 from predictor.model.graph import Graph, Operator
 from predictor.operators.access_order import InputOverlap
 from predictor.operators.mn.scratch import scratch_bytes
@@ -185,7 +185,8 @@ class Candidates:
             if isinstance(options, WeightedOptions):
                 reach = (options.filter_dims[1] - 1) * options.dilation[0] + 1
             elif isinstance(options, PoolOptions):
-                reach = options.window[0]
+                is_summed = layer is layers[-1] and is_global(options)
+                reach = 1 if is_summed else options.window[0]
             for index in layer.inputs:
                 reaches[index] = max(reaches.get(index, 1), reach)
         lines = 0

@@ -15,7 +15,8 @@ from pathlib import Path
 from predictor.errors import UsageError
 from predictor.escapes import printable
 from predictor.firmware.kernel_marks import kernel_marks, tflm_generation
-from predictor.firmware.program import Program, Symbol
+from predictor.firmware.link_map import LinkMap
+from predictor.firmware.program import LinkedProgram, Program, Symbol
 from predictor.memory.deployment import DROP_IN
 from predictor.model.graph import CUSTOM_PREFIX
 from predictor.prediction import Prediction
@@ -58,21 +59,23 @@ class FirmwareDiff:
 
 
 def diff_firmware(
-    prediction: Prediction, elf: Path, arena_symbol: str | None = None
+    prediction: Prediction, path: Path, arena_symbol: str | None = None
 ) -> FirmwareDiff:
     """Compares a program with a prediction.
 
     Args:
+        path: the program as an ELF file with symbols, or the map that GNU ld wrote of it. A map
+            has no contents: the model is known by its size, optimisation is not seen.
         arena_symbol: name of the arena's object; None finds the largest whose name has "arena".
 
     Raises:
-        UsageError: the file is no program with symbols, has no TFLM, or no such object.
+        UsageError: the file is neither, has no TFLM, or no such object.
     """
-    program = Program(elf)
+    program = _read(path)
     registered = _registered(program)
     if not registered:
         raise UsageError(
-            f"{elf} registers no operator of TFLM that its symbols tell: link it without -s, and "
+            f"{path} registers no operator of TFLM that its symbols tell: link it without -s, and "
             "without link-time optimisation"
         )
     arena = _arena(program, arena_symbol)
@@ -82,6 +85,8 @@ def diff_firmware(
             "the arena: no object has a name with arena; --arena-symbol names it, unless it is "
             "taken from the heap"
         )
+    if not program.has_contents:
+        unchecked.append("optimisation, and what the model's bytes are: only an ELF file tells")
     custom = _custom_names(prediction)
     if custom:
         unchecked.append(f"custom operators: {', '.join(custom)}")
@@ -103,13 +108,25 @@ def diff_firmware(
     )
 
 
-def _registered(program: Program) -> frozenset[str]:
+_ELF = b"\x7fELF"
+
+
+def _read(path: Path) -> LinkedProgram:
+    try:
+        with path.open("rb") as file:
+            is_map = file.read(len(_ELF)) != _ELF
+    except OSError as error:
+        raise UsageError(f"cannot read {path}: {error.strerror}") from error
+    return LinkMap(path) if is_map else Program(path)
+
+
+def _registered(program: LinkedProgram) -> frozenset[str]:
     """What stands behind Register_ in the names of linked functions."""
     found = map(_REGISTER.search, program.function_names)
     return frozenset(match[1] for match in found if match is not None)
 
 
-def _arena(program: Program, name: str | None) -> Symbol | None:
+def _arena(program: LinkedProgram, name: str | None) -> Symbol | None:
     objects = [it for it in program.symbols if not it.is_function and it.size_bytes]
     if name is not None:
         named = [it for it in objects if it.name == name or it.name.endswith(f"::{name}")]
@@ -120,12 +137,12 @@ def _arena(program: Program, name: str | None) -> Symbol | None:
     return max(writable, key=lambda it: it.size_bytes, default=None)
 
 
-def _is_writable(program: Program, symbol: Symbol) -> bool:
+def _is_writable(program: LinkedProgram, symbol: Symbol) -> bool:
     section = program.section_at(symbol.address)
     return section is not None and section.is_writable
 
 
-def _kernels(program: Program) -> str:
+def _kernels(program: LinkedProgram) -> str:
     """The kernel set by the names of its functions."""
     for prefix, kernels in _KERNEL_PREFIXES.items():
         if any(name.startswith(prefix) for name in program.function_names):
@@ -171,7 +188,9 @@ def _small_arena(prediction: Prediction, arena: Symbol | None) -> Iterator[Mista
         )
 
 
-def _other_kernels(prediction: Prediction, program: Program, kernels: str) -> Iterator[Mistake]:
+def _other_kernels(
+    prediction: Prediction, program: LinkedProgram, kernels: str
+) -> Iterator[Mistake]:
     expected = prediction.revision.kernel_set.library.name
     if kernels != expected:
         yield Mistake(
@@ -195,7 +214,7 @@ def _other_kernels(prediction: Prediction, program: Program, kernels: str) -> It
         )
 
 
-def _without_marks(program: Program, kernels: str, used: frozenset[str]) -> list[str]:
+def _without_marks(program: LinkedProgram, kernels: str, used: frozenset[str]) -> list[str]:
     """Operators of which no function of a kernel set is linked, though it has some."""
     return sorted(
         operator
@@ -204,7 +223,7 @@ def _without_marks(program: Program, kernels: str, used: frozenset[str]) -> list
     )
 
 
-def _unoptimised(program: Program) -> Iterator[Mistake]:
+def _unoptimised(program: LinkedProgram) -> Iterator[Mistake]:
     code = [it for it in program.functions if _TFLM.search(it.name) and it.size_bytes]
     slow = sorted(filter(program.is_unoptimised, code), key=lambda it: -it.size_bytes)
     total = sum(it.size_bytes for it in code)
@@ -218,10 +237,12 @@ def _unoptimised(program: Program) -> Iterator[Mistake]:
         )
 
 
-def _misplaced_model(prediction: Prediction, program: Program) -> Iterator[Mistake]:
+def _misplaced_model(prediction: Prediction, program: LinkedProgram) -> Iterator[Mistake]:
     content = prediction.deployed.content or b""
     places = list(program.places(content)) if content else []
-    if not places:
+    if not places and not program.has_contents:
+        yield Mistake("other-model", f"no object has the model's {len(content):,} bytes")
+    elif not places:
         others = [section for section, _ in program.places(_IDENTIFIER)]
         has = "holds another one" if others else "holds none, unless it is loaded when it runs"
         yield Mistake("other-model", f"the model is not in the program, which {has}")

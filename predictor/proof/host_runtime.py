@@ -24,6 +24,7 @@ import numpy as np
 import numpy.typing as npt
 
 from predictor.errors import MissingDependencyError
+from predictor.files import temporary_parent
 from predictor.memory.arena_report import KindUsage
 from predictor.processes import TiedProcess
 
@@ -111,7 +112,7 @@ class HostRuntime:
             )
         self._name = name
         self._child: TiedProcess | None = None
-        self._log = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the runtime
+        self._log = tempfile.TemporaryFile(dir=temporary_parent())  # noqa: SIM115 - closed with the runtime
 
     def __enter__(self) -> HostRuntime:
         return self

@@ -1,12 +1,12 @@
-"""Where emulated firmware and TFLM's host runtime part: the outputs of each operator.
+"""Where firmware and TFLM's host runtime part: the outputs of each operator.
 
-The machine stops before each operator that the runner calls; what the one before it left in the
-arena lies where the prediction says. The host keeps all tensors.
+What an operator left in the arena lies where the prediction says. An emulated machine stops before
+each operator that the runner calls and is read; a board sends it. The host keeps all tensors.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from predictor.boards.board import Board
@@ -14,8 +14,10 @@ from predictor.emulation.backends import make_machine
 from predictor.emulation.machine import Machine, StopReason
 from predictor.emulation.operator_calls import OPERATOR_SYMBOL
 from predictor.firmware.build import FirmwareImage
-from predictor.memory.arena_report import ArenaReport, PlannedBuffer
+from predictor.firmware.flash_blob import LayerPlace
+from predictor.memory.arena_report import ArenaReport
 from predictor.model.device.device_model import is_device_model
+from predictor.model.graph import Operator
 from predictor.model.tflite_writer import write_model
 from predictor.optimization.offline_plan import without_plan
 from predictor.proof.host_check import Array, HostCheck, compare
@@ -35,6 +37,73 @@ class LayerCheck:
     reason: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """An output of an operator that lies in the arena: the ``position``-th of all outputs."""
+
+    operator: Operator
+    position: int
+    name: str
+    place: LayerPlace
+
+
+def layers_in_arena(arena: ArenaReport) -> tuple[Layer, ...]:
+    """The outputs of operators of the main subgraph, in order of these."""
+    places = {b.tensor.index: b for b in arena.buffers if b.tensor is not None}
+    outputs = (
+        (operator, index)
+        for operator in arena.prepared.graph.main.operators
+        for index in operator.outputs
+    )
+    return tuple(
+        Layer(
+            operator,
+            position,
+            places[index].name,
+            LayerPlace(operator.index, places[index].offset, arena.content_bytes(places[index])),
+        )
+        for position, (operator, index) in enumerate(outputs)
+        if index in places
+    )
+
+
+def host_layers(
+    content: bytes, arena: ArenaReport, inputs: Sequence[Array]
+) -> tuple[tuple[Array, ...], str]:
+    """What TFLM's runtime on this machine computes for each output of each operator; none, and
+    why, where it does not."""
+    graph = arena.prepared.graph
+    if is_device_model(graph):
+        return (), "the host has no operators of device models"
+    if len(graph.subgraphs) > 1:
+        return (), "the model has control flow: its operators do not run in order"
+    if not is_installed(LAYERS):
+        return (), "pip install tflite-micro to compare with TFLM on this host"
+    plain = without_plan(graph)
+    with HostRuntime(LAYERS) as runtime:
+        answer = runtime.run(content if plain is graph else write_model(plain), tuple(inputs))
+    if answer.error:
+        return (), f"the host runtime failed: {answer.error}"
+    return answer.outputs, ""
+
+
+def compare_layers(
+    arena: ArenaReport, contents: Mapping[int, bytes], expected: Sequence[Array]
+) -> LayerCheck:
+    """Holds what operators left in the arena against the host.
+
+    Args:
+        contents: by position in :func:`layers_in_arena`. expected: all outputs of all operators.
+    """
+    for number, layer in enumerate(layers_in_arena(arena)):
+        check, words = compare([expected[layer.position]], [contents.get(number, b"")])
+        if check is HostCheck.DIFFERENT:
+            where = f"operator {layer.operator.index} ({layer.operator.label})"
+            words = f"{where}, {layer.name}: {words.split(': ', 1)[1]}"
+            return LayerCheck(layer.operator.index, words)
+    return LayerCheck(len(arena.prepared.graph.main.operators))
+
+
 def check_layers(
     content: bytes,
     arena: ArenaReport,
@@ -50,24 +119,20 @@ def check_layers(
         EmulationError: the emulator failed.
     """
     graph = arena.prepared.graph
-    if is_device_model(graph):
-        return LayerCheck(0, reason="the host has no operators of device models")
-    if len(graph.subgraphs) > 1:
-        return LayerCheck(0, reason="the model has control flow: its operators do not run in order")
-    if not is_installed(LAYERS):
-        return LayerCheck(0, reason="pip install tflite-micro to compare with TFLM on this host")
-    plain = without_plan(graph)
-    with HostRuntime(LAYERS) as runtime:
-        answer = runtime.run(content if plain is graph else write_model(plain), tuple(inputs))
-    if answer.error:
-        return LayerCheck(0, reason=f"the host runtime failed: {answer.error}")
+    expected, reason = host_layers(content, arena, inputs)
+    if reason:
+        return LayerCheck(0, reason=reason)
     _, machine = make_machine(options.backend, board)
     with machine:
         machine.load_elf(image.elf)
         blob = flash_blob(content, graph, [tuple(inputs)], arena.required_bytes)
         machine.load_binary(blob, image.blob_address)
         heads = list(_heads(machine, arena, options))
-    return _compared(arena, heads, answer.outputs)
+    operators = len(graph.main.operators)
+    if len(heads) <= operators:
+        return LayerCheck(0, reason="the firmware did not run all operators")
+    after = heads[len(heads) - operators :]  # before them, the runner measures its own hooks
+    return compare_layers(arena, _contents(arena, after), expected)
 
 
 def _heads(machine: Machine, arena: ArenaReport, options: RunOptions) -> Iterator[bytes]:
@@ -85,26 +150,11 @@ def _heads(machine: Machine, arena: ArenaReport, options: RunOptions) -> Iterato
             return
 
 
-def _compared(arena: ArenaReport, heads: Sequence[bytes], expected: Sequence[Array]) -> LayerCheck:
-    operators = arena.prepared.graph.main.operators
-    # Before them, the runner measures its own hooks.
-    after = heads[len(heads) - len(operators) :] if len(heads) > len(operators) else ()
-    if not after:
-        return LayerCheck(0, reason="the firmware did not run all operators")
-    places = {b.tensor.index: b for b in arena.buffers if b.tensor is not None}
-    host, compared = iter(expected), 0
-    for operator, head in zip(operators, after, strict=True):
-        for index in operator.outputs:
-            array, place = next(host), places.get(index)
-            if place is None:
-                continue
-            check, words = compare([array], [_content(arena, place, head)])
-            if check is HostCheck.DIFFERENT:
-                where = f"operator {operator.index} ({operator.label})"
-                return LayerCheck(compared, f"{where}, {place.name}: {words.split(': ', 1)[1]}")
-        compared += 1
-    return LayerCheck(compared)
-
-
-def _content(arena: ArenaReport, place: PlannedBuffer, head: bytes) -> bytes:
-    return head[place.offset : place.offset + arena.content_bytes(place)]
+def _contents(arena: ArenaReport, after: Sequence[bytes]) -> dict[int, bytes]:
+    """Of each layer, from what the arena held after each operator."""
+    return {
+        number: after[index][offset : offset + size_bytes]
+        for number, (index, offset, size_bytes) in enumerate(
+            layer.place for layer in layers_in_arena(arena)
+        )
+    }

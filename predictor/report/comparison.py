@@ -7,15 +7,22 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
+from itertools import groupby
+from operator import eq
 from typing import Any
 
 from predictor.errors import ModelError, UsageError
 from predictor.escapes import printable
 from predictor.prediction import Prediction
+from predictor.report.json_report import figures_json
 from predictor.views import view
+
+_MOST_PAIRS, _MOST_LAYERS = 10_000, 3_000
+"""Layers that are matched wherever they stand: so many, with so many pairs of equal ones."""
 
 FIGURES: Mapping[str, tuple[str, str]] = {
     "arena used": ("arena", "used_bytes"),
@@ -259,7 +266,7 @@ def compare_predictions(
         known = ", ".join(BUDGETS)
         raise UsageError(f"unknown figure {', '.join(sorted(unknown))}; known: {known}")
     subjects = [
-        subject(label, prediction.to_json())
+        subject(label, figures_json(prediction))
         for label, prediction in zip(labels, predictions, strict=True)
     ]
     return compare(subjects, limits)
@@ -306,9 +313,44 @@ def _aligned(before: Layers, after: Layers, keys: tuple[str, ...], otherwise: An
     """Layers with equal keys in the same order; ``otherwise`` matches what stands between."""
     old, new = ([tuple(layer[key] for key in keys) for layer in side] for side in (before, after))
     pairs: list[Pair] = []
-    for tag, a, b, c, d in SequenceMatcher(None, old, new, autojunk=False).get_opcodes():
+    for tag, a, b, c, d in _opcodes(old, new):
         if tag == "equal":
             pairs += zip(before[a:b], after[c:d], strict=True)
         else:
             pairs += otherwise(before[a:b], after[c:d])
     return pairs
+
+
+Opcode = tuple[str, int, int, int, int]
+
+
+def _opcodes(old: Sequence[object], new: Sequence[object]) -> Iterator[Opcode]:
+    """What is equal and what is not, in ``SequenceMatcher``'s form. Its work grows with the pairs
+    of equal elements: it does not see equal ends, and where pairs are many, places decide."""
+    least = min(len(old), len(new))
+    head = next((i for i in range(least) if old[i] != new[i]), least)
+    least -= head
+    tail = next((i for i in range(least) if old[-1 - i] != new[-1 - i]), least)
+    ends = len(old) - tail, len(new) - tail
+    if head:
+        yield "equal", 0, head, 0, head
+    yield from _between(old[head : ends[0]], new[head : ends[1]], head)
+    if tail:
+        yield "equal", ends[0], len(old), ends[1], len(new)
+
+
+def _between(old: Sequence[object], new: Sequence[object], start: int) -> Iterator[Opcode]:
+    counts = Counter(old)
+    pairs = sum(counts[element] for element in new)
+    if pairs <= _MOST_PAIRS and len(old) + len(new) <= _MOST_LAYERS:
+        for tag, a, b, c, d in SequenceMatcher(None, old, new, autojunk=False).get_opcodes():
+            yield tag, a + start, b + start, c + start, d + start
+        return
+    begin = 0
+    for is_equal, run in groupby(map(eq, old, new)):
+        end = begin + len(list(run))
+        places = begin + start, end + start
+        yield ("equal" if is_equal else "replace"), *places, *places
+        begin = end
+    if len(old) != len(new):
+        yield "replace", start + begin, start + len(old), start + begin, start + len(new)

@@ -35,7 +35,7 @@ def cost_json(prediction: Prediction) -> dict[str, Any]:
                     "index": each.index,
                     "seconds": _figures(each.seconds),
                 }
-                for each in latency.rounds
+                for each in prediction.loop_rounds
             ],
             "cycles": round(latency.cycles),
             "fps": _figures(latency.inferences_per_s),

@@ -9,6 +9,7 @@ from predictor.intervals import Intervals
 from predictor.prediction import Prediction
 
 NO_POWER = "the board's file holds no power: give [power.convolution], or like in [power]"
+_MOST_LOOPS = 20
 _PREFIXES = ((1.0, ""), (1e-3, "m"), (1e-6, "µ"), (1e-9, "n"))
 
 
@@ -35,12 +36,10 @@ def open_words(prediction: Prediction) -> list[str]:
     """Why the work of an inference has no bound, one sentence a reason; none where it has one."""
     if not prediction.execution.is_followed:
         return ["control flow calls itself or is too long to follow: figures are lower bounds"]
-    if not prediction.execution.each.open_loops():
-        return []
     return [
         f"WHILE, operator {index} of {_subgraph_words(subgraph)}, runs rounds whose number does "
         "not follow from constants"
-        for subgraph, index in sorted(prediction.inference.open_rounds)
+        for subgraph, index in sorted(prediction.execution.each.open_loops())
     ]
 
 
@@ -75,11 +74,14 @@ def _flow_rows(prediction: Prediction) -> list[tuple[str, str, str]]:
         rows.append(
             ("  cheapest branches", quantity(latency.least_s, "s"), "the figure is of the dearest")
         )
-    for each in latency.rounds:
+    loops = prediction.loop_rounds
+    for each in loops[:_MOST_LOOPS]:
         where = f"operator {each.index} of {_subgraph_words(each.subgraph_index)}"
         rows.append(
             ("  each round more", quantity(each.seconds, "s"), f"WHILE, {where}: rounds not known")
         )
+    if len(loops) > _MOST_LOOPS:
+        rows.append(("", "", f"and {len(loops) - _MOST_LOOPS:,} more loops"))
     if prediction.inference.once:
         rows.append(
             ("  once more", quantity(latency.once_s, "s"), "CALL_ONCE, in the first inference")

@@ -14,9 +14,11 @@ from typing import Any
 from predictor.cost.op_count import Layer
 from predictor.errors import PredictorError, RefusedError
 from predictor.memory.arena_report import PlannedBuffer, SplitArena
+from predictor.memory.sram import SramReport
 from predictor.prediction import Prediction
 from predictor.report import refusal
 from predictor.report.cost_json import cost_json, layer_costs_json
+from predictor.report.placed import Placed
 
 _LAYER = tuple(field.name for field in fields(Layer))
 _layer_values = attrgetter(*_LAYER)
@@ -25,8 +27,19 @@ SCHEMA_VERSION = "1.3"
 
 def prediction_json(prediction: Prediction) -> dict[str, Any]:
     """One prediction as JSON values. All sizes are bytes."""
+    return {
+        **figures_json(prediction),
+        "invoke_errors": prediction.invoke_errors,
+        "notes": list(prediction.notes),
+        "details": list(prediction.details),
+        "remedies": list(prediction.remedies),
+    }
+
+
+def figures_json(prediction: Prediction) -> dict[str, Any]:
+    """The JSON values but for what is said in sentences, which takes as long again."""
     graph, board, arena = prediction.graph, prediction.board, prediction.arena
-    flash, sram, ops = prediction.flash, prediction.sram, prediction.ops
+    ops = prediction.ops
     return {
         "schema_version": SCHEMA_VERSION,
         "model": {
@@ -67,34 +80,8 @@ def prediction_json(prediction: Prediction) -> dict[str, Any]:
             "plan": [buffer_json(buffer) for buffer in arena.buffers],
             "peak_operator": _peak(prediction),
         },
-        "flash": {
-            "model_bytes": flash.model_bytes,
-            "alignment_bytes": flash.alignment_bytes,
-            "code_bytes": flash.code_bytes,
-            "runtime_bytes": flash.runtime_bytes,
-            "operator_bytes": flash.operator_bytes,
-            "reserve_bytes": prediction.options.reserve_flash_bytes,
-            "total_bytes": prediction.flash_total_bytes,
-            "available_bytes": board.flash_bytes,
-            "margin_bytes": prediction.flash_margin_bytes,
-            "code_error": flash.code_error,
-            "unmeasured": list(flash.unmeasured),
-        },
-        "sram": {
-            "arena_bytes": sram.arena_bytes,
-            "static_bytes": sram.static_bytes,
-            "stack_bytes": sram.stack_bytes,
-            "reserve_bytes": sram.reserve_bytes,
-            "total_bytes": sram.total_bytes,
-            "available_bytes": sram.available_bytes,
-            "largest_span_bytes": sram.largest_span_bytes,
-            "margin_bytes": sram.margin_bytes,
-            "arena_region": sram.arena_region,
-            "arenas": [
-                {"name": arena.name, "bytes": arena.size_bytes, "region": arena.region}
-                for arena in sram.arenas
-            ],
-        },
+        "flash": flash_json(prediction),
+        "sram": sram_json(prediction.sram),
         "ops": {
             "total_macs": ops.total_macs,
             "least_macs": ops.least_macs,
@@ -113,10 +100,43 @@ def prediction_json(prediction: Prediction) -> dict[str, Any]:
             for layer, cost in zip(prediction.layers, layer_costs_json(prediction), strict=True)
         ],
         "fits": prediction.fits,
-        "invoke_errors": prediction.invoke_errors,
-        "notes": list(prediction.notes),
-        "details": list(prediction.details),
-        "remedies": list(prediction.remedies),
+    }
+
+
+def flash_json(placed: Placed) -> dict[str, Any]:
+    """What a program takes of flash."""
+    flash = placed.flash
+    return {
+        "model_bytes": flash.model_bytes,
+        "alignment_bytes": flash.alignment_bytes,
+        "code_bytes": flash.code_bytes,
+        "runtime_bytes": flash.runtime_bytes,
+        "operator_bytes": flash.operator_bytes,
+        "reserve_bytes": placed.options.reserve_flash_bytes,
+        "total_bytes": placed.flash_total_bytes,
+        "available_bytes": placed.board.flash_bytes,
+        "margin_bytes": placed.flash_margin_bytes,
+        "code_error": flash.code_error,
+        "unmeasured": list(flash.unmeasured),
+    }
+
+
+def sram_json(sram: SramReport) -> dict[str, Any]:
+    """What a program takes of RAM."""
+    return {
+        "arena_bytes": sram.arena_bytes,
+        "static_bytes": sram.static_bytes,
+        "stack_bytes": sram.stack_bytes,
+        "reserve_bytes": sram.reserve_bytes,
+        "total_bytes": sram.total_bytes,
+        "available_bytes": sram.available_bytes,
+        "largest_span_bytes": sram.largest_span_bytes,
+        "margin_bytes": sram.margin_bytes,
+        "arena_region": sram.arena_region,
+        "arenas": [
+            {"name": arena.name, "bytes": arena.size_bytes, "region": arena.region}
+            for arena in sram.arenas
+        ],
     }
 
 

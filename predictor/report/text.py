@@ -12,6 +12,7 @@ from predictor.prediction import Prediction
 from predictor.report.budgets import Violation
 from predictor.report.cost_text import cost_rows, macs_words, quantity, runs_words
 from predictor.report.layout import Block, Column, Span, Table, Words, right, words
+from predictor.report.placed import Placed
 from predictor.words import counted
 
 BAR_WIDTH = 24
@@ -52,7 +53,7 @@ def report(
         *_verdict(prediction),
         *(words((f"over budget  {violation}", "bold red")) for violation in violations),
         words(),
-        _bars(prediction),
+        bars(prediction),
         words(),
         _costs(prediction),
         words(),
@@ -94,7 +95,8 @@ def _bar(parts: Sequence[tuple[int, str]], total: int) -> Words:
     return words(*spans, ("▶" if used > total else " ", "bold red"))
 
 
-def _bars(prediction: Prediction) -> Table:
+def bars(prediction: Placed) -> Table:
+    """RAM and flash, and what takes them."""
     columns = (Column(style="bold"), Column(), Column(is_right=True), Column(style="dim"))
     table = Table(columns, gap=1)
     sram, flash = prediction.sram, prediction.flash

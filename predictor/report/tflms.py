@@ -42,7 +42,7 @@ def revision_text(name: str) -> str:
         RevisionError: no such revision.
     """
     found = load_revision(name)
-    lines = [name, *_row("title", found.title), *_row("source", found.source)]
+    lines = [found.name, *_row("title", found.title), *_row("source", found.source)]
     lines += _row("TFLM", f"upstream {found.commit}")
     if found.cmsis_nn_version:
         lines += _row("CMSIS-NN", found.cmsis_nn_version)
@@ -96,7 +96,7 @@ def revision_json(name: str) -> dict[str, Any]:
     found = load_revision(name)
     lacks, adds = _differences(found)
     return {
-        "name": name,
+        "name": found.name,
         "title": found.title,
         "source": found.source,
         "commit": found.commit,

@@ -66,7 +66,7 @@ def test_variants_inherit_and_the_command_line_comes_first(tmp_path: Path) -> No
     [
         ("F467", "has no device 'F467': did you mean F476"),
         ("FDUAL", "FDUAL has several cores"),
-        ("F0", "--clock, --flash, --ram must be given, the pack does not say"),
+        ("F0", "--clock, --flash, --ram must be given, CMSIS-Pack V.F.1.0.0.pack does not say"),
     ],
 )
 def test_devices_that_say_too_little(

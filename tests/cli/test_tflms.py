@@ -74,6 +74,17 @@ def test_an_unknown_tflm_is_a_usage_error(run: Run) -> None:
     assert run("tflm", "arduino-2")[0] == 2
 
 
+def test_a_month_between_two_known_ones_is_said_to_be_unknown(
+    run: Run, model: Callable[[str], str]
+) -> None:
+    code, output = run(model("SOFTMAX"), "--tflm", "2024.06")
+    assert code == 0
+    assert "TFLM 2024.05," in output
+    assert "TFLM 2024.06 is not known: 2024.05 stands in" in " ".join(output.split())
+    assert "2024.05 stands in" in " ".join(run("tflm", "2024.06")[1].split())
+    assert json.loads(run("tflm", "2024.06", "--format", "json")[1])["name"] == "2024.05"
+
+
 def test_a_model_under_each_tflm(run: Run, model: Callable[[str], str]) -> None:
     code, output = run(model("SOFTMAX"), "--tflm", "all")
     assert code == 0

@@ -25,6 +25,7 @@ LONG = "model/block_12_separable_convolution/batch_normalization/FusedBatchNormV
 COMMANDS = (
     "kws.tflite",
     "kws.tflite --board all",
+    "kws.tflite large.tflite --shared-arena --board f446re",
     "large.tflite --board f446re --per-layer --verbose",
     "large.tflite --max-arena 1KB --max-latency 1us --fps 1 --battery 2Wh",
     "named.tflite --board f446re",

@@ -13,8 +13,10 @@ import pytest
 from predictor.cores.core import find_core
 from predictor.errors import RefusedError
 from predictor.memory.arena import ArenaReport, arena
-from predictor.memory.revision import load_revision
+from predictor.memory.revision import device_revisions, kernel_sets, load_revision
+from predictor.memory.under_tflms import under_tflm
 from predictor.model.builder import ModelBuilder
+from predictor.model.graph import Graph, TensorType
 from predictor.model.tflite_reader import read_graph
 from tests.shared_data import MODELS, TRUTH, needs_shared
 from truth import models
@@ -117,6 +119,18 @@ def test_operators_that_came_later_are_absent(name: str) -> None:
     assert load_revision("2026.08").kernel_set.operators(graph).find(name) is not None
 
 
+def _with_filter(model: str, **changes: Any) -> Graph:
+    """A model of one layer whose weights have another shape or type."""
+    graph = read_graph(models.build(model))
+    main = graph.main
+    position = main.operators[0].inputs[1]
+    tensors = tuple(
+        replace(tensor, **changes) if tensor.index == position else tensor
+        for tensor in main.tensors
+    )
+    return replace(graph, subgraphs=(replace(main, tensors=tensors),))
+
+
 @pytest.mark.parametrize(
     "name", ["2026.08", "pico", "arduino", "zephyr-2024+static", "edge-impulse", "esp-s3"]
 )
@@ -125,13 +139,52 @@ def test_operators_that_came_later_are_absent(name: str) -> None:
 def test_filters_of_any_shape_give_a_report_or_a_refusal(
     name: str, shape: tuple[int, ...], operator: str
 ) -> None:
-    graph = read_graph(models.build(f"{operator}/int8"))
-    main = graph.main
-    position = main.operators[0].inputs[1]
-    tensors = tuple(
-        replace(tensor, shape=shape) if tensor.index == position else tensor
-        for tensor in main.tensors
-    )
-    changed = replace(graph, subgraphs=(replace(main, tensors=tensors),))
+    changed = _with_filter(f"{operator}/int8", shape=shape)
     with suppress(RefusedError):
         arena(changed, load_revision(name))
+
+
+LIBRARY_KERNELS = [
+    (name, kernels)
+    for name in device_revisions()
+    for kernels in kernel_sets(name)
+    if not kernels.startswith("mn")
+]
+ODD_WEIGHTS = [
+    ("CONV_2D/float32-int8_hybrid", TensorType.INT8),
+    ("FULLY_CONNECTED/float32-int8_hybrid", TensorType.INT8),
+    ("FULLY_CONNECTED/int8", TensorType.INT16),
+    ("FULLY_CONNECTED/int16", TensorType.INT16),
+]
+
+
+@pytest.mark.parametrize(("name", "kernels"), LIBRARY_KERNELS)
+@pytest.mark.parametrize(("model", "weights"), ODD_WEIGHTS)
+def test_weights_of_another_type_never_pass_in_silence(
+    name: str, kernels: str, model: str, weights: TensorType
+) -> None:
+    changed = _with_filter(model, type=weights)
+    outcome = under_tflm(changed, load_revision(name, kernels))
+    assert not outcome.runs or any("wrong" in word for word in outcome.words)
+
+
+@pytest.mark.parametrize(
+    ("name", "kernels", "model", "words"),
+    [
+        ("zephyr-2024", "cmsis_nn", "FULLY_CONNECTED/float32-int8_hybrid", "computes is wrong"),
+        (
+            "zephyr-2024",
+            "reference",
+            "FULLY_CONNECTED/float32-int8_hybrid",
+            "hybrid models are not",
+        ),
+        ("arduino", "cmsis_nn", "FULLY_CONNECTED/float32-int8_hybrid", "computes is wrong"),
+        ("arduino", "cmsis_nn", "CONV_2D/float32-int8_hybrid", "do not run"),
+        ("edge-impulse", "cmsis_nn", "CONV_2D/uint8_refused", "do not run"),
+    ],
+)
+def test_what_old_tflms_do_with_weights_of_another_type(
+    name: str, kernels: str, model: str, words: str
+) -> None:
+    outcome = under_tflm(read_graph(models.build(model)), load_revision(name, kernels))
+    assert any(words in word for word in outcome.words)

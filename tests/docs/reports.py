@@ -10,10 +10,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from predictor.cores.core import find_core
-from predictor.errors import RefusedError
-from predictor.memory.arena import arena
 from predictor.memory.revision import load_revision
-from predictor.memory.under_tflms import TflmOutcome
+from predictor.memory.under_tflms import TflmOutcome, under_tflm
 from predictor.model.builder import ModelBuilder
 from predictor.model.example_models import ds_cnn
 from predictor.model.graph import Graph
@@ -63,16 +61,13 @@ def rebuilt(name: str) -> Graph:
 
 def outcome(report: Report) -> TflmOutcome:
     revision = load_revision(report.tflm, core=find_core("cortex-m4"))
-    try:
-        return TflmOutcome(revision, arena(rebuilt(report.model), revision), None)
-    except RefusedError as error:
-        return TflmOutcome(revision, None, error)
+    return under_tflm(rebuilt(report.model), revision)
 
 
 def answer(report: Report) -> str:
     """What is predicted, in a cell of a table."""
     found = outcome(report)
-    if found.arena is None:
+    if found.arena_bytes is None:
         return "refused: " + "; ".join(found.words)
     arena_words = f"runs, arena {found.arena_bytes:,} B" if found.runs else "does not run"
     return "; ".join([arena_words, *found.words])

@@ -27,7 +27,7 @@ def test_there_are_enough_and_each_once() -> None:
 )
 def test_what_failed_when_it_ran_is_predicted_so(report: Report) -> None:
     found = outcome(report)
-    assert found.arena is not None
+    assert found.arena_bytes is not None
     assert not found.runs
 
 
@@ -41,4 +41,4 @@ def test_what_failed_when_it_ran_is_predicted_so(report: Report) -> None:
     ids=lambda report: report.report,
 )
 def test_what_was_refused_is_predicted_so(report: Report) -> None:
-    assert outcome(report).refusal is not None
+    assert outcome(report).arena_bytes is None

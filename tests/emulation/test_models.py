@@ -104,7 +104,7 @@ def check_shared_models(folder: str, boards_each: int) -> None:
 
 @needs_shared
 @pytest.mark.timeout(1200)
-@pytest.mark.parametrize(("folder", "boards_each"), [("", 3), ("ops", 1), ("rnd", 1)])
+@pytest.mark.parametrize(("folder", "boards_each"), [("", 1), ("ops", 1), ("rnd", 1)])
 def test_shared_models(folder: str, boards_each: int) -> None:
     check_shared_models(folder, boards_each)
 
@@ -112,7 +112,7 @@ def test_shared_models(folder: str, boards_each: int) -> None:
 @pytest.mark.slow
 @needs_shared
 @pytest.mark.timeout(7200)
-@pytest.mark.parametrize("folder", ["ops", "rnd", "sweep"])
+@pytest.mark.parametrize("folder", ["", "ops", "rnd", "sweep"])
 def test_all_shared_models_on_all_boards(folder: str) -> None:
     check_shared_models(folder, 3)
 

@@ -61,9 +61,19 @@ def program(
     source.write_text("\n".join(lines))
     command = ["arm-none-eabi-g++", "-mcpu=cortex-m4", "-mthumb", "-nostdlib", optimisation]
     command += ["-Wl,-e,main", "-Wl,-Ttext=0x08000000", "-Wl,-Tdata=0x20000000"]
-    command += ["-Wl,--no-warn-rwx-segments", str(source), "-o", str(elf)]
+    command += [
+        "-Wl,--no-warn-rwx-segments",
+        f"-Wl,-Map={map_of(elf)}",
+        str(source),
+        "-o",
+        str(elf),
+    ]
     subprocess.run([*command, "-s"] if strip else command, check=True)
     return elf
+
+
+def map_of(elf: Path) -> Path:
+    return elf.with_suffix(".map")
 
 
 def kinds(found: FirmwareDiff) -> list[str]:
@@ -124,6 +134,46 @@ def test_another_model(tmp_path: Path) -> None:
     assert kinds(diff_firmware(prediction(), program(tmp_path, model=other))) == ["other-model"]
 
 
+def test_a_map_tells_what_its_program_tells(tmp_path: Path) -> None:
+    """But for optimisation, which it leaves open."""
+    labels = prediction().deployed.graph.operator_labels
+    too_small = prediction().arena.required_bytes - 16
+    found = diff_firmware(prediction(), map_of(program(tmp_path)))
+    whole = diff_firmware(prediction(), tmp_path / "program.elf")
+    assert kinds(found) == []
+    assert (found.operators, found.arena, found.kernels) == (
+        whole.operators,
+        whole.arena,
+        whole.kernels,
+    )
+    assert found.flash_bytes == whole.flash_bytes
+    assert found.unchecked[0].startswith("optimisation")
+    for options, kind in (
+        ({"operators": labels - {"SOFTMAX"}}, "missing-operator"),
+        ({"arena_bytes": too_small}, "small-arena"),
+        ({"kernels": ()}, "other-kernels"),
+        ({"constant": ""}, "model-in-ram"),
+        ({"model": CONTENT + bytes(64)}, "other-model"),
+    ):
+        changed = map_of(program(tmp_path, **options))
+        assert kinds(diff_firmware(prediction(), changed)) == [kind]
+
+
+def test_damaged_maps_give_no_traceback(tmp_path: Path) -> None:
+    whole = map_of(program(tmp_path)).read_text()
+    path = tmp_path / "damaged.map"
+    for place in range(0, len(whole), max(len(whole) // 60, 1)):
+        for text in (whole[:place], whole[place:], whole[:place] + "\x00 0x" + whole[place:]):
+            path.write_text(text)
+            try:
+                diff_firmware(prediction(), path)
+            except UsageError:
+                continue
+    path.write_text("Archive\n")
+    with pytest.raises(UsageError, match="no map of GNU ld"):
+        diff_firmware(prediction(), path)
+
+
 def test_the_arena_by_its_name(tmp_path: Path) -> None:
     elf = program(tmp_path)
     found = diff_firmware(prediction(), elf, "shared")
@@ -164,6 +214,11 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     arguments = ["diff", str(model), "--elf", str(elf), "--board", "f446re"]
     assert run(arguments) == 0
     assert "no mistake found" in capsys.readouterr().out
+    of_map = [*arguments[:2], "--map", str(map_of(elf)), *arguments[4:]]
+    assert run(of_map) == 0
+    assert "unchecked  optimisation" in capsys.readouterr().out
+    assert run([*of_map, "--elf", str(elf)]) == 2
+    assert run(arguments[:2]) == 2
     program(tmp_path, constant="")
     assert run([*arguments, "--format", "json"]) == 1
     (mistake,) = json.loads(capsys.readouterr().out)["mistakes"]

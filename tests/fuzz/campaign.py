@@ -22,6 +22,8 @@ from tests.fuzz.commands import Fault, fault_of
 from tests.fuzz.seeds import seed_files, seed_graphs
 
 _FOLDER = Path("build/fuzz")
+_MOST_BYTES = 1_000_000
+"""Limits of time and memory hold for files up to this."""
 
 
 def files(count: int, seed: int) -> Iterator[tuple[bytes, random.Random]]:
@@ -40,12 +42,13 @@ def files(count: int, seed: int) -> Iterator[tuple[bytes, random.Random]]:
 
 
 def _written(rng: random.Random, graphs: tuple[Graph, ...]) -> bytes | None:
-    """A mutated graph as a file; None where the schema cannot hold it."""
+    """A mutated graph as a file; None where the schema cannot hold it, or it is large."""
     graph = graph_mutations.mutated(rng.choice(graphs), rng)
     try:
-        return write_model(graph)
+        content = write_model(graph)
     except (UsageError, OverflowError, ValueError):
         return None
+    return content if len(content) <= _MOST_BYTES else None
 
 
 def faults(count: int, seed: int) -> Iterator[tuple[bytes, Fault]]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import struct
+from dataclasses import replace
+from types import MappingProxyType
 
 import numpy as np
 import pytest
@@ -11,12 +13,17 @@ import pytest
 import predictor
 from predictor.errors import PredictorError, UnprovedError
 from predictor.model.builder import ModelBuilder
+from predictor.model.device.stream_group import Group, made_group, stream_layers
 from predictor.model.graph import Quantization
 from predictor.model.metadata import OFFLINE_PLAN
+from predictor.model.tflite_reader import read_graph
+from predictor.model.tflite_writer import write_model
 from predictor.optimization.compaction.intervals import intervals, leaves_channels
 from predictor.optimization.compaction.spans import whole_span
 from predictor.optimization.verification.arithmetic import fixed_point, scaled
 from predictor.optimization.verification.facts import Facts
+from predictor.report.html.plan import plan_of
+from tests.fuzz.operators import Row, model
 
 
 def huge() -> bytes:
@@ -162,3 +169,63 @@ def test_products_beyond_all_words() -> None:
     values, is_sound = scaled(np.array([3, 1 << 40]), [(1 << 30, 2), (1 << 30, 60)])
     assert list(values) == [6, 2**56]
     assert list(is_sound) == [True, False]
+
+
+def test_an_operator_that_reads_its_own_output_proves_nothing() -> None:
+    builder = ModelBuilder("circle")
+    x = builder.input((1, 4))
+    builder.output(*builder.operator("CONCATENATION", [x, x], [((1, 8), "int8")]))
+    main = builder.graph().main
+    (op,) = main.operators
+    circle = replace(main, operators=(replace(op, inputs=(op.inputs[0], op.outputs[0])),))
+    with pytest.raises(UnprovedError, match="read before it is written"):
+        Facts(circle)
+
+
+def test_millions_of_states_of_one_operator_take_no_memory_here() -> None:
+    tensor = f"int16 {1 << 20},4"
+    graph = model("SignalDelay", Row([tensor], [tensor], None, {"delay_length": 3}))
+    arena = predictor.predict(write_model(graph)).arena
+    assert len(arena.persistent_log) < 10_000
+    assert arena.persistent_bytes > 48 << 20
+
+
+def test_scratch_of_esp_nn_is_an_int() -> None:
+    """Of 2^37 bytes nothing is left, as in ESP-NN's own arithmetic."""
+    builder = ModelBuilder("strides")
+    x = builder.conv_2d(builder.input((1, 4, 4, 4)), 4, kernel=1, padding="same")
+    builder.output(x)
+    graph = builder.graph()
+    op = graph.main.operators[0]
+    options = MappingProxyType({**op.options, "stride_w": 2**31 - 1, "dilation_h_factor": 65536})
+    main = replace(graph.main, operators=(replace(op, options=options),))
+    content = write_model(replace(graph, subgraphs=(main,)))
+    arena = predictor.predict(content, tflm="esp-s3").arena
+    assert all(buffer.size_bytes < 2**31 for buffer in arena.buffers)
+
+
+def test_the_picture_of_a_plan_that_no_step_uses() -> None:
+    """Tensors of subgraphs that nothing calls are planned for no step."""
+    builder = ModelBuilder("idle")
+    builder.output(builder.relu(builder.input((1, 4))))
+    prediction = predictor.predict(builder.build())
+    arena = prediction.arena
+    idle = [replace(buffer, first_use=-1, last_use=-1) for buffer in arena.buffers]
+    never = replace(arena, buffers=tuple(idle), steps=MappingProxyType({-1: (0, 0)}), peak_step=-1)
+    on_core = replace(prediction.on_core, arena=never)
+    assert plan_of(replace(prediction, on_core=on_core)).step_count == 1
+
+
+def test_a_group_in_rows_keeps_no_end_of_the_model_to_itself() -> None:
+    builder = ModelBuilder("rows")
+    x = builder.input((1, 8, 8, 4))
+    inner = builder.conv_2d(x, 4, kernel=3)
+    builder.output(builder.conv_2d(inner, 4, kernel=3))
+    subgraph, group = read_graph(builder.build()).main, Group(0, (1, 1))
+    assert made_group(subgraph, stream_layers(subgraph), group) is not None
+    kept = subgraph.operators[0].outputs
+    for named in (
+        replace(subgraph, inputs=(*subgraph.inputs, *kept)),
+        replace(subgraph, outputs=(*subgraph.outputs, *kept)),
+    ):
+        assert made_group(named, stream_layers(named), group) is None

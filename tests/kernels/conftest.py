@@ -3,16 +3,30 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from kernels.binding import CompilerNotFoundError, Library, NativeLibrary, build_shared_library
 from kernels.emulated import CORES, EmulatedLibrary, build, in_process
+from predictor.files import locked
+from predictor.firmware.cache import cached
 from tests.kernels.sanitizers import build_sanitized
 
 ONLY_LIBRARY = "KERNELS_ONLY_LIBRARY"
 """Environment variable with a host library to test alone, as test_sanitized.py does."""
+
+
+def built_once(factory: pytest.TempPathFactory, name: str, fill: Callable[[Path], object]) -> Path:
+    """A folder with what was built, which the processes of one run of the tests share."""
+    base = factory.getbasetemp()
+    root = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    try:
+        with locked(root):
+            return cached(root / "built" / name, fill)
+    except CompilerNotFoundError as error:
+        pytest.skip(str(error))
 
 
 @pytest.fixture(scope="session")
@@ -20,29 +34,32 @@ def host(tmp_path_factory: pytest.TempPathFactory) -> NativeLibrary:
     """The portable path, every undefined behaviour trapping."""
     if ONLY_LIBRARY in os.environ:
         return NativeLibrary(Path(os.environ[ONLY_LIBRARY]))
-    path = tmp_path_factory.mktemp("kernels") / "libkernels.so"
     flags = ("-O2", "-fsanitize=undefined", "-fsanitize-undefined-trap-on-error")
-    try:
-        return NativeLibrary(build_shared_library(path, flags))
-    except CompilerNotFoundError as error:
-        pytest.skip(str(error))
+    folder = built_once(
+        tmp_path_factory,
+        "host",
+        lambda folder: build_shared_library(folder / "libkernels.so", flags),
+    )
+    return NativeLibrary(folder / "libkernels.so")
 
 
 @pytest.fixture(scope="session")
 def sanitized(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The host build with both sanitizers, for other processes."""
-    return build_sanitized(tmp_path_factory.mktemp("sanitized"))
+    return built_once(tmp_path_factory, "sanitized", build_sanitized) / "libkernels.so"
 
 
 @pytest.fixture(scope="session")
 def programs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """The DSP path linked for each core."""
     pytest.importorskip("unicorn", reason="pip install -e '.[emulate]'")
-    directory = tmp_path_factory.mktemp("emulated")
-    try:
-        return {cpu: build(directory / f"{cpu}.elf", cpu) for cpu in CORES}
-    except CompilerNotFoundError as error:
-        pytest.skip(str(error))
+
+    def fill(folder: Path) -> None:
+        for cpu in CORES:
+            build(folder / f"{cpu}.elf", cpu)
+
+    folder = built_once(tmp_path_factory, "emulated", fill)
+    return {cpu: folder / f"{cpu}.elf" for cpu in CORES}
 
 
 @pytest.fixture(scope="session")

@@ -23,6 +23,8 @@ def random_network(seed: int, types: tuple[str, str]) -> Graph:
         x = builder.quantize(x, "int4")
     for _ in range(chance.randint(2, 7)):
         x = _layer(builder, chance, x, weights)
+    if chance.random() < 0.3 and (activations == "int8" or x.shape[3] % 2 == 0):
+        x = builder.average_pool_2d(x)
     builder.output(builder.quantize(x, "int8") if activations == "int4" else x)
     return read_graph(builder.build())
 
@@ -35,7 +37,7 @@ def _layer(builder: ModelBuilder, chance: random.Random, x: TensorRef, weights: 
     if x.shape[1] < window[0] or x.shape[2] < window[1]:
         padding = "same"
     dilation = chance.choice((1, 1, 2)) if padding == "same" and stride == 1 else 1
-    choice = chance.randint(0, 10)
+    choice = chance.randint(0, 11)
     if choice < 4:
         return builder.conv_2d(
             x, chance.choice((2, 4, 6, 10)), kernel=kernel, stride=stride, dilation=dilation,
@@ -50,6 +52,9 @@ def _layer(builder: ModelBuilder, chance: random.Random, x: TensorRef, weights: 
     if choice == 8:
         method = chance.choice((builder.average_pool_2d, builder.max_pool_2d))
         return method(x, kernel=kernel, stride=stride, padding=padding)
+    if choice == 11:
+        sides = [(chance.randint(0, 3), chance.randint(0, 2)) for _ in range(2)]
+        return builder.pad(x, ((0, 0), *sides, (0, 0)))
     if choice == 9 and x.type is TensorType.INT4:
         return builder.relu6(x)  # of int8 there is a kernel in groups only
     y = builder.conv_2d(x, x.shape[3], kernel=3, weights=weights)

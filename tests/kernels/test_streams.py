@@ -103,6 +103,37 @@ def test_damaged_tables(sanitized: Path) -> None:
     assert accepted > 20
 
 
+@pytest.mark.slow
+def test_many_damaged_tables(sanitized: Path) -> None:
+    words = sanitized_run(fuzz_streams.__name__, str(sanitized), "100000").split()
+    refused, accepted = int(words[0]), int(words[1])
+    assert refused + accepted == 100_000
+    assert accepted > 5_000
+
+
+def test_large_fronts_are_refused(host: NativeLibrary) -> None:
+    """What a line buffer's guest writes ahead is judged before it is added to anything."""
+    for seed in range(40):
+        for op in in_rows(random_network(seed, TYPES[0]), seed).main.operators:
+            if "STREAM" not in op.name:
+                continue
+            options = read_options(op.name, op.custom_options)
+            assert isinstance(options, StreamOptions)
+            guests = [i for i, stage in enumerate(options.stages) if stage.front]
+            if not guests:
+                continue
+            table = bytearray(op.custom_options or b"")
+            at = 16 + sum(len(stage.pack()) for stage in options.stages[: guests[0]])
+            table[at + 52 : at + 56] = ((1 << 31) - 4).to_bytes(4, "little")
+            *inputs, output = options.tensor_bytes
+            group = stream_group(bytes(table), inputs, np.zeros(output, np.int8))
+            assert host.call(f"{options.code.lower()}_get_buffer_size", group) < 0
+            with pytest.raises(ModelError):
+                read_options(op.name, bytes(table))
+            return
+    raise AssertionError("no group has a line buffer with a guest")
+
+
 def test_a_group_that_waits_for_ever_is_refused() -> None:
     device = in_rows(random_network(3, TYPES[0]), 3)
     op = next(op for op in device.main.operators if "STREAM" in op.name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import zlib
 from pathlib import Path
 
 import pytest
@@ -83,6 +84,47 @@ def test_a_row_on_standard_output(
 ) -> None:
     assert run(_arguments(bench, model)) == 0
     assert re.search(r"^model,board,clock_hz,", capsys.readouterr().out, re.MULTILINE)
+
+
+def test_layers(bench: Bench, model: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Equal, and then with one byte of the second operator's output sent as another."""
+    pytest.importorskip("tflite_micro", reason="pip install tflite-micro")
+    assert run(_arguments(bench, model)) == 0
+    assert run(_arguments(bench, model, "--layers")) == 0
+    said = capsys.readouterr().out
+    assert said.count("layers   ") == 1
+    assert "layers   all 4 are equal to those of TFLM on this host" in said
+    # without the hooks, in which the layers are sent
+    latencies = re.findall(r"^latency  ([\d.]+ ms)", said, re.MULTILINE)
+    assert len(latencies) == 2
+    assert latencies[0] == latencies[1]
+    bench.corrupt = lambda sent: _with_other_layer(sent, place=1)
+    assert run(_arguments(bench, model, "--layers")) == 1
+    expected = "layers   the first 1 are equal, then operator 1 (AVERAGE_POOL_2D), "
+    (line,) = [x for x in capsys.readouterr().out.splitlines() if x.startswith("layers")]
+    assert line.startswith(expected)
+    assert line.endswith("1 of 16 bytes differ, the first at 0")
+
+
+def _with_other_layer(sent: bytes, place: int) -> bytes:
+    lines = sent.split(b"\n")
+    mark = b" of=layer run=0 index=%d offset=0 hex=" % place
+    number = next(i for i, line in enumerate(lines) if mark in line)
+    text = lines[number].rsplit(b"*", 1)[0]
+    start = text.index(b"hex=") + 4
+    other = b"%02X" % (int(text[start : start + 2], 16) ^ 1)
+    text = text[:start] + other + text[start + 2 :]
+    end = b"\r" if lines[number].endswith(b"\r") else b""
+    lines[number] = text + b"*%08X" % zlib.crc32(text) + end
+    return b"\n".join(lines)
+
+
+def test_layers_and_current(
+    bench: Bench, model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = ("--layers", "--current", tmp_path / "trace.csv")
+    assert run(_arguments(bench, model, *options)) == 2
+    assert "--layers goes without --current" in capsys.readouterr().err
 
 
 def _without_line(kind: bytes, sent: bytes) -> bytes:

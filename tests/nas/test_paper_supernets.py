@@ -61,6 +61,7 @@ def test_one_step_of_weights_and_decisions(task: str) -> None:
     from nas.cost.constraints import Budget
     from nas.cost.cost_model import CostModel
     from nas.training.model import SupernetModel
+    from nas.training.phases import Phase
     from nas.training.trainer import SearchTrainer, step_seed
     from predictor import find_board
 
@@ -75,7 +76,7 @@ def test_one_step_of_weights_and_decisions(task: str) -> None:
     training = load_recipe(task, "paper").training
     trainer = SearchTrainer(model, training, CostModel(supernet, board), Budget(board))
     before = trainer.logit_values()
-    arguments: tuple[Any, ...] = (tf.constant(5.0), step_seed(0, 2, 0, 0))
+    arguments: tuple[Any, ...] = (tf.constant(5.0), step_seed(0, Phase.SEARCH, 0, 0))
     assert np.isfinite(trainer.step(x, y, *arguments))
     assert np.isfinite(trainer.decide(x, y, *arguments, *trainer.constraint_inputs())).all()
     after = trainer.logit_values()

@@ -16,6 +16,7 @@ from predictor.operators.mn.stream import stream_distance
 from predictor.optimization.optimization import Optimization, count_instructions, optimize_model
 from predictor.optimization.optimizer import OptimizeOptions
 from predictor.optimization.row_search import Edge, Variant, best_path
+from predictor.report.optimization_forms import plan_svg
 from tests.kernels.streams import TYPES, in_rows, random_network
 
 
@@ -52,6 +53,24 @@ def test_a_tall_network_needs_a_quarter() -> None:
     assert "groups" in rows.to_json()
 
 
+def test_a_pooling_over_the_whole_image_ends_a_group() -> None:
+    """No tensor is whole: the last layer sums rows as they come."""
+    builder = ModelBuilder("whole", seed=1)
+    x = builder.conv_2d(builder.input((1, 24, 8, 1)), 16, kernel=3)
+    x = builder.pad(builder.conv_2d(x, 16), ((0, 0), (1, 1), (1, 1), (0, 0)))
+    x = builder.depthwise_conv_2d(x, kernel=3, padding="valid")
+    builder.output(builder.average_pool_2d(builder.conv_2d(x, 16)))
+    found = _optimized(builder.build())
+    assert [len(options.stages) for _, options in found.groups] == [6]
+    options = found.groups[0][1]
+    assert options.stages[-1].is_summed
+    assert options.lines[-1] == (5, 4 * 16)
+    assert 3 * found.optimized.after.nonpersistent_bytes < 24 * 8 * 16 * 2
+    picture = plan_svg(found)
+    assert "line buffer of layer 0 of 6 in rows" in picture
+    assert "sums of channels" in picture
+
+
 def test_the_limit_on_instructions_holds() -> None:
     content = _tall()
     for most in (0.01, 0.03, 0.1):
@@ -69,13 +88,15 @@ def _is_safe(options: StreamOptions, distance: int) -> bool:
     """A literal walk: input bytes are whole when they are read."""
     size = options.rows * options.row_bytes
     last = options.stages[-1]
-    memory = np.zeros(distance + size + last.rows * last.row_bytes, bool)
+    memory = np.zeros(distance + size + last.output_bytes, bool)
     for run in options.runs:
         stage = options.stages[run.stage]
         if GROUP_INPUT in stage.sources:
             begin, end = (distance + row * options.row_bytes for row in (run.begin, run.end))
             if memory[begin:end].any():
                 return False
+        if last.is_summed:
+            continue  # written when all has been read
         if run.stage == len(options.stages) - 1:
             memory[run.first * last.row_bytes : (run.first + run.count) * last.row_bytes] = True
     return True

@@ -186,8 +186,9 @@ def test_links_among_the_remains_lead_nowhere(tmp_path: Path) -> None:
 
 
 def test_scratch_folders_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tempfile.gettempdir", lambda: str(tmp_path))
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
     with scratch_folder() as folder:
+        assert folder.parent == tmp_path
         assert stat.S_IMODE(folder.stat().st_mode) == 0o700
         (folder / "file").write_text("text")
     assert not os.listdir(tmp_path)

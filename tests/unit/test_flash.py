@@ -121,7 +121,7 @@ GROUP = st.tuples(st.integers(0, 5_000), st.frozensets(st.sampled_from(NAMES), m
 def test_more_operators_never_take_less(
     groups: list[tuple[int, frozenset[str]]], operators: frozenset[str], more: str
 ) -> None:
-    sizes = CodeSizes("core", "tflm", 0, 10, 36, 0.0, tuple(groups), tuple(groups), frozenset())
+    sizes = CodeSizes("core", "tflm", 0, 10, 4, 36, 0.0, tuple(groups), tuple(groups), frozenset())
     both = operators | {more}
     assert sizes.operator_bytes(operators) <= sizes.operator_bytes(both)
     assert sizes.operator_bytes(both) <= sizes.operator_bytes(operators) + sum(

@@ -17,6 +17,7 @@ from predictor.model.tflite_reader import read_graph
 
 FOLDER = Path(revisions.__file__).parent / "revisions"
 CACHED = (
+    revisions.known_name,
     revisions._header,
     revisions._own_header,
     revisions._kernel_set,
@@ -81,3 +82,28 @@ def test_unknown_names() -> None:
         load_revision("new")
     with pytest.raises(RevisionError, match="has no kernel set 'fast'; known: cmsis_nn, "):
         load_revision(kernels="fast")
+
+
+@pytest.mark.parametrize(
+    ("name", "stands_in"),
+    [
+        ("2024.06", "2024.05"),
+        ("2024.11", "2024.05"),
+        ("2026.09", "2026.08"),
+        ("2022.12", "2020.07"),
+    ],
+)
+def test_an_unknown_month_goes_by_the_last_before_it(name: str, stands_in: str) -> None:
+    found, known = load_revision(name), load_revision(stands_in)
+    assert (found.name, found.commit) == (stands_in, known.commit)
+    assert f"TFLM {name} is not known: {stands_in} stands in" in found.note
+    assert "stands in" not in known.note
+    assert found is load_revision(name)
+    graph = _convolution()
+    assert arena(graph, found).required_bytes == arena(graph, known).required_bytes
+
+
+@pytest.mark.parametrize("name", ["2019.12", "2024.13", "2024.6", "2024.06+static", "2024"])
+def test_other_dates_are_unknown(name: str) -> None:
+    with pytest.raises(RevisionError, match="unknown TFLM revision"):
+        load_revision(name)

@@ -61,3 +61,18 @@ def _link(
     if choice == 10:
         return builder.relu6(x)
     return builder.add(x, builder.conv_2d(x, x.shape[3], kernel=3, weights=weights))
+
+
+def whole(builder: ModelBuilder, chance: random.Random) -> TensorRef | None:
+    """A chain that is padded on its way, and ends with a pooling over the whole image."""
+    types, weights = chance.choice((("int8", None), ("int8", None), ("int4", None)))
+    depth = chance.choice((2, 4, 6, 8, 12, 18, 24))
+    x = builder.input((1, chance.randint(4, 20), 2 * chance.randint(2, 10), depth))
+    if types == "int4":
+        x = builder.quantize(x, "int4")
+    for _ in range(chance.randint(1, 2)):
+        sides = [(chance.randint(0, 3), chance.randint(0, 3)) for _ in range(2)]
+        x = builder.pad(x, ((0, 0), *sides, (0, 0)))
+        x = builder.depthwise_conv_2d(x, kernel=3, padding="valid", weights=weights)
+    x = builder.average_pool_2d(x)
+    return builder.quantize(x, "int8") if types == "int4" else x

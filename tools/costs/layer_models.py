@@ -13,7 +13,7 @@ from predictor.model.graph import Quantization
 from predictor.model.random_graphs import random_graph
 from predictor.model.tflite_reader import read_graph
 from predictor.model.tflite_writer import write_model
-from tools.costs.chains import chain, in_rows
+from tools.costs.chains import chain, in_rows, whole
 from tools.costs.rare_contents import with_rare_contents
 
 MODELS: Mapping[str, int] = MappingProxyType(
@@ -25,7 +25,7 @@ MODELS: Mapping[str, int] = MappingProxyType(
         "elements-device": 8, "int4-device": 8, "small-device": 10, "four_bits-device": 40,
         "depthwise-prepared": 10, "four_bits-prepared": 10, "clamped": 10, "clamped-device": 8,
         "deep": 3, "deep-device": 2, "rare": 12, "rare-device": 8, "rare-prepared": 4,
-        "chain-stream": 24,
+        "chain-stream": 24, "whole-stream": 8,
     }
 )  # fmt: skip
 """Kinds of models with how many seeds are counted of each. Behind a hyphen: what mid-2020's TFLM
@@ -351,6 +351,7 @@ _LAYERS: Mapping[str, Layer] = MappingProxyType(
         "int4": _int4,
         "spread": _spread,
         "chain": chain,
+        "whole": whole,
         "wide16": _wide16,
         "small": _small,
         "four_bits": _four_bits,

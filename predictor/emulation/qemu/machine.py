@@ -17,6 +17,7 @@ from pathlib import Path
 
 from predictor.boards.board import Board
 from predictor.emulation.machine import (
+    Ends,
     Fault,
     FaultKind,
     Progress,
@@ -116,22 +117,14 @@ class QemuMachine(ProcessMachine):
             raise EmulationError(f"QEMU does not start: {self._errors or error}") from error
         return debugger
 
-    def run(
-        self,
-        *,
-        until_symbol: str | None = None,
-        until_uart: bytes | None = None,
-        max_instructions: int | None = None,
-        timeout_s: float | None = None,
-        progress: ProgressCallback | None = None,
-    ) -> RunResult:
+    def _run(self, ends: Ends, progress: ProgressCallback | None) -> RunResult:
         """As :meth:`Machine.run`, but the program is stopped every few seconds to look for other
         ends than the symbol and the timeout. Virtual time then goes on a little, so that counts
         are exact only in a run without such stops."""
         start = time.monotonic()
-        address = None if until_symbol is None else self.symbol(until_symbol)
+        address = None if ends.symbol is None else self.symbol(ends.symbol)
         debugger = self._running = self._running or self._start()
-        looks = not (until_uart is None and max_instructions is None and progress is None)
+        looks = not (ends.uart is None and ends.max_instructions is None and progress is None)
         try:
             if address is not None:
                 if self._stopped_at == address:
@@ -140,14 +133,13 @@ class QemuMachine(ProcessMachine):
             stop, look_s = None, _FIRST_LOOK_S if looks else inf
             while stop is None:
                 debugger.resume()
-                left_s = inf if timeout_s is None else timeout_s - (time.monotonic() - start)
-                has_stopped = debugger.stopped(min(look_s, left_s))
+                has_stopped = debugger.stopped(min(look_s, ends.left_s(start)))
                 look_s = max(look_s, min(2 * look_s, _LONGEST_LOOK_S))
                 host_s = time.monotonic() - start
                 if not has_stopped:
                     debugger.interrupt()
                 self._instructions = self._counter(debugger)
-                stop = self._reason(has_stopped, until_uart, max_instructions, timeout_s, host_s)
+                stop = self._reason(has_stopped, ends, host_s)
                 if stop is None and progress is not None:
                     progress(Progress(self._instructions, len(self.uart), host_s))
             if address is not None:
@@ -157,21 +149,14 @@ class QemuMachine(ProcessMachine):
             return self._fault(time.monotonic() - start)
         return self._result(stop, time.monotonic() - start)
 
-    def _reason(
-        self,
-        has_stopped: bool,
-        until_uart: bytes | None,
-        max_instructions: int | None,
-        timeout_s: float | None,
-        host_s: float,
-    ) -> StopReason | None:
+    def _reason(self, has_stopped: bool, ends: Ends, host_s: float) -> StopReason | None:
         if has_stopped:
             return StopReason.SYMBOL
-        if until_uart is not None and until_uart in self.uart:
+        if ends.uart is not None and ends.uart in self.uart:
             return StopReason.UART_TEXT
-        if max_instructions is not None and self._instructions >= max_instructions:
+        if ends.max_instructions is not None and self._instructions >= ends.max_instructions:
             return StopReason.MAX_INSTRUCTIONS
-        if timeout_s is not None and host_s >= timeout_s:
+        if ends.timeout_s is not None and host_s >= ends.timeout_s:
             return StopReason.TIMEOUT
         return None
 

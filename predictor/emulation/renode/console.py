@@ -16,7 +16,6 @@ import re
 import shutil
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from abc import ABC, abstractmethod
@@ -27,6 +26,7 @@ from pathlib import Path
 
 from predictor.emulation.renode import python_package
 from predictor.errors import EmulationError, MissingDependencyError
+from predictor.files import scratch_folder
 from predictor.processes import TiedProcess
 
 START_TIMEOUT_S = 120.0
@@ -171,9 +171,10 @@ class CommandConsole(RenodeConsole):
 
     def __init__(self, program: str) -> None:
         # Renode writes defaults into its configuration.
-        self._folder = Path(tempfile.mkdtemp(prefix="mcu-predictor-"))
-        settings = self._folder / "config"
-        settings.write_text(_SETTINGS.format(folder=self._folder))
+        self._scratch = contextlib.ExitStack()
+        folder = self._scratch.enter_context(scratch_folder())
+        settings = folder / "config"
+        settings.write_text(_SETTINGS.format(folder=folder))
         # With --console the monitor answers on the pipes; -P -1 keeps it from opening a port.
         options = ["--disable-gui", "--console", "--plain", "--hide-log", "-P", "-1"]
         super().__init__([program, *options, "--config", str(settings)])
@@ -183,7 +184,7 @@ class CommandConsole(RenodeConsole):
 
     def close(self) -> None:
         super().close()
-        shutil.rmtree(self._folder, ignore_errors=True)
+        self._scratch.close()
 
     def clear(self) -> None:
         self._send("Clear")

@@ -19,14 +19,13 @@ from predictor.emulation.function_call import (
     WINDOW_BYTES,
     Argument,
     Buffer,
+    CallFrame,
     CallResult,
     PlacedBuffer,
+    call_frame,
     check_preserved,
     describe_place,
     filled,
-    marshal,
-    place_buffers,
-    register_marker,
     require_window,
     stack_span,
 )
@@ -98,17 +97,13 @@ class FunctionCaller:
         Accesses beside buffers are noticed where they are writes within 64 bytes of one, or lie
         outside of all memory.
         """
-        placed = place_buffers(arguments, WINDOW_BASE)
+        frame = call_frame(arguments, self._stack, self._image.is_hard_float)
+        placed = frame.placed
         if placed and placed[-1].end > WINDOW_BASE + WINDOW_BYTES - PAGE_BYTES:
             raise EmulationError(f"the buffers of {name} take more than {WINDOW_BYTES} bytes")
-        addresses = {item.buffer: item.address for item in placed}
-        self._write_buffers(placed, addresses)
-        values = marshal(arguments, addresses, self._image.is_hard_float)
-        stack_pointer = (self._stack.stop - len(values.stack)) & ~7
-        self._bus.write(stack_pointer, values.stack)
-        words = [self._image.symbol(name) | 1, stack_pointer]
-        words += _registers(values.core, 13)
-        words += [0, *_registers(values.floats, 32)]
+        self._write_buffers(placed, frame.addresses)
+        self._bus.write(frame.stack_pointer, frame.stack)
+        words = [self._image.symbol(name) | 1, frame.stack_pointer, *frame.core, 0, *frame.floats]
         self._bus.write(_CALL_BLOCK, struct.pack(f"<{len(words)}I", *words))
         self._bus.set_program_counter(RETURN_ADDRESS)
         park = range(RETURN_ADDRESS + PARK_OFFSET, RETURN_ADDRESS + PARK_OFFSET + 2)
@@ -117,7 +112,7 @@ class FunctionCaller:
             raise FirmwareFaultError(result.fault)
         if result.stop is not StopReason.SYMBOL:
             raise EmulationError(f"{name} did not return: {result.stop.value}")
-        return self._result(name, placed, addresses, stack_pointer)
+        return self._result(name, frame)
 
     def _write_buffers(
         self, placed: Sequence[PlacedBuffer], addresses: Mapping[Buffer, int]
@@ -126,49 +121,34 @@ class FunctionCaller:
             content = _CANARY + filled(item, addresses) + _CANARY
             self._bus.write(item.address - len(_CANARY), content)
 
-    def _result(
-        self,
-        name: str,
-        placed: Sequence[PlacedBuffer],
-        addresses: Mapping[Buffer, int],
-        stack_pointer: int,
-    ) -> CallResult:
+    def _result(self, name: str, frame: CallFrame) -> CallResult:
         (start,) = struct.unpack("<I", self._bus.read(_CALL_BLOCK + 4 * (_CALL_WORDS - 1), 4))
         block = self._bus.read(_RESULT_BLOCK, 4 * (_FLOATS_AT + 32))
         words = struct.unpack(f"<{_FLOATS_AT + 32}I", block)
         registers = {f"r{n}": words[n] for n in PRESERVED} | {"sp": words[13]}
         if self._image.is_hard_float:
             registers |= {f"s{n}": words[_FLOATS_AT + n] for n in PRESERVED_FLOATS}
-        check_preserved(name, registers, stack_pointer)
+        check_preserved(name, registers, frame.stack_pointer)
         return CallResult(
             r0=words[0],
             r1=words[1],
             s0=struct.unpack_from("<f", block, 4 * _FLOATS_AT)[0],
             instructions=(words[_RESULT_WORDS - 1] - start & 0xFFFFFFFF) - _OVERHEAD,
-            contents={item.buffer: self._content(item, addresses, placed) for item in placed},
-            addresses=addresses,
+            contents={item.buffer: self._content(item, frame) for item in frame.placed},
+            addresses=frame.addresses,
         )
 
-    def _content(
-        self,
-        item: PlacedBuffer,
-        addresses: Mapping[Buffer, int],
-        placed: Sequence[PlacedBuffer],
-    ) -> bytes:
+    def _content(self, item: PlacedBuffer, frame: CallFrame) -> bytes:
         margin = len(_CANARY)
         found = self._bus.read(item.address - margin, len(item.buffer.data) + 2 * margin)
         content = found[margin:-margin]
-        expected = content if item.buffer.is_writable else filled(item, addresses)
+        expected = content if item.buffer.is_writable else filled(item, frame.addresses)
         wanted = _CANARY + expected + _CANARY
         for offset in range(len(found)) if found != wanted else ():
             if found[offset] != wanted[offset]:
                 address = item.address - margin + offset
-                message = f"write at {address:#010x}, {describe_place(address, placed)}"
+                message = f"write at {address:#010x}, {describe_place(address, frame.placed)}"
                 # Where it happened is not known any more.
                 location = self._image.locate(RETURN_ADDRESS + PARK_OFFSET)
                 raise FirmwareFaultError(Fault(FaultKind.OUT_OF_BUFFER, message, location, address))
         return content
-
-
-def _registers(values: Sequence[int], count: int) -> list[int]:
-    return [*values, *(register_marker(number) for number in range(len(values), count))]

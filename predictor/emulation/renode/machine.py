@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from math import inf
 from pathlib import Path
 
 from predictor.emulation.function_call import Argument, CallResult
 from predictor.emulation.machine import (
+    Ends,
     Fault,
     FaultKind,
     Progress,
@@ -132,29 +134,14 @@ class RenodeMachine(ProcessMachine):
         require_memory(self.platform, address, len(data), "the binary")
         self._bus.write(address, data)
 
-    def run(
-        self,
-        *,
-        until_symbol: str | None = None,
-        until_uart: bytes | None = None,
-        max_instructions: int | None = None,
-        timeout_s: float | None = None,
-        progress: ProgressCallback | None = None,
-    ) -> RunResult:
+    def _run(self, ends: Ends, progress: ProgressCallback | None) -> RunResult:
         """As :meth:`Machine.run`, but ends are looked for between slices of virtual time, which
         grow: ``until_symbol`` must name a function that the program does not leave again."""
-        span = None if until_symbol is None else self._function_span(until_symbol)
-        return self._run_slices(
-            FIRST_SLICE_S, span, until_uart, max_instructions, timeout_s, progress
-        )
+        span = None if ends.symbol is None else self._function_span(ends.symbol)
+        return self._run_slices(FIRST_SLICE_S, span, ends, progress)
 
-    def call(
-        self,
-        function: str,
-        *arguments: Argument,
-        max_instructions: int | None = None,
-        timeout_s: float | None = None,
-        checks_bounds: bool = True,
+    def _call(
+        self, function: str, arguments: Sequence[Argument], ends: Ends, checks_bounds: bool
     ) -> CallResult:
         """As :meth:`Machine.call`, but what is read beside the buffers goes unnoticed within 64
         bytes of them and more, whatever ``checks_bounds`` says."""
@@ -163,11 +150,12 @@ class RenodeMachine(ProcessMachine):
             self._caller = FunctionCaller(
                 self._bus, self.platform, image, has_started=self._state.executed > 0
             )
-        limit = None if max_instructions is None else self.instructions + max_instructions
+        if ends.max_instructions is not None:
+            ends = replace(ends, max_instructions=self.instructions + ends.max_instructions)
         self._accounted = self._state
 
         def run(park: range) -> RunResult:
-            return self._run_slices(CALL_SLICE_S, park, None, limit, timeout_s, None)
+            return self._run_slices(CALL_SLICE_S, park, ends, None)
 
         return self._caller.call(function, arguments, run)
 
@@ -175,23 +163,21 @@ class RenodeMachine(ProcessMachine):
         self,
         slice_s: float,
         span: range | None,
-        until_uart: bytes | None,
-        max_instructions: int | None,
-        timeout_s: float | None,
+        ends: Ends,
         progress: ProgressCallback | None,
     ) -> RunResult:
         """Runs until the program counter lies in ``span``, or another end."""
         start = time.monotonic()
         try:
             while True:
-                left_s = None if timeout_s is None else timeout_s - (time.monotonic() - start)
                 before = self._state
-                self._run_for(self._limited(slice_s, max_instructions), left_s)
-                stop = self._reason_to_stop(before, span, until_uart, max_instructions)
+                left_s = ends.left_s(start)
+                self._run_for(self._limited(slice_s, ends.max_instructions), left_s)
+                stop = self._reason_to_stop(before, span, ends)
                 host_s = time.monotonic() - start
                 if stop is not None:
                     return self._result(stop, host_s)
-                if timeout_s is not None and host_s > timeout_s:
+                if ends.left_s(start) < 0:
                     return self._result(StopReason.TIMEOUT, host_s)
                 if progress is not None:
                     progress(Progress(self.instructions, len(self.uart), host_s))
@@ -207,9 +193,9 @@ class RenodeMachine(ProcessMachine):
         left_s = (max_instructions - self.instructions) / (self._mips * 1e6)
         return min(slice_s, max(left_s, SHORTEST_SLICE_S))
 
-    def _run_for(self, slice_s: float, left_s: float | None) -> None:
+    def _run_for(self, slice_s: float, left_s: float) -> None:
         """Runs a slice and takes over the core's state behind it, all with one command line."""
-        timeout_s = COMMAND_TIMEOUT_S if left_s is None else left_s + COMMAND_TIMEOUT_S
+        timeout_s = COMMAND_TIMEOUT_S if left_s == inf else left_s + COMMAND_TIMEOUT_S
         commands = (f'emulation RunFor "{slice_s:.6f}"', *_STATE_COMMANDS)
         output = self._console.execute("; ".join(commands), timeout_s)
         before = self._state
@@ -218,21 +204,15 @@ class RenodeMachine(ProcessMachine):
             # Renode does not count these.
             self._looped_instructions += round(slice_s * self._mips * 1e6)
 
-    def _reason_to_stop(
-        self,
-        before: _State,
-        span: range | None,
-        until_uart: bytes | None,
-        max_instructions: int | None,
-    ) -> StopReason | None:
+    def _reason_to_stop(self, before: _State, span: range | None, ends: Ends) -> StopReason | None:
         state = self._state
         if any(self._unexpected_accesses()):
             return StopReason.FAULT
-        if until_uart is not None and until_uart in self.uart:
+        if ends.uart is not None and ends.uart in self.uart:
             return StopReason.UART_TEXT
         if span is not None and state.pc in span:
             return StopReason.SYMBOL
-        if max_instructions is not None and self.instructions >= max_instructions:
+        if ends.max_instructions is not None and self.instructions >= ends.max_instructions:
             return StopReason.MAX_INSTRUCTIONS
         if state.is_halted:
             return StopReason.FAULT

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 import mmap
 import struct
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,15 +17,13 @@ from predictor.emulation.function_call import (
     RETURN_ADDRESS,
     WINDOW_BASE,
     Argument,
-    Buffer,
+    CallFrame,
     CallResult,
     PlacedBuffer,
+    call_frame,
     check_preserved,
     describe_place,
     filled,
-    marshal,
-    place_buffers,
-    register_marker,
     require_window,
     stack_span,
 )
@@ -75,27 +73,22 @@ class FunctionRunner:
         """Maps the buffers and points the core at a function."""
         core = self._core
         address = core.image.symbol(name)
-        placed = place_buffers(arguments, WINDOW_BASE)
-        addresses = {item.buffer: item.address for item in placed}
-        values = marshal(arguments, addresses, core.image.is_hard_float)
-        call = PreparedCall(core, name, placed, addresses, checks_bounds)
-        stack_pointer = (self._stack.stop - len(values.stack)) & ~7
-        core.memory.write(stack_pointer, values.stack)
-        core.start_at(address, stack_pointer)
+        frame = call_frame(arguments, self._stack, core.image.is_hard_float)
+        call = PreparedCall(core, name, frame, checks_bounds)
+        core.memory.write(frame.stack_pointer, frame.stack)
+        core.start_at(address, frame.stack_pointer)
         core.counter.state.stack_limit = self._stack.start
-        self._set_registers(values.core, values.floats)
+        self._set_registers(frame)
         core.counter.state.stop_address = RETURN_ADDRESS
         return call
 
-    def _set_registers(self, core_values: Sequence[int], float_values: Sequence[int]) -> None:
+    def _set_registers(self, frame: CallFrame) -> None:
         from unicorn import arm_const as arm
 
         engine = self._core.engine
-        for number in range(13):
-            value = core_values[number] if number < len(core_values) else register_marker(number)
+        for number, value in enumerate(frame.core):
             engine.reg_write(arm.UC_ARM_REG_R0 + number, value)
-        for number in range(32):
-            value = float_values[number] if number < len(float_values) else register_marker(number)
+        for number, value in enumerate(frame.floats):
             engine.reg_write(arm.UC_ARM_REG_S0 + number, value)
         engine.reg_write(arm.UC_ARM_REG_LR, RETURN_ADDRESS | 1)
 
@@ -103,26 +96,19 @@ class FunctionRunner:
 class PreparedCall:
     """One call's buffers; ``finish`` must be called once, whatever has happened."""
 
-    def __init__(
-        self,
-        core: UnicornCore,
-        name: str,
-        placed: Sequence[PlacedBuffer],
-        addresses: Mapping[Buffer, int],
-        checks_bounds: bool,
-    ) -> None:
+    def __init__(self, core: UnicornCore, name: str, frame: CallFrame, checks_bounds: bool) -> None:
         self._core = core
         self._name = name
-        self._placed = tuple(placed)
+        self._placed, self._addresses = frame.placed, frame.addresses
         self._start_instructions = core.instructions
         self._hosts: list[tuple[PlacedBuffer, mmap.mmap]] = []
-        for item in placed:
+        for item in frame.placed:
             host = mmap.mmap(-1, item.pages_bytes)
             start = item.buffer.misalignment
-            host[start : start + len(item.buffer.data)] = filled(item, addresses)
+            host[start : start + len(item.buffer.data)] = filled(item, frame.addresses)
             self._map(item, host)
             self._hosts.append((item, host))
-        self._checker = self._make_checker() if checks_bounds and placed else None
+        self._checker = self._make_checker() if checks_bounds and frame.placed else None
 
     def _map(self, item: PlacedBuffer, host: mmap.mmap) -> None:
         from unicorn.unicorn_const import UC_PROT_READ, UC_PROT_WRITE
@@ -178,7 +164,7 @@ class PreparedCall:
                 item.buffer: host[item.buffer.misalignment :][: len(item.buffer.data)]
                 for item, host in self._hosts
             },
-            addresses={item.buffer: item.address for item in self._placed},
+            addresses=self._addresses,
         )
 
     def _check_preserved(self) -> None:

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Sequence
 
 from predictor.emulation.function_call import Argument, CallResult
 from predictor.emulation.machine import (
+    Ends,
     Machine,
     Progress,
     ProgressCallback,
@@ -72,23 +74,15 @@ class UnicornMachine(Machine):
         self._core.reset()
         self._stopped_at = None
 
-    def run(
-        self,
-        *,
-        until_symbol: str | None = None,
-        until_uart: bytes | None = None,
-        max_instructions: int | None = None,
-        timeout_s: float | None = None,
-        progress: ProgressCallback | None = None,
-    ) -> RunResult:
+    def _run(self, ends: Ends, progress: ProgressCallback | None) -> RunResult:
         core = self._core
         if not core.has_booted:
             core.boot()
         state = core.counter.state
-        state.stop_address = NO_ADDRESS if until_symbol is None else self.symbol(until_symbol)
-        core.until_uart = until_uart
-        limit = NO_DEADLINE if max_instructions is None else max_instructions
-        return self._run_slices(limit, timeout_s, progress)
+        state.stop_address = NO_ADDRESS if ends.symbol is None else self.symbol(ends.symbol)
+        core.until_uart = ends.uart
+        limit = NO_DEADLINE if ends.max_instructions is None else ends.max_instructions
+        return self._run_slices(limit, ends.timeout_s, progress)
 
     def _run_slices(
         self, limit: int, timeout_s: float | None, progress: ProgressCallback | None
@@ -123,22 +117,19 @@ class UnicornMachine(Machine):
             host_s=host_s,
         )
 
-    def call(
-        self,
-        function: str,
-        *arguments: Argument,
-        max_instructions: int | None = None,
-        timeout_s: float | None = None,
-        checks_bounds: bool = True,
+    def _call(
+        self, function: str, arguments: Sequence[Argument], ends: Ends, checks_bounds: bool
     ) -> CallResult:
         core = self._core
         if self._runner is None:
             self._runner = FunctionRunner(core)
         call = self._runner.prepare(function, arguments, checks_bounds)
-        limit = NO_DEADLINE if max_instructions is None else core.instructions + max_instructions
+        limit = NO_DEADLINE
+        if ends.max_instructions is not None:
+            limit = core.instructions + ends.max_instructions
         self._stopped_at = None
         try:
-            run = self._run_slices(limit, timeout_s, None)
+            run = self._run_slices(limit, ends.timeout_s, None)
             fault = call.fault(run.fault)
             if fault is not None:
                 raise FirmwareFaultError(fault)

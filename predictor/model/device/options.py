@@ -250,7 +250,7 @@ class SoftmaxOptions:
 
 @dataclass(frozen=True, slots=True)
 class PadOptions:
-    """PAD of int4 tensors; ``before`` and ``after`` are added to each dimension."""
+    """PAD; ``before`` and ``after`` are added to each dimension."""
 
     bits: int
     value: int
@@ -263,10 +263,14 @@ class PadOptions:
         return f"{PREFIX}PAD_S{self.bits}"
 
     @property
+    def output_dims(self) -> Dims:
+        sizes = zip(self.before, self.input_dims, self.after, strict=True)
+        n, h, w, c = (sum(parts) for parts in sizes)
+        return n, h, w, c
+
+    @property
     def work(self) -> tuple[int, int]:
-        return 0, prod(
-            sum(sizes) for sizes in zip(self.before, self.input_dims, self.after, strict=True)
-        )
+        return 0, prod(self.output_dims)
 
     @property
     def tensor_bytes(self) -> tuple[int, ...]:

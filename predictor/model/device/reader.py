@@ -225,7 +225,7 @@ def _readers() -> Mapping[str, _Reader]:
         readers[f"ADD_S{bits}"] = bound(_read_add, bits)
         readers[f"SOFTMAX_S{bits}"] = bound(_read_softmax, bits)
         readers[f"CLAMP_S{bits}"] = bound(_read_clamp, bits)
-    readers["PAD_S4"] = bound(_read_pad, 4)
+        readers[f"PAD_S{bits}"] = bound(_read_pad, bits)
     readers["REQUANTIZE_S8_S4"] = bound(_read_requantize, (8, 4))
     readers["REQUANTIZE_S4_S8"] = bound(_read_requantize, (4, 8))
     return MappingProxyType({PREFIX + name: read for name, read in readers.items()})
@@ -233,8 +233,8 @@ def _readers() -> Mapping[str, _Reader]:
 
 _READERS = _readers()
 _STREAMS = MappingProxyType({f"{STREAM}_{suffix(*types)}": types for types in TYPES})
-_ONLY_IN_GROUPS = {f"{PREFIX}CLAMP_S8"}
-"""TFLM's own kernel computes it elsewhere."""
+_ONLY_IN_GROUPS = {f"{PREFIX}CLAMP_S8", f"{PREFIX}PAD_S8"}
+"""TFLM's own kernels compute them elsewhere."""
 CODES = tuple(sorted((_READERS.keys() - _ONLY_IN_GROUPS) | _STREAMS.keys()))
 """Names of all custom operators."""
 

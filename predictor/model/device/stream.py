@@ -47,17 +47,22 @@ class StreamOptions:
                     constants[stage.bias] = 4 * stage.options.output_dims[3]
         last = self.stages[-1]
         found = [constants.get(position, 0) for position in range(1, len(constants) + 1)]
-        return (self.rows * self.row_bytes, *found, last.rows * last.row_bytes)
+        return (self.rows * self.row_bytes, *found, last.output_bytes)
+
+    @property
+    def lines(self) -> tuple[tuple[int, int], ...]:
+        """Line buffers in their order: the stage whose output each holds, and its bytes."""
+        fronts = {stage.sources[0]: stage.front for stage in self.stages if stage.front}
+        return tuple(
+            (index, -(-(stage.slots * stage.row_bytes + fronts.get(index, 0)) // 4) * 4)
+            for index, stage in enumerate(self.stages)
+            if not stage.front and (stage is not self.stages[-1] or stage.is_summed)
+        )
 
     @property
     def line_bytes(self) -> int:
         """Bytes of all line buffers."""
-        fronts = {stage.sources[0]: stage.front for stage in self.stages if stage.front}
-        return sum(
-            -(-(stage.slots * stage.row_bytes + fronts.get(index, 0)) // 4) * 4
-            for index, stage in enumerate(self.stages[:-1])
-            if not stage.front
-        )
+        return sum(size for _, size in self.lines)
 
     @cached_property
     def runs(self) -> tuple[Run, ...]:

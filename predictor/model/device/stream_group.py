@@ -10,7 +10,7 @@ from predictor.model.device.layers import options_of
 from predictor.model.device.options import (
     PREPARED_BITS,
     AddOptions,
-    PoolOptions,
+    PadOptions,
     WeightedOptions,
 )
 from predictor.model.device.stream import StreamOptions
@@ -22,7 +22,12 @@ from predictor.model.device.stream_stage import (
     TYPES,
     LayerOptions,
     Stage,
+    WindowOptions,
+    bits_of,
+    is_global,
     output_rows,
+    reads_rows,
+    summed,
 )
 from predictor.model.graph import Operator, Subgraph
 from predictor.records import dataclass
@@ -73,10 +78,12 @@ def stream_layer(subgraph: Subgraph, op: Operator) -> StreamLayer | None:
     activations, constants = op.inputs[:1], op.inputs[1:]
     if isinstance(options, AddOptions):
         activations, constants = op.inputs, ()
-    elif isinstance(options, WeightedOptions | PoolOptions):
+    elif isinstance(options, WindowOptions):
         rows = output_rows(options)
         if rows is None or rows[0] > MOST_ROWS:
             return None
+        if isinstance(options, PadOptions):
+            constants = ()  # they are in its options
     constants = tuple(index for index in constants if index >= 0)
     if isinstance(options, WeightedOptions):
         if options.operator == "FULLY_CONNECTED" or options.channel_multiplier < 1:
@@ -131,6 +138,8 @@ def made_group(
         position[layer.operator.outputs[0]] = len(stages)
         shapes[len(stages)] = stage.rows, stage.row_bytes
         stages.append(replace(stage, step=min(step, stage.rows)))
+    if is_global(stages[-1].options):
+        stages[-1] = summed(stages[-1])
     if sum(stage.rows for stage in stages) > MOST_ROWS:
         return None
     options = StreamOptions(types, *rows, with_slots(stages, rows[0]))
@@ -146,12 +155,7 @@ def _source(layers: Sequence[StreamLayer]) -> int | None:
 
 def _types(layers: Sequence[StreamLayer]) -> tuple[int, int] | None:
     """Bits of activations and weights, None where they are not the same everywhere."""
-    inputs = {
-        layer.options.input_bits
-        if isinstance(layer.options, WeightedOptions)
-        else layer.options.bits
-        for layer in layers
-    }
+    inputs = {bits_of(layer.options) for layer in layers}
     weights = {
         layer.options.weight_bits for layer in layers if isinstance(layer.options, WeightedOptions)
     }
@@ -163,9 +167,9 @@ def _types(layers: Sequence[StreamLayer]) -> tuple[int, int] | None:
 
 
 def _is_closed(subgraph: Subgraph, group: Group, layers: Sequence[StreamLayer]) -> bool:
-    """Whether nobody outside reads what a group keeps to itself."""
+    """Whether nobody outside reads or writes what a group keeps to itself."""
     inner = {layer.operator.outputs[0] for layer in layers[:-1]}
-    return inner.isdisjoint(subgraph.outputs) and all(
+    return inner.isdisjoint((*subgraph.inputs, *subgraph.outputs)) and all(
         op.index in group.operators or inner.isdisjoint(op.inputs) for op in subgraph.operators
     )
 
@@ -173,11 +177,10 @@ def _is_closed(subgraph: Subgraph, group: Group, layers: Sequence[StreamLayer]) 
 def _rows_of_input(layers: Sequence[StreamLayer]) -> tuple[int, int] | None:
     """Rows and bytes of a row of a group's input, as its first layer with a window says."""
     options = layers[0].options
-    if not isinstance(options, WeightedOptions | PoolOptions):
+    if not isinstance(options, WindowOptions):
         return None
-    bits = options.input_bits if isinstance(options, WeightedOptions) else options.bits
     _, height, width, channels = options.input_dims
-    return (height, width * channels * bits // 8) if height <= MOST_ROWS else None
+    return (height, width * channels * bits_of(options) // 8) if height <= MOST_ROWS else None
 
 
 def _stage(
@@ -190,6 +193,5 @@ def _stage(
     filter = position if layer.constants else 0
     bias = position + 1 if len(layer.constants) > 1 else 0
     stage = Stage(layer.options, tuple(sources), filter, bias, *rows)
-    reach, stride, padding = stage.window
-    last = (rows[0] - 1) * stride - padding
-    return stage if padding < reach and last < shapes[sources[0]][0] else None
+    is_pad = isinstance(layer.options, PadOptions)
+    return stage if is_pad or reads_rows(stage, shapes[sources[0]][0]) else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable
+from math import prod
 
 from predictor.errors import ModelError
 from predictor.model.device.names import PREFIX
@@ -13,6 +14,7 @@ from predictor.model.device.options import (
     AddOptions,
     ClampOptions,
     DeviceOptions,
+    PadOptions,
     Pair,
     WeightedOptions,
     suffix,
@@ -27,13 +29,17 @@ from predictor.model.device.stream_stage import (
     NO_SOURCE,
     LayerOptions,
     Stage,
+    is_global,
     output_rows,
+    reads_rows,
+    summed,
 )
 
 _HEAD = struct.Struct("<4i")
 _STAGE = struct.Struct("<14i")
 _WORD_BYTES = 4
 _LARGEST_STEP = 65535
+_LARGEST_TENSOR = (1 << 31) - 1
 _LARGEST_REACH = (1 << 31) // 4 - 1
 _SHIFTS = range(-31, 31)
 
@@ -75,7 +81,7 @@ def read_stream(code: str, types: Pair, data: bytes, read_layer: ReadLayer) -> S
         )
     _ensure(
         sum(stage.rows for stage in stages) <= MOST_ROWS
-        and stages[-1].slots == stages[-1].rows
+        and stages[-1].slots == (1 if stages[-1].is_summed else stages[-1].rows)
         and made.line_bytes <= _LARGEST_REACH,
         f"the options of {code} have too many rows",
     )
@@ -104,6 +110,8 @@ def _read_stage(code: str, types: Pair, data: bytes, read_layer: ReadLayer) -> S
     )
     _ensure(0 <= kind < len(KINDS), f"the options of {code} have a stage of kind {kind}")
     name = KINDS[kind]
+    is_summed = name == "GLOBAL_AVERAGE_POOL"
+    name = "AVERAGE_POOL_2D" if is_summed else name
     ending = suffix(*types) if kind < KINDS.index(f"DEPTHWISE_CONV_2D_W{PREPARED_BITS}") else ""
     if name.endswith(f"_W{PREPARED_BITS}"):
         name, ending = name.removesuffix(f"_W{PREPARED_BITS}"), suffix(types[0], PREPARED_BITS)
@@ -112,7 +120,7 @@ def _read_stage(code: str, types: Pair, data: bytes, read_layer: ReadLayer) -> S
     is_add = isinstance(options, AddOptions)
     _ensure(is_add == (second != NO_SOURCE), f"a stage of {code} has a wrong number of inputs")
     sources = (first, second) if is_add else (first,)
-    stage = Stage(options, sources, filter, bias, rows, row_bytes, step, slots, front)
+    stage = Stage(options, sources, filter, bias, rows, row_bytes, step, slots, front, is_summed)
     _ensure(stage.window == tuple(window), f"a stage of {code} is not the layer of its options")
     return stage
 
@@ -136,8 +144,9 @@ def _check_stage(code: str, types: Pair, group: StreamOptions) -> None:
     _ensure(
         len(set(inputs)) == 1
         and 1 <= stride <= _LARGEST_STEP
-        and 0 <= padding < reach <= _LARGEST_REACH
-        and (stage.rows - 1) * stride - padding < inputs[0][0]
+        and padding >= 0
+        and reach <= _LARGEST_REACH
+        and (isinstance(stage.options, PadOptions) or reads_rows(stage, inputs[0][0]))
         and _is_layer(stage, inputs[0], types),
         f"the stages in the options of {code} do not belong together",
     )
@@ -156,9 +165,16 @@ def _is_layer(stage: Stage, input: tuple[int, int], types: Pair) -> bool:
         is_own = is_own and all(value >= 0 for value in options.tables.multipliers)
         is_own = is_own and all(value in _SHIFTS for value in options.tables.shifts)
     dims = options.input_dims
+    if stage.is_summed:
+        is_own = is_own and is_global(options) and stage == summed(stage)
+    else:
+        is_own = is_own and output_rows(options) == (stage.rows, stage.row_bytes)
+    if isinstance(options, PadOptions):
+        is_own = is_own and min(*options.before, *options.after) >= 0
+        is_own = is_own and prod(options.output_dims) <= _LARGEST_TENSOR
     return (
         is_own
-        and output_rows(options) == (stage.rows, stage.row_bytes)
+        and output_rows(options) is not None
         and dims[1] == input[0]
         and dims[2] * dims[3] * types[0] == 8 * input[1]
     )

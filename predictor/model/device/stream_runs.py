@@ -18,7 +18,8 @@ from predictor.records import dataclass
 class Run:
     """``count`` rows of a stage's output, computed from rows ``begin`` to ``end`` of its inputs.
 
-    ``padding`` rows lie above these; ``moved_bytes`` are moved in its line buffer before.
+    ``padding`` rows lie above these; PAD may need none of its input. ``moved_bytes`` are moved in
+    its line buffer before.
     """
 
     stage: int
@@ -98,9 +99,9 @@ class _Progress:
         return moved if end + count - self.base[index] <= stage.slots else None
 
     def run(self, index: int, count: int, moved_bytes: int) -> Run:
-        first = self.first_row(index)
-        begin = max(first, 0)
-        end = self.last_row(index, self.stages[index].sources[0], count)
+        first, source = self.first_row(index), self.stages[index].sources[0]
+        begin = min(max(first, 0), self._rows_of(source))
+        end = max(begin, self.last_row(index, source, count))
         made = Run(index, self.end[index], count, begin, end, begin - first, moved_bytes)
         self.end[index] += count
         return made
@@ -161,7 +162,7 @@ def with_slots(stages: Sequence[Stage], rows: int) -> tuple[Stage, ...]:
 
 
 def _slots(stages: Sequence[Stage], rows: int) -> tuple[Stage, ...]:
-    wide = [replace(stage, slots=stage.rows) for stage in stages]
+    wide = [replace(stage, slots=1 if stage.is_summed else stage.rows) for stage in stages]
     state = _Progress(wide, rows)
     slots = [0] * len(stages)
 
@@ -175,7 +176,7 @@ def _slots(stages: Sequence[Stage], rows: int) -> tuple[Stage, ...]:
             state.run(index, count, 0)
 
     make(len(stages) - 1, wide[-1].rows)
-    slots[-1] = wide[-1].rows
+    slots[-1] = wide[-1].slots
     return tuple(
         replace(stage, slots=held or stage.step) for stage, held in zip(wide, slots, strict=True)
     )

@@ -9,13 +9,19 @@ from predictor.model.graph import Tensor, TensorType
 from predictor.operators.around import after
 from predictor.operators.cmsis_nn.buffers import MVE_DEPTHWISE_BLOCK, has_dsp, has_mve
 from predictor.operators.cmsis_nn_2023_02 import register
-from predictor.operators.cmsis_nn_2024_05.weighted import request_connected_buffers
+from predictor.operators.cmsis_nn_2024_05.weighted import UNLOOKED, request_connected_buffers
 from predictor.operators.context import NodeContext
 from predictor.operators.convolution import allocate_requantization, check_4d
 from predictor.operators.parsing import options_of
 from predictor.operators.quantized import INT16_BYTES, ensure_symmetric
 from predictor.operators.reference.conv import calculate_op_data
-from predictor.operators.reference_2023_02.weighted import check_hybrid, need_bias, unpack
+from predictor.operators.reference_2023_02.weighted import (
+    check_hybrid,
+    need_bias,
+    prepare_connected,
+    unpack,
+)
+from predictor.operators.reference_2024_05.weighted import check_unrefused
 from predictor.operators.sizes import align_up
 
 _INT8, _INT16 = TensorType.INT8, TensorType.INT16
@@ -81,11 +87,13 @@ def _request_column(ctx: NodeContext) -> None:
         ctx.scratch(channels * height * width * INT16_BYTES)
 
 
-def _request_buffers(ctx: NodeContext) -> None:
+def _prepare_connected(ctx: NodeContext) -> None:
+    prepare_connected(ctx)
     input, filter = ctx.need_input(0, temp=False), ctx.need_input(1, temp=False)
     request_connected_buffers(ctx, input, filter, ctx.need_output(0, temp=False))
+    check_unrefused(ctx, input, filter, *UNLOOKED)
 
 
 register("CONV_2D", prepare=_prepare_conv)
 register("DEPTHWISE_CONV_2D", around=after(_request_column))
-register("FULLY_CONNECTED", around=after(_request_buffers))
+register("FULLY_CONNECTED", prepare=_prepare_connected)

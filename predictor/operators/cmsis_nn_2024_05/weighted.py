@@ -12,7 +12,10 @@ from predictor.operators.cmsis_nn_2024_05 import register
 from predictor.operators.context import NodeContext
 from predictor.operators.convolution import allocate_requantization
 from predictor.operators.quantized import INT32_BYTES, ensure_symmetric
-from predictor.operators.reference_2024_05.weighted import calculate_connected
+from predictor.operators.reference_2024_05.weighted import calculate_connected, check_unrefused
+
+UNLOOKED = TensorType.FLOAT32, TensorType.INT16
+"""Activations with which FULLY_CONNECTED never looks at the type of its weights."""
 
 
 def request_connected_buffers(
@@ -33,6 +36,7 @@ def _prepare_connected(ctx: NodeContext) -> None:
     calculate_connected(ctx, input, filter, bias, output)
     if filter.type != TensorType.INT4:
         request_connected_buffers(ctx, input, filter, output)
+    check_unrefused(ctx, input, filter, *UNLOOKED)
 
 
 def _without_int8(ctx: NodeContext) -> None:

@@ -13,11 +13,13 @@ from predictor.operators.esp_nn.window import Window, window
 from predictor.operators.parsing import options_of
 from predictor.operators.quantized import INT32_BYTES
 from predictor.operators.registry import Overlay, Step
+from predictor.operators.sizes import to_int32
 
 _INT8 = TensorType.INT8
 
 
 def _request(ctx: NodeContext, size: int) -> None:
+    size = to_int32(size)  # ESP-NN computes it as an int
     if size > 0:
         ctx.scratch(size)
 

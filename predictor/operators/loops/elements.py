@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from functools import cache
 from math import prod
 
+from predictor.model.graph import TensorType
 from predictor.operators.context import NodeContext
 from predictor.operators.loops import Loops
 from predictor.operators.quantized import scale
@@ -51,8 +53,7 @@ def rescaling(ctx: NodeContext) -> Loops | None:
         return None
     made = Loops()
     direction = "left_shift" if scale(input) >= scale(output) else "right_shift"
-    made.add(kernel_name(ctx), call=1)
-    made.add(kernel_name(ctx), **{direction: _outputs(ctx)})
+    made.add(kernel_name(ctx), call=1, **{direction: _outputs(ctx)})
     return made
 
 
@@ -93,8 +94,15 @@ def reduction(ctx: NodeContext) -> Loops | None:
 def kernel_name(ctx: NodeContext) -> str:
     """Operator and element types, which select the code that runs."""
     input, output = ctx.input(0), ctx.output(0)
-    types = [tensor.type.name.lower() for tensor in (input, output) if tensor is not None]
-    return "_".join([ctx.op.name.lower(), *dict.fromkeys(types)])
+    return _kernel_name(
+        ctx.op.name, None if input is None else input.type, None if output is None else output.type
+    )
+
+
+@cache
+def _kernel_name(operator: str, *types: TensorType | None) -> str:
+    names = [type.name.lower() for type in types if type is not None]
+    return "_".join([operator.lower(), *dict.fromkeys(names)])
 
 
 def _outputs(ctx: NodeContext) -> int:

@@ -80,20 +80,32 @@ def _others(made: Loops, options: DeviceOptions) -> None:
 
 
 def _pad(made: Loops, options: PadOptions) -> None:
-    """``mn_run_padding``: nibbles are copied pixel by pixel, with fills around each, around each
-    line and around each image."""
+    """``mn_run_padding``: pixels are copied one by one, with fills around each, around each line
+    and around each image. Rows of a group that lie beside its input are filled."""
     images, height, width, channels = options.input_dims
-    before, after = options.before, options.after
+    before, after, padded = options.before, options.after, options.output_dims
+    if not height:
+        _fill(made, options.bits, prod(padded), 1)
+        return
     lines, pixels = images * height, images * height * width
-    made.add("mn_copy_s4", call=pixels, group=pixels * (channels // 8))
-    made.add("mn_copy_s4", nibble=pixels * (channels % 8))
-    padded = [sum(sizes) for sizes in zip(before, options.input_dims, after, strict=True)]
+    name, group = f"mn_copy_s{options.bits}", 32 // options.bits
+    made.add(name, call=pixels, group=pixels * (channels // group))
+    made.add(name, **{"byte" if options.bits == 8 else "nibble": pixels * (channels % group)})
     for axis, runs in enumerate((1, images, lines, pixels)):
         inner = prod(padded[axis + 1 :])
         for count in (before[axis] * inner, after[axis] * inner):
-            made.add("mn_fill_s4", call=runs, pair=runs * (count // 2), single=runs * (count % 2))
+            _fill(made, options.bits, count, runs)
+    if options.bits == 8:
+        return
     if any(channels % 2 for channels in (options.input_dims[3], padded[3])):
         made.add("mn_pad_s4", odd=pixels * channels)
+
+
+def _fill(made: Loops, bits: int, count: int, runs: int) -> None:
+    """``mn_fill_*``: words of int8, bytes of int4."""
+    whole, rest, unit = ("word", "byte", 4) if bits == 8 else ("pair", "single", 2)
+    counts = {"call": runs, whole: runs * (count // unit), rest: runs * (count % unit)}
+    made.add(f"mn_fill_s{bits}", **counts)
 
 
 _WEIGHTED = {

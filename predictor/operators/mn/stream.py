@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from math import inf
 
-from predictor.model.device.options import AddOptions, ClampOptions, WeightedOptions
+from predictor.model.device.options import AddOptions, ClampOptions, PoolOptions, WeightedOptions
 from predictor.model.device.stream import StreamOptions
 from predictor.model.device.stream_runs import Run
 from predictor.model.device.stream_stage import GROUP_INPUT, Stage
@@ -17,6 +17,9 @@ from predictor.operators.context import NodeContext
 from predictor.operators.loops import Loops
 from predictor.operators.mn.contents import ORDINARY, Contents, contents_of
 from predictor.operators.mn.loops import kernel_loops
+
+_LANES = 4
+"""Channels that are summed together."""
 
 
 def stream_distance(options: StreamOptions) -> int:
@@ -28,11 +31,13 @@ def stream_distance(options: StreamOptions) -> int:
     """
     last = len(options.stages) - 1
     out_bytes = options.stages[last].row_bytes
+    if options.stages[last].is_summed:
+        return _summed_distance(options)
     needed: float = inf  # the first byte that a later run reads
     found: float = 0
     for run in reversed(options.runs):
         stage = options.stages[run.stage]
-        reads = GROUP_INPUT in stage.sources
+        reads = GROUP_INPUT in stage.sources and run.begin < run.end
         begin = run.begin * options.row_bytes
         if run.stage == last:
             end = (run.first + run.count) * out_bytes
@@ -46,6 +51,15 @@ def stream_distance(options: StreamOptions) -> int:
     return int(found)
 
 
+def _summed_distance(options: StreamOptions) -> int:
+    """Where the output is written when all has been summed: by the last run, which may read the
+    group's input before."""
+    run = options.runs[-1]
+    reads = GROUP_INPUT in options.stages[-1].sources
+    written = options.tensor_bytes[-1]
+    return max(0, written - run.begin * options.row_bytes) if reads else 0
+
+
 def stream_loops(options: StreamOptions, ctx: NodeContext) -> Loops | None:
     """Loops of all runs, and of the scheduler between them."""
     made = Loops()
@@ -57,6 +71,9 @@ def stream_loops(options: StreamOptions, ctx: NodeContext) -> Loops | None:
     kinds: Counter[tuple[int, int, int, int]] = Counter(map(_kind, options.runs))
     for (index, rows, count, padding), times in kinds.items():
         stage = options.stages[index]
+        if stage.is_summed:
+            _sums(made, stage, times)
+            continue
         part = stage.part(rows, count, padding)
         loops = kernel_loops(part, "stream", ctx.state, _contents(ctx, stage))
         if loops is None:
@@ -75,6 +92,17 @@ def _contents(ctx: NodeContext, stage: Stage) -> Contents:
     if not isinstance(stage.options, WeightedOptions):
         return ORDINARY
     return contents_of(ctx.subgraph, ctx.op, stage.options, (stage.filter, stage.bias))
+
+
+def _sums(made: Loops, stage: Stage, rows: int) -> None:
+    """``mn_sum_pixels_*`` of each row, and ``mn_average_sums_*``."""
+    assert isinstance(stage.options, PoolOptions)
+    _, _, width, channels = stage.options.input_dims
+    name, bits = f"mn_global_avgpool_s{stage.options.bits}", stage.options.bits
+    made.terms[f"{name}.stream_call"] = rows
+    quads, singles = divmod(channels, _LANES) if bits == 8 else (0, channels)
+    made.add(name, quad=rows * quads, quad_tap=rows * quads * width)
+    made.add(name, single=rows * singles, single_tap=rows * singles * width, average=channels)
 
 
 def _move(made: Loops, size_bytes: int, times: int) -> None:

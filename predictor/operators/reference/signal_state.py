@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from predictor.model.graph import Tensor, TensorType
 from predictor.operators.checks import (
+    buffer_bytes,
     check_runtime_shape,
     check_tensors,
     divide,
@@ -59,8 +60,9 @@ def _persistent_states(ctx: NodeContext, outer: int, capacity: int) -> None:
     """One circular buffer for each of the outer dimensions, and two arrays of pointers."""
     ctx.persistent(outer * ctx.pointer_bytes)
     ctx.persistent(outer * ctx.pointer_bytes)
-    for _ in range(outer):
-        persistent_elements(ctx, _circular_buffer_bytes(ctx, capacity), 1)
+    if outer:
+        size_bytes = buffer_bytes(ctx, _circular_buffer_bytes(ctx, capacity), 1)
+        ctx.persistent_copies(size_bytes, outer)
 
 
 def _init_delay(ctx: NodeContext) -> None:
@@ -146,8 +148,7 @@ def _prepare_overlap_add(ctx: NodeContext) -> None:
     frames, frame_size = shape[-2:]
     outer = _outer_dims(ctx, input, frame_size * frames)
     ctx.persistent(outer * ctx.pointer_bytes)
-    for _ in range(outer):
-        ctx.persistent(frame_size * _ELEMENT_BYTES[kind])
+    ctx.persistent_copies(frame_size * _ELEMENT_BYTES[kind], outer)
 
 
 def _kiss_fft_bytes(ctx: NodeContext, fft: _Fft) -> int:

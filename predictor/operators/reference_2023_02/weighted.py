@@ -22,6 +22,7 @@ from predictor.operators.reference.conv import calculate_op_data as calculate_co
 from predictor.operators.reference.depthwise_conv import calculate_op_data as calculate_depthwise
 from predictor.operators.reference.fully_connected import is_per_channel
 from predictor.operators.reference_2023_02 import register
+from predictor.operators.reference_2024_05.weighted import check_unrefused
 
 _FLOAT32, _INT4 = TensorType.FLOAT32, TensorType.INT4
 _INT8, _INT16 = TensorType.INT8, TensorType.INT16
@@ -73,6 +74,12 @@ def _prepare_depthwise(ctx: NodeContext) -> None:
 
 
 def _prepare_connected(ctx: NodeContext) -> None:
+    prepare_connected(ctx)
+    check_unrefused(ctx, ctx.need_input(0, temp=False), ctx.need_input(1, temp=False), _FLOAT32)
+
+
+def prepare_connected(ctx: NodeContext) -> None:
+    """Prepare alone, without what runs."""
     input, filter, bias = ctx.need_input(0), ctx.need_input(1), ctx.temp_input(2)
     output = ctx.need_output(0)
     ensure_same_type(ctx, input, output)
@@ -82,8 +89,6 @@ def _prepare_connected(ctx: NodeContext) -> None:
         else:
             check_multiplier(ctx, input, filter, bias, output)
         check_activation_range(ctx, fused_activation(ctx, "FullyConnectedOptions"), output)
-    elif filter.type != _FLOAT32:
-        ctx.note("hybrid: TFLM accepts and runs it, and what it computes is wrong")
     unpack(ctx, filter)
 
 

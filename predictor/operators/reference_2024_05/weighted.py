@@ -31,17 +31,33 @@ def _prepare_connected(ctx: NodeContext) -> None:
     if filter.type == TensorType.INT4:
         ctx.scratch(ctx.element_count(filter))
     calculate_connected(ctx, input, filter, bias, output)
+    runs_on(ctx, input, *_WEIGHTS)
 
 
 def calculate_connected(
     ctx: NodeContext, input: Tensor, filter: Tensor, bias: Tensor | None, output: Tensor
 ) -> None:
-    """Mirrors ``CalculateOpDataFullyConnected``; then what runs."""
+    """Mirrors ``CalculateOpDataFullyConnected``."""
     ctx.ensure(not is_per_channel(filter), "per-channel weights are not supported")
     calculate_op_data(ctx, input, filter, bias, output)
     if input.type != TensorType.FLOAT32:
         check_activation_range(ctx, fused_activation(ctx, "FullyConnectedOptions"), output)
+
+
+def check_unrefused(ctx: NodeContext, input: Tensor, filter: Tensor, *unlooked: TensorType) -> None:
+    """What Eval does where Prepare refuses no types.
+
+    Args:
+        unlooked: activations with which it never looks at the type of the weights.
+    """
     runs_on(ctx, input, *_WEIGHTS)
+    if filter.type in _WEIGHTS.get(input.type, (filter.type,)):
+        return
+    kinds = f"{input.type.name} activations with {filter.type.name} weights"
+    if input.type in unlooked:
+        ctx.note(f"hybrid: TFLM accepts and runs it, and what it computes is wrong: {kinds}")
+    else:
+        ctx.fails_at_invoke(f"hybrid models pass AllocateTensors, but {kinds} do not run")
 
 
 def _need_bias(ctx: NodeContext) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Container
 from math import inf
 
 import numpy as np
@@ -35,6 +36,20 @@ def check_time(deadline: float) -> None:
         raise UnprovedError("there was not enough time for the proof")
 
 
+def _check_order(graph: Subgraph, written: Container[int]) -> None:
+    """Facts follow from those of what was written before.
+
+    Raises:
+        UnprovedError: something is read first.
+    """
+    known: set[int] = set()
+    for op in graph.operators:
+        for index in op.inputs:
+            if index in written and index not in known:
+                raise UnprovedError(f"{graph.tensors[index].name!r} is read before it is written")
+        known.update(op.outputs)
+
+
 class Facts:
     """Facts of one subgraph.
 
@@ -42,7 +57,7 @@ class Facts:
         deadline: of ``time.monotonic()``.
 
     Raises:
-        UnprovedError: time is up.
+        UnprovedError: time is up, or operators read what is only written later.
     """
 
     def __init__(
@@ -57,6 +72,7 @@ class Facts:
         self._bounds: dict[int, Bounds] = {}
         self._classes: dict[int, Array] = {}
         self._origins: dict[int, int] = {}
+        _check_order(graph, self.writer)
         for op in graph.operators:  # in order, so that no recursion gets deep
             check_time(deadline)
             for index in op.outputs:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from predictor.cost.instructions import Basis
-from predictor.cost.latency import share
+from predictor.cost.latency import shares
 from predictor.errors import PredictorError
 from predictor.escapes import printable
 from predictor.memory.sram import occupancy
@@ -243,7 +243,6 @@ _BASES = {
 
 
 def _basis_words(prediction: Prediction) -> str:
-    shares = {basis: share(prediction.works, basis) for basis in _BASES}
-    return ", ".join(
-        f"{fraction:.0%} {_BASES[basis]}" for basis, fraction in shares.items() if fraction
-    )
+    found = shares(prediction.works)
+    known = ((found[basis], words) for basis, words in _BASES.items())
+    return ", ".join(f"{fraction:.0%} {words}" for fraction, words in known if fraction)

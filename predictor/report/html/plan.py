@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 
 from predictor.escapes import printable
 from predictor.memory.arena_report import PlannedBuffer
+from predictor.model.device.reader import read_options
+from predictor.model.device.stream import StreamOptions
+from predictor.model.device.stream_stage import STREAM
 from predictor.prediction import Prediction
 
 TIMES = "\N{MULTIPLICATION SIGN}"
@@ -69,13 +73,48 @@ def plan_of(prediction: Prediction) -> Plan:
     last = max((buffer.last_use for buffer in arena.buffers), default=0)
     return Plan(
         title="Offline plan" if has_offline_plan(prediction) else "Plan of TFLM's greedy planner",
-        blocks=tuple(_block(prediction, buffer) for buffer in arena.buffers),
-        step_count=max(last, *arena.steps, 0) + 1 if arena.steps else last + 1,
+        blocks=tuple(block for buffer in arena.buffers for block in _blocks(prediction, buffer)),
+        step_count=max(last, *arena.steps, 0) + 1,
         height_bytes=arena.nonpersistent_bytes,
         lower_bound_bytes=arena.lower_bound_bytes,
         peak_step=arena.peak_step,
         peak_words=prediction.peak_words,
     )
+
+
+def _blocks(prediction: Prediction, buffer: PlannedBuffer) -> Iterator[Block]:
+    """A buffer; that of a group in rows as its line buffers and its layers' scratch buffer."""
+    whole = _block(prediction, buffer)
+    group = None if buffer.tensor is not None else _group_at(prediction, buffer.first_use)
+    if group is None:
+        yield whole
+        return
+    offset, count = whole.offset, len(group.stages)
+    for index, size in group.lines:
+        stage = group.stages[index]
+        layer = stage.options.code
+        held = "sums of channels" if stage.is_summed else f"{stage.slots} of {stage.rows} rows"
+        words = f"line buffer of layer {index} of {count} in rows ({layer}): {held}, {size:,} bytes"
+        label = f"rows of {layer}"
+        details = f"{words}; {whole.details}"
+        yield replace(whole, label=label, details=details, offset=offset, size_bytes=size)
+        offset += size
+    rest = whole.offset + whole.size_bytes - offset
+    if rest:
+        details = f"scratch buffer of {count} layers in rows; {whole.details}"
+        yield replace(whole, details=details, offset=offset, size_bytes=rest)
+
+
+def _group_at(prediction: Prediction, step: int) -> StreamOptions | None:
+    """The group in rows that runs at a step, if one does."""
+    position = prediction.arena.steps.get(step)
+    if position is None:
+        return None
+    op = prediction.graph.subgraphs[position[0]].operators[position[1]]
+    if not op.is_custom or not op.name.startswith(STREAM):
+        return None
+    options = read_options(op.name, op.custom_options)
+    return options if isinstance(options, StreamOptions) else None
 
 
 def _block(prediction: Prediction, buffer: PlannedBuffer) -> Block:

@@ -243,3 +243,34 @@ def test_all_sources_are_installed() -> None:
         here = [p for p in patterns if p.count("/") == name.count("/")]
         matching = [p for p in here if fnmatch.fnmatch(name, p)]
         assert path.is_dir() or matching, f"{name} is in no entry of data-files"
+
+
+@pytest.mark.toolchain
+def test_tflm_below_a_folder_that_is_called_test(firmware_tools: None, tmp_path: Path) -> None:
+    """Tests of TFLM are left out by the names of their files, not of folders around it."""
+    lite = tmp_path / "tester" / "tensorflow" / "lite"
+    sources = (
+        "micro/micro_interpreter",
+        "micro/micro_test",
+        "micro/debug_log",
+        "micro/test_helpers",
+    )
+    for name in sources:
+        (lite / name).parent.mkdir(parents=True, exist_ok=True)
+        (lite / f"{name}.cc").write_text("")
+    for name in ("c/common.c", "kernels/internal/quantization_util.cc", "kernels/kernel_util.cc"):
+        (lite / name).parent.mkdir(parents=True, exist_ok=True)
+        (lite / name).write_text("")
+    build_folder, firmware = tmp_path / "build", firmware_dir()
+    build_folder.mkdir()
+    toolchain.build_with_cmake(
+        toolchain.find_toolchain(),
+        firmware / "tflm",
+        build_folder,
+        firmware / "cmake" / "toolchain-arm-none-eabi.cmake",
+        TFLM_ROOT=str(tmp_path / "tester"),
+        CORE_FLAGS="-mcpu=cortex-m4;-mthumb",
+    )
+    compiled = {path.name for path in build_folder.rglob("*.obj")}
+    assert "micro_interpreter.cc.obj" in compiled
+    assert not compiled & {"micro_test.cc.obj", "debug_log.cc.obj", "test_helpers.cc.obj"}

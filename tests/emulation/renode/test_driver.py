@@ -10,7 +10,6 @@ import signal
 import stat
 import struct
 import sys
-import tempfile
 import threading
 import time
 from pathlib import Path
@@ -46,7 +45,7 @@ def put_on_path(program, folder, monkeypatch):
 def fake(tmp_path, monkeypatch):
     """A stand-in that does what it is told; returns the file that gets its commands."""
     put_on_path(SCRIPTED, tmp_path / "bin", monkeypatch)
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
     monkeypatch.setenv("FAKE_LOG", str(tmp_path / "log"))
     return tmp_path / "log"
 
@@ -223,7 +222,7 @@ def test_the_history_of_the_user_stays_as_it_is(tmp_path, monkeypatch):
     """Renode writes it anew at each command, all that was ever typed."""
     put_on_path("-m tests.emulation.renode.fake_renode", tmp_path / "bin", monkeypatch)
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
     console = renode_console.open_console()
     console.execute("emulation SetSeed 1592614637")
     console.close()
