@@ -17,15 +17,17 @@ class Pipeline:
     Args:
         width: instructions that may begin in a cycle.
         load, store, multiply and so on: until the next instruction may begin.
-        load_after_load: a load whose address does not hang on the load before it.
-        store_register_offset: a store at the sum of two registers, but behind a load.
+        load_overlap: of a load, hidden behind it by an access whose address does not hang on it.
+        store_register_offset: a store at the sum of two registers.
         multiple: what loads and stores of several registers take before the first.
         registers_per_cycle: how many of these are moved in a cycle.
         alu_result, load_result and so on: until an instruction may use the result.
-        address_wait: how much earlier addresses and shifted operands must be there.
+        address_wait: how much earlier addresses must be there.
         loaded_address_wait: the same where they were loaded.
+        shifts_early: 1 where operands that are shifted must be there as early as addresses.
         loaded_factor_wait: how much earlier a factor must be there that was loaded.
-        late_operands: how much later sums of products and stored values may be there.
+        late_sums: how much later what is added to a product may be there.
+        late_stores: the same of what is stored.
         folds_branches: 1 where a short branch begins with the short instruction before it.
         refill: lost where a branch goes elsewhere.
         flags_refill: more of them right behind the instruction that sets its condition.
@@ -36,7 +38,7 @@ class Pipeline:
 
     width: int = 1
     load: int = 1
-    load_after_load: int = 1
+    load_overlap: int = 0
     store: int = 1
     store_register_offset: int = 1
     multiple: int = 0
@@ -60,8 +62,10 @@ class Pipeline:
     float_accumulate_result: int = 1
     address_wait: int = 0
     loaded_address_wait: int = 0
+    shifts_early: int = 0
     loaded_factor_wait: int = 0
-    late_operands: int = 0
+    late_sums: int = 0
+    late_stores: int = 0
     folds_branches: int = 0
     refill: int = 0
     flags_refill: int = 0

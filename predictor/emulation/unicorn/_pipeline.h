@@ -72,7 +72,7 @@ enum { PART_ISSUE, PART_MEMORY, PART_ARITHMETIC, PART_BRANCH, PARTS };
 typedef struct {
   int32_t width; /* instructions that may begin in a cycle */
   /* Cycles until the next instruction may begin. */
-  int32_t load, load_after_load;
+  int32_t load, load_overlap;
   int32_t store, store_register_offset;
   int32_t multiple, registers_per_cycle; /* several registers: a constant, and so many a cycle */
   int32_t multiply, accumulate, long_multiply, long_accumulate, divide;
@@ -82,9 +82,10 @@ typedef struct {
   int32_t alu_result, shifted_result, simd_result, multiply_result, load_result;
   int32_t narrow_load_result, float_result, float_accumulate_result;
   /* How much earlier or later some operands must be there. */
-  int32_t address_wait, loaded_address_wait; /* addresses and shifted operands */
+  int32_t address_wait, loaded_address_wait;
+  int32_t shifts_early; /* shifted operands must be there as early as addresses */
   int32_t loaded_factor_wait;
-  int32_t late_operands; /* sums of products, values to store */
+  int32_t late_sums, late_stores; /* what is added to a product, what is stored */
   /* Cycles lost where a branch goes elsewhere. */
   int32_t folds_branches; /* a short branch may begin with a short instruction */
   int32_t refill, flags_refill, indirect_refill, unaligned_refill;

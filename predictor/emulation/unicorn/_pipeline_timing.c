@@ -29,6 +29,11 @@ static int is_access(Kind kind) {
   return kind == KIND_LOAD || kind == KIND_STORE;
 }
 
+static int needs_address(Kind kind) {
+  return is_access(kind) || kind == KIND_LOAD_MULTIPLE || kind == KIND_STORE_MULTIPLE ||
+         kind == KIND_TABLE_BRANCH;
+}
+
 static int is_float(Kind kind) {
   return kind >= KIND_FLOAT;
 }
@@ -70,7 +75,6 @@ static int may_pair(const Pipeline* pipeline, const Instruction* older,
   if (first == KIND_LOAD && second == KIND_LOAD && shares_bank(older, younger)) return 0;
   if (is_float(first) && is_float(second)) return 0;
   if (first == KIND_FLOAT_ACCUMULATE && is_access(second)) return 0;
-  if (older->writes & younger->writes) return 0;
   return 1;
 }
 
@@ -90,32 +94,34 @@ static int32_t operands_ready(const Pipeline* pipeline, const Core* core,
     Registers bit = (Registers)1 << index;
     if (!(all & bit)) continue;
     Kind producer = core->producer[index];
-    if (instruction->early & bit) wait_for(core->early[index], producer, &need, cause);
+    if (instruction->early & bit) {
+      int is_early = needs_address(instruction->kind) || pipeline->shifts_early;
+      wait_for(is_early ? core->early[index] : core->ready[index], producer, &need, cause);
+    }
     if (instruction->reads & bit) {
       int32_t extra = is_multiplication(instruction->kind) && producer == KIND_LOAD
                           ? pipeline->loaded_factor_wait : 0;
       wait_for(core->ready[index] + extra, producer, &need, cause);
     }
-    if ((instruction->accumulates | instruction->stores) & bit) {
-      wait_for(core->ready[index] - pipeline->late_operands, producer, &need, cause);
+    if (instruction->accumulates & bit) {
+      wait_for(core->ready[index] - pipeline->late_sums, producer, &need, cause);
+    }
+    if (instruction->stores & bit) {
+      wait_for(core->ready[index] - pipeline->late_stores, producer, &need, cause);
     }
   }
   return need;
 }
 
 /* Cycles until the next instruction may begin. */
-static int32_t occupied(const Pipeline* pipeline, const Core* core,
-                        const Instruction* instruction) {
-  const Instruction* before = &core->previous;
-  int follows_load = before->kind == KIND_LOAD && before->registers == 1 &&
-                     !((before->writes | before->bases) & instruction->early);
+static int32_t occupied(const Pipeline* pipeline, const Instruction* instruction) {
   int accumulates = instruction->accumulates != 0;
   int32_t registers = (int32_t)instruction->registers;
   switch (instruction->kind) {
-    case KIND_LOAD: return follows_load ? pipeline->load_after_load : pipeline->load;
+    case KIND_LOAD: return pipeline->load;
     case KIND_STORE:
-      if (!(instruction->traits & REGISTER_OFFSET) || follows_load) return pipeline->store;
-      return pipeline->store_register_offset;
+      return instruction->traits & REGISTER_OFFSET ? pipeline->store_register_offset
+                                                   : pipeline->store;
     case KIND_LOAD_MULTIPLE: case KIND_STORE_MULTIPLE: {
       int32_t a_cycle = pipeline->registers_per_cycle;
       return pipeline->multiple + (registers + a_cycle - 1) / a_cycle;
@@ -131,6 +137,15 @@ static int32_t occupied(const Pipeline* pipeline, const Core* core,
     case KIND_FLOAT_MOVE: return registers > 1 ? registers : 1;
     default: return 1;
   }
+}
+
+/* Cycles of a load in which the access behind it begins already: its address must not hang on the
+ * register that the load moves on. */
+static int32_t overlap(const Pipeline* pipeline, const Instruction* load,
+                       const Instruction* instruction) {
+  int overlaps = load->kind == KIND_LOAD && is_access(instruction->kind) &&
+                 !(load->bases & instruction->early);
+  return overlaps ? pipeline->load_overlap : 0;
 }
 
 static int32_t latency(const Pipeline* pipeline, const Instruction* instruction) {
@@ -193,10 +208,13 @@ static uint32_t part_of(Kind kind) {
 static void begin(const Pipeline* pipeline, Core* core, const Instruction* instruction) {
   Kind cause = KIND_ALU;
   int32_t need = operands_ready(pipeline, core, instruction, &cause);
-  int32_t cycles = occupied(pipeline, core, instruction);
+  int32_t cycles = occupied(pipeline, instruction);
   int pairs = core->has_room && need <= core->cycle &&
               may_pair(pipeline, &core->previous, instruction);
   if (!pairs) {
+    int32_t hidden = overlap(pipeline, &core->previous, instruction);
+    core->parts[PART_MEMORY] -= (uint32_t)hidden;
+    core->next -= hidden;
     int32_t at = need > core->next ? need : core->next;
     core->parts[part_of(cause)] += (uint32_t)(at - core->next);
     core->parts[PART_ISSUE] += 1;
@@ -204,7 +222,7 @@ static void begin(const Pipeline* pipeline, Core* core, const Instruction* instr
     core->cycle = at;
     core->next = at + cycles;
   }
-  core->has_room = !pairs && cycles == 1;
+  core->has_room = !pairs && (cycles == 1 || pipeline->folds_branches);
   finish(pipeline, core, instruction, cycles, pairs);
   core->previous = *instruction;
 }
