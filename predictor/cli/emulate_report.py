@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from predictor.prediction import Prediction
@@ -11,10 +12,10 @@ from predictor.report.notes import misfit
 if TYPE_CHECKING:
     from predictor.firmware.target import ModelFirmware
     from predictor.proof.layer_check import LayerCheck
-    from predictor.proof.model_run import ModelRun
+    from predictor.proof.model_run import ModelRun, OperatorRun
 
 TOP_OPERATORS = 12
-EMULATION_SCHEMA_VERSION = "1.0"
+EMULATION_SCHEMA_VERSION = "1.1"
 
 
 def text_report(firmware: ModelFirmware, run: ModelRun, name: str) -> list[Block]:
@@ -70,12 +71,23 @@ def _figures(prediction: Prediction, run: ModelRun) -> Table:
     between = run.interpreter_instructions
     remark = "of Invoke" if between is None else f"of Invoke; {between:,} between its operators"
     row("instructions", None, run.invoke_instructions, remark)
+    if (cycles := run.operator_cycles) is not None:
+        parts = (f"{name} {100 * part / cycles.total:.0f} %" for name, part in cycles.parts())
+        row(
+            "cycles",
+            None,
+            cycles.total,
+            f"of the operators, memory without waits; {', '.join(parts)}",
+        )
     table.add_row("outputs", "", run.host.value, f"against TFLM on this host; {run.host_reason}")
     return table
 
 
 def _operators(run: ModelRun) -> Table:
-    figures = right("instructions", "share", "MACs", "per MAC")
+    has_cycles = run.operator_cycles is not None
+    figures = right(
+        "instructions", "share", "MACs", "per MAC", *["cycles", "per instr."] * has_cycles
+    )
     columns = (Column("#", "dim", is_right=True), Column("operator"), *figures)
     table = Table(columns, indent=1, title="operators")
     total = sum(item.instructions for item in run.operators) or 1
@@ -88,8 +100,16 @@ def _operators(run: ModelRun) -> Table:
             f"{100 * item.instructions / total:.1f} %",
             f"{item.macs:,}" if item.macs else "-",
             f"{item.instructions / item.macs:.2f}" if item.macs else "-",
+            *_cycles(item),
         )
     return table
+
+
+def _cycles(item: OperatorRun) -> tuple[str, ...]:
+    if item.cycles is None:
+        return ()
+    total = item.cycles.total
+    return f"{total:,}", f"{total / item.instructions:.2f}" if item.instructions else "-"
 
 
 def run_json(firmware: ModelFirmware, run: ModelRun) -> dict[str, Any]:
@@ -139,6 +159,7 @@ def run_json(firmware: ModelFirmware, run: ModelRun) -> dict[str, Any]:
                     "calls": item.calls,
                     "instructions": item.instructions,
                     "macs": item.macs,
+                    "cycles": None if item.cycles is None else asdict(item.cycles),
                 }
                 for item in run.operators
             ],

@@ -11,6 +11,7 @@ import numpy as np
 
 from predictor.boards.board import Board
 from predictor.emulation.backends import make_machine
+from predictor.emulation.cycles import Cycles
 from predictor.emulation.machine import Machine, RunResult, StopReason
 from predictor.emulation.operator_calls import run_by_operator
 from predictor.errors import (
@@ -27,6 +28,7 @@ from predictor.memory.arena_report import ArenaReport, SplitArena
 from predictor.model.builder.tensors import NUMPY_TYPES
 from predictor.model.graph import Graph, Tensor
 from predictor.proof.host_check import Array, HostCheck, compare_with_host
+from predictor.proof.operator_cycles import CycleWatch
 
 END_SYMBOL = "runner_done"
 ALL_FREE_RAM = 0
@@ -35,7 +37,11 @@ ALL_FREE_RAM = 0
 
 @dataclass(frozen=True, slots=True)
 class OperatorRun:
-    """One operator in one inference, as the firmware counted it."""
+    """One operator in one inference, as the firmware counted it.
+
+    ``cycles``: clock cycles by the core's pipeline with memory that never waits; those of operators
+    that it called are not in them. None where the emulator, or the core's file, cannot tell.
+    """
 
     subgraph_index: int
     index: int
@@ -43,6 +49,7 @@ class OperatorRun:
     calls: int
     instructions: int
     macs: int
+    cycles: Cycles | None
 
 
 @dataclass(frozen=True)
@@ -97,6 +104,12 @@ class ModelRun:
         # The count of a control flow operator holds those of the subgraphs that it runs.
         outermost = (item for item in self.operators if item.subgraph_index == 0)
         return self.invoke_instructions - sum(item.instructions for item in outermost)
+
+    @property
+    def operator_cycles(self) -> Cycles | None:
+        """Clock cycles of all operators, memory without waits."""
+        counted = [item.cycles for item in self.operators if item.cycles is not None]
+        return sum(counted, Cycles()) if counted else None
 
     @property
     def is_out_of_memory(self) -> bool:
@@ -176,7 +189,8 @@ def run_model(
         arena_bytes = sum(place.size_bytes for place in options.arenas)
     backend, machine = make_machine(options.backend, board, options.profile or options.traces_calls)
     progress(f"running on {board.name} ({backend})")
-    result = run_inputs(machine, content, graph, image, [arrays], arena_bytes, options)
+    watch = CycleWatch(graph)
+    result = run_inputs(machine, content, graph, image, [arrays], arena_bytes, options, watch)
     report, _ = read_report(result.uart)
     failure = failure_of(result, report, arena_bytes)
     outputs = () if failure else outputs_of(graph, report)
@@ -193,7 +207,7 @@ def run_model(
         arena_bytes=arena_bytes,
         arenas=options.arenas,
         failure=failure,
-        operators=_operators(arena, report),
+        operators=_operators(arena, report, watch),
         outputs=outputs,
         host=host,
         host_reason=reason,
@@ -347,7 +361,9 @@ def outputs_of(graph: Graph, report: FirmwareReport, run: int = 0) -> tuple[byte
     return tuple(report.runs[run].output_bytes(i) for i in range(len(graph.main.outputs)))
 
 
-def _operators(arena: ArenaReport, report: FirmwareReport) -> tuple[OperatorRun, ...]:
+def _operators(
+    arena: ArenaReport, report: FirmwareReport, cycles: CycleWatch
+) -> tuple[OperatorRun, ...]:
     run = report.runs.get(0)
     if run is None:
         return ()
@@ -363,6 +379,7 @@ def _operators(arena: ArenaReport, report: FirmwareReport) -> tuple[OperatorRun,
             item.calls,
             item.cyccnt,
             macs.get((item.subgraph, item.index), 0) * item.calls,
+            cycles.of_operator(item.subgraph, item.index),
         )
         for item in run.operators
     )

@@ -30,6 +30,7 @@ from predictor.memory.arena_report import ArenaReport
 from predictor.memory.lifetimes import called_subgraphs
 from predictor.model.graph import Operator
 from predictor.model.metadata import OFFLINE_PLAN
+from predictor.proof.operator_cycles import MARKER_SYMBOL
 from predictor.proof.shadow_memory import (
     TENSOR,
     BufferUse,
@@ -40,7 +41,6 @@ from predictor.proof.shadow_memory import (
     plan_offsets,
 )
 
-MARKER_SYMBOL = "runner_running"
 _NOTHING, _APPLICATION = 0, 1
 _OVERRUN_BYTES = 16
 """More than one access can reach beyond the buffer in which it begins."""

@@ -96,6 +96,11 @@ def test_json_trace_and_profile(
     assert result["passed"]
     assert result["arena"]["predicted"] == result["arena"]["emulated"]
     operators = result["instructions"]["operators"]
+    for operator in operators:  # on a Cortex-M4 none takes less than a cycle
+        cycles = operator["cycles"]
+        assert set(cycles) == {"issue", "memory", "arithmetic", "branch"}
+        assert 0 <= cycles["issue"] - operator["instructions"] < 60
+        assert cycles["memory"] > 0
     events = [e for e in json.loads(trace.read_text())["traceEvents"] if e["ph"] == "X"]
     drawn = [e for e in events if e["cat"] == "operator"]
     assert [e["args"]["instructions"] for e in drawn] == [o["instructions"] for o in operators]

@@ -37,11 +37,12 @@ typedef struct {
   const uint32_t* marker; /* in the program's memory: what runs */
   const uint32_t* first;  /* index in `cycles` of each subgraph's first operator */
   Cycles* cycles;         /* that of what is no operator, then the operators */
+  Cycles* current;        /* of what ran last */
   const Region* last_region;
   Block* previous;
   uint64_t unknown; /* blocks of code in none of the regions */
   uint32_t previous_end;
-  uint32_t previous_index;
+  uint32_t running; /* what the marker said last */
   uint32_t subgraphs;
   uint32_t count; /* of `cycles` */
   uint32_t region_count;
@@ -80,19 +81,18 @@ static Block* block_at(Counter* counter, uint32_t address, uint32_t bytes) {
 
 /* Where the cycles of what runs are added up, by the word that the firmware keeps: the number of a
  * subgraph, from one, and of an operator in it. */
-static uint32_t running_index(const Counter* counter) {
-  uint32_t running = counter->marker == NULL ? 0 : *counter->marker;
+static Cycles* cycles_of(const Counter* counter, uint32_t running) {
   uint32_t subgraph = running >> 16;
-  if (subgraph == 0 || subgraph > counter->subgraphs) return 0;
+  if (subgraph == 0 || subgraph > counter->subgraphs) return counter->cycles;
   uint32_t index = counter->first[subgraph - 1] + (running & 0xFFFF);
-  return index < counter->count ? index : 0;
+  return &counter->cycles[index < counter->count ? index : 0];
 }
 
 /* What the last branch took, now that it is known where it went. */
 static void leave(Counter* counter, int went, int to_unaligned) {
   const Pipeline* pipeline = &counter->pipeline;
   Block* block = counter->previous;
-  uint64_t* lost = &counter->cycles[counter->previous_index].parts[PART_BRANCH];
+  uint64_t* lost = &counter->current->parts[PART_BRANCH];
   if (went) {
     *lost += block->timing.leaving;
     if (to_unaligned) *lost += (uint64_t)pipeline->unaligned_refill;
@@ -123,11 +123,13 @@ Py_EXPORTED_SYMBOL void pipeline_hook(void* engine, uint64_t address, uint32_t b
     ++counter->unknown;
     return;
   }
-  uint32_t index = running_index(counter);
-  uint64_t* parts = counter->cycles[index].parts;
+  if (*counter->marker != counter->running) {
+    counter->running = *counter->marker;
+    counter->current = cycles_of(counter, counter->running);
+  }
+  uint64_t* parts = counter->current->parts;
   for (int part = 0; part < PARTS; ++part) parts[part] += block->timing.parts[part];
   counter->previous_end = begin + bytes;
-  counter->previous_index = index;
 }
 
 /* Cycles of code that ends in no branch or goes on behind it, for tests of single sequences. */

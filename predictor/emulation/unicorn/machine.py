@@ -30,6 +30,7 @@ from predictor.emulation.unicorn.counter_state import NO_ADDRESS, NO_DEADLINE
 from predictor.emulation.unicorn.function_runner import FunctionRunner
 from predictor.emulation.unicorn.interrupt_guard import InterruptGuard
 from predictor.emulation.unicorn.library import require_unicorn
+from predictor.emulation.unicorn.pipeline_counter import PipelineCounter, has_pipeline_counter
 from predictor.emulation.unicorn.profile import build_profile
 from predictor.errors import EmulationError, FirmwareFaultError
 from predictor.firmware.elf_image import ElfImage
@@ -53,6 +54,7 @@ class UnicornMachine(Machine):
         self._loaded_core: UnicornCore | None = None
         self._runner: FunctionRunner | None = None
         self._stopped_at: int | None = None
+        self._pipeline_counters: list[PipelineCounter] = []
 
     @property
     def _core(self) -> UnicornCore:
@@ -138,6 +140,22 @@ class UnicornMachine(Machine):
             return call.result()
         finally:
             call.finish()
+
+    def count_cycles(self, marker: str, operators: Sequence[int]) -> PipelineCounter | None:
+        core = self._core
+        pipeline = core.core.pipeline
+        if pipeline is None or not has_pipeline_counter():
+            return None
+        counter = PipelineCounter(
+            core.engine,
+            pipeline,
+            core.counter,
+            core.memory.code_regions(),
+            core.memory.host_address(self.symbol(marker)),
+            operators,
+        )
+        self._pipeline_counters.append(counter)  # its hook writes there as long as the engine lives
+        return counter
 
     def trace_accesses(self, begin: int, end: int, consumer: AccessConsumer) -> AccessRecorder:
         """Hands each access to ``begin`` up to, not including, ``end`` to a consumer.

@@ -90,6 +90,17 @@ class MemoryMap:
                 return item
         return None
 
+    def host_address(self, address: int) -> int:
+        """Where a byte of memory lies in this process.
+
+        Raises:
+            EmulationError: no memory holds it.
+        """
+        item = self.find(address)
+        if item is None:
+            raise EmulationError(f"no memory at {address:#010x}")
+        return item.host_address + address - item.memory.base
+
     def read(self, address: int, size_bytes: int) -> bytes:
         """Bytes of memory.
 

@@ -1,4 +1,4 @@
-"""Adds up the clock cycles of an emulated program by the pipeline of its core, memory without waits.
+"""Adds up the clock cycles of an emulated program by its core's pipeline, memory without waits.
 
 The hook in C gives each block of code its cycles once and adds them where the operator that runs
 keeps its own; ``_pipeline_timing.c`` is the model. It sees the instructions that are executed, not
@@ -10,48 +10,18 @@ from __future__ import annotations
 import ctypes
 import importlib
 from collections.abc import Sequence
-from dataclasses import astuple, dataclass
 from itertools import accumulate
 from typing import TYPE_CHECKING
 
 from predictor.cores.pipeline import Pipeline
+from predictor.emulation.cycles import Cycles
 from predictor.emulation.unicorn.counter_state import MAX_REGIONS, STOP_OFFSET, CodeRegion
-from predictor.emulation.unicorn.library import add_native_hook, remove_native_hook
-from predictor.install import install_command
+from predictor.emulation.unicorn.library import add_native_hook
 
 if TYPE_CHECKING:
     from unicorn import Uc
 
     from predictor.emulation.unicorn.block_counter import BlockCounter
-
-UNAVAILABLE = (
-    "cycles are counted in C only, and the extension module was not built; install a C compiler, "
-    f"then {install_command()}"
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Cycles:
-    """Where clock cycles go.
-
-    Attributes:
-        issue: instructions that begin, one or two in a cycle, and waits for their results.
-        memory: what loads and stores take beyond, and waits for what was loaded.
-        arithmetic: the same of products, divisions and floating point.
-        branch: lost where the program goes elsewhere.
-    """
-
-    issue: int = 0
-    memory: int = 0
-    arithmetic: int = 0
-    branch: int = 0
-
-    @property
-    def total(self) -> int:
-        return self.issue + self.memory + self.arithmetic + self.branch
-
-    def __add__(self, other: Cycles) -> Cycles:
-        return Cycles(*(a + b for a, b in zip(astuple(self), astuple(other), strict=True)))
 
 
 class _Pipeline(ctypes.Structure):
@@ -95,11 +65,12 @@ class _Counter(ctypes.Structure):
         ("marker", ctypes.c_void_p),
         ("first", ctypes.c_void_p),
         ("cycles", ctypes.c_void_p),
+        ("current", ctypes.c_void_p),
         ("last_region", ctypes.c_void_p),
         ("previous", ctypes.c_void_p),
         ("unknown", ctypes.c_uint64),
         ("previous_end", ctypes.c_uint32),
-        ("previous_index", ctypes.c_uint32),
+        ("running", ctypes.c_uint32),
         ("subgraphs", ctypes.c_uint32),
         ("count", ctypes.c_uint32),
         ("region_count", ctypes.c_uint32),
@@ -110,7 +81,7 @@ class _Counter(ctypes.Structure):
 
 
 class PipelineCounter:
-    """Counts from when it is made until ``remove``.
+    """Counts from when it is made on.
 
     Args:
         pipeline: of the core.
@@ -137,7 +108,6 @@ class PipelineCounter:
 
         library = native_library()
         assert library is not None  # callers ask first
-        self._engine = engine
         self._starts = [1, *(1 + end for end in accumulate(operators))]
         self._first = (ctypes.c_uint32 * len(self._starts))(*self._starts)
         self._cycles = (_Cycles * self._starts[-1])()
@@ -148,15 +118,14 @@ class PipelineCounter:
             marker=marker_address,
             first=ctypes.addressof(self._first),
             cycles=ctypes.addressof(self._cycles),
+            current=ctypes.addressof(self._cycles),
             subgraphs=len(operators),
             count=self._starts[-1],
         )
         self._add_regions(regions)
         address = ctypes.cast(library.pipeline_hook, ctypes.c_void_p).value
         assert address is not None  # a function that was found has an address
-        self._hook = add_native_hook(
-            engine, UC_HOOK_BLOCK, address, ctypes.addressof(self._state)
-        )
+        add_native_hook(engine, UC_HOOK_BLOCK, address, ctypes.addressof(self._state))
 
     def _add_regions(self, regions: Sequence[CodeRegion]) -> None:
         self._state.region_count = len(regions)
@@ -168,18 +137,9 @@ class PipelineCounter:
                 native.blocks = ctypes.addressof(blocks)
             self._state.regions[index] = native
 
-    @property
-    def others(self) -> Cycles:
-        """What was no operator."""
-        return Cycles(*self._cycles[0].parts)
-
     def of_operator(self, subgraph: int, index: int) -> Cycles:
         """Cycles of one operator, over all its calls, without those that it called."""
         return Cycles(*self._cycles[self._starts[subgraph] + index].parts)
-
-    def remove(self) -> None:
-        """Ends the counting; what was counted can still be asked for."""
-        remove_native_hook(self._engine, self._hook)
 
 
 def sequence_cycles(pipeline: Pipeline, code: bytes, repeats: bool = False) -> tuple[int, int]:
@@ -199,6 +159,11 @@ def sequence_cycles(pipeline: Pipeline, code: bytes, repeats: bool = False) -> t
 
 def _native(pipeline: Pipeline) -> _Pipeline:
     return _Pipeline(*(getattr(pipeline, name) for name in Pipeline.__dataclass_fields__))
+
+
+def has_pipeline_counter() -> bool:
+    """Whether the extension module was built."""
+    return native_library() is not None
 
 
 def native_library() -> ctypes.CDLL | None:
