@@ -162,8 +162,8 @@ def command(
         raise click.BadParameter("LOW is above HIGH", param_hint="--input-range")
     if verified is not None:
         return _verify(verified, model, input_range)
-    if rewritten_for is not None and (tflm not in (None, rewritten_for) or is_proved):
-        raise UsageError("--for NAME says which TFLM; it goes without --tflm and --prove")
+    if rewritten_for is not None and tflm not in (None, rewritten_for):
+        raise UsageError("--for NAME says which TFLM; it goes without --tflm")
     options |= {"kernels": kernels, **predicted_tflm(tflm or rewritten_for, tflm_dir)}
     target = _target(board, options["tflm"], kernels, tflm_dir) if is_proved else None
     settings = OptimizeOptions(
@@ -176,7 +176,8 @@ def command(
         compact=compact,
         input_range=input_range,
     )
-    source = model if rewritten_for is None else _rewritten(model, board, options)
+    rewritten = None if rewritten_for is None else _rewritten(model, board, options)
+    source = model if rewritten is None else rewritten
     sliding = None if hop_rows is None else sliding_model(source, hop_rows, board, **options)
     source = source if sliding is None else sliding.content
     result = results.optimize_model(source, board, settings, **options)
@@ -186,7 +187,7 @@ def command(
         from predictor.report.optimization_forms import plan_svg
 
         write_file(plan_path, plan_svg(result))
-    proof = None if target is None else _proof(model, result, target, sliding)
+    proof = None if target is None else _proof(model, rewritten, result, target, sliding)
     if form == "json":
         from predictor.report.json_report import dumps
 
@@ -209,8 +210,8 @@ def command(
     return EXIT_FITS if result.after.fits else EXIT_DOES_NOT_FIT
 
 
-def _rewritten(model: Path, board: str, options: dict[str, Any]) -> Path | bytes:
-    """The model with what the TFLM does not take rewritten; says what was done."""
+def _rewritten(model: Path, board: str, options: dict[str, Any]) -> bytes | None:
+    """The model with what the TFLM does not take rewritten, None where nothing was; says what."""
     from predictor.boards.board import find_board
     from predictor.memory.revision import load_revision
     from predictor.model.tflite_reader import read_graph
@@ -222,7 +223,7 @@ def _rewritten(model: Path, board: str, options: dict[str, Any]) -> Path | bytes
     graph, done = rewritten_for(read_graph(model), revision)
     for words in done:
         say(f"predict: {model}: {words}")
-    return write_model(graph) if done else model
+    return write_model(graph) if done else None
 
 
 def _verify(before: Path, after: Path, input_range: tuple[int, int] | None) -> int:
@@ -258,25 +259,34 @@ def _target(
 
 
 def _proof(
-    model: Path, result: Optimization, target: FirmwareTarget, sliding: SlidingModel | None
+    model: Path,
+    rewritten: bytes | None,
+    result: Optimization,
+    target: FirmwareTarget,
+    sliding: SlidingModel | None,
 ) -> PlanProof:
-    """The proof of the plan and, for a model over a hop, that of successive windows."""
+    """The proof of the plan, of what was rewritten, and of successive windows over a hop."""
     from dataclasses import replace
 
     from predictor.model.tflite_reader import load_bytes
     from predictor.proof.plan_proof import ProofSize
-    from predictor.proof.prove import ProofTask, prove
+    from predictor.proof.prove import ProofTask, prove, prove_rewriting
     from predictor.proof.sliding import prove_windows
 
+    def progress(text: str) -> None:
+        say(f"{text} ...")
+
     content = bytes(load_bytes(model))
-    before = content if sliding is None else sliding.content
-    task = ProofTask(before, result.content, target)
-    proof = prove(task, lambda text: say(f"{text} ..."))
-    if sliding is None:
-        return proof
-    count, warm_up = ProofSize().host, sliding.hop.warm_up
-    check = prove_windows(content, before, warm_up, count, proof.outputs)
-    return replace(proof, checks=(check, *proof.checks))
+    window = content if rewritten is None else rewritten
+    before = window if sliding is None else sliding.content
+    proof = prove(ProofTask(before, result.content, target), progress)
+    checks, count = list(proof.checks), ProofSize().host
+    if sliding is not None:
+        warm_up = sliding.hop.warm_up
+        checks.insert(0, prove_windows(window, before, warm_up, count, proof.outputs))
+    if rewritten is not None:
+        checks.insert(0, prove_rewriting(content, rewritten, count, progress))
+    return replace(proof, checks=tuple(checks))
 
 
 def _fraction(text: str) -> float:

@@ -67,6 +67,17 @@ def prove(task: ProofTask, progress: Progress, size: ProofSize | None = None) ->
     return replace(emulated, checks=(host, *emulated.checks))
 
 
+def prove_rewriting(original: bytes, rewritten: bytes, count: int, progress: Progress) -> Check:
+    """That other operators compute what those of the model do, which its own TFLM does not take.
+
+    Args:
+        count: inputs on which both run on this host.
+    """
+    samples = proof_inputs(read_graph(original), count)
+    found = prove_on_host(original, rewritten, samples, progress)
+    return replace(found, name="what was rewritten, on this host")
+
+
 def _suits_reference_kernels(planned: bytes) -> bool:
     """Whether the plan's overlaps are those that TFLM's reference kernels allow, too."""
     graph = read_graph(planned)
