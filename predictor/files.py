@@ -175,6 +175,42 @@ def locked(folder: Path) -> Iterator[None]:
 
 
 @contextlib.contextmanager
+def turn(path: Path) -> Iterator[None]:
+    """Lets those who would make the same file or folder do so one after the other.
+
+    A later one finds what the first has made, so it should look again. Where the file system has
+    no locks, nobody waits.
+    """
+    place = path.parent / f"{_PARTIAL}turn.{path.name}"
+    handle = _wait_for(place)
+    try:
+        yield
+    finally:
+        if handle is not None:
+            with contextlib.suppress(OSError):
+                os.unlink(place)
+            os.close(handle)
+
+
+def _wait_for(place: Path) -> int | None:
+    """The open handle of a file that this process has locked; None where there are no locks."""
+    with contextlib.suppress(ImportError, OSError):  # another user's file, too
+        import fcntl
+
+        while True:
+            handle = os.open(place, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX)
+                if _is_at(place, handle):  # else who had it has removed it
+                    return handle
+            except BaseException:
+                os.close(handle)
+                raise
+            os.close(handle)
+    return None
+
+
+@contextlib.contextmanager
 def _temporary_folder(parent: Path, prefix: str) -> Iterator[Path]:
     sweep(parent, prefix)
     folder, handle = _new_locked(parent, prefix, _make_folder)

@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-import shutil
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +26,7 @@ from predictor.files import scratch_folder, write_file
 from predictor.firmware.arenas import ArenaPlace
 from predictor.firmware.board_file import board_file
 from predictor.firmware.cache import cache_dir, cached
+from predictor.firmware.cmake import build_with_cmake, fill_with_build
 from predictor.firmware.elf_image import ElfImage
 from predictor.firmware.flash_blob import model_blobs
 from predictor.firmware.op_resolver import operators_header, select_operators
@@ -38,7 +38,6 @@ from predictor.firmware.toolchain import (
     PREFIX,
     ProgressCallback,
     Toolchain,
-    build_with_cmake,
     find_toolchain,
     run_logged,
 )
@@ -273,12 +272,11 @@ def _compile(
     generated: dict[str, str],
 ) -> None:
     """Fills a folder with the program, its map and the log of the build."""
-    build = folder / "build"
-    build.mkdir()
-    compile_programs(toolchain, build, key, board, variables, generated)
-    for path in (*build.glob("*.elf"), *build.glob("*.map"), build / "build.log"):
-        shutil.move(path, folder / path.name)
-    shutil.rmtree(build)
+
+    def build(work: Path) -> None:
+        compile_programs(toolchain, work, key, board, variables, generated)
+
+    fill_with_build(folder, build, ["*.elf", "*.map"])
 
 
 def compile_programs(
@@ -302,7 +300,6 @@ def compile_programs(
             toolchain,
             source,
             build,
-            source / "cmake" / "toolchain-arm-none-eabi.cmake",
             BOARD_FILE=str(build / "board.cmake"),
             OPERATORS_DIR=str(build),
             FIRMWARE_ID=key,

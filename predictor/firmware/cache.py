@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from predictor.errors import EmulationError
-from predictor.files import locked, new_folder, remove_folder, sweep
+from predictor.files import locked, new_folder, remove_folder, sweep, turn
 from predictor.firmware.user_folders import user_folder
 
 CACHE_VARIABLE = "MCU_PREDICTOR_CACHE"
@@ -36,7 +36,8 @@ def cache_dir() -> Path:
 def cached(path: Path, fill: Callable[[Path], None], *, trusts_times: bool = False) -> Path:
     """A folder of the cache, which ``fill`` fills if it is not there or damaged.
 
-    Other processes may do the same at the same time: the first to finish wins.
+    Other processes may do the same at the same time: they wait for the first, whose folder they
+    find.
 
     Args:
         trusts_times: files whose size and time of change are as they were are not read again; for
@@ -48,10 +49,14 @@ def cached(path: Path, fill: Callable[[Path], None], *, trusts_times: bool = Fal
     sweep(path.parent)
     if _is_whole(path, trusts_times):
         return path
-    _remove_damaged(path, trusts_times)
-    with new_folder(path) as folder:
-        fill(folder)
-        _seal(folder)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with turn(path):
+        if _is_whole(path, trusts_times):
+            return path
+        _remove_damaged(path, trusts_times)
+        with new_folder(path) as folder:
+            fill(folder)
+            _seal(folder)
     if not _is_whole(path, trusts_times):
         raise EmulationError(f"{path} is damaged as soon as it is written: check the disk")
     return path
@@ -90,7 +95,6 @@ def _digest(path: Path) -> str:
 
 def _remove_damaged(path: Path, trusts_times: bool) -> None:
     """Removes a damaged folder, unless another process has put a whole one in its place."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     with locked(path.parent), contextlib.suppress(FileNotFoundError):
         if not _is_whole(path, trusts_times):
             remove_folder(path)

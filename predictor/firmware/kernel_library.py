@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
 from predictor.cores.core import Core
-from predictor.firmware.cache import cache_dir, cached
+from predictor.firmware.cmake import kept_build
 from predictor.firmware.shipped import shipped_folder
-from predictor.firmware.toolchain import ProgressCallback, Toolchain, build_with_cmake
+from predictor.firmware.toolchain import ProgressCallback, Toolchain
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,29 +19,22 @@ class KernelLibrary:
     archive: Path
 
 
-def kernel_library(
-    toolchain: Toolchain, firmware: Path, core: Core, progress: ProgressCallback
-) -> KernelLibrary:
+def kernel_library(toolchain: Toolchain, core: Core, progress: ProgressCallback) -> KernelLibrary:
     """The library for a core.
 
     Raises:
         EmulationError: the kernels are not installed or could not be built.
     """
     source = shipped_folder("kernels")
-    flags = ";".join(core.compiler_flags)
-    digest = hashlib.sha256(f"{toolchain.version} {flags}".encode())
-    for path in (source / "CMakeLists.txt", *sorted(source.glob("*/*.[ch]"))):
-        digest.update(path.read_bytes() + b"\0")
-
-    def fill(folder: Path) -> None:
-        progress(f"building the kernels for {core.name} (once)")
-        build = folder / "build"
-        build.mkdir()
-        toolchain_file = firmware / "cmake" / "toolchain-arm-none-eabi.cmake"
-        build_with_cmake(toolchain, source, build, toolchain_file, MN_CPU_FLAGS=flags)
-        shutil.move(build / "libmn_kernels.a", folder / "libmn_kernels.a")
-        shutil.rmtree(build)
-
-    name = f"{core.name}-{digest.hexdigest()[:16]}"
-    folder = cached(cache_dir() / "mn_kernels" / name, fill, trusts_times=True)
+    folder = kept_build(
+        toolchain,
+        source,
+        "mn_kernels",
+        core.name,
+        products="libmn_kernels.a",
+        read=[source / "CMakeLists.txt", *sorted(source.glob("*/*.[ch]"))],
+        started=lambda: progress(f"building the kernels for {core.name} (once)"),
+        trusts_times=True,
+        MN_CPU_FLAGS=";".join(core.compiler_flags),
+    )
     return KernelLibrary(source, folder / "libmn_kernels.a")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import shutil
 import subprocess
@@ -16,14 +15,10 @@ from predictor.boards.board import Board
 from predictor.cores.core import Core
 from predictor.errors import EmulationError, UsageError
 from predictor.firmware.cache import cache_dir, cached
+from predictor.firmware.cmake import kept_build
 from predictor.firmware.shipped import shipped_folder
 from predictor.firmware.tflm_library import TflmLibrary
-from predictor.firmware.toolchain import (
-    ProgressCallback,
-    Toolchain,
-    build_with_cmake,
-    require_program,
-)
+from predictor.firmware.toolchain import ProgressCallback, Toolchain, require_program
 
 _INTERPRETER = Path("tensorflow/lite/micro/micro_interpreter.h")
 
@@ -80,30 +75,20 @@ def _package() -> dict[str, Any]:
 
 
 def _built(toolchain: Toolchain, root: Path, core: Core, progress: ProgressCallback) -> Path:
-    firmware, package = shipped_folder("firmware"), _package()
-    flags = ";".join(core.program_flags)
-    recipe = [firmware / "tflm" / "CMakeLists.txt", *sorted((firmware / "cmake").iterdir())]
-    digest = hashlib.sha256(f"{toolchain.version} {flags} {package['version']}".encode())
-    for path in recipe:
-        digest.update(path.read_bytes())
-
-    def fill(folder: Path) -> None:
-        progress(f"building TFLM {package['revision']} for {core.name} (once)")
-        build = folder / "build"
-        build.mkdir()
-        build_with_cmake(
-            toolchain,
-            firmware / "tflm",
-            build,
-            firmware / "cmake" / "toolchain-arm-none-eabi.cmake",
-            TFLM_ROOT=str(root),
-            CORE_FLAGS=flags,
-        )
-        shutil.move(build / "libtflm.a", folder / "libtflm.a")
-        shutil.rmtree(build)
-
-    name = f"{package['revision']}-{core.name}-{digest.hexdigest()[:16]}"
-    return cached(cache_dir() / "tflm" / name, fill, trusts_times=True) / "libtflm.a"
+    firmware, revision = shipped_folder("firmware"), _package()["revision"]
+    folder = kept_build(
+        toolchain,
+        firmware / "tflm",
+        "tflm",
+        f"{revision}-{core.name}",
+        products="libtflm.a",
+        read=[firmware / "tflm" / "CMakeLists.txt", firmware / "cmake" / "core_flags.cmake"],
+        started=lambda: progress(f"building TFLM {revision} for {core.name} (once)"),
+        trusts_times=True,
+        TFLM_ROOT=str(root),
+        CORE_FLAGS=";".join(core.program_flags),
+    )
+    return folder / "libtflm.a"
 
 
 def _fetch(manifest_dir: Path, progress: ProgressCallback) -> Path:

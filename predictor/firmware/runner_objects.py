@@ -6,15 +6,13 @@ compiler's time.
 
 from __future__ import annotations
 
-import hashlib
-import shutil
 from pathlib import Path
 
 from predictor.cores.core import Core
-from predictor.firmware.cache import cache_dir, cached
+from predictor.firmware.cmake import kept_build
 from predictor.firmware.shipped import shipped_folder
 from predictor.firmware.tflm_library import TflmLibrary
-from predictor.firmware.toolchain import ProgressCallback, Toolchain, build_with_cmake
+from predictor.firmware.toolchain import ProgressCallback, Toolchain
 
 _READ = ("cmake/*", "runner/*", "mn_operators/*", "src/*.h", "ports/*.h")
 
@@ -51,20 +49,14 @@ def runner_objects(
         "TFLM_STATIC_MEMORY": linked["TFLM_STATIC_MEMORY"],
         "TFLM_ARDUINO": linked["TFLM_ARDUINO"],
     }
-    digest = hashlib.sha256(f"{toolchain.version} {variables}".encode())
-    for path in sorted(path for pattern in _READ for path in firmware.glob(pattern)):
-        digest.update(path.read_bytes() + b"\0")
-
-    def fill(folder: Path) -> None:
-        progress(f"compiling the runner for {core.name} (once)")
-        build = folder / "build"
-        build.mkdir()
-        toolchain_file = firmware / "cmake" / "toolchain-arm-none-eabi.cmake"
-        build_with_cmake(toolchain, firmware / "runner", build, toolchain_file, **variables)
-        for path in build.rglob("*.obj"):
-            shutil.move(path, folder / path.name)
-        shutil.move(build / "build.log", folder / "build.log")
-        shutil.rmtree(build)
-
-    name = f"{core.name}-{digest.hexdigest()[:16]}"
-    return tuple(sorted(cached(cache_dir() / "runner" / name, fill).glob("*.obj")))
+    folder = kept_build(
+        toolchain,
+        firmware / "runner",
+        "runner",
+        core.name,
+        products="*.obj",
+        read=sorted(path for pattern in _READ for path in firmware.glob(pattern)),
+        started=lambda: progress(f"compiling the runner for {core.name} (once)"),
+        **variables,
+    )
+    return tuple(sorted(folder.glob("*.obj")))

@@ -24,7 +24,6 @@ from predictor.firmware.op_resolver import (
     with_mn_kernels,
 )
 from predictor.firmware.packaged_tflm import PackagedTflm
-from predictor.firmware.shipped import shipped_folder
 from predictor.firmware.static_library import read_static_library
 from predictor.firmware.tflm_library import Tflm, TflmLibrary
 from predictor.firmware.toolchain import ProgressCallback, Toolchain
@@ -110,8 +109,7 @@ class FirmwareTarget:
         library = self.tflm.library(toolchain, self.board, linked, progress)
         if self.kernel_set.on is None:
             return library
-        sources = shipped_folder("firmware")
-        own = kernel_library(toolchain, sources, self.board.core.model, progress)
+        own = kernel_library(toolchain, self.board.core.model, progress)
         return replace(library, kernels=self.kernel_set.name, mn_kernels=own)
 
     def available_operators(self, library: TflmLibrary) -> tuple[LinkableOperator, ...]:

@@ -1,4 +1,4 @@
-"""The programs that build firmware, and the cache of what they built."""
+"""The programs that build firmware."""
 
 from __future__ import annotations
 
@@ -97,20 +97,3 @@ def run_logged(command: Sequence[str], log: Path, what: str) -> None:
     lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
     telling = [line for line in lines if _TELLING.search(line)]
     raise EmulationError(f"{what} failed:\n" + "\n".join((telling or lines)[-12:]))
-
-
-def build_with_cmake(
-    toolchain: Toolchain, source: Path, build: Path, toolchain_file: Path, **variables: str
-) -> None:
-    """Configures and builds a CMake project in ``build``.
-
-    Raises:
-        EmulationError: a step failed; holds the lines that tell why.
-    """
-    definitions = [f"-D{name}={value}" for name, value in variables.items()]
-    log = build / "build.log"
-    configure = ["cmake", "-G", toolchain.generator, "-S", str(source), "-B", str(build)]
-    configure += [f"-DCMAKE_TOOLCHAIN_FILE={toolchain_file}", *definitions]
-    run_logged(configure, log, f"configuring {source.name}")
-    jobs = str(os.cpu_count() or 1)
-    run_logged(["cmake", "--build", str(build), "--parallel", jobs], log, f"building {source.name}")

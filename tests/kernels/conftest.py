@@ -10,7 +10,6 @@ import pytest
 
 from kernels.binding import CompilerNotFoundError, Library, NativeLibrary, build_shared_library
 from kernels.emulated import CORES, EmulatedLibrary, build, in_process
-from predictor.files import locked
 from predictor.firmware.cache import cached
 from tests.kernels.sanitizers import build_sanitized
 
@@ -23,8 +22,7 @@ def built_once(factory: pytest.TempPathFactory, name: str, fill: Callable[[Path]
     base = factory.getbasetemp()
     root = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
     try:
-        with locked(root):
-            return cached(root / "built" / name, fill)
+        return cached(root / "built" / name, fill)
     except CompilerNotFoundError as error:
         pytest.skip(str(error))
 

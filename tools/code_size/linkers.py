@@ -11,6 +11,7 @@ from typing import Protocol
 from predictor.boards.board import Board
 from predictor.cores.core import Core
 from predictor.firmware import build as firmware_build
+from predictor.firmware.cmake import build_with_cmake
 from predictor.firmware.elf_image import ElfImage
 from predictor.firmware.kernel_library import kernel_library
 from predictor.firmware.op_resolver import (
@@ -24,7 +25,7 @@ from predictor.firmware.runner_objects import library_variables
 from predictor.firmware.shipped import shipped_folder
 from predictor.firmware.target import firmware_target
 from predictor.firmware.tflm_library import TflmLibrary
-from predictor.firmware.toolchain import build_with_cmake, find_toolchain, run_logged
+from predictor.firmware.toolchain import find_toolchain, run_logged
 from predictor.firmware.user_tflm import read_user_tflm
 from predictor.memory.revision import load_revision
 from predictor.operators.mn.tables import DROP_IN_LABELS
@@ -130,7 +131,7 @@ class ProgramLinker:
         library = TflmLibrary(found.path, tflm.root, tflm.revision, tflm.revision, kernels)
         if load_revision(tflm.revision, kernels).kernel_set.on is None:
             return library
-        own = kernel_library(self._toolchain, shipped_folder("firmware"), self._core, print)
+        own = kernel_library(self._toolchain, self._core, print)
         return replace(library, mn_kernels=own)
 
     @property
@@ -177,7 +178,6 @@ class ProgramLinker:
             self._toolchain,
             self._folder,
             build,
-            firmware / "cmake" / "toolchain-arm-none-eabi.cmake",
             CORE_FLAGS=";".join(self._core.compiler_flags),
             FIRMWARE_DIR=str(firmware),
             **library_variables(self._library),

@@ -119,6 +119,7 @@ def test_many_at_once(tmp_path: Path) -> None:
 
     with ThreadPoolExecutor(16) as pool:
         assert set(pool.map(use, range(64))) == {bytes(range(256))}
+    assert fill.calls == 2  # one for the damaged folder, the others wait for it
     assert os.listdir(tmp_path) == ["entry"]
 
 

@@ -28,6 +28,7 @@ from predictor.firmware.build import (
     firmware_dir,
     write_firmware,
 )
+from predictor.firmware.cmake import build_with_cmake
 from predictor.firmware.elf_image import ElfImage
 from predictor.firmware.flash_blob import model_blobs
 from predictor.firmware.op_resolver import LinkableOperator
@@ -263,11 +264,10 @@ def test_tflm_below_a_folder_that_is_called_test(firmware_tools: None, tmp_path:
         (lite / name).write_text("")
     build_folder, firmware = tmp_path / "build", firmware_dir()
     build_folder.mkdir()
-    toolchain.build_with_cmake(
+    build_with_cmake(
         toolchain.find_toolchain(),
         firmware / "tflm",
         build_folder,
-        firmware / "cmake" / "toolchain-arm-none-eabi.cmake",
         TFLM_ROOT=str(tmp_path / "tester"),
         CORE_FLAGS="-mcpu=cortex-m4;-mthumb",
     )
