@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from predictor.firmware.cache import cache_dir, cached
@@ -53,18 +53,19 @@ def kept_build(
     source: Path,
     kind: str,
     name: str,
+    variables: Mapping[str, str],
     *,
     products: str,
     read: Iterable[Path],
     started: Callable[[], None],
     trusts_times: bool = False,
-    **variables: str,
 ) -> Path:
     """The folder of the cache with what a CMake project of this package builds, filled once.
 
     Args:
         kind: folder of the cache for builds of this project.
         name: what the build is for, in the name of its folder.
+        variables: of CMake.
         products: pattern of the files to keep.
         read: the files of this package that the build depends on, beside compiler and variables.
         started: called before a build, which takes long.
@@ -73,7 +74,7 @@ def kept_build(
     Raises:
         EmulationError: the build failed; holds the lines that tell why.
     """
-    digest = hashlib.sha256(f"{toolchain.version} {variables}".encode())
+    digest = hashlib.sha256(f"{toolchain.version} {dict(variables)}".encode())
     for path in (_toolchain_file(), *read):
         digest.update(path.read_bytes() + b"\0")
 

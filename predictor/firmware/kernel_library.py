@@ -31,10 +31,10 @@ def kernel_library(toolchain: Toolchain, core: Core, progress: ProgressCallback)
         source,
         "mn_kernels",
         core.name,
+        {"MN_CPU_FLAGS": ";".join(core.compiler_flags)},
         products="libmn_kernels.a",
         read=[source / "CMakeLists.txt", *sorted(source.glob("*/*.[ch]"))],
         started=lambda: progress(f"building the kernels for {core.name} (once)"),
         trusts_times=True,
-        MN_CPU_FLAGS=";".join(core.compiler_flags),
     )
     return KernelLibrary(source, folder / "libmn_kernels.a")

@@ -81,12 +81,11 @@ def _built(toolchain: Toolchain, root: Path, core: Core, progress: ProgressCallb
         firmware / "tflm",
         "tflm",
         f"{revision}-{core.name}",
+        {"TFLM_ROOT": str(root), "CORE_FLAGS": ";".join(core.program_flags)},
         products="libtflm.a",
         read=[firmware / "tflm" / "CMakeLists.txt", firmware / "cmake" / "core_flags.cmake"],
         started=lambda: progress(f"building TFLM {revision} for {core.name} (once)"),
         trusts_times=True,
-        TFLM_ROOT=str(root),
-        CORE_FLAGS=";".join(core.program_flags),
     )
     return folder / "libtflm.a"
 

@@ -54,9 +54,9 @@ def runner_objects(
         firmware / "runner",
         "runner",
         core.name,
+        variables,
         products="*.obj",
         read=sorted(path for pattern in _READ for path in firmware.glob(pattern)),
         started=lambda: progress(f"compiling the runner for {core.name} (once)"),
-        **variables,
     )
     return tuple(sorted(folder.glob("*.obj")))
