@@ -112,9 +112,9 @@ def build(
     toolchain = find_toolchain()
     library = target.library(toolchain, progress)
     board = target.program_board
-    generated = {"operators.h": _operators_header(target, library)}
-    variables = firmware_variables(toolchain, board, library, stack_bytes, progress)
-    folder = _build_cached(toolchain, board, variables, generated, progress)
+    operators = _operators_header(target, library)
+    variables = firmware_variables(toolchain, board, library, operators, stack_bytes, progress)
+    folder = _build_cached(toolchain, board, variables, progress)
     return _image(folder, target)
 
 
@@ -169,15 +169,15 @@ def write_firmware(
     """
     board, toolchain = target.program_board, find_toolchain()
     library = target.library(toolchain, progress)
-    generated = {"operators.h": _operators_header(target, library)}
-    variables = firmware_variables(toolchain, board, library, stack_bytes, progress)
+    operators = _operators_header(target, library)
+    variables = firmware_variables(toolchain, board, library, operators, stack_bytes, progress)
     blob = model_blobs(model, inputs, arena_bytes, repeats, arenas)
     progress(f"linking the model for {board.name}")
     with scratch_folder() as work:
         (work / "model.blob").write_bytes(blob)
         variables["BLOB"] = str(work / "model.blob")
-        key = _key(toolchain, board, variables, generated, blob)
-        _compile(toolchain, work, key, board, variables, generated)
+        key = _key(toolchain, board, variables, blob)
+        _compile(toolchain, work, key, board, variables)
         image = _image(work, target)
         return _write_files(image, board, image.flash_bytes + len(blob), Path(out_dir))
 
@@ -212,15 +212,19 @@ def firmware_variables(
     toolchain: Toolchain,
     board: Board,
     library: TflmLibrary,
+    operators: str,
     stack_bytes: int,
     progress: ProgressCallback,
 ) -> dict[str, str]:
     """CMake variables of the firmware of a board with a TFLM library.
 
+    Args:
+        operators: text of ``operators.h``, which says which operators to link.
+
     Raises:
         EmulationError: what boards of one core share could not be compiled.
     """
-    objects = runner_objects(toolchain, board.core.model, library, progress)
+    objects = runner_objects(toolchain, board.core.model, library, operators, progress)
     return library_variables(library) | {
         "RUNNER_OBJECTS": ";".join(map(str, objects)),
         "STACK_BYTES": str(stack_bytes),
@@ -231,14 +235,13 @@ def _build_cached(
     toolchain: Toolchain,
     board: Board,
     variables: dict[str, str],
-    generated: dict[str, str],
     progress: ProgressCallback,
 ) -> Path:
-    key = _key(toolchain, board, variables, generated)
+    key = _key(toolchain, board, variables)
 
     def fill(folder: Path) -> None:
         progress(f"building firmware for {board.name}")
-        _compile(toolchain, folder, key, board, variables, generated)
+        _compile(toolchain, folder, key, board, variables)
 
     return cached(cache_dir() / "firmware" / f"{board.name}-{key}", fill)
 
@@ -247,12 +250,11 @@ def _key(
     toolchain: Toolchain,
     board: Board,
     variables: dict[str, str],
-    generated: dict[str, str],
     blob: bytes = b"",
 ) -> str:
     """Digest of all that the image depends on."""
     digest = hashlib.sha256()
-    for text in (toolchain.version, board_file(board), *generated.values()):
+    for text in (toolchain.version, board_file(board)):
         digest.update(text.encode() + b"\0")
     for name in sorted(variables):
         digest.update(f"{name}={variables[name]}\0".encode())
@@ -269,12 +271,11 @@ def _compile(
     key: str,
     board: Board,
     variables: dict[str, str],
-    generated: dict[str, str],
 ) -> None:
     """Fills a folder with the program, its map and the log of the build."""
 
     def build(work: Path) -> None:
-        compile_programs(toolchain, work, key, board, variables, generated)
+        compile_programs(toolchain, work, key, board, variables)
 
     fill_with_build(folder, build, ["*.elf", "*.map"])
 
@@ -285,15 +286,13 @@ def compile_programs(
     key: str,
     board: Board,
     variables: dict[str, str],
-    generated: dict[str, str],
 ) -> None:
     """Compiles the firmware in ``build``, where an earlier call's objects are used again.
 
     Raises:
         FlashOverflowError: the board's flash cannot hold it; EmulationError: a step failed.
     """
-    for name, text in {"board.cmake": board_file(board), **generated}.items():
-        (build / name).write_text(text, encoding="utf-8")
+    (build / "board.cmake").write_text(board_file(board), encoding="utf-8")
     source = firmware_dir()
     try:
         build_with_cmake(
@@ -301,7 +300,6 @@ def compile_programs(
             source,
             build,
             BOARD_FILE=str(build / "board.cmake"),
-            OPERATORS_DIR=str(build),
             FIRMWARE_ID=key,
             **variables,
         )

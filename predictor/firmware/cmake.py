@@ -5,12 +5,13 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from predictor.firmware.cache import cache_dir, cached
 from predictor.firmware.shipped import shipped_folder
-from predictor.firmware.toolchain import Toolchain, run_logged
+from predictor.firmware.toolchain import ProgressCallback, Toolchain, run_logged
 
 LOG = "build.log"
 
@@ -48,42 +49,55 @@ def fill_with_build(folder: Path, build: Callable[[Path], None], products: Itera
     shutil.rmtree(work)
 
 
-def kept_build(
-    toolchain: Toolchain,
-    source: Path,
-    kind: str,
-    name: str,
-    variables: Mapping[str, str],
-    *,
-    products: str,
-    read: Iterable[Path],
-    started: Callable[[], None],
-    trusts_times: bool = False,
-) -> Path:
-    """The folder of the cache with what a CMake project of this package builds, filled once.
+@dataclass(frozen=True, slots=True)
+class KeptBuild:
+    """A CMake project of this package that is built once for each purpose, and kept in the cache.
 
     Args:
-        kind: folder of the cache for builds of this project.
-        name: what the build is for, in the name of its folder.
+        source: its folder.
+        kind: folder of the cache for its builds.
+        name: what this build is for, in the name of its folder.
         variables: of CMake.
         products: pattern of the files to keep.
-        read: the files of this package that the build depends on, beside compiler and variables.
-        started: called before a build, which takes long.
+        read: the files of this package that it depends on, beside compiler and variables.
+        generated: texts of files that it finds in its build folder, by name.
         trusts_times: as :func:`predictor.firmware.cache.cached` takes it.
-
-    Raises:
-        EmulationError: the build failed; holds the lines that tell why.
     """
-    digest = hashlib.sha256(f"{toolchain.version} {dict(variables)}".encode())
-    for path in (_toolchain_file(), *read):
-        digest.update(path.read_bytes() + b"\0")
 
-    def build(work: Path) -> None:
-        started()
-        build_with_cmake(toolchain, source, work, **variables)
+    source: Path
+    kind: str
+    name: str
+    variables: Mapping[str, str]
+    products: str
+    read: Sequence[Path]
+    generated: Mapping[str, str] = field(default_factory=dict)
+    trusts_times: bool = False
 
-    return cached(
-        cache_dir() / kind / f"{name}-{digest.hexdigest()[:16]}",
-        lambda folder: fill_with_build(folder, build, [products]),
-        trusts_times=trusts_times,
-    )
+    def folder(self, toolchain: Toolchain, progress: ProgressCallback, words: str) -> Path:
+        """The folder with the products, which are built if they are not there.
+
+        Args:
+            words: tell ``progress`` of a build, which takes long.
+
+        Raises:
+            EmulationError: the build failed; holds the lines that tell why.
+        """
+
+        def build(work: Path) -> None:
+            progress(words)
+            for name, text in self.generated.items():
+                (work / name).write_text(text, encoding="utf-8")
+            build_with_cmake(toolchain, self.source, work, **self.variables)
+
+        return cached(
+            cache_dir() / self.kind / f"{self.name}-{self._digest(toolchain)}",
+            lambda folder: fill_with_build(folder, build, [self.products]),
+            trusts_times=self.trusts_times,
+        )
+
+    def _digest(self, toolchain: Toolchain) -> str:
+        texts = (toolchain.version, *self.variables.items(), *self.generated.items())
+        digest = hashlib.sha256(repr(texts).encode())
+        for path in (_toolchain_file(), *self.read):
+            digest.update(path.read_bytes() + b"\0")
+        return digest.hexdigest()[:16]

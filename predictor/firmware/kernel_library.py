@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from predictor.cores.core import Core
-from predictor.firmware.cmake import kept_build
+from predictor.firmware.cmake import KeptBuild
 from predictor.firmware.shipped import shipped_folder
 from predictor.firmware.toolchain import ProgressCallback, Toolchain
 
@@ -26,15 +26,14 @@ def kernel_library(toolchain: Toolchain, core: Core, progress: ProgressCallback)
         EmulationError: the kernels are not installed or could not be built.
     """
     source = shipped_folder("kernels")
-    folder = kept_build(
-        toolchain,
+    library = KeptBuild(
         source,
         "mn_kernels",
         core.name,
         {"MN_CPU_FLAGS": ";".join(core.compiler_flags)},
         products="libmn_kernels.a",
         read=[source / "CMakeLists.txt", *sorted(source.glob("*/*.[ch]"))],
-        started=lambda: progress(f"building the kernels for {core.name} (once)"),
         trusts_times=True,
     )
+    folder = library.folder(toolchain, progress, f"building the kernels for {core.name} (once)")
     return KernelLibrary(source, folder / "libmn_kernels.a")

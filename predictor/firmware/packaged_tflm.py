@@ -15,7 +15,7 @@ from predictor.boards.board import Board
 from predictor.cores.core import Core
 from predictor.errors import EmulationError, UsageError
 from predictor.firmware.cache import cache_dir, cached
-from predictor.firmware.cmake import kept_build
+from predictor.firmware.cmake import KeptBuild
 from predictor.firmware.shipped import shipped_folder
 from predictor.firmware.tflm_library import TflmLibrary
 from predictor.firmware.toolchain import ProgressCallback, Toolchain, require_program
@@ -76,18 +76,17 @@ def _package() -> dict[str, Any]:
 
 def _built(toolchain: Toolchain, root: Path, core: Core, progress: ProgressCallback) -> Path:
     firmware, revision = shipped_folder("firmware"), _package()["revision"]
-    folder = kept_build(
-        toolchain,
+    library = KeptBuild(
         firmware / "tflm",
         "tflm",
         f"{revision}-{core.name}",
         {"TFLM_ROOT": str(root), "CORE_FLAGS": ";".join(core.program_flags)},
         products="libtflm.a",
         read=[firmware / "tflm" / "CMakeLists.txt", firmware / "cmake" / "core_flags.cmake"],
-        started=lambda: progress(f"building TFLM {revision} for {core.name} (once)"),
         trusts_times=True,
     )
-    return folder / "libtflm.a"
+    words = f"building TFLM {revision} for {core.name} (once)"
+    return library.folder(toolchain, progress, words) / "libtflm.a"
 
 
 def _fetch(manifest_dir: Path, progress: ProgressCallback) -> Path:

@@ -1,19 +1,20 @@
 """The part of the firmware that all boards of a core share, compiled once and kept.
 
-It is all that reads TFLM's headers but the table of the operators, and so takes most of the
-compiler's time.
+It is all that reads TFLM's headers, and so takes most of the compiler's time.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from predictor.cores.core import Core
-from predictor.firmware.cmake import kept_build
+from predictor.firmware.cmake import KeptBuild
 from predictor.firmware.shipped import shipped_folder
 from predictor.firmware.tflm_library import TflmLibrary
 from predictor.firmware.toolchain import ProgressCallback, Toolchain
 
+OPERATORS_HEADER = "operators.h"
 _READ = ("cmake/*", "runner/*", "mn_operators/*", "src/*.h", "ports/*.h")
 
 
@@ -31,32 +32,48 @@ def library_variables(library: TflmLibrary) -> dict[str, str]:
 
 
 def runner_objects(
-    toolchain: Toolchain, core: Core, library: TflmLibrary, progress: ProgressCallback
+    toolchain: Toolchain,
+    core: Core,
+    library: TflmLibrary,
+    operators: str,
+    progress: ProgressCallback,
 ) -> tuple[Path, ...]:
     """Object files of the runner for a core with a TFLM library, in the order to link them.
+
+    The last is the table of the operators that it links.
+
+    Args:
+        operators: text of ``operators.h``.
 
     Raises:
         EmulationError: they could not be compiled.
     """
     firmware = shipped_folder("firmware")
     linked = library_variables(library)
-    variables = {
-        "CORE_FLAGS": ";".join(core.program_flags),
-        "TFLM_INCLUDE_DIRS": linked["TFLM_INCLUDE_DIRS"],
-        "TFLM_REVISION": library.mark,
-        "TFLM_KERNELS": library.kernels,
-        "MN_KERNELS_DIR": linked["MN_KERNELS_DIR"],
-        "TFLM_STATIC_MEMORY": linked["TFLM_STATIC_MEMORY"],
-        "TFLM_ARDUINO": linked["TFLM_ARDUINO"],
-    }
-    folder = kept_build(
-        toolchain,
+    rest = KeptBuild(
         firmware / "runner",
         "runner",
         core.name,
-        variables,
+        {
+            "CORE_FLAGS": ";".join(core.program_flags),
+            "TFLM_INCLUDE_DIRS": linked["TFLM_INCLUDE_DIRS"],
+            "TFLM_REVISION": library.mark,
+            "TFLM_KERNELS": library.kernels,
+            "MN_KERNELS_DIR": linked["MN_KERNELS_DIR"],
+            "TFLM_STATIC_MEMORY": linked["TFLM_STATIC_MEMORY"],
+            "TFLM_ARDUINO": linked["TFLM_ARDUINO"],
+        },
         products="*.obj",
         read=sorted(path for pattern in _READ for path in firmware.glob(pattern)),
-        started=lambda: progress(f"compiling the runner for {core.name} (once)"),
     )
-    return tuple(sorted(folder.glob("*.obj")))
+    table = replace(
+        rest,
+        kind="operators",
+        variables={**rest.variables, "OPERATORS_HEADER": OPERATORS_HEADER},
+        generated={OPERATORS_HEADER: operators},
+    )
+    folders = (
+        rest.folder(toolchain, progress, f"compiling the runner for {core.name} (once)"),
+        table.folder(toolchain, progress, f"compiling the operators' table for {core.name} (once)"),
+    )
+    return tuple(path for folder in folders for path in sorted(folder.glob("*.obj")))

@@ -75,12 +75,16 @@ class RunnerLinker:
             self._toolchain,
             self._board,
             self._library,
+            header,
             firmware_build.DEFAULT_STACK_BYTES,
             print,
         )
-        generated = {"operators.h": header}
+        # Under one name for all links: a piece is known by the file that holds it.
+        *shared, table = variables["RUNNER_OBJECTS"].split(";")
+        own = shutil.copy(table, self._folder)
+        variables["RUNNER_OBJECTS"] = ";".join([*shared, own])
         firmware_build.compile_programs(
-            self._toolchain, self._folder, "0" * 16, self._board, variables, generated
+            self._toolchain, self._folder, "0" * 16, self._board, variables
         )
         symbols = ElfImage(self._folder / "runner.elf").symbol
         data_bytes = symbols("__data_end") - symbols("__data_start")
