@@ -81,7 +81,7 @@ class RunnerLinker:
         )
         # Under one name for all links: a piece is known by the file that holds it.
         *shared, table = variables["RUNNER_OBJECTS"].split(";")
-        own = shutil.copy(table, self._folder)
+        own = str(shutil.copy(table, self._folder))
         variables["RUNNER_OBJECTS"] = ";".join([*shared, own])
         firmware_build.compile_programs(
             self._toolchain, self._folder, "0" * 16, self._board, variables
