@@ -116,8 +116,9 @@ class End:
 
 
 @dataclass(frozen=True, slots=True)
-class NewerOperator:
-    type: ClassVar[str] = "newer_operator"
+class _Operator:
+    """An operator of the model: the version that it asks for, and the highest that is linked."""
+
     code: int
     name: str
     custom: bool
@@ -126,13 +127,13 @@ class NewerOperator:
 
 
 @dataclass(frozen=True, slots=True)
-class UnsupportedOperator:
+class NewerOperator(_Operator):
+    type: ClassVar[str] = "newer_operator"
+
+
+@dataclass(frozen=True, slots=True)
+class UnsupportedOperator(_Operator):
     type: ClassVar[str] = "unsupported_operator"
-    code: int
-    name: str
-    custom: bool
-    version: int
-    highest_version: int
 
 
 @dataclass(frozen=True, slots=True)

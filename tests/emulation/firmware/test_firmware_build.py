@@ -162,7 +162,7 @@ def test_a_failing_build_tells_why_and_leaves_nothing(
     monkeypatch.setattr(FirmwareTarget, "available_operators", lambda *_: (broken,))
     with pytest.raises(EmulationError, match="'undeclared'"):
         build(firmware_target("f446re"))
-    assert list((own_cache / "firmware").iterdir()) == []
+    assert not (own_cache / "firmware").exists()
 
 
 @pytest.mark.parametrize(
