@@ -28,16 +28,27 @@ def _check(
             np.testing.assert_array_equal(found, expected, err_msg=f"{name}: {form}")
 
 
+def _in_turn(libraries: dict[str, Library], turn: int) -> dict[str, Library]:
+    """The host's library and one of the emulated cores, which run the same source: each layer takes
+    one of them, and what is tested about a layer comes often enough for all."""
+    cores = [name for name in libraries if name != "host"]
+    return {
+        name: library
+        for name, library in libraries.items()
+        if name == "host" or name == cores[turn % len(cores)]
+    }
+
+
 @pytest.mark.parametrize("bit_widths", BIT_WIDTHS, ids=lambda b: f"s{b[0]}xs{b[1]}")
 @pytest.mark.parametrize("operator", OPERATORS)
 def test_every_channel_residue(
     libraries: dict[str, Library], host: NativeLibrary, operator: str, bit_widths: tuple[int, int]
 ) -> None:
-    """Channels 1 to 40: every residue modulo 8, below, at and above a group."""
+    """Channels 1 to 40: every residue modulo 8, below, at and above a group, on each core."""
     rng = np.random.default_rng(1)
     for channels in range(1, 41):
         layer, data = random_layers.layer(rng, operator, bit_widths, channels)
-        _check(libraries, host, operator, layer, data)
+        _check(_in_turn(libraries, (channels - 1) // 8), host, operator, layer, data)
 
 
 @pytest.mark.parametrize("seed", range(8))
@@ -52,9 +63,9 @@ def test_random_layers(
 ) -> None:
     """Strides, paddings, dilations, groups, multipliers of channels, extreme zero points."""
     rng = np.random.default_rng([2, seed])
-    for _ in range(12):
+    for turn in range(12):
         layer, data = random_layers.layer(rng, operator, bit_widths, None)
-        _check(libraries, host, operator, layer, data)
+        _check(_in_turn(libraries, turn), host, operator, layer, data)
 
 
 @pytest.mark.parametrize("bit_widths", BIT_WIDTHS, ids=lambda b: f"s{b[0]}xs{b[1]}")
@@ -64,14 +75,14 @@ def test_bias_and_shift_extremes(
 ) -> None:
     """Every shift from -31 to 30, one a layer and all in one, with biases over the int32 range."""
     rng = np.random.default_rng(3)
-    for shift in (*range(-31, 31), None):
+    for turn, shift in enumerate((*range(-31, 31), None)):
         layer, data = random_layers.layer(rng, operator, bit_widths, 9)
         count = layer.shift.size
         shifts = rng.integers(-31, 31, count) if shift is None else np.full(count, shift)
         channels = layer.output_dims[3]
         bias = rng.choice([-(1 << 31), (1 << 31) - 1, 1 << 30, -(1 << 30), 0, 1], channels)
         layer = layer.moved(shift=shifts.astype(np.int32), bias=bias.astype(np.int32))
-        _check(libraries, host, operator, layer, data)
+        _check(_in_turn(libraries, turn), host, operator, layer, data)
 
 
 def test_outputs_are_not_all_saturated(host: NativeLibrary) -> None:
@@ -96,7 +107,7 @@ def test_many_random_layers(
     bit_widths: tuple[int, int],
     seed: int,
 ) -> None:
-    """As test_random_layers, a hundred a seed."""
+    """As test_random_layers, a hundred a seed, each on every core."""
     rng = np.random.default_rng([5, seed])
     for _ in range(100):
         layer, data = random_layers.layer(rng, operator, bit_widths, None)
