@@ -28,3 +28,9 @@ def left_operators(kernels: str) -> tuple[str, frozenset[str]]:
     """A kernel set's name without the operators that it leaves to TFLM's library, and these."""
     name, *left = kernels.split("-")
     return name, frozenset(left)
+
+
+def own_kernels(kernels: str) -> str:
+    """The kernels that serve what they can: ``mn`` of ``mn_on_cmsis_nn-FULLY_CONNECTED``."""
+    name, _ = left_operators(kernels)
+    return name.partition("_on_")[0]

@@ -93,6 +93,8 @@ class Core:
         code_stand_in: the same for the size of code.
         count_spread: how far its own counts may be off, None for as far as usual.
         pipeline: how long its instructions take, None where that is not known.
+        kernel_cycles: (kernel set, cycles an instruction) by ``pipeline`` over whole models, with
+            memory that never waits.
     """
 
     name: str
@@ -111,6 +113,7 @@ class Core:
     code_stand_in: CodeStandIn | None = None
     count_spread: CountSpread | None = None
     pipeline: Pipeline | None = None
+    kernel_cycles: tuple[tuple[str, float], ...] = ()
 
     @property
     def compiler_flags(self) -> tuple[str, ...]:
@@ -222,6 +225,7 @@ def _core(name: str, fpu: str | None, without: frozenset[str]) -> Core:
         code_stand_in=_figures(CodeStandIn, code.get(_WHOLE)),
         count_spread=_figures(CountSpread, table.get("own_counts", {}).get(missing or _WHOLE)),
         pipeline=_figures(Pipeline, table.get("pipeline")),
+        kernel_cycles=tuple(table.get("kernel_cycles", {}).items()),
     )
 
 

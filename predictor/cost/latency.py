@@ -8,6 +8,7 @@ wider the interval.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from enum import Enum
 from math import exp, log
 
@@ -19,6 +20,7 @@ from predictor.cost.instructions import Basis, Work
 from predictor.cost.spreads import load_spreads
 from predictor.errors import UsageError
 from predictor.intervals import Intervals, Spread, combined
+from predictor.kernel_sets import own_kernels
 from predictor.memory.revision import Revision
 from predictor.records import dataclass
 from predictor.words import counted
@@ -86,7 +88,7 @@ def timing(board: Board, revision: Revision, name: str | None = None) -> Timing:
     if name is not None:
         own = _named(own, name, board)
     if not own:
-        return _of_other_boards(board)
+        return _of_other_boards(board, revision)
     # A calibration that was added later stands further down in the file.
     nearest = min(reversed(own), key=lambda found: _distance(found, board, revision))
     return _of_this_board(nearest, board, revision)
@@ -140,28 +142,49 @@ def _of_this_board(found: Calibration, board: Board, revision: Revision) -> Timi
     spread = combined([found.spread, *(spreads[basis.name] for basis in differences)])
     how = " and ".join(words[basis] for basis in differences)
     evidence = f"calibrated {how} on this board ({found.runtime})"
-    return Timing(found.costs, spread, differences[-1], evidence, found)
+    costs = _with_kernels(found, board.core.model, revision)
+    if costs != found.costs:
+        evidence += f", changed to what the core's pipeline takes for {revision.kernels} kernels"
+    return Timing(costs, spread, differences[-1], evidence, found)
 
 
-def _of_other_boards(board: Board) -> Timing:
+def _with_kernels(found: Calibration, core: Core, revision: Revision) -> CoreCosts:
+    """Costs of a calibration for the kernel set of a revision.
+
+    Kernels differ in what the pipeline takes for their instructions: loads in the one are products
+    in the other. What memory makes an instruction wait beside stays as it was measured.
+    """
+    known = dict(core.kernel_cycles)
+    measured, own = own_kernels(found.kernels), own_kernels(revision.kernels)
+    if measured == own or measured not in known or own not in known:
+        return found.costs
+    whole = found.costs.cycles_per_instruction
+    pipeline = min(whole, known[measured])
+    changed = pipeline * known[own] / known[measured] + whole - pipeline
+    return replace(found.costs, cycles_per_instruction=changed)
+
+
+def _of_other_boards(board: Board, revision: Revision) -> Timing:
     """Mean of the shipped calibrations of this core, on a logarithmic scale."""
     from statistics import fmean  # few boards need it, and it takes a while to import
 
-    others = [
-        (other, found)
+    alike = [
+        other
         for other in shipped_boards()
-        if other.core.name == board.core.name and other.name != board.name
-        for found in other.calibrations
+        if other.core.name == board.core.name and other.name != board.name and other.calibrations
     ]
-    basis = TimingBasis.OTHER_BOARD
-    if not others:
-        basis = TimingBasis.UNCALIBRATED
-        others = [(other, found) for other in shipped_boards() for found in other.calibrations]
-    names = ", ".join(dict.fromkeys(other.name for other, _ in others))
+    basis = TimingBasis.OTHER_BOARD if alike else TimingBasis.UNCALIBRATED
+    others = alike or [other for other in shipped_boards() if other.calibrations]
+    names = ", ".join(other.name for other in others)
+    found = [
+        _with_kernels(item, other.core.model, revision)
+        for other in others
+        for item in other.calibrations
+    ]
     costs = CoreCosts(
-        exp(fmean(log(found.costs.cycles_per_instruction) for _, found in others)),
-        fmean(found.costs.unaligned_load_cycles for _, found in others),
-        fmean(found.costs.flash_cycles_per_byte for _, found in others),
+        exp(fmean(log(item.cycles_per_instruction) for item in found)),
+        fmean(item.unaligned_load_cycles for item in found),
+        fmean(item.flash_cycles_per_byte for item in found),
     )
     evidence = f"not calibrated: {board.core.name} constants of {names}"
     if basis is TimingBasis.UNCALIBRATED:

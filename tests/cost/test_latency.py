@@ -122,3 +122,40 @@ def test_operators_without_a_formula_widen_the_interval() -> None:
     assert spreads == sorted(spreads)
     assert spreads[1] > 2 * spreads[0]
     assert "proxy" in latency((exact, proxy), timing(board, REVISION), board).evidence
+
+
+@pytest.mark.parametrize("board", ["f446re", "f746zg"])
+def test_kernels_that_were_not_measured_take_what_the_pipeline_takes_for_them(board: str) -> None:
+    core = BOARDS[board].core.model
+    pipeline = dict(core.kernel_cycles)
+    measured, own = (
+        timing(BOARDS[board], load_revision("2026.08", kernels, core)).costs.cycles_per_instruction
+        for kernels in ("cmsis_nn", "mn")
+    )
+    assert own - measured == pytest.approx(pipeline["mn"] - pipeline["cmsis_nn"])
+    best = load_revision("2026.08", "mn_on_cmsis_nn-FULLY_CONNECTED", core)
+    assert timing(BOARDS[board], best).costs.cycles_per_instruction == own
+
+
+def test_a_board_without_calibration_takes_the_pipeline_into_account() -> None:
+    board = next(board for board in shipped_boards() if board.name == "l476rg")
+    core = board.core.model
+    pipeline = dict(core.kernel_cycles)
+    measured, own = (
+        timing(board, load_revision("2026.08", kernels, core)).costs.cycles_per_instruction
+        for kernels in ("cmsis_nn", "mn")
+    )
+    assert own / measured > 1 + (pipeline["mn"] - pipeline["cmsis_nn"]) / measured / 2
+
+
+def test_a_core_faster_than_its_pipeline_changes_in_proportion() -> None:
+    """A calibration may hold anything; its costs stay above zero."""
+    board = BOARDS["f446re"]
+    core = board.core.model
+    pipeline = dict(core.kernel_cycles)
+    costs = replace(board.calibrations[0].costs, cycles_per_instruction=0.1)
+    found = replace(board.calibrations[0], kernels="mn", costs=costs)
+    fast = replace(board, calibrations=(found,))
+    changed = timing(fast, load_revision("2026.08", "cmsis_nn", core)).costs
+    expected = 0.1 * pipeline["cmsis_nn"] / pipeline["mn"]
+    assert changed.cycles_per_instruction == pytest.approx(expected)
