@@ -59,11 +59,11 @@ def recipe_options(command: Command) -> Command:
             click.option("--data", "data_path", type=FOLDER, help="Folder of a public data set."),
             click.option(
                 "--memory",
-                type=click.Choice(["liveness", "paper", "optimized"]),
+                type=click.Choice(["liveness", "paper", "optimized", "streamed"]),
                 default="liveness",
                 show_default=True,
-                help="What the search reckons with: TFLM's memory, the paper's model of it, or "
-                "an optimised plan, which the file then has.",
+                help="What the search reckons with: TFLM's memory, the paper's model of it, an "
+                "optimised plan, or one with layers in rows; the file then has that plan.",
             ),
             click.option(
                 "--strategy",

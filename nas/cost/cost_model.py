@@ -2,9 +2,10 @@
 
 Ops, latency and flatbuffer bytes are expectations over the layers' costs. Memory is the largest
 sum of tensors and scratch alive at one step, as TFLM keeps them in file order, plus persistent
-bytes; with ``memory="optimized"`` outputs overlap inputs. ``memory="paper"`` offers the paper's
-model (section 5.1), too small for graphs that branch. :meth:`CostModel.anchor` shifts the
-expectations so that they equal the exact prediction of one network.
+bytes; with ``memory="optimized"`` outputs overlap inputs, with ``"streamed"`` layers run in rows.
+``memory="paper"`` offers the paper's model (section 5.1), too small for graphs that branch.
+:meth:`CostModel.anchor` shifts the expectations so that they equal the exact prediction of one
+network.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ import numpy.typing as npt
 from nas.cost.expected_cost import ExpectedCost
 from nas.cost.layer_costs import LayerCosts
 from nas.cost.network_cost import QUANTITIES, ExactCost, NetworkCosts
-from nas.cost.optimized import with_plan
+from nas.cost.optimized import PLANNED, STREAMED, with_plan
 from nas.space.decision_nodes import Decisions
 from nas.space.network import network_graph
 from nas.space.supernet import Supernet, has_four_bit_activations
@@ -28,23 +29,21 @@ from predictor import Board, Options, Prediction, find_board, predict_graph
 from predictor.errors import UsageError
 from predictor.model.tflite_writer import file_bytes
 
-MEMORY_MODELS = ("liveness", "paper", "optimized")
+MEMORY_MODELS = ("liveness", "paper", *PLANNED)
 
 
 def predicted(
     network: Supernet,
     board: str | Board,
     options: Options | None = None,
-    optimized: bool = False,
+    memory: str = "liveness",
 ) -> Prediction:
     """The prediction of a network without open decisions on a board.
 
-    ``optimized``: with the smallest memory plan instead of TFLM's own.
+    ``memory``: one of ``PLANNED`` for the smallest plan of that kind instead of TFLM's own.
     """
-    graph = network_graph(network)
-    if optimized:
-        core = find_board(board).core.model
-        graph = with_plan(graph, (options or Options()).revision(core))
+    core = find_board(board).core.model
+    graph = with_plan(network_graph(network), (options or Options()).revision(core), memory)
     return predict_graph(replace(graph, flatbuffer_bytes=file_bytes(graph)), board, options)
 
 
@@ -52,11 +51,12 @@ class CostModel:
     """Expected and exact cost of a supernet's networks on a board.
 
     Args:
-        memory: "liveness", "paper", or "optimized", under which networks have a memory plan of
-            their own (:mod:`nas.cost.optimized`).
+        memory: "liveness", "paper", or one under which networks have a memory plan of their own:
+            "optimized", or "streamed", with layers in rows (:mod:`nas.cost.optimized`).
 
     Raises:
-        UsageError: unknown memory model, or kernels that do not take the activations' bits.
+        UsageError: unknown memory model, or kernels that do not take the activations' bits or run
+            no layers in rows.
     """
 
     def __init__(
@@ -76,7 +76,12 @@ class CostModel:
                 "TFLM has no kernels for activations of 4 bits; give --kernels mn, or a recipe "
                 "without activation_bits = [4]"
             )
-        if memory == "optimized" and has_four_bit_activations(supernet):
+        if memory == STREAMED and not kernel_set.runs_device_models:
+            raise UsageError(
+                "the project's own kernels alone run layers in rows; give --kernels mn, or search "
+                "with --memory optimized"
+            )
+        if memory in PLANNED and has_four_bit_activations(supernet):
             raise UsageError(
                 "networks with activations of 4 bits run as device models, which predict optimize "
                 "makes of the exported file; search with --memory liveness"
@@ -88,11 +93,11 @@ class CostModel:
         self.anchor(supernet.widest())
 
     def _exact(self, chosen: tuple[tuple[str, int], ...]) -> ExactCost:
-        decisions, optimized = dict(chosen), self.memory == "optimized"
-        found = None if optimized else self._networks.of(decisions)
+        decisions = dict(chosen)
+        found = None if self.memory in PLANNED else self._networks.of(decisions)
         if found is None:
             network = self.supernet.fixed(decisions)
-            found = ExactCost.of(predicted(network, self._board, self._options, optimized))
+            found = ExactCost.of(predicted(network, self._board, self._options, self.memory))
         return found
 
     def exact_of(self, decisions: Decisions) -> ExactCost:

@@ -11,7 +11,9 @@ import numpy as np
 import numpy.typing as npt
 
 from nas.cost.layer_costs import LayerCost, LayerCosts
+from nas.cost.optimized import PLANNED, STREAMED
 from nas.cost.products import Factors, Matrix, Products
+from nas.cost.streamed import RowGroups
 from nas.space.decision_nodes import WidthChoice
 from nas.space.supernet import CONV, DEPTHWISE, INPUT, SELECT, Layer, Pair, Supernet
 
@@ -41,6 +43,7 @@ class ExpectedCost:
         self._inputs = np.array([self._row[step.inputs[0]] for step in self._steps])
         self._outputs = np.array([self._row[step.name] for step in self._steps])
         self._overlapping = self._overlapping_steps()
+        self._groups = RowGroups(supernet, self._row) if memory == STREAMED else None
         self._per_channel = [
             row for row, step in enumerate(self._steps) if step.kind in (CONV, DEPTHWISE)
         ]
@@ -70,14 +73,19 @@ class ExpectedCost:
         costs = tf.reshape(tf.reshape(weights, (steps, 1, -1)) @ self._coefficients, (steps, -1))
         totals = LayerCost(*tf.unstack(tf.linalg.matvec(costs, presence, transpose_a=True)))
         alive = tf.linalg.matvec(self._live, sizes)
-        if self._memory == "optimized":
+        if self._memory in PLANNED:
             ends = tf.gather(sizes, self._inputs), tf.gather(sizes, self._outputs)
             alive -= self._overlapping * tf.minimum(*ends)
         if self._memory == "paper":
             arena = _peak(presence * alive)
         else:
             scratch = costs[:, LayerCost._fields.index("scratch_bytes")]
-            arena = _peak(presence * (alive + scratch)) + totals.persistent_bytes
+            alone = presence * (alive + scratch)
+            if self._groups is None:
+                arena = _peak(alone) + totals.persistent_bytes
+            else:
+                # Tables lie in flash; what else is persistent is left to the anchor.
+                arena = self._groups.lowest(alone, sizes, presence, presence * scratch)
         return {
             "ops": 2.0 * totals.macs,
             "latency_s": totals.latency_s,

@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import os
 import warnings
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
-from nas.cost.optimized import planned_file
 from nas.export.trained_parameters import TrainedParameters, folded
 from nas.space.network import network_graph, with_names
 from nas.space.supernet import (
@@ -31,7 +31,7 @@ from nas.space.supernet import (
 from nas.training.model import SupernetModel
 from nas.training.quantizers import activation_limits, learnt_range, weight_limit
 from predictor import read_graph
-from predictor.memory.revision import Revision
+from predictor.model.graph import Graph
 from predictor.model.tflite_writer import write_model
 
 PROBABILITY_TOP = 255 / 256
@@ -96,11 +96,11 @@ def _on_grid(tops: dict[str, float], name: str, x: Any, activation: str) -> Any:
     return tf.quantization.fake_quant_with_min_max_args(x, low * step, high * step)
 
 
-def export(model: SupernetModel, plan_for: Revision | None = None) -> bytes:
+def export(model: SupernetModel, write: Callable[[Graph], bytes] = write_model) -> bytes:
     """The bytes of the ``.tflite`` file of a network without open decisions.
 
-    ``plan_for``: the TFLM for which it gets a memory plan of its own; None leaves the
-    plan to TFLM.
+    ``write``: makes a file of the graph, such as one with a memory plan of its own
+    (:func:`nas.cost.optimized.planned_file`).
 
     Raises:
         UsageError: the converter made other operators than the network has.
@@ -109,7 +109,7 @@ def export(model: SupernetModel, plan_for: Revision | None = None) -> bytes:
         graph = network_graph(model.supernet, TrainedParameters(model))
     else:
         graph = with_names(read_graph(_converted(model)), model.supernet)
-    return write_model(graph) if plan_for is None else planned_file(graph, plan_for)
+    return write(graph)
 
 
 def _converted(model: SupernetModel) -> bytes:

@@ -16,8 +16,10 @@ from nas.training.metrics import quality
 from predictor import predict, read_graph
 from predictor.errors import PredictorError
 from predictor.kernel_sets import MN
+from predictor.model.device.device_model import is_device_model, original_model
 from predictor.model.device.layers import has_int4_activations
 from predictor.model.graph import Graph, TensorType
+from predictor.model.tflite_writer import write_model
 
 if TYPE_CHECKING:
     from predictor.firmware.target import ModelFirmware
@@ -33,9 +35,13 @@ _SOFTMAX_STEPS = 1.0
 def answers_of(model: bytes, x: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     """Log-probabilities that the file gives, computed by LiteRT's own kernels.
 
-    Of files with 4-bit activations, logits, by the arithmetic of the project's kernels.
+    Of files with 4-bit activations, logits, by the arithmetic of the project's kernels. Of a
+    device model, those of the model that it was made of.
     """
     graph = read_graph(model)
+    if is_device_model(graph):
+        graph = original_model(graph)
+        model = write_model(graph)
     if has_int4_activations(graph):
         return _integer_answers(graph, x)
     runtime = optional("ai_edge_litert.interpreter", "ai-edge-litert")

@@ -16,6 +16,7 @@ from nas.tasks import find_task
 from nas.tasks.dataset import Dataset
 from predictor import Options, find_board
 from predictor.errors import UsageError
+from predictor.model.graph import Graph
 from predictor.views import JsonObject
 
 if TYPE_CHECKING:
@@ -126,7 +127,8 @@ def search_task(
         preset: of the task's recipe: "smoke", "small" or "paper".
         recipe: a recipe file instead of the task's own.
         data: folder of a public data set, where the task needs one.
-        memory: what the search reckons with: "liveness" (TFLM's memory), "paper" or "optimized".
+        memory: what the search reckons with: "liveness" (TFLM's memory), "paper", "optimized" or
+            "streamed".
         threads: that TensorFlow computes with.
         progress: called with phase, epochs done, epochs in all and the figures of the last.
 
@@ -152,11 +154,8 @@ def export_run(folder: Path) -> Path:
 
     config = RunFolder(folder).read_json(CONFIG)["config"]
     budget = _budget(config)
-    plan_for = None
-    if config["memory"] == "optimized":
-        plan_for = budget.options.revision(budget.board.core.model)
     path = folder / MODEL
-    write_bytes(path, export(trained_network(folder), plan_for))
+    write_bytes(path, export(trained_network(folder), _file_writer(budget, config["memory"])))
     return path
 
 
@@ -206,11 +205,19 @@ def _export_and_verify(
     from nas.training.checkpoint import write_bytes
 
     budget = request.budget
-    content = export(model, budget.options if request.memory == "optimized" else None)
+    content = export(model, _file_writer(budget, request.memory))
     write_bytes(run.path / MODEL, content)
     table = verification(content, result, budget, data)
     run.write_json(VERIFICATION, table)
     return table
+
+
+def _file_writer(budget: Budget, memory: str) -> Callable[[Graph], bytes]:
+    """Makes files with the plan that a memory model of a search means."""
+    from nas.cost.optimized import planned_file
+
+    revision = budget.options.revision(budget.board.core.model)
+    return lambda graph: planned_file(graph, revision, memory)
 
 
 def _recipe(config: dict[str, Any]) -> Recipe:

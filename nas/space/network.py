@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from functools import lru_cache
 from math import prod
+from random import Random
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -76,9 +77,15 @@ class Parameters:
         size = (prod(shape) * int(layer.bits) + 7) // 8
         return Weights(
             _zeros(size, position),
-            (1.0 / (1024 + position),) * count,
+            _scales(position, count),
             _zeros(4 * channels, -position),
         )
+
+
+def _scales(position: int, count: int) -> tuple[float, ...]:
+    """A layer's scales; in a device model they are compressed, as far as they are alike."""
+    random = Random(position)
+    return tuple((1.0 + random.random()) / (1024 + position) for _ in range(count))
 
 
 class Weights(NamedTuple):

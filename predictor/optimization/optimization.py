@@ -19,6 +19,7 @@ from predictor.memory.arena_report import PlannedBuffer
 from predictor.memory.deployment import smallest
 from predictor.memory.preparation import prepare
 from predictor.memory.prepared import PreparedGraph
+from predictor.memory.revision import Revision
 from predictor.model.device.stream import StreamOptions
 from predictor.model.graph import Graph
 from predictor.model.tflite_reader import ModelSource, load_bytes, read_graph
@@ -33,7 +34,7 @@ from predictor.optimization.optimizer import (
     optimize,
     unchanged,
 )
-from predictor.optimization.prepared_filters import prepared_operators
+from predictor.optimization.prepared_filters import Plan, prepared_operators
 from predictor.optimization.row_groups import operators_in_rows, with_groups
 from predictor.optimization.verification.verifier import prove_equal
 from predictor.options import OptionKeywords, make_options
@@ -161,11 +162,7 @@ def optimize_model(
         return optimize(form, before.revision, left, digest, before.arena)
 
     def planned(form: Graph) -> Optimized:
-        target = smallest(form, before.revision)
-        found = plan(target)
-        if target is form:
-            return found
-        return with_groups(form, found, before.revision, settings, plan, deadline)
+        return planned_smallest(form, before.revision, settings, plan, deadline)
 
     smaller = _compacted(graph, before, settings, start) if settings.compact else None
     found = planned(graph if smaller is None else smaller.graph)
@@ -184,6 +181,27 @@ def optimize_model(
     new = write_model(found.graph)
     after = predict_graph(read_graph(new), chosen, made, content=new)
     return Optimization(found, before, after, new, smaller)
+
+
+def planned_smallest(
+    graph: Graph, revision: Revision, settings: OptimizeOptions, plan: Plan, deadline: float
+) -> Optimized:
+    """The best plan of a model in the form that needs the least arena: with the project's own
+    kernels mostly a device model, groups of whose layers may run in rows.
+
+    Args:
+        plan: finds that of a form as it is.
+        deadline: of ``time.monotonic()``, after which no more groups are looked at.
+
+    Raises:
+        RefusedError: TFLM refuses the model.
+        UsageError: this TFLM takes no offline plan.
+    """
+    form = smallest(graph, revision)
+    found = plan(form)
+    if form is graph:
+        return found
+    return with_groups(graph, found, revision, settings, plan, deadline)
 
 
 def _compacted(

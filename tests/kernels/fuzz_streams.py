@@ -1,4 +1,5 @@
-"""Runs groups with damaged tables in the host build; run by test_streams.py under the sanitizers.
+"""Runs groups with damaged tables; by itself in the host build, for test_streams.py under the
+sanitizers.
 
 Each case changes words of a valid table. Where the library takes the table, all its tensors have
 the exact size, and the outputs must be those of the layers one after the other.
@@ -25,10 +26,10 @@ EXTREMES = (-(1 << 31), -65536, -9, -2, -1, 0, 1, 2, 3, 4, 5, 8, 16, 255, 1 << 1
 NETWORKS = 48
 
 
-def _groups() -> list[tuple[Subgraph, Operator, StreamOptions]]:
+def _groups(prepared: float) -> list[tuple[Subgraph, Operator, StreamOptions]]:
     found = []
     for seed in range(NETWORKS):
-        main = in_rows(random_network(seed, TYPES[seed % 4]), seed).main
+        main = in_rows(random_network(seed, TYPES[seed % 4]), seed, prepared).main
         for op in main.operators:
             if "STREAM" in op.name:
                 options = read_options(op.name, op.custom_options)
@@ -75,10 +76,15 @@ def _try(library: Library, code: str, table: bytes, arrays: Arrays, output: np.n
     return library.call(code.lower(), scratch, group, Struct(tuple(arrays)), output) == 0
 
 
-def main() -> None:
-    library, count = NativeLibrary(Path(sys.argv[1])), int(sys.argv[2])
+def fuzz(library: Library, host: Library, count: int, prepared: float = 0.5) -> tuple[int, int]:
+    """How many tables a library refuses, and how many it takes and runs right.
+
+    Args:
+        host: tells what the layers compute.
+        prepared: share of the filters that are prepared.
+    """
     chance, rng = random.Random(1), np.random.default_rng(1)
-    groups = _groups()
+    groups = _groups(prepared)
     refused = accepted = 0
     for _ in range(count):
         subgraph, op, options = chance.choice(groups)
@@ -94,12 +100,17 @@ def main() -> None:
             raise AssertionError(f"the library takes what the reader refuses: {error}") from None
         assert isinstance(read, StreamOptions)
         try:
-            expected = run_group_layers(library, read, arrays)
+            expected = run_group_layers(host, read, arrays)
         except KernelError as error:
             raise AssertionError(f"a layer of an accepted table is refused: {error}") from None
         np.testing.assert_array_equal(output, expected)
         accepted += 1
-    print(refused, accepted)
+    return refused, accepted
+
+
+def main() -> None:
+    library = NativeLibrary(Path(sys.argv[1]))
+    print(*fuzz(library, library, int(sys.argv[2])))
 
 
 if __name__ == "__main__":

@@ -58,8 +58,9 @@ def _layer(builder: ModelBuilder, chance: random.Random, x: TensorRef, weights: 
     if choice == 9 and x.type is TensorType.INT4:
         return builder.relu6(x)  # of int8 there is a kernel in groups only
     y = builder.conv_2d(x, x.shape[3], kernel=3, weights=weights)
-    other = builder.depthwise_conv_2d(x, kernel=(3, 2), weights=weights)
-    return builder.add(y, chance.choice((x, other)))
+    if chance.choice((True, False)):
+        return builder.add(y, x)
+    return builder.add(y, builder.depthwise_conv_2d(x, kernel=(3, 2), weights=weights))
 
 
 def random_groups(graph: Graph, seed: int) -> list[Group]:

@@ -55,7 +55,7 @@ def test_cost_at_one_hot_decisions_is_the_predictors(name: str) -> None:
         assert float(expected["model_bytes"]) == pytest.approx(exact.model_bytes, rel=0.01, abs=350)
 
 
-@pytest.mark.parametrize("memory", ["liveness", "optimized"])
+@pytest.mark.parametrize("memory", ["liveness", "optimized", "streamed"])
 @pytest.mark.parametrize("kernels", ["cmsis_nn", "reference", "mn"])
 @pytest.mark.parametrize("name", SUPERNETS)
 def test_exact_cost_is_the_predictors(name: str, kernels: str, memory: str) -> None:
@@ -63,14 +63,19 @@ def test_exact_cost_is_the_predictors(name: str, kernels: str, memory: str) -> N
     from nas.cost.network_cost import ExactCost
 
     supernet, options = SUPERNETS[name](), Options(kernels=kernels, reserve_flash_bytes=999)
-    if has_four_bit_activations(supernet) and (kernels != "mn" or memory == "optimized"):
+    is_planned = memory != "liveness"
+    if has_four_bit_activations(supernet) and (kernels != "mn" or is_planned):
+        return
+    if memory == "streamed" and kernels != "mn":
+        with pytest.raises(UsageError, match="--kernels mn"):
+            CostModel(supernet, "f446re", options, memory)
         return
     model = CostModel(supernet, "f446re", options, memory)
     rng = random.Random(3)
-    for _ in range(3 if memory == "optimized" else RUNS):
+    for _ in range(3 if is_planned else RUNS):
         decisions = _random_decisions(supernet, rng)
         network = supernet.fixed(decisions)
-        expected = predicted(network, "f446re", options, memory == "optimized")
+        expected = predicted(network, "f446re", options, memory)
         assert model.exact_of(decisions) == ExactCost.of(expected)
 
 
@@ -179,6 +184,37 @@ def test_an_optimised_plan_takes_less() -> None:
     assert min(saved) >= 0 < max(saved)
 
 
+@pytest.mark.parametrize("name", ["all_choices", "residual"])
+def test_layers_in_rows_take_less(name: str) -> None:
+    """The expectation is lower, too; anchored it is exact, and it has a gradient."""
+    import tensorflow as tf
+
+    from nas.cost.cost_model import CostModel, one_hot
+
+    supernet, options = SUPERNETS[name](), Options(kernels="mn")
+    optimized, streamed = (
+        CostModel(supernet, "f446re", options, memory) for memory in ("optimized", "streamed")
+    )
+    rng = random.Random(4)
+    for _ in range(3):
+        decisions = _random_decisions(supernet, rng)
+        exact = streamed.exact_of(decisions)
+        assert exact.arena_bytes < optimized.exact_of(decisions).arena_bytes
+        chosen = one_hot(supernet, decisions)
+        wholes, rows = (
+            float(model.expected(chosen, offsets=(0.0,) * 4)["arena_bytes"])
+            for model in (optimized, streamed)
+        )
+        assert 0 < rows < wholes
+        streamed.anchor(decisions)
+        variables = {node: tf.Variable(value) for node, value in chosen.items()}
+        with tf.GradientTape() as tape:
+            expected = streamed.expected(variables)["arena_bytes"]
+        assert float(expected) == pytest.approx(exact.arena_bytes, rel=1e-6)
+        slopes = tape.gradient(expected, list(variables.values()))
+        assert any(slope is not None and np.any(slope != 0) for slope in slopes)
+
+
 def test_four_bit_activations_need_the_projects_kernels() -> None:
     from nas.cost.cost_model import CostModel
 
@@ -191,5 +227,5 @@ def test_four_bit_activations_need_the_projects_kernels() -> None:
 def test_unknown_memory_models_are_errors() -> None:
     from nas.cost.cost_model import CostModel
 
-    with pytest.raises(UsageError, match="liveness, paper, optimized"):
+    with pytest.raises(UsageError, match="liveness, paper, optimized, streamed"):
         CostModel(SUPERNETS["residual"](), "f446re", memory="hope")

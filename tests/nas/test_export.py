@@ -64,22 +64,28 @@ def _settled_model(backbone: str, weights: int, activations: int, data: Any) -> 
     return model
 
 
-def test_files_with_a_plan_take_what_the_search_said(data: Any) -> None:
+@pytest.mark.parametrize("memory", ["optimized", "streamed"])
+def test_files_with_a_plan_take_what_the_search_said(memory: str, data: Any) -> None:
     from nas.cost.cost_model import predicted
+    from nas.cost.optimized import planned_file
     from nas.export.export import export
+    from nas.export.verify import answers_of
     from predictor import Options, predict
     from predictor.memory.revision import load_revision
 
     model = _settled_model("mobilenet_v2", 8, 8, data)
     options = Options(kernels="mn")
-    content = export(model, plan_for=load_revision(kernels="mn"))
-    searched = predicted(model.supernet, "f446re", options, optimized=True)
+    revision = load_revision(kernels="mn")
+    content = export(model, lambda graph: planned_file(graph, revision, memory))
+    searched = predicted(model.supernet, "f446re", options, memory)
     found = predict(content, "f446re", kernels="mn")
     assert found.arena.required_bytes == searched.arena.required_bytes
     assert "OfflineMemoryAllocation" in found.graph.metadata
     assert len(content) == pytest.approx(searched.flash.model_bytes, rel=0.02)
     plain = predicted(model.supernet, "f446re", options)
     assert searched.arena.used_bytes < plain.arena.used_bytes
+    x = data.test_x[:8]
+    np.testing.assert_array_equal(answers_of(content, x), answers_of(export(model), x))
 
 
 def test_integer_runtime_computes_what_litert_computes(data: Any) -> None:
