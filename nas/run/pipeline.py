@@ -155,7 +155,7 @@ def export_run(folder: Path) -> Path:
     config = RunFolder(folder).read_json(CONFIG)["config"]
     budget = _budget(config)
     path = folder / MODEL
-    write_bytes(path, export(trained_network(folder), _file_writer(budget, config["memory"])))
+    write_bytes(path, export(trained_network(folder), file_writer(budget, config["memory"])))
     return path
 
 
@@ -205,14 +205,14 @@ def _export_and_verify(
     from nas.training.checkpoint import write_bytes
 
     budget = request.budget
-    content = export(model, _file_writer(budget, request.memory))
+    content = export(model, file_writer(budget, request.memory))
     write_bytes(run.path / MODEL, content)
     table = verification(content, result, budget, data)
     run.write_json(VERIFICATION, table)
     return table
 
 
-def _file_writer(budget: Budget, memory: str) -> Callable[[Graph], bytes]:
+def file_writer(budget: Budget, memory: str) -> Callable[[Graph], bytes]:
     """Makes files with the plan that a memory model of a search means."""
     from nas.cost.optimized import planned_file
 

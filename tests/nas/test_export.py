@@ -66,17 +66,16 @@ def _settled_model(backbone: str, weights: int, activations: int, data: Any) -> 
 
 @pytest.mark.parametrize("memory", ["optimized", "streamed"])
 def test_files_with_a_plan_take_what_the_search_said(memory: str, data: Any) -> None:
+    from nas.cost.constraints import Budget
     from nas.cost.cost_model import predicted
-    from nas.cost.optimized import planned_file
     from nas.export.export import export
     from nas.export.verify import answers_of
-    from predictor import Options, predict
-    from predictor.memory.revision import load_revision
+    from nas.run.pipeline import file_writer
+    from predictor import Options, find_board, predict
 
     model = _settled_model("mobilenet_v2", 8, 8, data)
     options = Options(kernels="mn")
-    revision = load_revision(kernels="mn")
-    content = export(model, lambda graph: planned_file(graph, revision, memory))
+    content = export(model, file_writer(Budget(find_board("f446re"), options), memory))
     searched = predicted(model.supernet, "f446re", options, memory)
     found = predict(content, "f446re", kernels="mn")
     assert found.arena.required_bytes == searched.arena.required_bytes
