@@ -5,14 +5,11 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-import pytest
-
 from tests.kernels.sanitizers import sanitized_run
 
 
-@pytest.mark.parametrize("seed", range(4))
-def test_fuzzed_arguments(sanitized: Path, seed: int) -> None:
+def test_fuzzed_arguments(sanitized: Path) -> None:
     """No finding, no crash, and the refusals that the documentation demands."""
-    output = sanitized_run("tests.kernels.fuzz_arguments", str(sanitized), str(seed), "400")
+    output = sanitized_run("tests.kernels.fuzz_arguments", str(sanitized), "0", "1600")
     counts = re.findall(r"\d+", output)
-    assert min(map(int, counts)) > 40, output
+    assert min(map(int, counts)) > 160, output

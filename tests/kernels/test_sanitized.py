@@ -20,10 +20,10 @@ TESTS = (
 FOLDER = Path(__file__).parent
 
 
-@pytest.mark.parametrize("name", TESTS)
-def test_tests_of_kernels(sanitized: Path, name: str) -> None:
-    """Other tests, with the sanitized library alone."""
-    arguments = ("-x", "-q", "-p", "no:cacheprovider", f"{FOLDER}/{name}")
+def test_tests_of_kernels(sanitized: Path) -> None:
+    """Other tests, with the sanitized library alone, in one process, as it starts slowly."""
+    names = [f"{FOLDER}/{name}" for name in TESTS]
+    arguments = ("-x", "-q", "-p", "no:cacheprovider", *names)
     output = sanitized_run("pytest", *arguments, **{ONLY_LIBRARY: str(sanitized)})
     passed = re.search(r"(\d+) passed", output)
     assert passed is not None, output
