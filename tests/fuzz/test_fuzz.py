@@ -12,7 +12,7 @@ from tests.shared_data import SHARED
 
 SHORT, LONG, PARTS = 2_000, 200_000, 20
 SEED = 1
-_LARGE_BYTES = 100_000
+_LARGE_BYTES = 30_000
 """Files from this on take seconds each time."""
 INDEX = SHARED / "cases" / "robustness"
 OPTIONS = (
