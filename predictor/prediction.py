@@ -137,7 +137,9 @@ class Prediction:
     def layer_latencies_s(self) -> tuple[float, ...]:
         """Latency of one run of each of ``layers`` in seconds."""
         costs, clock_hz = self.timing.costs, self.board.core.clock_hz
-        return tuple(costs.cycles(features([work])) / clock_hz for work in self.works)
+        alike = {id(work): work for work in self.works}
+        known = {key: costs.cycles(features([work])) / clock_hz for key, work in alike.items()}
+        return tuple([known[id(work)] for work in self.works])
 
     @cached_property
     def energy(self) -> EnergyEstimate | None:

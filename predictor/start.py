@@ -18,7 +18,7 @@ from predictor.escapes import printable_lines
 _OTHER_SIGNALS = (signal.SIGTERM, signal.SIGHUP)
 """``timeout`` and cancelled jobs send the one, a closed terminal the other."""
 
-_COLLECT_EACH = 100_000
+_COLLECT_EACH = 1_000_000
 """New objects between two looks for cycles: a model is many objects that all stay, and hardly any
 are in a cycle."""
 

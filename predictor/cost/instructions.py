@@ -13,6 +13,7 @@ from dataclasses import replace
 from enum import Enum
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from predictor.cost.op_count import Layer
 from predictor.memory.prepared import PreparedGraph, PreparedNode
@@ -141,6 +142,16 @@ def loops_of(node: PreparedNode) -> Loops | None:
     return loops
 
 
+def all_loops(prepared: PreparedGraph) -> tuple[Loops | None, ...]:
+    """The loops of all operators; those that are equal are one object."""
+    known: dict[Any, Loops | None] = {}
+    found = []
+    for loops in map(loops_of, prepared.nodes):
+        key = None if loops is None else loops.key
+        found.append(known.setdefault(key, loops))
+    return tuple(found)
+
+
 @cache
 def shared_costs() -> CostTable:
     """Costs of the C library's loops and of the interpreter, which all kernels share."""
@@ -171,7 +182,7 @@ def work(
         loops: of each operator, where the caller has them.
     """
     if loops is None:
-        loops = map(loops_of, prepared.nodes)
+        loops = all_loops(prepared)
     revision = prepared.revision
     core = revision.core
     costs = load_costs(revision)
@@ -184,13 +195,16 @@ def work(
     if is_own and revision.kernel_set.on is None and source != revision.name:
         basis = Basis.OTHER_REVISION
     mean_ratio = core.stand_in.ratio if core.stand_in is not None and not is_scaled else 1.0
-    works = tuple(
-        _work(layer, runs, revision.kernel_set.counted_as, costs, basis, mean_ratio)
-        for layer, runs in zip(layers, loops, strict=True)
-    )
-    if not is_scaled or core.stand_in is None:
-        return works
-    return tuple(_scaled(item, core.stand_in.ratio) for item in works)
+    ratio = core.stand_in.ratio if core.stand_in is not None and is_scaled else None
+    known: dict[tuple[Loops | None, int, int], Work] = {}
+    works = []
+    for layer, runs in zip(layers, loops, strict=True):
+        alike = runs, layer.macs, layer.other_ops
+        if alike not in known:
+            made = _work(layer, runs, revision.kernel_set.counted_as, costs, basis, mean_ratio)
+            known[alike] = made if ratio is None else _scaled(made, ratio)
+        works.append(known[alike])
+    return tuple(works)
 
 
 def _scaled(item: Work, ratio: float) -> Work:

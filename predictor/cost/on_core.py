@@ -8,7 +8,14 @@ from functools import cached_property
 
 from predictor.boards.calibration import CoreCosts
 from predictor.cost.inference import Inference
-from predictor.cost.instructions import Work, loops_of, round_loops, round_work, subgraph_work, work
+from predictor.cost.instructions import (
+    Work,
+    all_loops,
+    round_loops,
+    round_work,
+    subgraph_work,
+    work,
+)
 from predictor.cost.op_count import Layer, OpCountReport, layers, totals
 from predictor.memory.arena_report import ArenaReport
 from predictor.memory.flash import FlashReport
@@ -45,7 +52,7 @@ class OnCore:
     def _loops(self) -> tuple[Loops | None, ...]:
         if self.like is not None:
             return self.like._loops
-        return tuple(map(loops_of, self.arena.prepared.nodes))
+        return all_loops(self.arena.prepared)
 
     @cached_property
     def works(self) -> tuple[Work, ...]:

@@ -8,19 +8,12 @@ large the arena must be for each step to succeed.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import NamedTuple
 
 from predictor.operators.context import PERSISTENT, Request
 from predictor.operators.sizes import align_up
 
-
-class PersistentAllocation(NamedTuple):
-    """One request to the tail, for a number of objects at once."""
-
-    kind: str
-    size_bytes: int
-    alignment: int
-    objects: int = 1
+PersistentAllocation = tuple[str, int, int, int]
+"""One request to the tail: kind, bytes, alignment, and for how many objects at once."""
 
 
 class ArenaAllocator:
@@ -54,11 +47,11 @@ class ArenaAllocator:
         self.tail = 0
         self.required_bytes = 0
         self.nonpersistent_required_bytes = 0
-        self._log: list[tuple[str, int, int, int]] = []
+        self._log: list[PersistentAllocation] = []
 
     @property
     def persistent_log(self) -> tuple[PersistentAllocation, ...]:
-        return tuple(map(PersistentAllocation._make, self._log))
+        return tuple(self._log)
 
     def persistent(self, kind: str, size_bytes: int, alignment: int, count: int = 1) -> None:
         """``AllocatePersistentBuffer`` for ``count`` objects of together ``size_bytes``."""
@@ -75,16 +68,18 @@ class ArenaAllocator:
     def requests(self, kind: str, requests: Iterable[Request]) -> None:
         """What an operator's Init or Prepare asks for, in order; ``kind`` is of what persists.
 
-        As :meth:`persistent` and :meth:`temporary` one by one, in less time.
+        As :meth:`persistent` and :meth:`temporary` one by one, in less time, of alignments that
+        are powers of 2.
         """
         tail, temp, required = self.tail, self.temp, self.required_bytes
         highest = self.nonpersistent_required_bytes
+        log = self._log
         for memory, size_bytes, alignment in requests:
             if memory == PERSISTENT:
-                tail = -(-(tail + size_bytes) // alignment) * alignment
-                self._log.append((kind, size_bytes, alignment, 1))
+                tail = tail + size_bytes + alignment - 1 & -alignment
+                log.append((kind, size_bytes, alignment, 1))
             else:
-                temp = -(-temp // alignment) * alignment + size_bytes
+                temp = (temp + alignment - 1 & -alignment) + size_bytes
                 if temp > highest:
                     highest = temp
             if temp + tail > required:

@@ -69,12 +69,11 @@ def check_prepared(context: NodeContext, rules: Rules) -> None:
     limit = rules.max_scratch_buffers_per_operator
     if len(context.scratch_bytes) > limit:
         context.refuse(f"it asks for more than {limit} scratch buffers")
-    for position in range(len(context.op.outputs)):
-        tensor = context.output(position)
-        if tensor is None:
-            continue
+    tensors = context.subgraph.tensors
+    for index in context.op.outputs:
+        tensor = tensors[index]
         shape = context.shape(tensor)
-        if shape != (0,) and any(dim <= 0 for dim in shape):
+        if min(shape, default=1) <= 0 and shape != (0,):
             context.refuse(
                 f"output tensor {tensor.index} ({tensor.name}) has the shape {list(shape)}; "
                 "dynamic tensors are not supported"

@@ -207,7 +207,7 @@ class ArenaReport:
         """Whether TFLM's 32-bit sizes and offsets hold it."""
         return self.required_bytes <= INT32_MAX
 
-    @property
+    @cached_property
     def inexact_reasons(self) -> list[str]:
         """Why the figures are not known to be exact; empty where they are."""
         if self.is_representable:
@@ -219,7 +219,7 @@ class ArenaReport:
     def exact(self) -> bool:
         return not self.inexact_reasons
 
-    @property
+    @cached_property
     def invoke_errors(self) -> list[str]:
         """Operators that prepare but fail each time they run, in subgraphs that do run."""
         called = {subgraph for subgraph, _ in self.steps.values()}
@@ -255,7 +255,7 @@ class ArenaReport:
     ) -> tuple[PersistentAllocation, ...]:
         """The log with these runtime objects in place of the first of it."""
         structs = self.prepared.revision.structs
-        first = [PersistentAllocation(RUNTIME_OBJECTS, *structs.layout(name)) for name in names]
+        first = [(RUNTIME_OBJECTS, *structs.layout(name), 1) for name in names]
         return (*first, *self.persistent_log[replaced:])
 
 
@@ -263,7 +263,7 @@ def _by_kind(log: tuple[PersistentAllocation, ...]) -> dict[str, KindUsage]:
     sums = {kind: [0, 0, 0] for kind in ALL_KINDS}
     tail = 0
     for kind, size, alignment, count in log:
-        before, tail = tail, align_up(tail + size, alignment)
+        before, tail = tail, tail + size + alignment - 1 & -alignment
         entry = sums[kind]
         entry[0] += size
         entry[1] += tail - before

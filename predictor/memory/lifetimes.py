@@ -115,17 +115,17 @@ class _Builder:
         self._graph = graph
         self._tensors: list[list[Allocation]] = []
         position = 0
+        is_changed = bool(state.shapes or state.data)
         for subgraph in graph.subgraphs:
             allocations = []
             for tensor in subgraph.tensors:
-                key = (subgraph.index, tensor.index)
-                size = runtime_bytes(tensor, state.shapes.get(key, tensor.shape))
-                planned = (
-                    tensor.data is None
-                    and key not in state.data
-                    and not tensor.is_variable
-                    and size != 0
-                )
+                shape, planned = tensor.shape, tensor.data is None and not tensor.is_variable
+                if is_changed:
+                    key = (subgraph.index, tensor.index)
+                    shape = state.shapes.get(key, shape)
+                    planned = planned and key not in state.data
+                size = runtime_bytes(tensor, shape)
+                planned = planned and size != 0
                 offset = ONLINE_PLANNED
                 if offsets is not None:
                     offset = offsets[position]

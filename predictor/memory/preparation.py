@@ -88,8 +88,14 @@ class _Refusals:
         self, subgraph: Subgraph, op: Operator, step: Callable[..., T], *arguments: Any
     ) -> T | None:
         """What a step of an operator gives; None where it is refused."""
-        place = subgraph.index, op.index
-        unknown = self._unknown
+        if not self._refused:
+            try:
+                return step(*arguments)
+            except RefusedError as error:
+                self._refuse(subgraph, op)
+                self._found[error.words] = error.with_traceback(None)
+            return None
+        place, unknown = (subgraph.index, op.index), self._unknown
         follows = bool(unknown) and any((subgraph.index, i) in unknown for i in op.inputs)
         if follows:
             self._unknown.update((subgraph.index, i) for i in op.outputs)
@@ -98,11 +104,14 @@ class _Refusals:
         try:
             return step(*arguments)
         except RefusedError as error:
-            self._refused.add(place)
-            self._unknown.update((subgraph.index, i) for i in op.outputs)
+            self._refuse(subgraph, op)
             if step is _row or not follows:
-                self._found.setdefault(error.words, error)
+                self._found.setdefault(error.words, error.with_traceback(None))
         return None
+
+    def _refuse(self, subgraph: Subgraph, op: Operator) -> None:
+        self._refused.add((subgraph.index, op.index))
+        self._unknown.update((subgraph.index, i) for i in op.outputs)
 
     def raise_if_any(self, prepared: PreparedGraph) -> None:
         """Raises one error for all that was found, with what was prepared without one."""

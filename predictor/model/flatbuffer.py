@@ -10,12 +10,14 @@ format: https://flatbuffers.dev/internals.
 from __future__ import annotations
 
 import struct
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any
 
 from predictor.errors import ModelError
 from predictor.model.schema import NUMBERS, fields
+from predictor.records import dataclass
 
 _OFFSET = struct.Struct("<I")
 _unpack_offset = _OFFSET.unpack_from
@@ -29,7 +31,8 @@ _TABLE_BYTES = 16
 a converter."""
 
 
-class _Place(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class _Place:
     """Where a field lies: its position among the values of its table, its offset in bytes, and of
     the numbers that it or its vector holds how they lie in a file and their bytes."""
 
@@ -39,7 +42,8 @@ class _Place(NamedTuple):
     item_bytes: int
 
 
-class _Layout(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class _Layout:
     """What a vtable says of the tables of a kind.
 
     ``values`` unpacks all fields that are present, numbers and offsets to others, from the
@@ -93,8 +97,8 @@ class Flatbuffer:
         self.last = len(content) - 4
         self._tables = _ALWAYS // _TABLE_BYTES + len(content) // _TABLE_BYTES
         self._elements = _ALWAYS + 2 * len(content)
-        self._layouts: dict[tuple[str, int], _Layout] = {}
-        self._vectors: dict[tuple[int, str], tuple[Any, ...]] = {}
+        self._layouts: defaultdict[str, dict[int, _Layout]] = defaultdict(dict)
+        self._vectors: defaultdict[str, dict[int, tuple[Any, ...]]] = defaultdict(dict)
 
     def root(self, kind: str, what: str) -> Table:
         """The table that the file starts with."""
@@ -114,16 +118,41 @@ class Flatbuffer:
                 "file can hold"
             )
 
-    def numbers(self, first: int, count: int, code: str) -> tuple[Any, ...]:
-        """The elements of a vector; equal ones of vectors that are read again."""
-        self._elements -= count
-        if self._elements < 0:
-            self.spend()
-        key = first, code
-        found = self._vectors.get(key)
+    def vector(self, target: int, item_bytes: int, name: str, table: Table) -> int:
+        """How many elements the vector or string at a position has.
+
+        Raises:
+            ModelError: it does not lie in the file.
+        """
+        if target > self.last:
+            raise ModelError(
+                f"damaged flatbuffer: {name} of {table.what}: an offset leads outside the file"
+            )
+        count: int = _unpack_offset(self.content, target)[0]
+        if target + count * item_bytes > self.last:
+            raise ModelError(
+                f"damaged flatbuffer: {name} of {table.what} claims {count:,} entries in a file of "
+                f"{len(self.content):,} bytes"
+            )
+        return count
+
+    def numbers(self, target: int, place: _Place, name: str, table: Table) -> tuple[Any, ...]:
+        """The elements of a vector of numbers; those of one that is read again are the same.
+
+        Raises:
+            ModelError: it does not lie in the file, or there was too much to read.
+        """
+        known = self._vectors[place.code]
+        found = known.get(target)
         if found is None:
-            found = struct.unpack_from(f"<{count}{code}", self.content, first)
-            self._vectors[key] = found
+            count = self.vector(target, place.item_bytes, name, table)
+            self._elements -= count
+            if self._elements < 0:
+                self.spend()
+            found = struct.unpack_from(f"<{count}{place.code}", self.content, target + 4)
+            known[target] = found
+            return found
+        self.spend(elements=len(found))
         return found
 
     def layout(self, kind: str, position: int, table: Table) -> _Layout:
@@ -135,11 +164,11 @@ class Flatbuffer:
         if not 4 <= position <= self.last:
             raise ModelError(f"damaged flatbuffer: {table.what} lies outside the file")
         vtable = position - _unpack_vtable(self.content, position)[0]
-        found = self._layouts.get((kind, vtable))
+        known = self._layouts[kind]
+        found = known.get(vtable)
         if found is None:
-            found = self._layouts[kind, vtable] = self._read_layout(kind, vtable, table)
-        table_bytes = found[1]
-        if table_bytes < 4 or position + table_bytes > self.last + 4:
+            found = known[vtable] = self._read_layout(kind, vtable, table)
+        if position + found.table_bytes > self.last + 4:
             raise ModelError(f"damaged flatbuffer: {table.what} reaches beyond the end of the file")
         return found
 
@@ -153,6 +182,8 @@ class Flatbuffer:
         if vtable_bytes < 4 or vtable_bytes % 2 or vtable + vtable_bytes > end:
             raise ModelError(f"damaged flatbuffer: the vtable of {table.what} is malformed")
         offsets = struct.unpack_from(f"<{vtable_bytes // 2 - 2}H", content, vtable + 4)
+        if table_bytes < 4:
+            raise ModelError(f"damaged flatbuffer: {table.what} has no room for its vtable")
         if max(offsets, default=0) >= table_bytes:
             raise ModelError(f"damaged flatbuffer: a field of {table.what} lies outside its table")
         return _layout(kind, table_bytes, offsets)
@@ -201,7 +232,7 @@ class Table:
         if place is None:
             self._check_absent(name)
             return fields(self._layout.kind)[name].default
-        return self._values[place[0]]
+        return self._values[place.value]
 
     def _check_absent(self, name: str) -> None:
         if name in self._layout.outside:
@@ -213,26 +244,8 @@ class Table:
         if place is None:
             self._check_absent(name)
             return 0
-        target: int = self.position + place[1] + self._values[place[0]]
-        if target > self._file.last:
-            raise ModelError(
-                f"damaged flatbuffer: {name} of {self.what}: an offset leads outside the file"
-            )
+        target: int = self.position + place.offset + self._values[place.value]
         return target
-
-    def _vector(self, name: str, item_bytes: int) -> tuple[int, int]:
-        """(first element, count) of a vector or string."""
-        target = self._target(name)
-        if not target:
-            return 0, 0
-        file = self._file
-        count: int = _unpack_offset(file.content, target)[0]
-        if target + count * item_bytes > file.last:
-            raise ModelError(
-                f"damaged flatbuffer: {name} of {self.what} claims {count:,} entries in a file of "
-                f"{len(file.content):,} bytes"
-            )
-        return target + 4, count
 
     def numbers(self, name: str) -> tuple[Any, ...]:
         """The elements of a vector of numbers, () where it is absent."""
@@ -240,21 +253,24 @@ class Table:
         if place is None:
             self._check_absent(name)
             return ()
-        first, count = self._vector(name, place[3])
-        return self._file.numbers(first, count, place[2]) if count else ()
+        target = self.position + place.offset + self._values[place.value]
+        return self._file.numbers(target, place, name, self)
 
     def bytes(self, name: str) -> memoryview | None:
         """The bytes of a vector without copying; None where it is absent or empty."""
-        first, count = self._vector(name, 1)
-        return self._file.view[first : first + count] if count else None
+        target = self._target(name)
+        count = self._file.vector(target, 1, name, self) if target else 0
+        return self._file.view[target + 4 : target + 4 + count] if count else None
 
     def text(self, name: str) -> str | None:
         """A string, None where it is absent; what is not UTF-8 is replaced."""
-        first, count = self._vector(name, 1)
-        if not first:
+        target = self._target(name)
+        if not target:
             return None
-        self._file.spend(elements=count)
-        return self._file.content[first : first + count].decode("utf-8", errors="replace")
+        file = self._file
+        count = file.vector(target, 1, name, self)
+        file.spend(elements=count)
+        return file.content[target + 4 : target + 4 + count].decode("utf-8", errors="replace")
 
     def table(self, name: str, kind: str, what: str, number: int | None = None) -> Table | None:
         """Another table, or that of a union; None where it is absent."""
@@ -267,9 +283,9 @@ class Table:
         Args:
             weight: as how many tables each counts.
         """
-        first, count = self._vector(name, 4)
-        file = self._file
+        file, target = self._file, self._target(name)
+        count = file.vector(target, 4, name, self) if target else 0
         file.spend(tables=weight * count)
-        offsets = struct.unpack_from(f"<{count}{_OFFSET_CODE}", file.content, first)
+        offsets = struct.unpack_from(f"<{count}{_OFFSET_CODE}", file.content, target + 4)
         for index, offset in enumerate(offsets):
-            yield Table(file, kind, first + 4 * index + offset, what, index)
+            yield Table(file, kind, target + 4 + 4 * index + offset, what, index)

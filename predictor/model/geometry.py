@@ -38,30 +38,34 @@ def _before(size: int, filter: int, stride: int, dilation: int, out: int) -> int
     return before if before <= INT32_MAX else None
 
 
+NO_PADDING = -1
+"""What stands for the padding of operators without options."""
+
+
 def padding_of(
     options: Mapping[str, Any],
     in_size: Sequence[int],
     filter_size: Sequence[int],
     dilation: Sequence[int] = (1, 1),
 ) -> Padding:
-    """Mirrors ``ComputePaddingHeightWidth``; sizes and dilation are (height, width).
-
-    TFLM ignores errors here: what was not yet computed when one occurs stays 0.
-    """
+    """As :func:`padding_by`, from an operator's options."""
     strides = options.get("stride_h", 0), options.get("stride_w", 0)
-    return _padding(
-        options.get("padding", -1), tuple(in_size), tuple(filter_size), strides, tuple(dilation)
-    )
+    kind = options.get("padding", NO_PADDING)
+    return padding_by(kind, tuple(in_size), tuple(filter_size), strides, tuple(dilation))
 
 
 @lru_cache(maxsize=1 << 12)
-def _padding(
+def padding_by(
     kind: int,
     in_size: tuple[int, ...],
     filter_size: tuple[int, ...],
     strides: tuple[int, ...],
     dilation: tuple[int, ...],
 ) -> Padding:
+    """Mirrors ``ComputePaddingHeightWidth``; sizes, strides and dilation are (height, width).
+
+    TFLM ignores errors here: what was not yet computed when one occurs stays 0.
+    """
     sizes = [
         _out_size(kind, *arguments)
         for arguments in zip(in_size, filter_size, strides, dilation, strict=True)

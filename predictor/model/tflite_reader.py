@@ -141,6 +141,7 @@ class _Reader:
         self._file = Flatbuffer(content)
         self._options_of: dict[Any, Mapping[str, Any]] = {}
         self._quantization_of: dict[int, Quantization | None] = {}
+        self._sound_shapes: set[tuple[int, ...]] = set()
 
     def graph(self) -> Graph:
         model = self._file.root("Model", "model")
@@ -185,11 +186,11 @@ class _Reader:
         )
         inputs, outputs = table.numbers("inputs"), table.numbers("outputs")
         for what, indices in (("input", inputs), ("output", outputs)):
-            for tensor in indices:
-                if not 0 <= tensor < len(tensors):
-                    raise ModelError(
-                        f"{what} of subgraph {index} names tensor {tensor}, which is absent"
-                    )
+            tensor = _outside(indices, 0, len(tensors))
+            if tensor is not None:
+                raise ModelError(
+                    f"{what} of subgraph {index} names tensor {tensor}, which is absent"
+                )
         name = table.text("name") or ""
         subgraph = Subgraph(index, name, tensors, operators, inputs, outputs)
         _check_order(subgraph)
@@ -204,29 +205,19 @@ class _Reader:
         if buffer >= len(buffers):
             raise ModelError(f"tensor {index} ({name}) names buffer {buffer}, which is absent")
         shape = table.numbers("shape")
-        if len(shape) > MAX_RANK:
-            raise ModelError(f"tensor {index} ({name}) has {len(shape)} dimensions")
-        if shape and min(shape) < 0:
-            raise ModelError(
-                f"tensor {index} ({name}) has a dynamic shape {list(shape)}; "
-                "TFLM needs fixed shapes: convert the model with a fixed input size"
-            )
-        tensor = Tensor(
-            index=index,
-            name=name,
-            shape=shape,
-            type=kind,
-            data=buffers[buffer],
-            quantization=self._quantization(table, index),
-            is_variable=table.number("is_variable"),
-            has_shape=table.has("shape"),
+        if shape not in self._sound_shapes:
+            _check_shape(shape, f"tensor {index} ({name})")
+            self._sound_shapes.add(shape)
+        return Tensor(
+            index,
+            name,
+            shape,
+            kind,
+            buffers[buffer],
+            self._quantization(table, index),
+            table.number("is_variable"),
+            table.has("shape"),
         )
-        if prod(shape) * 16 > INT32_MAX:
-            raise ModelError(
-                f"tensor {index} ({name}) of shape {list(shape)} is far beyond the address space "
-                "of a microcontroller"
-            )
-        return tensor
 
     def _quantization(self, tensor: Table, index: int) -> Quantization | None:
         table = tensor.table(
@@ -234,14 +225,15 @@ class _Reader:
         )
         if table is None:
             return None
-        position = table.position
-        if position not in self._quantization_of:
-            scales, zero_points = table.numbers("scale"), table.numbers("zero_point")
-            found = None
-            if scales and zero_points:
-                found = Quantization(scales, zero_points, table.number("quantized_dimension"))
-            self._quantization_of[position] = found
-        return self._quantization_of[position]
+        known, position = self._quantization_of, table.position
+        if position in known:
+            return known[position]
+        scales, zero_points = table.numbers("scale"), table.numbers("zero_point")
+        found = None
+        if scales and zero_points:
+            found = Quantization(scales, zero_points, table.number("quantized_dimension"))
+        known[position] = found
+        return found
 
     def _operator(
         self, index: int, table: Table, codes: list[OperatorCode], tensor_count: int
@@ -252,16 +244,12 @@ class _Reader:
         name, is_custom, version, has_newer_code, has_older_code = codes[code]
         inputs, outputs = table.numbers("inputs"), table.numbers("outputs")
         intermediates = table.numbers("intermediates")
-        for tensor in inputs:
-            if not OPTIONAL_TENSOR <= tensor < tensor_count:
-                raise ModelError(
-                    f"operator {index} ({name}) reads tensor {tensor}, which is absent"
-                )
-        for tensor in outputs + intermediates:
-            if not 0 <= tensor < tensor_count:
-                raise ModelError(
-                    f"operator {index} ({name}) writes tensor {tensor}, which is absent"
-                )
+        tensor = _outside(inputs, OPTIONAL_TENSOR, tensor_count)
+        if tensor is not None:
+            raise ModelError(f"operator {index} ({name}) reads tensor {tensor}, which is absent")
+        tensor = _outside(outputs + intermediates, 0, tensor_count)
+        if tensor is not None:
+            raise ModelError(f"operator {index} ({name}) writes tensor {tensor}, which is absent")
         custom = table.bytes("custom_options")
         if custom is not None:
             self._file.spend(elements=custom.nbytes)
@@ -300,6 +288,27 @@ class _Reader:
             if all(field.is_number for field in options_fields(kind)):
                 self._options_of[key] = found
         return found
+
+
+def _check_shape(shape: tuple[int, ...], what: str) -> None:
+    if len(shape) > MAX_RANK:
+        raise ModelError(f"{what} has {len(shape)} dimensions")
+    if min(shape, default=0) < 0:
+        raise ModelError(
+            f"{what} has a dynamic shape {list(shape)}; "
+            "TFLM needs fixed shapes: convert the model with a fixed input size"
+        )
+    if prod(shape) * 16 > INT32_MAX:
+        raise ModelError(
+            f"{what} of shape {list(shape)} is far beyond the address space of a microcontroller"
+        )
+
+
+def _outside(indices: tuple[int, ...], first: int, end: int) -> int | None:
+    """The first index that is none of ``first`` to ``end - 1``, None where all are."""
+    if not indices or (first <= min(indices) and max(indices) < end):
+        return None
+    return next(index for index in indices if not first <= index < end)
 
 
 def _options(kind: str, table: Table) -> Mapping[str, Any]:

@@ -103,9 +103,9 @@ class NodeContext:
         """Whatever Init wants to hand to Prepare (TFLM's ``node->user_data``)."""
         self.requests: list[Request] = []
         self.scratch_bytes: list[int] = []
-        self.inexact_reasons: list[str] = []
-        self.invoke_errors: list[str] = []
-        self.notes: list[str] = []
+        self.inexact_reasons: tuple[str, ...] = ()
+        self.invoke_errors: tuple[str, ...] = ()
+        self.notes: tuple[str, ...] = ()
 
     def with_operator(self, op: Operator) -> NodeContext:
         """What another operator would see in the place of this one."""
@@ -172,16 +172,20 @@ class NodeContext:
 
     def need_input(self, position: int, temp: bool = True) -> Tensor:
         """An input that TFLM insists on; with ``temp`` as ``AllocateTempInputTensor`` does."""
-        tensor = self.temp_input(position) if temp else self.input(position)
+        tensor = self.input(position)
         if tensor is None:
             self.refuse(f"input {position} is missing")
+        if temp:
+            self._request_temp_tensor(tensor.quantization)
         return tensor
 
     def need_output(self, position: int, temp: bool = True) -> Tensor:
         """An output that TFLM insists on; with ``temp`` as ``AllocateTempOutputTensor`` does."""
-        tensor = self.temp_output(position) if temp else self.output(position)
+        tensor = self.output(position)
         if tensor is None:
             self.refuse(f"output {position} is missing")
+        if temp:
+            self._request_temp_tensor(tensor.quantization)
         return tensor
 
     def _request_temp_tensor(self, quantization: Quantization | None) -> None:
@@ -245,12 +249,12 @@ class NodeContext:
 
     def fails_at_invoke(self, reason: str) -> None:
         """The model prepares, but this operator returns an error each time it runs."""
-        self.invoke_errors.append(reason)
+        self.invoke_errors += (reason,)
 
     def inexact(self, reason: str) -> None:
         """The requests recorded for this operator are not known to be exact; says why."""
-        self.inexact_reasons.append(reason)
+        self.inexact_reasons += (reason,)
 
     def note(self, text: str) -> None:
         """Something that users should know about this operator."""
-        self.notes.append(text)
+        self.notes += (text,)

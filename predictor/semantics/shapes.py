@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from math import prod
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from predictor.model.graph import Graph, Operator, Subgraph, Tensor, TensorType
 from predictor.semantics.shape_rules import Call, Shape, UnknownShapeError, rule_of
@@ -17,6 +17,7 @@ from predictor.semantics.values import Value, can_evaluate, constant, evaluate
 
 _MOST_DEPTH = 32
 """Operators behind each other that are followed for the value of a shape."""
+_NONE = "no shape"
 _ROWS_ALONE = frozenset(("FULLY_CONNECTED",))
 """Operators to which only the number of elements of their output matters."""
 
@@ -39,10 +40,11 @@ _MALFORMED = (ArithmeticError, LookupError, ValueError)
 def contradictions(graph: Graph) -> Iterator[Contradiction]:
     """Contradictions in the order of the file; each operator is held against the shapes of its
     inputs in the file."""
+    alike = _Alike(graph)
     for subgraph in graph.subgraphs:
         values = _Values(subgraph)
         for op in subgraph.operators:
-            for index, given in zip(op.outputs, _given(graph, op, values), strict=False):
+            for index, given in zip(op.outputs, alike.given(op, values), strict=False):
                 output = subgraph.tensors[index]
                 if output.has_shape and _contradicts(op, output.shape, given):
                     yield Contradiction(
@@ -50,17 +52,32 @@ def contradictions(graph: Graph) -> Iterator[Contradiction]:
                     )
 
 
-def _given(graph: Graph, op: Operator, values: _Values) -> tuple[Shape, ...]:
-    """The shapes of an operator's outputs; none where they do not follow."""
-    rule = None if op.is_custom else rule_of(op.name)
-    if rule is None or not op.inputs or not op.outputs:
-        return ()
-    tensors = values.subgraph.tensors
-    inputs = tuple(tensors[index] if index >= 0 else None for index in op.inputs)
-    try:
-        return tuple(rule(Call(graph, op, inputs, values.of)))
-    except (UnknownShapeError, *_MALFORMED):
-        return ()
+class _Alike:
+    """What rules give, found once for operators of one kind with equal options and shapes."""
+
+    def __init__(self, graph: Graph) -> None:
+        self._graph = graph
+        self._found: dict[tuple[Any, ...], tuple[Shape, ...]] = {}
+
+    def given(self, op: Operator, values: _Values) -> tuple[Shape, ...]:
+        """The shapes of an operator's outputs; none where they do not follow."""
+        rule = None if op.is_custom else rule_of(op.name)
+        if rule is None or not op.inputs or not op.outputs:
+            return ()
+        tensors = values.subgraph.tensors
+        inputs = tuple([tensors[index] if index >= 0 else None for index in op.inputs])
+        shapes = [tensor and (tensor.shape if tensor.has_shape else _NONE) for tensor in inputs]
+        key = (rule, id(op.options), len(op.outputs), *shapes)
+        found = self._found.get(key)
+        if found is None:
+            asked = values.asked
+            try:
+                found = tuple(rule(Call(self._graph, op, inputs, values.of)))
+            except (UnknownShapeError, *_MALFORMED):
+                found = ()
+            if values.asked == asked:
+                self._found[key] = found
+        return found
 
 
 def _contradicts(op: Operator, stored: Shape, given: Shape) -> bool:
@@ -86,11 +103,14 @@ class _Values:
 
     def __init__(self, subgraph: Subgraph) -> None:
         self.subgraph = subgraph
+        self.asked = 0
+        """How often a value was asked for."""
         self._found: dict[int, Value | None] = {}
         self._writer: dict[int, Operator] | None = None
 
     def of(self, tensor: Tensor, depth: int = 0) -> Value | None:
         """The value of a tensor, None where it is not known."""
+        self.asked += 1
         if tensor.index not in self._found:
             self._found[tensor.index] = None  # for graphs that go in circles
             value = constant(tensor)

@@ -9,6 +9,7 @@ one run costs on a core, in instructions, loads and stores, is data
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 from predictor.operators.context import NodeContext
 
@@ -31,6 +32,11 @@ class Loops:
         self.terms: dict[str, int] = {}
         self.unaligned_loads = 0
         self.streamed_bytes = 0
+
+    @property
+    def key(self) -> tuple[Any, ...]:
+        """Equal for loops that run as often, if they were added in the same order."""
+        return self.unaligned_loads, self.streamed_bytes, *self.terms.items()
 
     def copy(self) -> Loops:
         """Loops that may be added to."""

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import NamedTuple
 
-from predictor.model.geometry import padding_of
+from predictor.model.geometry import NO_PADDING, padding_by
 from predictor.operators.context import GraphState, NodeContext
-from predictor.operators.loops import cycle
+from predictor.operators.loops import CACHED, cycle
 from predictor.operators.parsing import options_of
 
 MOST_TAPS = 1 << 10
@@ -90,16 +91,29 @@ def axes(
     dilation = (1, 1)
     if dilated:
         dilation = options.get("dilation_h_factor", 1), options.get("dilation_w_factor", 1)
-    padding = padding_of(options, in_shape[1:3], window, dilation)
     strides = options.get("stride_h", 1), options.get("stride_w", 1)
+    padding = options.get("padding", NO_PADDING)
+    found = _axes(in_shape, out_shape, window, strides, dilation, padding)
+    return found if found is not None and is_of_sane_size(ctx.state, *found) else None
+
+
+@lru_cache(maxsize=CACHED)
+def _axes(
+    in_shape: tuple[int, ...],
+    out_shape: tuple[int, ...],
+    window: tuple[int, ...],
+    strides: tuple[int, int],
+    dilation: tuple[int, int],
+    padding: int,
+) -> tuple[Axis, Axis] | None:
     if min(*strides, *window, *in_shape, *out_shape) < 1:
         return None
-    pads = padding.height, padding.width
+    pads = padding_by(padding, in_shape[1:3], window, strides, dilation)
     rows, columns = (
         Axis(in_shape[1 + i], window[i], out_shape[1 + i], strides[i], dilation[i], pads[i])
         for i in range(2)
     )
-    return (rows, columns) if is_of_sane_size(ctx.state, rows, columns) else None
+    return rows, columns
 
 
 def filter_axes(ctx: NodeContext, table: str) -> tuple[Axis, Axis] | None:
