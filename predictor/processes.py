@@ -11,9 +11,14 @@ from typing import Any
 
 GRACE_S = 2.0
 """For programs that were interrupted to remove their files."""
-_TIED = '(exec < "/dev/fd/$0" || exit; read -r _; kill -9 0) > /dev/null 2>&1 & exec "$@"'
+_TIED = (
+    "trap '' INT\n"
+    '(exec < "/dev/fd/$0" || exit; read -r _; kill -9 0) > /dev/null 2>&1 &\n'
+    'trap - INT; exec "$@"'
+)
 """The shell becomes the program. Beside it, in the same process group, waits a process for the end
-of a pipe whose other end this process holds; it then ends the group, itself included."""
+of a pipe whose other end this process holds; it then ends the group, itself included. An interrupt
+of the group, which may come before that process ran at all, is nothing to it."""
 
 
 class TiedProcess(subprocess.Popen[Any]):

@@ -60,6 +60,16 @@ def test_all_that_it_started_ends(tmp_path: Path, way: str) -> None:
     _wait_until_gone(numbers)
 
 
+def test_an_interrupt_at_once_leaves_nothing(tmp_path: Path) -> None:
+    script = f"{FAMILY.removesuffix('wait')} kill -2 0"
+    for turn in range(30):
+        members = tmp_path / str(turn)
+        process = TiedProcess(["sh", "-c", script, str(members)])
+        numbers = _wait_for(members)
+        process.wait()
+        _wait_until_gone(numbers)
+
+
 FORK = """
 import gc, os
 from predictor.processes import TiedProcess
