@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -17,6 +18,7 @@ from predictor.cost.latency import LatencyEstimate, Timing, features, timing
 from predictor.cost.on_core import OnCore
 from predictor.cost.op_count import Layer, OpCountReport
 from predictor.cost.op_proxy import OpProxy, op_proxy
+from predictor.errors import UsageError
 from predictor.kernel_sets import BEST, MN
 from predictor.memory.arena import arena
 from predictor.memory.arena_report import ArenaReport, PlannedBuffer
@@ -36,7 +38,10 @@ if TYPE_CHECKING:
     from typing_extensions import Unpack
 
 DEFAULT_BOARD = "f746zg"
-_MOST_PREPARED = 20_000
+_MOST_PREPARED = 5_000
+"""Parts of a model that is prepared for boards that nobody has named."""
+_MOST_EACH = 400_000
+"""Parts of a model on all its boards together."""
 
 
 @dataclass(frozen=True)
@@ -324,13 +329,35 @@ def on_board(prediction: Prediction, board: Board) -> Prediction:
     )
 
 
+def on_boards(
+    prediction: Prediction, boards: Sequence[Board], most_parts: int = _MOST_EACH
+) -> tuple[Prediction, ...]:
+    """The same model on each of the boards.
+
+    Args:
+        most_parts: for how many of the model's parts, counted on each board, there is time.
+
+    Raises:
+        RefusedError: TFLM refuses the model on one of them.
+        UsageError: the model is too large to be predicted on so many.
+    """
+    parts = prediction.graph.part_count
+    if parts * len(boards) > max(parts, most_parts):
+        raise UsageError(
+            f"a model of {parts:,} tensors, operators, inputs and outputs takes too long on "
+            f"{len(boards)} boards: name one, or a few"
+        )
+    return tuple(on_board(prediction, board) for board in boards)
+
+
 def on_shipped_boards(prediction: Prediction) -> tuple[Prediction, ...]:
     """The same model on each board that ships with the package, smallest RAM first.
 
     Raises:
         RefusedError: TFLM refuses the model on one of them.
+        UsageError: the model is too large to be predicted on all.
     """
-    return tuple(on_board(prediction, board) for board in shipped_boards())
+    return on_boards(prediction, shipped_boards())
 
 
 def fitting_boards(prediction: Prediction) -> tuple[Board, ...]:
@@ -341,7 +368,7 @@ def fitting_boards(prediction: Prediction) -> tuple[Board, ...]:
     """
     model_bytes, least_bytes = prediction.flash.model_bytes, prediction.arena.least_bytes
     known = {core.extensions for core in prediction.on_cores}
-    is_large = sum(len(part.operators) for part in prediction.graph.subgraphs) > _MOST_PREPARED
+    is_large = prediction.graph.part_count > _MOST_PREPARED
     return tuple(
         board
         for board in shipped_boards()

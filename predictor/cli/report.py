@@ -22,7 +22,7 @@ from predictor.errors import (
 )
 from predictor.files import write_file
 from predictor.install import install_command
-from predictor.prediction import Prediction, on_board, predict, predict_graph
+from predictor.prediction import Prediction, on_boards, predict, predict_graph
 from predictor.start import say
 
 if TYPE_CHECKING:
@@ -116,10 +116,9 @@ def _predict(
 
     try:
         first = predict(path, boards[0], **options)
-        rest = [on_board(first, board) for board in boards[1:]]
         return ModelReport(
             str(path),
-            (first, *rest),
+            on_boards(first, boards),
             greedy=_greedy(first) if has_offline_plan(first) else None,
             optimized=_optimized(first, options) if with_optimized else None,
         )

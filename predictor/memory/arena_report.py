@@ -186,7 +186,7 @@ class ArenaReport:
         key = (buffer.subgraph_index, tensor.index)
         return runtime_bytes(tensor, self.prepared.state.shapes.get(key, tensor.shape))
 
-    @property
+    @cached_property
     def least_bytes(self) -> int:
         """What the arena takes at least with any kernels, without what they ask for: the tensors
         alive at one step and the runtime's own objects."""

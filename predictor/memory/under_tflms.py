@@ -5,13 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from predictor.cores.core import Core
-from predictor.errors import RefusedError
+from predictor.errors import RefusedError, UsageError
 from predictor.memory.arena import arena
 from predictor.memory.arena_report import ArenaReport
 from predictor.memory.revision import Revision, device_revisions, load_revision
 from predictor.model.graph import Graph
 
 _MOST_WORDS = 20
+_MOST_PARTS = 120_000
+"""Parts of a model under all TFLMs together."""
 
 
 @dataclass(frozen=True)
@@ -36,10 +38,19 @@ class TflmOutcome:
 def under_each_tflm(
     graph: Graph, core: Core, resource_variables: int | None = None
 ) -> tuple[TflmOutcome, ...]:
-    """A model on a core under each TFLM for microcontrollers, by name."""
+    """A model on a core under each TFLM for microcontrollers, by name.
+
+    Raises:
+        UsageError: the model is too large to be prepared by all.
+    """
+    names = device_revisions()
+    if graph.part_count * len(names) > _MOST_PARTS:
+        raise UsageError(
+            f"a model of {graph.part_count:,} tensors, operators, inputs and outputs takes too "
+            f"long under {len(names)} TFLMs: name one"
+        )
     return tuple(
-        under_tflm(graph, load_revision(name, core=core), resource_variables)
-        for name in device_revisions()
+        under_tflm(graph, load_revision(name, core=core), resource_variables) for name in names
     )
 
 

@@ -6,15 +6,17 @@ Names follow the TensorFlow Lite schema. Nothing here knows of memory or kernels
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import field
-from functools import cached_property
+from functools import cached_property, wraps
 from math import prod
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from predictor.escapes import printable
 from predictor.records import dataclass
+
+T = TypeVar("T")
 
 NO_OPTIONS: Mapping[str, Any] = MappingProxyType({})
 
@@ -243,3 +245,25 @@ class Graph:
     @property
     def tensor_count(self) -> int:
         return sum(len(subgraph.tensors) for subgraph in self.subgraphs)
+
+    @cached_property
+    def part_count(self) -> int:
+        """Subgraphs, tensors, operators, inputs and outputs: what work is in proportion to."""
+        return sum(
+            1 + len(each.tensors) + len(each.operators) + len(each.inputs) + len(each.outputs)
+            for each in self.subgraphs
+        )
+
+
+def once(find: Callable[[Graph], T]) -> Callable[[Graph], T]:
+    """A function that looks at a graph the first time, and then knows what it found."""
+
+    @wraps(find)
+    def found(graph: Graph) -> T:
+        known = graph.__dict__.setdefault("_found", {})
+        if find not in known:
+            known[find] = find(graph)
+        result: T = known[find]
+        return result
+
+    return found

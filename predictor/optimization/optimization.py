@@ -41,7 +41,7 @@ from predictor.options import OptionKeywords, make_options
 from predictor.prediction import (
     DEFAULT_BOARD,
     Prediction,
-    on_shipped_boards,
+    fitting_boards,
     predict_graph,
 )
 from predictor.views import JsonObject, view
@@ -102,13 +102,8 @@ class Optimization:
     @property
     def newly_fitting(self) -> tuple[Board, ...]:
         """Shipped boards that the model fits only now."""
-        return tuple(
-            after.board
-            for after, before in zip(
-                on_shipped_boards(self.after), on_shipped_boards(self.before), strict=True
-            )
-            if after.fits and not before.fits
-        )
+        before = {board.name for board in fitting_boards(self.before)}
+        return tuple(board for board in fitting_boards(self.after) if board.name not in before)
 
     def to_json(self) -> JsonObject:
         """The result as JSON values; sizes are bytes."""

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from math import prod
 from typing import Any, NamedTuple
 
-from predictor.model.graph import Graph, Operator, Subgraph, Tensor, TensorType
+from predictor.model.graph import Graph, Operator, Subgraph, Tensor, TensorType, once
 from predictor.semantics.shape_rules import Call, Shape, UnknownShapeError, rule_of
 from predictor.semantics.values import Value, can_evaluate, constant, evaluate
 
@@ -37,9 +37,14 @@ _MALFORMED = (ArithmeticError, LookupError, ValueError)
 """What a rule meets in shapes and options that no converter writes, beside what it asks for."""
 
 
-def contradictions(graph: Graph) -> Iterator[Contradiction]:
+@once
+def contradictions(graph: Graph) -> tuple[Contradiction, ...]:
     """Contradictions in the order of the file; each operator is held against the shapes of its
     inputs in the file."""
+    return tuple(_contradictions(graph))
+
+
+def _contradictions(graph: Graph) -> Iterator[Contradiction]:
     alike = _Alike(graph)
     for subgraph in graph.subgraphs:
         values = _Values(subgraph)

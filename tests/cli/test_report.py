@@ -139,7 +139,7 @@ def test_a_plan_above_its_lower_bound_shows_both(models: Path) -> None:
     from predictor.report.html.plan_picture import standalone_svg
 
     block = Block("tensor", "x", "1", "", 64, 64, 0, 1)
-    svg = standalone_svg(Plan("plan", (block,), 2, 128, 64, 0, "the start"), "two lines")
+    svg = standalone_svg(Plan("plan", (block,), 1, 2, 128, 64, 0, "the start"), "two lines")
     assert 'class="peak"' in svg
     assert "lower bound 64 bytes" in svg
     ElementTree.fromstring(svg)

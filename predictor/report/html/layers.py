@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from markupsafe import escape
@@ -14,7 +14,7 @@ from predictor.cost.op_count import Layer
 from predictor.escapes import printable
 from predictor.prediction import Prediction
 from predictor.report.cost_text import runs_words
-from predictor.report.html.plan import TIMES
+from predictor.report.html.plan import MOST_SHOWN, TIMES
 from predictor.report.html.plan_picture import short
 from predictor.report.units import time_unit
 
@@ -51,12 +51,12 @@ class Column:
         return f'<td class="number"{bar}>{value:,.{self.decimals}f}</td>'
 
 
-def table_rows(rows: list[LayerRow], columns: list[Column]) -> str:
-    """The body of the layers table as markup."""
+def table_rows(rows: Sequence[LayerRow], columns: Sequence[Column]) -> str:
+    """The body of the layers table as markup, without rows beyond :data:`MOST_SHOWN`."""
     return "\n".join(
         f'<tr><th scope="row" class="number">{row.layer.index}</th>'
         f"{''.join([column.cell(row) for column in columns])}</tr>"
-        for row in rows
+        for row in rows[:MOST_SHOWN]
     )
 
 

@@ -15,7 +15,7 @@ from predictor.memory.sram import occupancy
 from predictor.prediction import Prediction
 from predictor.report.html import environment
 from predictor.report.html.layers import LayerRow, columns, layer_rows, table_rows
-from predictor.report.html.plan import Plan, plan_of
+from predictor.report.html.plan import MOST_SHOWN, Plan, plan_of
 from predictor.report.html.plan_picture import inline_svg
 from predictor.report.html.time_chart import kinds, time_chart
 
@@ -117,6 +117,7 @@ def _section(report: ModelReport, name: str, index: int) -> dict[str, Any]:
             "plans": _plans(report, index),
             "columns": headings,
             "table": environment.markup(table_rows(rows, headings)),
+            "most_rows": MOST_SHOWN,
             "chart": _chart(rows, first, index),
             "chart_kinds": kinds(rows),
             "notes": _union(report, "notes"),

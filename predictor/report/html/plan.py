@@ -12,6 +12,8 @@ from predictor.model.device.stream import StreamOptions
 from predictor.model.device.stream_stage import STREAM
 from predictor.prediction import Prediction
 
+MOST_SHOWN = 2_000
+"""Layers and buffers of a page at most: no browser shows many more, and nobody looks at them."""
 TIMES = "\N{MULTIPLICATION SIGN}"
 """What stands between the dimensions of a shape."""
 
@@ -37,11 +39,13 @@ class Plan:
 
     Steps are those of ``PlannedBuffer``: 0 is the start of the model, step k the k-th operator
     that runs. ``height_bytes`` is the plan's peak; ``lower_bound_bytes`` the largest sum of
-    buffers alive at one step, reached at ``peak_step``.
+    buffers alive at one step, reached at ``peak_step``. Of ``buffer_count`` buffers the largest
+    have blocks.
     """
 
     title: str
     blocks: tuple[Block, ...]
+    buffer_count: int
     step_count: int
     height_bytes: int
     lower_bound_bytes: int
@@ -52,6 +56,13 @@ class Plan:
     def top_bytes(self) -> int:
         """Where a picture has to end, at least 1."""
         return max(self.height_bytes, self.lower_bound_bytes, 1)
+
+    @property
+    def shown_words(self) -> str:
+        """Which buffers the picture shows, empty where all."""
+        if self.buffer_count <= MOST_SHOWN:
+            return ""
+        return f"the picture shows the {MOST_SHOWN:,} largest of {self.buffer_count:,} buffers"
 
     @property
     def is_below_bound(self) -> bool:
@@ -70,10 +81,14 @@ def has_offline_plan(prediction: Prediction) -> bool:
 def plan_of(prediction: Prediction) -> Plan:
     """The plan of a model: that of TFLM's greedy planner, or the one that the file brings."""
     arena = prediction.arena
+    shown = arena.buffers
+    if len(shown) > MOST_SHOWN:
+        shown = tuple(sorted(shown, key=lambda buffer: -buffer.size_bytes)[:MOST_SHOWN])
     last = max((buffer.last_use for buffer in arena.buffers), default=0)
     return Plan(
         title="Offline plan" if has_offline_plan(prediction) else "Plan of TFLM's greedy planner",
-        blocks=tuple(block for buffer in arena.buffers for block in _blocks(prediction, buffer)),
+        blocks=tuple(block for buffer in shown for block in _blocks(prediction, buffer)),
+        buffer_count=len(arena.buffers),
         step_count=max(last, *arena.steps, 0) + 1,
         height_bytes=arena.nonpersistent_bytes,
         lower_bound_bytes=arena.lower_bound_bytes,

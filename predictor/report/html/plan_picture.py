@@ -127,7 +127,8 @@ def describe(plan: Plan) -> str:
     """The picture in words."""
     return (
         f"Time runs across in {plan.step_count:,} steps, addresses go up to "
-        f"{plan.height_bytes:,} bytes; one rectangle per buffer, {len(plan.blocks):,} in all. "
+        f"{plan.height_bytes:,} bytes; one rectangle per buffer, {len(plan.blocks):,} in all"
+        f"{plan.shown_words and ': '}{plan.shown_words}. "
         f"At least {plan.lower_bound_bytes:,} bytes are alive at step {plan.peak_step} "
         f"({plan.peak_words})."
     )

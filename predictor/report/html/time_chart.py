@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from predictor.cost.instructions import Basis
 from predictor.escapes import xml_text
 from predictor.report.html.layers import LayerRow
+from predictor.report.html.plan import MOST_SHOWN
 from predictor.report.html.plan_picture import AXIS_WIDTH, DENSE_STEPS, round_step, short
 from predictor.report.units import time_unit, time_words
 
@@ -36,22 +37,25 @@ def kinds(rows: Sequence[LayerRow]) -> list[tuple[str, str]]:
 def time_chart(rows: Sequence[LayerRow], board: str, identifier: str) -> str:
     """The chart for a page, which styles it. ``identifier`` must be unique on the page."""
     longest = max(row.seconds for row in rows) or 1.0
+    whole = sum(row.seconds for row in rows) or 1.0
+    shown = rows[:MOST_SHOWN]
+    more = f", the first of {len(rows):,}" if len(shown) < len(rows) else ""
     height = TOP + PLOT_HEIGHT + BOTTOM
     title, description = f"{identifier}-title", f"{identifier}-desc"
     heaviest = max(rows, key=lambda row: row.seconds)
     words = (
-        f"One bar for each of {len(rows):,} layers. The longest takes "
+        f"One bar for each of {len(shown):,} layers{more}. The longest takes "
         f"{time_words(heaviest.seconds)}: layer {heaviest.layer.index}, {heaviest.layer.operator}."
     )
-    dense = " dense" if len(rows) > DENSE_STEPS else ""
+    dense = " dense" if len(shown) > DENSE_STEPS else ""
     return (
         f'<svg class="plan axis" aria-hidden="true" width="{AXIS_WIDTH}" height="{height}">'
         f"{''.join(_axis(longest))}</svg>"
         f'<svg class="plan" id="{identifier}" role="group" width="100%" height="{height}" '
         f'aria-labelledby="{title}" aria-describedby="{description}">'
         f'<title id="{title}">Time per layer on {xml_text(board)}</title>'
-        f'<desc id="{description}">{xml_text(words)}</desc>{"".join(_grid(rows, longest))}'
-        f'<g class="blocks{dense}">{"".join(_bars(rows, longest))}</g></svg>'
+        f'<desc id="{description}">{xml_text(words)}</desc>{"".join(_grid(shown, longest))}'
+        f'<g class="blocks{dense}">{"".join(_bars(shown, longest, whole))}</g></svg>'
     )
 
 
@@ -87,8 +91,7 @@ def _grid(rows: Sequence[LayerRow], longest: float) -> Iterator[str]:
     yield f'<text class="muted" x="0" y="{TOP + PLOT_HEIGHT + 32}">layer</text></g>'
 
 
-def _bars(rows: Sequence[LayerRow], longest: float) -> Iterator[str]:
-    whole = sum(row.seconds for row in rows) or 1.0
+def _bars(rows: Sequence[LayerRow], longest: float, whole: float) -> Iterator[str]:
     width = 100 / len(rows)
     gap = 0 if len(rows) > DENSE_STEPS else width / 8
     for index, row in enumerate(rows):
