@@ -45,6 +45,7 @@ class FaultKind(Enum):
     STACK_OVERFLOW = "stack overflow"
     EXECUTE_DATA = "execution of data"
     INVALID_STATE = "jump to an address without the Thumb bit"
+    INVALID_RETURN = "return from an exception that cannot be"
     UNDEFINED_INSTRUCTION = "undefined instruction"
     WRONG_CORE = "instruction of another core"
     FPU_DISABLED = "floating-point unit is off"

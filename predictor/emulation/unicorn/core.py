@@ -236,7 +236,10 @@ class UnicornCore:
             self.system.pending.add(core_devices.SVCALL)
             return None
         if self._event == _EXCEPTION_RETURN:
-            exceptions.leave(self.engine, self.system, address | 1)
+            reason = exceptions.leave(self.engine, self.system, address | 1)
+            if reason:
+                raw = RawFault(FaultKind.INVALID_RETURN, reason)
+                return self._fault(raw, self._culprit(raw, address))
             self.counter.state.last_traits = Trait.JUMP  # the profile takes it for a return
             return None
         if self._event == _BREAKPOINT:
@@ -386,7 +389,7 @@ class UnicornCore:
     def _culprit(self, raw: RawFault, address: int) -> int:
         """Address of the instruction to blame: for a jump to a bad place, that of the jump."""
         state = self.counter.state
-        if raw.kind is FaultKind.EXECUTE_DATA:
+        if raw.kind in (FaultKind.EXECUTE_DATA, FaultKind.INVALID_RETURN):
             begin, size = state.block_address, state.block_bytes
         elif raw.kind is FaultKind.INVALID_STATE:  # its target counts as a block already
             begin, size = state.previous_address, state.previous_bytes

@@ -72,19 +72,30 @@ def enter(engine: Uc, system: SystemControl, number: int, handler: int) -> None:
     system.active_exception = number
 
 
-def leave(engine: Uc, system: SystemControl, exception_return: int) -> None:
-    """Unstacks the frame; the core goes on at the address in it."""
+def leave(engine: Uc, system: SystemControl, exception_return: int) -> str:
+    """Unstacks the frame; the core goes on at the address in it.
+
+    Returns: why it cannot, for hardware traps that too; empty where it does.
+    """
+    from unicorn import UcError
     from unicorn import arm_const as arm
 
+    if not system.active_exception:
+        return f"jump to {exception_return:#010x}, the end of an exception, and none is active"
     engine.reg_write(arm.UC_ARM_REG_IPSR, 0)
     is_process_stack = bool(exception_return & 4)
     control = engine.reg_read(arm.UC_ARM_REG_CONTROL) & ~_SPSEL
     engine.reg_write(arm.UC_ARM_REG_CONTROL, control | (_SPSEL if is_process_stack else 0))
     base = engine.reg_read(arm.UC_ARM_REG_SP)
-    words = struct.unpack("<8I", engine.mem_read(base, _FRAME_BYTES))
     size = _FRAME_BYTES
-    if not exception_return & 1 << 4:
-        floats = struct.unpack("<18I", engine.mem_read(base + size, _FLOAT_FRAME_BYTES))
+    has_floats = not exception_return & 1 << 4
+    try:
+        words = struct.unpack("<8I", engine.mem_read(base, _FRAME_BYTES))
+        frame = engine.mem_read(base + size, _FLOAT_FRAME_BYTES if has_floats else 0)
+    except UcError:
+        return f"no memory holds the exception's frame, at {base:#010x}"
+    if has_floats:
+        floats = struct.unpack("<18I", frame)
         for index, value in enumerate(floats[:16]):
             engine.reg_write(arm.UC_ARM_REG_S0 + index, value)
         engine.reg_write(arm.UC_ARM_REG_FPSCR, floats[16])
@@ -105,3 +116,4 @@ def leave(engine: Uc, system: SystemControl, exception_return: int) -> None:
     engine.reg_write(arm.UC_ARM_REG_EPSR, status & 0x0700FC00)
     engine.reg_write(arm.UC_ARM_REG_PC, address | 1)
     system.active_exception = 0
+    return ""

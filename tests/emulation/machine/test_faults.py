@@ -65,6 +65,11 @@ CASES = {
         FaultKind.INVALID_STATE,
         r"even address",
     ),
+    "end_of_no_exception": (
+        '__asm volatile("ldr r0, =0xFFFFFFE9\\n\\tbx r0");',
+        FaultKind.INVALID_RETURN,
+        r"jump to 0xffffffe9, the end of an exception, and none is active",
+    ),
     "undefined_instruction": (
         '__asm volatile("udf #7");',
         FaultKind.UNDEFINED_INSTRUCTION,
@@ -111,6 +116,18 @@ def test_fault_names_place_and_reason(name, make_machine, either_counter):
     assert "called from main" in str(fault)
     with pytest.raises(FirmwareFaultError, match="provoke"):
         result.raise_fault()
+
+
+def test_an_exception_that_loses_its_stack(make_machine, either_counter):
+    text = HEAD + (
+        "__attribute__((naked)) void svc_handler(void) {\n"
+        '  __asm volatile("ldr r0, =0x30000000\\n\\tmov sp, r0\\n\\tbx lr");\n}\n'
+        'int main(void) { __asm volatile("svc #1"); }\n'
+    )
+    fault = make_machine(text).run(max_instructions=1_000_000).fault
+    assert fault.kind is FaultKind.INVALID_RETURN
+    assert "no memory holds the exception's frame, at 0x30000000" in fault.message
+    assert fault.location.symbol == "svc_handler"
 
 
 def test_null_write_faults_where_the_board_has_unused_memory_at_zero(make_machine):
