@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 DEFAULT_BOARD = "f746zg"
 _MOST_PREPARED = 5_000
 """Parts of a model that is prepared for boards that nobody has named."""
-_MOST_EACH = 400_000
+_MOST_EACH = 1_000_000
 """Parts of a model on all its boards together."""
 
 
@@ -329,20 +329,15 @@ def on_board(prediction: Prediction, board: Board) -> Prediction:
     )
 
 
-def on_boards(
-    prediction: Prediction, boards: Sequence[Board], most_parts: int = _MOST_EACH
-) -> tuple[Prediction, ...]:
+def on_boards(prediction: Prediction, boards: Sequence[Board]) -> tuple[Prediction, ...]:
     """The same model on each of the boards.
-
-    Args:
-        most_parts: for how many of the model's parts, counted on each board, there is time.
 
     Raises:
         RefusedError: TFLM refuses the model on one of them.
         UsageError: the model is too large to be predicted on so many.
     """
     parts = prediction.graph.part_count
-    if parts * len(boards) > max(parts, most_parts):
+    if len(boards) > 1 and parts * len(boards) > _MOST_EACH:
         raise UsageError(
             f"a model of {parts:,} tensors, operators, inputs and outputs takes too long on "
             f"{len(boards)} boards: name one, or a few"

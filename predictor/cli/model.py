@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from predictor.boards.board import find_board, shipped_boards
+from predictor.boards.board import find_board
 from predictor.cli.options import ALL_BOARDS, ALL_TFLMS, memory_options, prediction_options
 from predictor.console.options import BYTES, JOULES, MACS, POSITIVE, SECONDS, format_option
 from predictor.console.output import emit, terminal_width, wants_color
@@ -23,7 +23,7 @@ from predictor.model.tflite_reader import read_graph
 from predictor.prediction import (
     DEFAULT_BOARD,
     Prediction,
-    on_boards,
+    on_shipped_boards,
     predict,
 )
 from predictor.report.budgets import Budgets, Violation
@@ -33,8 +33,8 @@ from predictor.start import say
 if TYPE_CHECKING:
     from predictor.report.layout import Block
 
-_MOST_IN_JSON = 100_000
-"""Parts of a model on all boards together, each of which JSON lists with its figures."""
+_MOST_JSON = 64_000_000
+"""Characters of a JSON report on all boards."""
 
 
 @click.command(cls=FileCommand, name="model", short_help="Predict one model (the default command).")
@@ -117,8 +117,7 @@ def command(
     violations = budgets.violations(first)
     is_shown = not quiet or output is not None
     if board == ALL_BOARDS:
-        each = {"most_parts": _MOST_IN_JSON} if form == "json" and is_shown else {}
-        predictions = on_boards(first, shipped_boards(), **each)
+        predictions = on_shipped_boards(first)
         if is_shown:
             emit(_boards_text(predictions, form, violations, output), output)
         fits = any(item.fits for item in predictions)
@@ -221,6 +220,12 @@ def _boards_text(
     if form == "json":
         from predictor.report.json_report import SCHEMA_VERSION, dumps
 
+        size = len(dumps(predictions[0].to_json())) * len(predictions)
+        if size > _MOST_JSON:
+            raise UsageError(
+                f"the JSON of {len(predictions)} boards would have {size:,} characters, as so many "
+                "layers and names are in each: name one board"
+            )
         items = [prediction.to_json() for prediction in predictions]
         return dumps({"schema_version": SCHEMA_VERSION, "predictions": items}) + "\n"
     if form == "markdown":

@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, fields
+from functools import lru_cache
 from json.encoder import encode_basestring_ascii
 from math import isfinite
 from operator import attrgetter
@@ -214,20 +216,32 @@ def dumps(value: Any) -> str:
     return _text(value, "\n")
 
 
+def _float(value: float) -> str:
+    return repr(value) if isfinite(value) else "null"
+
+
+_SCALARS: Mapping[type, Callable[[Any], str]] = {
+    str: encode_basestring_ascii,
+    int: repr,
+    float: _float,
+    bool: {True: "true", False: "false"}.__getitem__,
+    type(None): lambda _: "null",
+}
+_key = lru_cache(maxsize=1024)(encode_basestring_ascii)
+"""Names of fields recur in each layer."""
+
+
 def _text(value: Any, line: str) -> str:
     """``line``: the end of a line and the indentation of the next."""
-    kind, inner = type(value), line + "  "
-    if kind is str:
-        return encode_basestring_ascii(value)
-    if kind is int:
-        return repr(value)
-    if kind is float and not isfinite(value):
-        return "null"
+    inner, scalar = line + "  ", _SCALARS.get(type(value))
+    if scalar is not None:
+        return scalar(value)
     if isinstance(value, dict) and value:
-        items = [
-            f"{inner}{encode_basestring_ascii(str(key))}: {_text(item, inner)}"
-            for key, item in value.items()
-        ]
+        items = []
+        for key, item in value.items():
+            scalar = _SCALARS.get(type(item))
+            text = _text(item, inner) if scalar is None else scalar(item)
+            items.append(f"{inner}{_key(str(key))}: {text}")
         return f"{{{','.join(items)}{line}}}"
     if isinstance(value, list | tuple) and value:
         return f"[{','.join([inner + _text(item, inner) for item in value])}{line}]"

@@ -5,6 +5,7 @@ What these subgraphs themselves take is not part of it (``predictor.semantics.ex
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 
 from predictor.model.graph import Tensor
@@ -71,5 +72,5 @@ def _tensors(ctx: NodeContext) -> tuple[list[Tensor], list[Tensor]]:
 
 
 def _copies(made: Loops, ctx: NodeContext, tensors: Iterable[Tensor]) -> None:
-    for tensor in tensors:
-        copy(made, 1, ctx.runtime_bytes(tensor))
+    for size, count in Counter(map(ctx.runtime_bytes, tensors)).items():
+        copy(made, count, size)
