@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from predictor import toml
 from predictor.cli.options import boards_of
 from predictor.errors import UsageError
 from predictor.prediction import DEFAULT_BOARD
+from predictor.records import dataclass
 from predictor.report.budgets import BUDGETS, BYTE_UNITS, Budgets, parse_quantity
 
 _NAMES = ("kernels", "tflm")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -18,6 +18,7 @@ from predictor.console.paths import OUTPUT_PATH, FileCommand, refuse_overwriting
 from predictor.errors import EXIT_DOES_NOT_FIT, EXIT_FITS, PredictorError, UsageError
 from predictor.files import write_file
 from predictor.prediction import predict
+from predictor.records import dataclass
 from predictor.report.check_result import CheckResult, Finding, markdown, text, to_json
 from predictor.report.comparison import Comparison, compare, parse_regressions, subject
 from predictor.report.json_report import figures_json

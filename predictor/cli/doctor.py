@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from importlib import metadata, util
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from predictor.console.output import emit, emit_text
 from predictor.emulation.renode import python_package
 from predictor.errors import PredictorError
 from predictor.install import install_command
+from predictor.records import dataclass
 
 TOOLS = Path(__file__).parent / "tools.toml"
 TIMEOUT_S = 60

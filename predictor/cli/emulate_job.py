@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +18,7 @@ from predictor.errors import (
 )
 from predictor.files import write_file
 from predictor.prediction import Prediction
+from predictor.records import dataclass
 from predictor.report.notes import misfit
 
 if TYPE_CHECKING:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, astuple, dataclass
+from dataclasses import asdict, astuple
 from typing import Protocol
+
+from predictor.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

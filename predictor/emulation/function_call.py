@@ -10,12 +10,13 @@ from __future__ import annotations
 import ctypes
 import struct
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from types import MappingProxyType
 
 from predictor.emulation.platform.description import Memory
 from predictor.errors import EmulationError
 from predictor.firmware.elf_image import ElfImage
+from predictor.records import dataclass
 
 PAGE_BYTES = 4096
 WINDOW_BASE = 0x60000000

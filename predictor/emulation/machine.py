@@ -9,7 +9,7 @@ import os
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import Enum
 from itertools import groupby
 from math import inf
@@ -20,6 +20,7 @@ from predictor.emulation.function_call import Argument, CallResult
 from predictor.emulation.platform.description import Platform
 from predictor.errors import EmulationError, FirmwareFaultError
 from predictor.firmware.symbols import CodeLocation
+from predictor.records import dataclass
 
 
 class StopReason(Enum):

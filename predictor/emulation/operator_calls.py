@@ -7,10 +7,11 @@ called is shared out among them by the instructions that it spent for each.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import pairwise
 
 from predictor.emulation.machine import Machine, Profile, RunResult, StopReason
+from predictor.records import dataclass
 
 OPERATOR_SYMBOL = "_ZN6runner15OperatorCounter6InvokeEiP13TfLiteContextP10TfLiteNode"
 """The runner calls each operator from here (firmware/runner/operator_counter.cc)."""

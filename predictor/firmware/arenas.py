@@ -7,10 +7,11 @@ others. An arena for which none is named lies at the end of the RAM that the pro
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from predictor.boards.board import Board
 from predictor.memory.sram import ArenaNeed
+from predictor.records import dataclass
 
 _ALIGNMENT = 16
 _RESERVED = "arenas"

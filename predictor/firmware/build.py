@@ -11,7 +11,6 @@ import hashlib
 import os
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from predictor.boards.board import Board
@@ -41,6 +40,7 @@ from predictor.firmware.toolchain import (
     find_toolchain,
     run_logged,
 )
+from predictor.records import dataclass
 
 DEFAULT_STACK_BYTES = 4096
 

@@ -6,12 +6,13 @@ import hashlib
 import os
 import shutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
 from predictor.firmware.cache import cache_dir, cached
 from predictor.firmware.shipped import shipped_folder
 from predictor.firmware.toolchain import ProgressCallback, Toolchain, run_logged
+from predictor.records import dataclass
 
 LOG = "build.log"
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import bisect
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 from types import MappingProxyType
@@ -14,6 +13,7 @@ from typing import Any
 from predictor.errors import EmulationError
 from predictor.firmware.symbol_table import symbol_table
 from predictor.firmware.symbols import CodeLocation
+from predictor.records import dataclass
 
 _HARD_FLOAT = 0x400
 """EF_ARM_ABI_FLOAT_HARD, ELF for the Arm architecture."""

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 from predictor.cores.core import Core
 from predictor.firmware.cmake import KeptBuild
 from predictor.firmware.shipped import shipped_folder
 from predictor.firmware.toolchain import ProgressCallback, Toolchain
+from predictor.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from predictor.errors import PredictorError, UsageError
 from predictor.memory.deployment import DROP_IN
 from predictor.model.device.reader import CODES
 from predictor.model.graph import operator_label
+from predictor.records import dataclass
 
 _MICRO = Path("tensorflow/lite/micro")
 _CURRENT_MARK = _MICRO / "micro_log.h"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any, ClassVar
@@ -19,6 +18,7 @@ from predictor.firmware.cmake import KeptBuild
 from predictor.firmware.shipped import shipped_folder
 from predictor.firmware.tflm_library import TflmLibrary
 from predictor.firmware.toolchain import ProgressCallback, Toolchain, require_program
+from predictor.records import dataclass
 
 _INTERPRETER = Path("tensorflow/lite/micro/micro_interpreter.h")
 

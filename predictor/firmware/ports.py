@@ -8,7 +8,6 @@ runs in emulation only.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
@@ -17,6 +16,7 @@ from predictor.boards.board import Board
 from predictor.boards.periphery import Uart
 from predictor.errors import BoardError
 from predictor.firmware.shipped import shipped_folder
+from predictor.records import dataclass
 
 GENERIC = "generic"
 _DWT_CYCCNT = 0xE000_1004

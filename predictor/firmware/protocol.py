@@ -9,11 +9,12 @@ from __future__ import annotations
 import re
 import zlib
 from collections.abc import Callable, Iterator
-from dataclasses import MISSING, dataclass, field, fields
+from dataclasses import MISSING, field, fields
 from typing import Any, ClassVar, NewType, TypeAlias, get_args, get_type_hints
 from urllib.parse import unquote_to_bytes
 
 from predictor.errors import EmulationError
+from predictor.records import dataclass
 
 PROTOCOL_VERSION = 1
 # A message is shorter by far; longer input without a line end is noise.

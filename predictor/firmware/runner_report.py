@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from predictor.errors import EmulationError
 from predictor.firmware import protocol
@@ -24,6 +24,7 @@ from predictor.firmware.protocol import (
     ProtocolParser,
     StackUse,
 )
+from predictor.records import dataclass
 
 COUNTER_STEPS = 1 << 32
 """The cycle counter wraps after so many."""

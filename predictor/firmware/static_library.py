@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 
 from predictor.errors import MissingDependencyError, UsageError
+from predictor.records import dataclass
 
 _MAGIC = b"!<arch>\n"
 _HEADER = struct.Struct("16s12s6s6s8s10s2s")

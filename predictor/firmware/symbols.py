@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+
+from predictor.records import dataclass
 
 _PIECE = re.compile(r"(\d+)")
 

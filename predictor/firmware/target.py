@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TypeVar
 
 from predictor.boards.board import Board, find_board
@@ -39,6 +39,7 @@ from predictor.model.tflite_reader import ModelSource
 from predictor.operators.kernel_set import KernelSet
 from predictor.optimization.plan_warnings import plan_warnings
 from predictor.prediction import Prediction, predict
+from predictor.records import dataclass
 
 _ALL, _USED = "all", "used"
 T = TypeVar("T")

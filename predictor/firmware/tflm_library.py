@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -10,6 +9,7 @@ from predictor.boards.board import Board
 from predictor.firmware.kernel_library import KernelLibrary
 from predictor.firmware.tflm_sources import THIRD_PARTIES
 from predictor.firmware.toolchain import ProgressCallback, Toolchain
+from predictor.records import dataclass
 
 # Third parties whose headers TFLM's headers include.
 _INCLUDED = ("flatbuffers/include", "gemmlowp", "ruy")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -25,6 +25,7 @@ from predictor.memory.revision import (
     revision_mark,
     revision_names,
 )
+from predictor.records import dataclass
 
 THIRD_PARTIES = (
     Path("tensorflow/lite/micro/tools/make/downloads"),

@@ -7,12 +7,12 @@ import re
 import shutil
 import subprocess
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
 from predictor.errors import EmulationError, MissingDependencyError
 from predictor.processes import TiedProcess
+from predictor.records import dataclass
 
 PREFIX = "arm-none-eabi-"
 ProgressCallback = Callable[[str], None]

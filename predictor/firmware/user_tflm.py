@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import ClassVar
@@ -21,6 +20,7 @@ from predictor.firmware.tflm_sources import (
 )
 from predictor.firmware.toolchain import ProgressCallback, Toolchain
 from predictor.memory.revision import kernel_sets, load_revision, revision_names
+from predictor.records import dataclass
 
 LIBRARY_NAMES = (
     "libtensorflow-microlite.a",

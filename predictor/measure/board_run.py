@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
 from statistics import median
@@ -22,6 +22,7 @@ from predictor.measure.serial_port import Port, receive
 from predictor.prediction import Prediction
 from predictor.proof.host_check import Array, HostCheck, compare_with_host
 from predictor.proof.layer_check import LayerCheck, compare_layers, host_layers, layers_in_arena
+from predictor.records import dataclass
 
 Progress = Callable[[str], None]
 _STATEFUL = ("VAR_HANDLE", "CIRCULAR_BUFFER")

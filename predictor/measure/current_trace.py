@@ -11,7 +11,6 @@ import csv
 import math
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
 from pathlib import Path
@@ -19,6 +18,7 @@ from typing import Any
 
 from predictor import toml
 from predictor.errors import MeasurementError
+from predictor.records import dataclass
 
 LEAST_SAMPLES = 10
 """Samples in a window below which its ends weigh too much."""

@@ -12,7 +12,7 @@ import io
 import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from predictor.boards.calibration import MOST_CLOCK_HZ
 from predictor.boards.power import CONVOLUTION, FULLY_CONNECTED
 from predictor.errors import MeasurementError
 from predictor.kernel_sets import kernel_set_name
+from predictor.records import dataclass
 from predictor.toml import NAME, shown
 
 REQUIRED = ("model", "board", "clock_hz", "runtime", "revision", "kernels", "latency_s", "source")

@@ -7,7 +7,6 @@ file hangs on its own form, on the vectors that are in the file already, and on 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from itertools import count
 from typing import Any, NamedTuple
@@ -23,6 +22,7 @@ from predictor.model.graph import (
     TensorType,
 )
 from predictor.model.tflite_writer import BUFFER_ALIGNMENT, Sizer
+from predictor.records import dataclass
 
 _REMEMBERED = 65_536
 _OTHER = OperatorCode("", False, 1, True, True)

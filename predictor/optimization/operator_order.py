@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from math import inf
 from typing import NamedTuple
 
@@ -19,6 +19,7 @@ from predictor.model.graph import Graph
 from predictor.operators.sizes import align_up
 from predictor.optimization.overlap import NodeKey, OverlapLevel, is_wanted, planned_distance_of
 from predictor.optimization.plan_problem import ALIGNMENT
+from predictor.records import dataclass
 
 WIDTHS = (16, 400)
 """Sets of operators of one size above which a pass of the search keeps only the most promising.

@@ -7,7 +7,7 @@ import os
 import time
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from predictor.boards.board import Board, find_board
@@ -44,6 +44,7 @@ from predictor.prediction import (
     fitting_boards,
     predict_graph,
 )
+from predictor.records import dataclass
 from predictor.views import JsonObject, view
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ plan and places scratch buffers around them when it runs.
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from functools import cached_property
 
 from predictor.memory.arena import arena
@@ -31,6 +31,7 @@ from predictor.optimization.planned import Planned, planned, written
 from predictor.optimization.stripes.planning import in_stripes
 from predictor.optimization.stripes.search import Choice
 from predictor.optimization.task import Instructions, Task, count_macs
+from predictor.records import dataclass
 
 _MAX_TRADE_POINTS = 8
 _PART_BEFORE_STRIPES = 0.4

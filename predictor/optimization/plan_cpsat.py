@@ -11,10 +11,11 @@ import math
 import sys
 import threading
 import time
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from predictor.optimization.plan_problem import ALIGNMENT, PlanProblem, Solution
+from predictor.records import dataclass
 
 if TYPE_CHECKING:
     from ortools.sat.python import cp_model

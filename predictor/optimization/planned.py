@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from math import inf
 
 from predictor.errors import UsageError
@@ -23,6 +23,7 @@ from predictor.optimization.offline_plan import tensor_offsets, used_distances
 from predictor.optimization.plan_problem import Solution
 from predictor.optimization.stripes.search import Choice
 from predictor.optimization.task import Task, with_options
+from predictor.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ overlap its input.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 
 from predictor.memory.arena import arena
@@ -23,6 +23,7 @@ from predictor.optimization.overlap import (
 )
 from predictor.optimization.plan_problem import ALIGNMENT, PlanProblem
 from predictor.optimization.stripes.clusters import Clusters, clusters_of
+from predictor.records import dataclass
 
 _UNKNOWN_EXTRA = 0.15
 """Extra work of a steered operator where its instructions are not known: measured are from 0.10 at

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from predictor.errors import UsageError
@@ -20,6 +19,7 @@ from predictor.firmware.program import LinkedProgram, Program, Symbol
 from predictor.memory.deployment import DROP_IN
 from predictor.model.graph import CUSTOM_PREFIX
 from predictor.prediction import Prediction
+from predictor.records import dataclass
 
 _REGISTER = re.compile(r"(?:^|::)Register_(\w+)$")
 _TFLM = re.compile(r"^(tflite|mn)::|^(arm|mn|esp_nn)_")

@@ -16,7 +16,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from types import TracebackType
 from typing import IO, Any
 
@@ -27,6 +27,7 @@ from predictor.errors import MissingDependencyError
 from predictor.files import temporary_parent
 from predictor.memory.arena_report import KindUsage
 from predictor.processes import TiedProcess
+from predictor.records import dataclass
 
 Array = npt.NDArray[Any]
 Arrays = tuple[Array, ...]

@@ -7,7 +7,6 @@ each operator that the runner calls and is read; a board sends it. The host keep
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 from predictor.boards.board import Board
 from predictor.emulation.backends import make_machine
@@ -23,6 +22,7 @@ from predictor.optimization.offline_plan import without_plan
 from predictor.proof.host_check import Array, HostCheck, compare
 from predictor.proof.host_runtime import LAYERS, HostRuntime, is_installed
 from predictor.proof.model_run import RunOptions, flash_blob
+from predictor.records import dataclass
 
 _ARENA_ALIGNMENT = 16
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import field
 
 import numpy as np
 
@@ -29,6 +29,7 @@ from predictor.model.builder.tensors import NUMPY_TYPES
 from predictor.model.graph import Graph, Tensor
 from predictor.proof.host_check import Array, HostCheck, compare_with_host
 from predictor.proof.operator_cycles import CycleWatch
+from predictor.records import dataclass
 
 END_SYMBOL = "runner_done"
 ALL_FREE_RAM = 0

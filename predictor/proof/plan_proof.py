@@ -7,7 +7,7 @@ the planned model's accesses are checked with shadow memory, which looks at no v
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 import numpy as np
@@ -38,6 +38,7 @@ from predictor.proof.shadow_memory import (
     stale_reads,
 )
 from predictor.proof.shadow_run import UseCollector, UseComparison, watch_arena
+from predictor.records import dataclass
 
 Inputs = tuple[Array, ...]
 Progress = Callable[[str], None]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from predictor.emulation.platform.board_platform import board_platform
 from predictor.emulation.platform.roomy_board import with_more_ram
@@ -28,6 +28,7 @@ from predictor.proof.plan_proof import (
     prove_on_host,
 )
 from predictor.proof.shadow_run import without_plan
+from predictor.records import dataclass
 
 Progress = Callable[[str], None]
 

@@ -11,7 +11,6 @@ operator's output overlap its input.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from types import MappingProxyType
 
 import numpy as np
@@ -27,6 +26,7 @@ from predictor.emulation.unicorn.byte_uses import (
 )
 from predictor.memory.arena_report import ArenaReport
 from predictor.optimization.stripes.views import View
+from predictor.records import dataclass
 
 NodeKey = tuple[int, int]
 """Subgraph and operator index."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
 
@@ -13,6 +12,7 @@ from predictor.boards.calibration import Calibration, Measured
 from predictor.boards.power import CONVOLUTION, FULLY_CONNECTED, Power
 from predictor.cost.calibration_fit import is_streamed
 from predictor.cost.coverage import further_model_spread, uncovered
+from predictor.records import dataclass
 from predictor.report.scatter import Axis, Series, scatter
 from predictor.words import counted
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from predictor.records import dataclass
 from predictor.report.budgets import BUDGETS, rule_of
 from predictor.report.cost_text import macs_words
 from predictor.report.markdown import escape

@@ -9,7 +9,6 @@ import os
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from difflib import SequenceMatcher
 from itertools import groupby
 from operator import eq
@@ -18,6 +17,7 @@ from typing import Any
 from predictor.errors import ModelError, UsageError
 from predictor.escapes import printable
 from predictor.prediction import Prediction
+from predictor.records import dataclass
 from predictor.report.json_report import figures_json
 from predictor.views import view
 

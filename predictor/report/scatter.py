@@ -6,10 +6,10 @@ A picture stands on its own: fixed size, colours and a text alternative in the f
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from math import ceil, floor, log10
 
 from predictor.escapes import xml_text
+from predictor.records import dataclass
 from predictor.report.html.palette import LIGHT
 
 WIDTH, HEIGHT = 640, 420

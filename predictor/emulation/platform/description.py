@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from types import MappingProxyType
@@ -28,6 +28,7 @@ from predictor.emulation.platform.repl_syntax import (
     Value,
 )
 from predictor.errors import PlatformError
+from predictor.records import dataclass
 
 SYSTEM_BUS = "sysbus"
 _NAMESPACE = "Antmicro.Renode.Peripherals."

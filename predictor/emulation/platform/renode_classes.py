@@ -7,7 +7,6 @@ facts are read from Renode's sources. Faults name Renode's number of the error, 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
@@ -17,6 +16,7 @@ from predictor import toml
 from predictor.emulation.platform.description import SYSTEM_BUS, Peripheral, Platform, Registration
 from predictor.emulation.platform.repl_syntax import Reference, Value
 from predictor.errors import PlatformError
+from predictor.records import dataclass
 
 _FILE = Path(__file__).with_suffix(".toml")
 _INTEGERS = {

@@ -6,7 +6,7 @@ peripheral, is registered at registration points, and holds attributes.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from predictor.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from math import inf
 from pathlib import Path
 
@@ -37,6 +37,7 @@ from predictor.emulation.renode.console import (
 from predictor.emulation.renode.function_caller import FunctionCaller
 from predictor.errors import EmulationError
 from predictor.firmware.elf_image import ElfImage
+from predictor.records import dataclass
 
 FIRST_SLICE_S, LONGEST_SLICE_S, SHORTEST_SLICE_S = 0.02, 0.64, 1e-5
 """Virtual seconds between two looks at the ends of a run: each slice is twice the one before."""

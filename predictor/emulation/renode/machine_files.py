@@ -8,12 +8,12 @@ from __future__ import annotations
 import shlex
 import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from predictor.boards.board import Board
 from predictor.emulation.platform.board_platform import platform_text
 from predictor.firmware.ports import uart_of
+from predictor.records import dataclass
 
 PROGRAM, MODEL = "program.elf", "model.bin"
 _INSTRUCTION_SLACK = 0.01

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +21,7 @@ from predictor.emulation.unicorn.library import (
     function_address,
     remove_native_hook,
 )
+from predictor.records import dataclass
 
 if TYPE_CHECKING:
     from unicorn import Uc

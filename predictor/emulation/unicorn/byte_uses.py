@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,6 +16,7 @@ import numpy.typing as npt
 
 from predictor.emulation.unicorn.access_trace import ItBlock, MemoryHook, no_it_block
 from predictor.emulation.unicorn.library import raise_callback_error
+from predictor.records import dataclass
 
 if TYPE_CHECKING:
     from unicorn import Uc

@@ -7,7 +7,6 @@ Unicorn reports these through hooks; what they mean is decided here.
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from predictor.emulation.machine import Fault, FaultKind, StopReason, require_memory
@@ -24,6 +23,7 @@ from predictor.emulation.unicorn.memory_map import MemoryMap
 from predictor.emulation.unicorn.thumb import Trait
 from predictor.errors import EmulationError, PlatformError
 from predictor.firmware.elf_image import ElfImage
+from predictor.records import dataclass
 
 if TYPE_CHECKING:
     from unicorn import Uc, UcError

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any
+
+from predictor.records import dataclass
 
 NO_DEADLINE = 2**64 - 1
 NO_ADDRESS = 0xFFFFFFFF

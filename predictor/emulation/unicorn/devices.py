@@ -8,12 +8,12 @@ firmware does (a UART without clock, for one), the model ignores it too and says
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import ClassVar
 
 from predictor.emulation.platform.description import Peripheral, Platform
 from predictor.errors import PlatformError
+from predictor.records import dataclass
 
 WORD = 0xFFFFFFFF
 

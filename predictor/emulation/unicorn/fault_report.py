@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -15,6 +14,7 @@ from predictor.errors import EmulationError
 from predictor.firmware.debug_info import return_addresses
 from predictor.firmware.elf_image import ElfImage
 from predictor.firmware.symbols import CodeLocation
+from predictor.records import dataclass
 
 if TYPE_CHECKING:
     from unicorn import Uc

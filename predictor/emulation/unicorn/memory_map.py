@@ -5,13 +5,13 @@ from __future__ import annotations
 import ctypes
 import mmap
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from predictor.emulation.platform.description import Memory, Platform
 from predictor.emulation.unicorn.counter_state import CodeRegion
 from predictor.errors import EmulationError, PlatformError
 from predictor.firmware.elf_image import ElfImage
+from predictor.records import dataclass
 
 if TYPE_CHECKING:
     from unicorn import Uc

@@ -7,8 +7,9 @@ same tables for speed.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from enum import IntFlag
+
+from predictor.records import dataclass
 
 MAX_STACK_BYTES = 0x3FFFC
 """More is no stack frame."""

@@ -8,12 +8,13 @@ An operator's ``custom_options`` hold what its kernel takes, in the layout of th
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass, field
+from dataclasses import field
 from math import prod
 from typing import Protocol
 
 from predictor.model.device.names import PREFIX
 from predictor.model.requantization import Range
+from predictor.records import dataclass
 
 VERSION = 1
 """First word of all options, and version of all custom operators."""

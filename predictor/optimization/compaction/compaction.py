@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from math import inf
 
 import numpy as np
@@ -28,6 +28,7 @@ from predictor.optimization.compaction.removal import (
 )
 from predictor.optimization.compaction.spans import Ints, channels_of
 from predictor.optimization.compaction.weighted import weighted_layer
+from predictor.records import dataclass
 
 CostOf = Callable[[Graph], float]
 """What a graph costs: lower is better."""

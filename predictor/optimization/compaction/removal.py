@@ -9,7 +9,7 @@ where no weight reads it, or where it equals another input (its weights join the
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -25,6 +25,7 @@ from predictor.optimization.compaction.intervals import (
 from predictor.optimization.compaction.spans import Ints, channels_of
 from predictor.optimization.compaction.surgery import Draft, integers, with_channels, with_values
 from predictor.optimization.compaction.weighted import WeightedLayer, weighted_layer
+from predictor.records import dataclass
 
 Flags = npt.NDArray[np.bool_]
 Removal = dict[int, Flags]

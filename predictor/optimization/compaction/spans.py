@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 import numpy.typing as npt
 
 from predictor.model.graph import Tensor, TensorType
 from predictor.model.requantization import Range
+from predictor.records import dataclass
 
 Ints = npt.NDArray[np.int64]
 

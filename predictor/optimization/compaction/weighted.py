@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from math import prod
 
 import numpy as np
@@ -15,6 +14,7 @@ from predictor.model.device.options import WeightedOptions
 from predictor.model.graph import Operator, Subgraph
 from predictor.optimization.compaction.spans import Ints, Span, channels_of, requantized
 from predictor.optimization.compaction.surgery import integers
+from predictor.records import dataclass
 
 
 @dataclass(frozen=True, eq=False, slots=True)

@@ -8,7 +8,6 @@ their sizes.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
 from typing import NamedTuple
@@ -22,6 +21,7 @@ from predictor.optimization.plan_problem import (
     PlanProblem,
 )
 from predictor.optimization.stripes.views import View, views_of
+from predictor.records import dataclass
 
 IsPlaced = Callable[[int, int, View], bool]
 """Whether the buffer of a view (by index) lies where its parent's (by index) holds its bytes."""

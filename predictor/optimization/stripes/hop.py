@@ -8,13 +8,14 @@ inference to the next; the layers before that tensor run for the rows that are l
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from predictor.errors import UsageError
 from predictor.model.graph import Graph, Operator, Subgraph, Tensor, TensorType
 from predictor.optimization.stripes.row_windows import Rows, row_window
 from predictor.optimization.stripes.striping import Group, Stripes, find_group
 from predictor.optimization.verification.hops import KeptRows, prove_hop
+from predictor.records import dataclass
 
 _INPUT, _LAYER = "hop/input", "hop/layer"
 """Names of the resource variables."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from math import inf
 
 import numpy as np
@@ -20,6 +20,7 @@ from predictor.optimization.stripes.row_windows import FILTERED, row_window
 from predictor.optimization.stripes.striping import STRIPE_MARK
 from predictor.optimization.verification.rows import prove_rows_equal
 from predictor.optimization.verification.verifier import prove_equal
+from predictor.records import dataclass
 
 _INT32 = Tensor(-1, "", (), TensorType.INT32)
 _NO_PADS = (0, 0, 0, 0)

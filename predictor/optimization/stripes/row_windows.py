@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from predictor.model.geometry import padding_of
 from predictor.model.graph import Operator, Subgraph, Tensor, TensorType
 from predictor.optimization.compaction.surgery import has_integers, integers
+from predictor.records import dataclass
 
 FILTERED = ("CONV_2D", "DEPTHWISE_CONV_2D")
 _POOLS = ("AVERAGE_POOL_2D", "MAX_POOL_2D")

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from itertools import chain
 
 from predictor.memory.arena_report import ArenaReport
@@ -18,6 +17,7 @@ from predictor.optimization.overlap import step_needs
 from predictor.optimization.plan_problem import ALIGNMENT
 from predictor.optimization.stripes.row_windows import Rows
 from predictor.optimization.stripes.striping import MOST_STRIPES, Group, find_group, striped
+from predictor.records import dataclass
 
 MOST_GROUPS = 3
 _MOST_OPERATORS = 16

@@ -8,7 +8,7 @@ Operators, weights and values stay the same; rows of the halo are computed more 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from itertools import pairwise
 
@@ -18,6 +18,7 @@ from predictor.model.geometry import VALID
 from predictor.model.graph import Graph, Operator, Subgraph, Tensor, TensorType
 from predictor.optimization.compaction.surgery import Draft
 from predictor.optimization.stripes.row_windows import FILTERED, Rows, RowWindow, row_window
+from predictor.records import dataclass
 
 MOST_STRIPES = 10
 """Inputs that TFLM's CONCATENATION takes at most (kMaxInputNum)."""

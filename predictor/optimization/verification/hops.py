@@ -9,12 +9,12 @@ made of others, so does each hop behind it.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from predictor.errors import UnprovedError
 from predictor.model.graph import Graph
 from predictor.optimization.stripes.row_windows import Rows
 from predictor.optimization.verification.rows import Numbering, RowNumbers
+from predictor.records import dataclass
 
 _MOST_HOPS = 4096
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from predictor.model.graph import Operator, Subgraph, Tensor, TensorType
 from predictor.optimization.verification.arithmetic import Array, clamp_of, fixed_point, single
+from predictor.records import dataclass
 
 RANGES = {TensorType.INT8: (-128, 127), TensorType.INT4: (-8, 7)}
 """Types whose channels are followed."""

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from predictor.errors import UnprovedError
 from predictor.optimization.verification.arithmetic import Array
 from predictor.optimization.verification.facts import Facts
 from predictor.optimization.verification.reading import Sum, depth
+from predictor.records import dataclass
 
 
 @dataclass(frozen=True, eq=False, slots=True)

@@ -10,7 +10,6 @@ here anew.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from math import inf
 
 import numpy as np
@@ -29,6 +28,7 @@ from predictor.optimization.verification.reading import (
     other_options,
 )
 from predictor.optimization.verification.sums import expected, same_depthwise, same_outputs
+from predictor.records import dataclass
 
 
 @dataclass(frozen=True, eq=False, slots=True)

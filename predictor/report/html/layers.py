@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 from markupsafe import escape
 
@@ -13,6 +12,7 @@ from predictor.cost.latency import features
 from predictor.cost.op_count import Layer
 from predictor.escapes import printable
 from predictor.prediction import Prediction
+from predictor.records import dataclass
 from predictor.report.cost_text import runs_words
 from predictor.report.html.plan import MOST_SHOWN, TIMES
 from predictor.report.html.plan_picture import short

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from predictor.cost.instructions import Basis
@@ -13,6 +12,7 @@ from predictor.errors import PredictorError
 from predictor.escapes import printable
 from predictor.memory.sram import occupancy
 from predictor.prediction import Prediction
+from predictor.records import dataclass
 from predictor.report.html import environment
 from predictor.report.html.layers import LayerRow, columns, layer_rows, table_rows
 from predictor.report.html.plan import MOST_SHOWN, Plan, plan_of

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from predictor.escapes import printable
 from predictor.memory.arena_report import PlannedBuffer
@@ -11,6 +11,7 @@ from predictor.model.device.reader import read_options
 from predictor.model.device.stream import StreamOptions
 from predictor.model.device.stream_stage import STREAM
 from predictor.prediction import Prediction
+from predictor.records import dataclass
 
 MOST_SHOWN = 2_000
 """Layers and buffers of a page at most: no browser shows many more, and nobody looks at them."""

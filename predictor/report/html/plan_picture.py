@@ -7,9 +7,9 @@ distorting text; the picture on its own has a fixed size in pixels, which all vi
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 
 from predictor.escapes import xml_text
+from predictor.records import dataclass
 from predictor.report.html.palette import LIGHT
 from predictor.report.html.plan import Block, Plan
 
