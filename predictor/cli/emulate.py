@@ -30,7 +30,6 @@ from predictor.prediction import DEFAULT_BOARD
 from predictor.report.check_result import CheckResult, Finding
 from predictor.report.junit import junit_xml
 from predictor.start import say
-from predictor.workers import run_in_workers
 
 
 @click.command(
@@ -155,6 +154,8 @@ def _open_monitor(command_line: str) -> None:
 def _run_all(jobs: Sequence[Job]) -> list[Outcome]:
     if len(jobs) == 1:
         return [run_job(jobs[0], _say)]
+    from predictor.workers import run_in_workers
+
     prepare_images(jobs)
     outcomes: dict[Job, Outcome] = {}
     for outcome in run_in_workers(run_job, jobs):

@@ -33,7 +33,7 @@ def source_line(elf_file: Any, address: int) -> tuple[str | None, int | None]:
 
 
 def _source_line(elf_file: Any, address: int) -> tuple[str | None, int | None]:
-    if not elf_file.has_dwarf_info():
+    if elf_file is None or not elf_file.has_dwarf_info():
         return None, None
     dwarf = elf_file.get_dwarf_info()
     for unit in _units_of(dwarf, address):
@@ -121,7 +121,7 @@ def return_addresses(
 
 
 def _frame_entries(elf_file: Any) -> list[Any]:
-    if not elf_file.has_dwarf_info():
+    if elf_file is None or not elf_file.has_dwarf_info():
         return []
     dwarf = elf_file.get_dwarf_info()
     if not dwarf.has_CFI():

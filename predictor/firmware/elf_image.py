@@ -5,16 +5,19 @@ from __future__ import annotations
 import bisect
 import os
 from collections.abc import Iterator
+from functools import cached_property
 from io import BytesIO
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 from predictor.errors import EmulationError
-from predictor.firmware.symbol_table import symbol_table
+from predictor.firmware.elf32 import Elf32, Header
 from predictor.firmware.symbols import CodeLocation
 from predictor.records import dataclass
 
+_EXECUTABLE, _LOAD, _ARM = 2, 1, 40
+"""ET_EXEC, PT_LOAD, EM_ARM."""
 _HARD_FLOAT = 0x400
 """EF_ARM_ABI_FLOAT_HARD, ELF for the Arm architecture."""
 _GLOBAL, _FUNCTION, _FILE = 1, 2, 4
@@ -49,40 +52,24 @@ class ElfImage:
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        from elftools.elf.elffile import ELFFile
-
-        from predictor.firmware.debug_info import damage
-
         self.path = Path(path)
         try:
-            self._file = ELFFile(BytesIO(self.path.read_bytes()))
-            self._check_header()
-            self.segments = tuple(self._segments())
-            self._read_symbols()
+            self._content = self.path.read_bytes()
+            file = Elf32(self._content)
+            self._check_header(file.header)
+            self.segments = tuple(_segments(file))
+            self._read_symbols(file)
         except OSError as error:
             raise EmulationError(f"cannot read {path}: {error.strerror}") from error
-        except damage() as error:
+        except ValueError as error:
             raise EmulationError(f"{path} is not a readable ELF file: {error}") from error
 
-    def _check_header(self) -> None:
-        header = self._file.header
-        found = (header["e_machine"], self._file.elfclass, self._file.little_endian)
-        if found != ("EM_ARM", 32, True):
+    def _check_header(self, header: Header) -> None:
+        if header.machine != _ARM:
             raise EmulationError(f"{self.path} is not a program for a 32-bit Arm core")
-        if header["e_type"] != "ET_EXEC":
+        if header.type != _EXECUTABLE:
             raise EmulationError(f"{self.path} is not linked to fixed addresses (ET_EXEC)")
-        self.is_hard_float = bool(header["e_flags"] & _HARD_FLOAT)
-
-    def _segments(self) -> Iterator[Segment]:
-        for segment in self._file.iter_segments():
-            if segment["p_type"] == "PT_LOAD" and segment["p_memsz"]:
-                yield Segment(
-                    load_address=segment["p_paddr"],
-                    run_address=segment["p_vaddr"],
-                    data=segment.data(),
-                    memory_bytes=segment["p_memsz"],
-                    is_executable=bool(segment["p_flags"] & 1),
-                )
+        self.is_hard_float = bool(header.flags & _HARD_FLOAT)
 
     @property
     def vectors(self) -> Segment:
@@ -90,10 +77,10 @@ class ElfImage:
         loaded = (segment for segment in self.segments if segment.data)
         return min(loaded, key=lambda segment: segment.load_address)
 
-    def _read_symbols(self) -> None:
+    def _read_symbols(self, file: Elf32) -> None:
         symbols: dict[str, int] = {}
         functions: dict[int, FunctionSymbol] = {}
-        for name, address, size, info in symbol_table(self._file):
+        for name, address, size, info in file.symbols():
             kind = info & 0xF
             if not name or kind == _FILE:
                 continue
@@ -137,9 +124,28 @@ class ElfImage:
     def _source_line(self, address: int) -> tuple[str | None, int | None]:
         from predictor.firmware.debug_info import source_line
 
-        return source_line(self._file, address)
+        return source_line(self.elf_file, address)
 
-    @property
+    @cached_property
     def elf_file(self) -> Any:
-        """The pyelftools file, for debug information."""
-        return self._file
+        """The pyelftools file, for debug information; None where it is damaged."""
+        from elftools.elf.elffile import ELFFile
+
+        from predictor.firmware.debug_info import damage
+
+        try:
+            return ELFFile(BytesIO(self._content))
+        except damage():
+            return None
+
+
+def _segments(file: Elf32) -> Iterator[Segment]:
+    for segment in file.segments():
+        if segment.type == _LOAD and segment.memory_bytes:
+            yield Segment(
+                load_address=segment.physical_address,
+                run_address=segment.virtual_address,
+                data=segment.data,
+                memory_bytes=segment.memory_bytes,
+                is_executable=bool(segment.flags & 1),
+            )

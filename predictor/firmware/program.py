@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
 from predictor.errors import MissingDependencyError, UsageError
-from predictor.firmware.symbol_table import symbol_table
+from predictor.firmware.elf32 import Elf32
 from predictor.firmware.symbols import readable_symbol
 
 _OBJECT, _FUNCTION = 1, 2
@@ -103,11 +103,12 @@ class Program(LinkedProgram):
 
         self.path = path
         try:
-            file = ELFFile(BytesIO(path.read_bytes()))
+            content = path.read_bytes()
+            file = ELFFile(BytesIO(content))
             if (file.elfclass, file.little_endian) != (32, True):
                 raise UsageError(f"{path} is no program for a 32-bit little-endian processor")
             self.sections = tuple(_sections(file))
-            self.symbols = tuple(_symbols(file))
+            self.symbols = tuple(_symbols(Elf32(content)))
         except OSError as error:
             raise UsageError(f"cannot read {path}: {error.strerror}") from error
         except damage() as error:
@@ -151,8 +152,8 @@ def _sections(file: Any) -> Iterator[Section]:
             )
 
 
-def _symbols(file: Any) -> Iterator[Symbol]:
-    for name, address, size, info in symbol_table(file):
+def _symbols(file: Elf32) -> Iterator[Symbol]:
+    for name, address, size, info in file.symbols():
         kind = info & 0xF
         if kind in (_OBJECT, _FUNCTION):
             yield Symbol(readable_symbol(name), address, size, kind == _FUNCTION)

@@ -64,15 +64,7 @@ def read_static_library(path: Path) -> StaticLibrary:
             RISC-V.
         MissingDependencyError: pyelftools is missing.
     """
-    try:
-        content = memoryview(path.read_bytes())
-    except OSError as error:
-        raise UsageError(f"cannot read {path}: {error.strerror}") from error
-    members = list(_members(content, path))
-    index = next((data for name, data in members if name in _INDEX_NAMES), None)
-    if index is None:
-        raise UsageError(f"{path} has no index of symbols: run arm-none-eabi-ranlib on it")
-    wide = members[0][0] == b"/SYM64/"
+    members = _read(path)
     attributes = next((found for _, data in members if (found := _attributes(data))), None)
     other = next((name for _, data in members if (name := _other_machine(data))), "")
     if attributes is None and not other:
@@ -83,13 +75,40 @@ def read_static_library(path: Path) -> StaticLibrary:
     is_single = attributes.get("TAG_ABI_HARDFP_USE", 0) == _SINGLE_PRECISION
     return StaticLibrary(
         path=path,
-        symbols=frozenset(_symbols(bytes(index), wide, path)),
+        symbols=_indexed(members, path),
         architecture=architecture,
         extensions=frozenset(_extensions(architecture, attributes)),
         fpu=fpu,
         is_double=bool(fpu) and not is_single,
         is_hard_float=attributes.get("TAG_ABI_VFP_ARGS", 0) == 1,
     )
+
+
+def defined_symbols(path: Path) -> frozenset[str]:
+    """What a static library defines for the linker, by its index alone.
+
+    Raises:
+        UsageError: it is none, is damaged, or has no index.
+    """
+    return _indexed(_read(path), path)
+
+
+_Members = list[tuple[bytes, memoryview]]
+
+
+def _read(path: Path) -> _Members:
+    try:
+        content = memoryview(path.read_bytes())
+    except OSError as error:
+        raise UsageError(f"cannot read {path}: {error.strerror}") from error
+    return list(_members(content, path))
+
+
+def _indexed(members: _Members, path: Path) -> frozenset[str]:
+    index = next((data for name, data in members if name in _INDEX_NAMES), None)
+    if index is None:
+        raise UsageError(f"{path} has no index of symbols: run arm-none-eabi-ranlib on it")
+    return frozenset(_symbols(bytes(index), members[0][0] == b"/SYM64/", path))
 
 
 def _extensions(architecture: str, attributes: Mapping[str, int]) -> Iterator[str]:

@@ -24,7 +24,7 @@ from predictor.firmware.op_resolver import (
     with_mn_kernels,
 )
 from predictor.firmware.packaged_tflm import PackagedTflm
-from predictor.firmware.static_library import read_static_library
+from predictor.firmware.static_library import defined_symbols
 from predictor.firmware.tflm_library import Tflm, TflmLibrary
 from predictor.firmware.toolchain import ProgressCallback, Toolchain
 from predictor.kernel_sets import BEST, kernel_set_name, left_operators
@@ -115,7 +115,7 @@ class FirmwareTarget:
 
     def available_operators(self, library: TflmLibrary) -> tuple[LinkableOperator, ...]:
         """What can be linked of the library, with the project's own kernels where it has them."""
-        symbols = read_static_library(library.archive).symbols
+        symbols = defined_symbols(library.archive)
         operators = defined_in(linkable_operators(library.root), symbols)
         if library.mn_kernels is None:
             return operators

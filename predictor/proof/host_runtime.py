@@ -2,7 +2,8 @@
 
 Two runtimes: ``tflite_micro`` (TFLM's Python package, reference kernels on x86-64) and ``litert``
 (TensorFlow Lite's interpreter, package ``ai-edge-litert``). A bad model can crash either, so a
-child process runs them; it serves many models and is started anew after a crash.
+child process (``host_child.py``) runs them; it serves many models and is started anew after a
+crash.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import field
 from types import TracebackType
 from typing import IO, Any
@@ -23,17 +24,18 @@ from typing import IO, Any
 import numpy as np
 import numpy.typing as npt
 
-from predictor.errors import MissingDependencyError
+from predictor.errors import MissingDependencyError, ModelError
 from predictor.files import temporary_parent
 from predictor.memory.arena_report import KindUsage
+from predictor.model.tflite_reader import read_graph
 from predictor.processes import TiedProcess
+from predictor.proof import host_child
+from predictor.proof.host_child import LAYERS
 from predictor.records import dataclass
 
 Array = npt.NDArray[Any]
 Arrays = tuple[Array, ...]
 
-LAYERS = "tflite_micro_layers"
-"""TFLM's Python package, whose outputs are those of all operators of the main subgraph."""
 PACKAGES = {"tflite_micro": "tflite-micro", LAYERS: "tflite-micro", "litert": "ai-edge-litert"}
 _MODULES = {"tflite_micro": "tflite_micro", LAYERS: "tflite_micro", "litert": "ai_edge_litert"}
 _ARENA_BYTES = 16 << 20
@@ -166,7 +168,8 @@ class HostRuntime:
         timer = threading.Timer(timeout_s, end)
         timer.start()
         try:
-            pickle.dump((model, tuple(map(tuple, samples)), arena_bytes), requests)
+            wanted = _wanted(self._name, model)
+            pickle.dump((model, tuple(map(tuple, samples)), arena_bytes, wanted), requests)
             requests.flush()
             error, runs = pickle.load(answers)
         except (EOFError, OSError, pickle.UnpicklingError):
@@ -184,7 +187,7 @@ class HostRuntime:
     def _started(self) -> TiedProcess:
         if self._child is None:
             self._child = TiedProcess(
-                [sys.executable, "-m", __name__, self._name],
+                [sys.executable, "-m", host_child.__name__, self._name],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=self._log,
@@ -228,88 +231,12 @@ def random_inputs(shapes: Sequence[tuple[tuple[int, ...], Any]], seed: int = 0) 
     return tuple(arrays)
 
 
-# The child process.
-
-
-def _run_tflite_micro(
-    model: bytes, samples: tuple[Arrays, ...], arena_bytes: int
-) -> Iterator[Arrays]:
-    import tflite_micro
-
-    interpreter = tflite_micro.runtime.Interpreter.from_bytes(
-        model,
-        arena_size=arena_bytes,
-        intrepreter_config=tflite_micro.runtime.InterpreterConfig.kAllocationRecording,
-    )
-    interpreter.print_allocations()
-    for inputs in samples:
-        for position, array in enumerate(inputs):
-            interpreter.set_input(array, position)
-        interpreter.invoke()
-        yield tuple(interpreter.get_output(position) for position in range(_output_count(model)))
-
-
-def _output_count(model: bytes) -> int:
-    from predictor.model.tflite_reader import read_graph
-
-    return len(read_graph(model).main.outputs)
-
-
-def _run_layers(model: bytes, samples: tuple[Arrays, ...], arena_bytes: int) -> Iterator[Arrays]:
-    import tflite_micro
-
-    from predictor.model.tflite_reader import read_graph
-
-    interpreter = tflite_micro.runtime.Interpreter.from_bytes(
-        model,
-        arena_size=arena_bytes,
-        intrepreter_config=tflite_micro.runtime.InterpreterConfig.kPreserveAllTensors,
-    )
-    operators = read_graph(model).main.operators
-    indices = [index for operator in operators for index in operator.outputs]
-    for inputs in samples:
-        for position, array in enumerate(inputs):
-            interpreter.set_input(array, position)
-        interpreter.invoke()
-        yield tuple(np.array(interpreter.GetTensor(index, 0)["tensor_data"]) for index in indices)
-
-
-def _run_litert(model: bytes, samples: tuple[Arrays, ...], _: int) -> Iterator[Arrays]:
-    from ai_edge_litert.interpreter import Interpreter, OpResolverType
-
-    interpreter = Interpreter(
-        model_content=model,
-        experimental_op_resolver_type=OpResolverType.BUILTIN_REF,
-    )
-    interpreter.allocate_tensors()
-    for inputs in samples:
-        for details, array in zip(interpreter.get_input_details(), inputs, strict=True):
-            interpreter.set_tensor(details["index"], array)
-        interpreter.invoke()
-        yield tuple(interpreter.get_tensor(d["index"]) for d in interpreter.get_output_details())
-
-
-_RUNTIMES = {"tflite_micro": _run_tflite_micro, LAYERS: _run_layers, "litert": _run_litert}
-
-
-def _serve(name: str) -> None:
-    # The runtimes print to standard output, too: the answers go through a descriptor of their own.
-    answers = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)
-    run = _RUNTIMES[name]
-    while True:
-        try:
-            model, samples, arena_bytes = pickle.load(sys.stdin.buffer)
-        except EOFError:
-            return
-        try:
-            answer: tuple[str, tuple[Arrays, ...]] = ("", tuple(run(model, samples, arena_bytes)))
-        except (RuntimeError, ValueError) as error:
-            answer = (f"{type(error).__name__}: {error}", ())
-        sys.stderr.flush()
-        pickle.dump(answer, answers)
-        answers.flush()
-
-
-if __name__ == "__main__":
-    _serve(sys.argv[1])
+def _wanted(name: str, model: bytes) -> tuple[int, ...]:
+    """What the runtime is asked for: numbers of outputs, or of tensors where it gives all."""
+    try:
+        main = read_graph(model).main
+    except ModelError:
+        return ()  # the runtime says what is wrong with it
+    if name == LAYERS:
+        return tuple(index for operator in main.operators for index in operator.outputs)
+    return tuple(range(len(main.outputs)))

@@ -20,7 +20,8 @@ from predictor.model.graph import Operator
 from predictor.model.tflite_writer import write_model
 from predictor.optimization.offline_plan import without_plan
 from predictor.proof.host_check import Array, HostCheck, compare
-from predictor.proof.host_runtime import LAYERS, HostRuntime, is_installed
+from predictor.proof.host_child import LAYERS
+from predictor.proof.host_runtime import HostRuntime, is_installed
 from predictor.proof.model_run import RunOptions, flash_blob
 from predictor.records import dataclass
 

@@ -88,10 +88,15 @@ def test_vectors_are_found_behind_ram_without_data(tmp_path: Path) -> None:
     assert image.vectors.load_address // 0x1_0000 * 0x1_0000 == 0x6000_0000
 
 
-def test_symbols_are_those_of_pyelftools(elf: bytes, tmp_path: Path) -> None:
+def test_segments_and_symbols_are_those_of_pyelftools(elf: bytes, tmp_path: Path) -> None:
     path = tmp_path / "program.elf"
     path.write_bytes(elf)
     image = ElfImage(path)
+    loaded = [it for it in ELFFile(BytesIO(elf)).iter_segments() if it["p_type"] == "PT_LOAD"]
+    assert loaded
+    assert [(it.load_address, it.run_address, it.data) for it in image.segments] == [
+        (it["p_paddr"], it["p_vaddr"], it.data()) for it in loaded if it["p_memsz"]
+    ]
     symbols, functions = {}, {}
     for symbol in ELFFile(BytesIO(elf)).get_section_by_name(".symtab").iter_symbols():
         kind = symbol["st_info"]["type"]
