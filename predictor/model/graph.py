@@ -128,6 +128,11 @@ class Tensor:
         return self.data is not None
 
     @property
+    def is_whole(self) -> bool:
+        """Whether it is a constant of which the file holds all values."""
+        return self.data is not None and self.data.nbytes >= self.stored_bytes
+
+    @property
     def elements(self) -> int:
         return prod(self.shape)
 

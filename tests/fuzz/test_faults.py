@@ -18,8 +18,10 @@ from predictor.model.graph import Quantization
 from predictor.model.metadata import OFFLINE_PLAN
 from predictor.model.tflite_reader import read_graph
 from predictor.model.tflite_writer import write_model
+from predictor.optimization import optimization
 from predictor.optimization.compaction.intervals import intervals, leaves_channels
 from predictor.optimization.compaction.spans import whole_span
+from predictor.optimization.optimizer import OptimizeOptions
 from predictor.optimization.verification.arithmetic import fixed_point, scaled
 from predictor.optimization.verification.facts import Facts
 from predictor.report.html.plan import plan_of
@@ -229,3 +231,24 @@ def test_a_group_in_rows_keeps_no_end_of_the_model_to_itself() -> None:
         replace(subgraph, outputs=(*subgraph.outputs, *kept)),
     ):
         assert made_group(named, stream_layers(named), group) is None
+
+
+@pytest.mark.parametrize("index", [1, 2], ids=["filter", "bias"])
+@pytest.mark.parametrize("more_bytes", [-5, -4, -1, 1, 3, 4, 64])
+def test_constants_of_other_lengths_than_their_shapes(index: int, more_bytes: int) -> None:
+    builder = ModelBuilder("lengths")
+    x = builder.input((1, 6, 6, 4))
+    builder.output(builder.conv_2d(builder.depthwise_conv_2d(x, kernel=3), 4, kernel=1))
+    graph = builder.graph()
+    tensors = list(graph.main.tensors)
+    data = tensors[index].data
+    assert data is not None
+    other = (bytes(data) + bytes(64))[: data.nbytes + more_bytes]
+    tensors[index] = replace(tensors[index], data=memoryview(other))
+    main = replace(graph.main, tensors=tuple(tensors))
+    found = optimization.optimize_model(
+        write_model(replace(graph, subgraphs=(main,))),
+        kernels="mn",
+        settings=OptimizeOptions(time_limit_s=0.05),
+    )
+    assert found.after.arena.required_bytes <= found.before.arena.required_bytes

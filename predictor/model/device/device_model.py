@@ -107,15 +107,21 @@ def device_model(
 
 def preparable(graph: Graph) -> tuple[int, ...]:
     """Operators of the main subgraph of a model that may have a prepared filter: depthwise
-    convolutions with a kernel whose filter is a constant of their own."""
+    convolutions with a kernel whose filter is a constant of their own, with a bias for each output
+    channel or none."""
     main = graph.main
     readers = Counter(index for op in main.operators for index in op.inputs)
     found = []
     for op in main.operators:
-        if op.name != "DEPTHWISE_CONV_2D" or len(op.inputs) < 2 or readers[op.inputs[1]] != 1:
+        if op.name != "DEPTHWISE_CONV_2D" or len(op.inputs) < 2 or op.inputs[1] < 0:
             continue
-        constants = [main.tensors[index] for index in op.inputs[1:] if index >= 0]
-        if all(tensor.is_constant for tensor in constants) and _has_kernel(main, op):
+        if readers[op.inputs[1]] != 1:
+            continue
+        filter, *biases = (main.tensors[index] for index in op.inputs[1:] if index >= 0)
+        is_whole = filter.is_whole and all(
+            bias.is_whole and bias.shape == filter.shape[-1:] for bias in biases
+        )
+        if is_whole and _has_kernel(main, op):
             found.append(op.index)
     return tuple(found)
 
@@ -275,7 +281,9 @@ def _prepared_filter(subgraph: Subgraph, op: Operator, options: WeightedOptions)
     return prepare_filter(
         options,
         weights.reshape(-1, options.filter_dims[3]),
-        None if bias is None or bias.data is None else np.frombuffer(bias.data, "<i4"),
+        None
+        if bias is None or bias.data is None
+        else np.frombuffer(bias.data[: bias.stored_bytes], "<i4"),
     )
 
 

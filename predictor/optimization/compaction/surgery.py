@@ -80,7 +80,7 @@ class Draft:
 def has_integers(tensor: Tensor) -> bool:
     """Whether the values are known: a whole constant of a type of integers that numpy has."""
     is_known = NUMPY_TYPES.get(tensor.type, "?").strip("<")[0] in "iu"
-    return is_known and tensor.data is not None and tensor.data.nbytes >= tensor.stored_bytes
+    return is_known and tensor.is_whole
 
 
 def integers(tensor: Tensor) -> Ints:
@@ -89,7 +89,8 @@ def integers(tensor: Tensor) -> Ints:
     if tensor.type == TensorType.INT4:
         values = unpack(tensor.data, tensor.elements, 4)
     else:
-        values = np.frombuffer(tensor.data, NUMPY_TYPES[tensor.type])[: tensor.elements]
+        # A file may hold more bytes than the shape needs.
+        values = np.frombuffer(tensor.data[: tensor.stored_bytes], NUMPY_TYPES[tensor.type])
     return values.astype(np.int64).reshape(tensor.shape)
 
 
