@@ -63,7 +63,7 @@ def _figures(prediction: Prediction, run: ModelRun) -> Table:
     row("  persistent (tail)", arena.persistent_bytes, run.tail_bytes)
     row("arena set aside B", arena.required_bytes, run.arena_bytes or None)
     operators = "all" if prediction.options.resolver == "all" else "the model's"
-    remark = "" if run.image.is_packaged else "TFLM without logs | with logs"
+    remark = "TFLM without messages | with" if run.image.has_messages else ""
     row(
         f"code B, {operators} operators", prediction.flash.code_bytes, run.image.flash_bytes, remark
     )

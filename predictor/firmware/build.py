@@ -32,7 +32,7 @@ from predictor.firmware.op_resolver import operators_header, select_operators
 from predictor.firmware.runner_objects import library_variables, runner_objects
 from predictor.firmware.shipped import shipped_folder
 from predictor.firmware.target import FirmwareTarget
-from predictor.firmware.tflm_library import TflmLibrary
+from predictor.firmware.tflm_library import PRINTF, TflmLibrary
 from predictor.firmware.toolchain import (
     PREFIX,
     ProgressCallback,
@@ -60,7 +60,7 @@ class FirmwareImage:
         free_ram_bytes: RAM for the arena and the runner's tables.
         tflm_revision: revision of the linked TFLM.
         tflm: which TFLM that is, in words.
-        is_packaged: whether it is the packaged one, not the user's build.
+        has_messages: whether it has those of current TFLM, which code sizes are measured without.
         kernels: its kernel set.
     """
 
@@ -76,7 +76,7 @@ class FirmwareImage:
     free_ram_bytes: int
     tflm_revision: str = ""
     tflm: str = ""
-    is_packaged: bool = False
+    has_messages: bool = False
     kernels: str = ""
 
     @property
@@ -333,6 +333,6 @@ def _image(folder: Path, target: FirmwareTarget) -> FirmwareImage:
         free_ram_bytes=span("__free_ram_start", "__ram_end"),
         tflm_revision=tflm.revision,
         tflm=tflm.title,
-        is_packaged=tflm.is_packaged,
+        has_messages=PRINTF in elf.symbols,
         kernels=target.kernel_set.name,
     )

@@ -28,6 +28,7 @@ def library_variables(library: TflmLibrary) -> dict[str, str]:
         "MN_KERNELS_LIBRARY": "" if own is None else str(own.archive),
         "TFLM_STATIC_MEMORY": "ON" if library.is_static else "OFF",
         "TFLM_ARDUINO": "ON" if library.is_arduino else "OFF",
+        "TFLM_STRIPPED": "ON" if library.is_stripped else "OFF",
     }
 
 
@@ -62,6 +63,7 @@ def runner_objects(
             "MN_KERNELS_DIR": linked["MN_KERNELS_DIR"],
             "TFLM_STATIC_MEMORY": linked["TFLM_STATIC_MEMORY"],
             "TFLM_ARDUINO": linked["TFLM_ARDUINO"],
+            "TFLM_STRIPPED": linked["TFLM_STRIPPED"],
         },
         products="*.obj",
         read=sorted(path for pattern in _READ for path in firmware.glob(pattern)),

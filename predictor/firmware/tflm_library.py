@@ -11,6 +11,8 @@ from predictor.firmware.tflm_sources import THIRD_PARTIES
 from predictor.firmware.toolchain import ProgressCallback, Toolchain
 from predictor.records import dataclass
 
+PRINTF = "_Z11MicroPrintfPKcz"
+"""What prints TFLM's messages; left out with TF_LITE_STRIP_ERROR_STRINGS (BUILD_TYPE=release)."""
 # Third parties whose headers TFLM's headers include.
 _INCLUDED = ("flatbuffers/include", "gemmlowp", "ruy")
 
@@ -27,6 +29,7 @@ class TflmLibrary:
         kernels: "reference", "cmsis_nn", or "mn" with the kernels to link beside it.
         mn_kernels: these kernels.
         is_static: whether it was built with TF_LITE_STATIC_MEMORY.
+        is_stripped: whether it was built with TF_LITE_STRIP_ERROR_STRINGS, without messages.
     """
 
     archive: Path
@@ -36,6 +39,7 @@ class TflmLibrary:
     kernels: str
     mn_kernels: KernelLibrary | None = None
     is_static: bool = True
+    is_stripped: bool = False
 
     @property
     def is_arduino(self) -> bool:

@@ -11,7 +11,7 @@ from typing import ClassVar
 from predictor.boards.board import Board
 from predictor.errors import RevisionError, UsageError
 from predictor.firmware.static_library import StaticLibrary, read_static_library
-from predictor.firmware.tflm_library import TflmLibrary
+from predictor.firmware.tflm_library import PRINTF, TflmLibrary
 from predictor.firmware.tflm_sources import (
     TreeRevision,
     compared_with,
@@ -39,6 +39,8 @@ _INSIDE = ("src", "edge-impulse-sdk")
 _REFERENCE = "reference"
 _MARKS = {"cmsis_nn": "arm_convolve_wrapper_s8", "esp_nn": "esp_nn_add_elementwise_s8_ansi"}
 """A symbol that tells a library's kernel set; a library without any has the reference kernels."""
+_LOG = Path("tensorflow/lite/micro/micro_log.h")
+"""The header of PRINTF, which TFLM of 2020 lacks."""
 _DYNAMIC = "TfLiteTensorRealloc"
 """A function that TFLM has without TF_LITE_STATIC_MEMORY alone."""
 _UNITS = ("", "fpv4", "fpv5")
@@ -62,7 +64,8 @@ class UserLibrary:
     """One library of a tree: its kernel set, and for which cores it was compiled.
 
     ``fpu`` is "fpv4", "fpv5" or empty; ``is_static``: whether it was built with
-    TF_LITE_STATIC_MEMORY; ``problem`` says why it cannot be linked, if it cannot.
+    TF_LITE_STATIC_MEMORY, ``has_messages``: whether it prints any; ``problem`` says why it cannot
+    be linked, if it cannot.
     """
 
     path: Path
@@ -72,6 +75,7 @@ class UserLibrary:
     fpu: str
     is_double: bool
     is_static: bool = True
+    has_messages: bool = True
     problem: str = ""
 
     def is_for(self, board: Board) -> bool:
@@ -114,6 +118,7 @@ def read_library(path: Path) -> UserLibrary:
         found.fpu,
         found.is_double,
         _DYNAMIC not in found.symbols,
+        PRINTF in found.symbols,
         _problem(found),
     )
 
@@ -184,10 +189,17 @@ class UserTflm:
     def library(
         self, toolchain: Toolchain, board: Board, kernels: str, progress: ProgressCallback
     ) -> TflmLibrary:
-        path = self._select(board, kernels).path
-        digest = hashlib.sha256(path.read_bytes()).hexdigest()[:12]
-        mark = f"{self.revision}+{digest}"
-        return TflmLibrary(path, self.root, self.revision, mark, kernels, is_static=self.is_static)
+        found = self._select(board, kernels)
+        digest = hashlib.sha256(found.path.read_bytes()).hexdigest()[:12]
+        return TflmLibrary(
+            found.path,
+            self.root,
+            self.revision,
+            f"{self.revision}+{digest}",
+            kernels,
+            is_static=self.is_static,
+            is_stripped=not found.has_messages and (self.root / _LOG).is_file(),
+        )
 
     def _select(self, board: Board, kernels: str) -> UserLibrary:
         """The library for a board, of several that for the most of its core's units."""

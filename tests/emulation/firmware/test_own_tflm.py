@@ -2,22 +2,30 @@
 
 Set MCU_PREDICTOR_TFLM to a tflite-micro tree in which `make ... TARGET=cortex_m_generic
 TARGET_ARCH=cortex-m4+fp BUILD_TYPE=release_with_logs microlite` has run, or to one of its `gen`
-folders; `OPTIMIZED_KERNEL_DIR=cmsis_nn` for the measurements with CMSIS-NN.
+folders; `OPTIMIZED_KERNEL_DIR=cmsis_nn` for the measurements with CMSIS-NN. Graphs run on every
+core that the library is for: code for a Cortex-M0+ on an M3, too, that for an M4 on an M33.
 """
 
 from __future__ import annotations
 
 import os
 from dataclasses import replace
+from itertools import count, islice
 from pathlib import Path
 
 import pytest
 
+from predictor.boards.board import find_board
+from predictor.emulation.backends import AUTO, emulated_board
+from predictor.errors import UsageError
 from predictor.firmware.build import build
 from predictor.firmware.flash_blob import model_blobs
 from predictor.firmware.target import firmware_target
 from predictor.firmware.user_tflm import read_user_tflm
+from predictor.model.random_graphs import random_graph
 from predictor.model.tflite_reader import read_graph
+from predictor.proof.host_check import HostCheck
+from predictor.proof.model_run import run_model
 from tests.emulation.firmware.conftest import emulate, report_of
 from tests.shared_data import MODELS, needs_shared, truth
 
@@ -58,3 +66,30 @@ def test_figures_of_upstream(name: str) -> None:
         assert instructions - operator.cyccnt in PROFILER_INSTRUCTIONS
     run = report.runs[0]
     assert 0 <= run.cyccnt - expected["invoke_insns"] <= 2 * len(run.operators)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("name", ["f446re", "f746zg", "pico", "lpc1768", "l552ze", "mps3-an547"])
+def test_twenty_graphs(name: str) -> None:
+    """Arena and outputs, which are integers, on a Cortex-M4, M7, M0+, M3, M33 and M55."""
+    board = emulated_board(AUTO, find_board(name))
+    try:
+        target = firmware_target(board, read_user_tflm(Path(TFLM_DIR)))
+    except UsageError as error:
+        pytest.skip(str(error))
+    image = build(target)
+
+    def runs_as_predicted(seed: int) -> bool:
+        content = random_graph(seed, max_operators=20).build()
+        predicted = target.linking_all(content).prediction
+        if not predicted.fits:
+            return False
+        run = run_model(content, predicted.arena, image, board)
+        assert (seed, run.failure, run.host) == (seed, None, HostCheck.EQUAL)
+        assert run.used_bytes == predicted.arena.used_bytes
+        assert run.head_bytes == predicted.arena.nonpersistent_bytes
+        assert run.tail_bytes == predicted.arena.persistent_bytes
+        return True
+
+    assert sum(islice(filter(None, map(runs_as_predicted, count())), 20)) == 20

@@ -22,6 +22,7 @@ from predictor.errors import RevisionError, UsageError
 from predictor.firmware.packaged_tflm import PackagedTflm
 from predictor.firmware.registered_tflm import CONFIG_VARIABLE, registered_tflm, registration_file
 from predictor.firmware.static_library import read_static_library
+from predictor.firmware.tflm_library import PRINTF
 from predictor.firmware.toolchain import PREFIX, find_toolchain
 from predictor.firmware.user_tflm import read_library, read_user_tflm
 from predictor.kernel_sets import MN
@@ -171,6 +172,21 @@ def test_the_library_for_a_core(tree: Path, compile_library: Compile) -> None:
     with pytest.raises(UsageError, match=r"several libraries; name the folder of one:\n.*m7"):
         several.require(F746ZG, "reference")
     assert read_user_tflm(m7).library(toolchain, F746ZG, "reference", quiet).archive == m7
+
+
+def test_a_library_without_messages(tree: Path, compile_library: Compile) -> None:
+    """TFLM of 2020 prints them another way; that of later has a header for it."""
+    archive = compile_library(tree / "gen" / "lib")
+
+    def is_stripped() -> bool:
+        found = read_user_tflm(tree, "2020.07")
+        return found.library(find_toolchain(), F446RE, "reference", lambda text: None).is_stripped
+
+    assert not is_stripped()
+    (tree / "tensorflow" / "lite" / "micro" / "micro_log.h").touch()
+    assert is_stripped()
+    assert compile_library(tree / "gen" / "lib", "m4", PRINTF) == archive
+    assert not is_stripped()
 
 
 @pytest.mark.parametrize(
