@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -12,6 +13,9 @@ from predictor.console.options import format_option
 from predictor.console.output import emit, emit_text
 from predictor.errors import EXIT_FITS, PredictorError, UsageError
 from predictor.prediction import DEFAULT_BOARD
+
+if TYPE_CHECKING:
+    from predictor.proof.operator_code import OperatorCode
 
 
 @click.command(name="diff", short_help="Hold your own firmware against the prediction.")
@@ -68,6 +72,7 @@ def command(
             "kernels": found.kernels,
             "flash_bytes": found.flash_bytes,
             "predicted_flash_bytes": prediction.flash.total_bytes,
+            "operator_code": [asdict(it) for it in found.code],
             "mistakes": [{"kind": it.kind, "text": it.words} for it in found.mistakes],
             "unchecked": list(found.unchecked),
         }
@@ -84,5 +89,18 @@ def command(
         ]
         lines += [f"MISTAKE    {it.words}" for it in found.mistakes] or ["no mistake found"]
         lines += [f"unchecked  {words}" for words in found.unchecked]
-        emit_text("\n".join(lines) + "\n")
+        emit_text("\n".join(lines) + "\n" + _code(found.code))
     return PredictorError.exit_code if found.mistakes else EXIT_FITS
+
+
+def _code(code: tuple[OperatorCode, ...]) -> str:
+    """A table of the code of operators, largest first; empty where it is not known."""
+    if not code:
+        return ""
+    from predictor.report.layout import Column, Table, render, right, words
+
+    table = Table((Column("code of operators"), *right("B linked", "predicted")))
+    for row in code:
+        predicted = "-" if row.predicted_bytes is None else f"{row.predicted_bytes:,}"
+        table.add_row(row.operator, f"{row.linked_bytes:,}", predicted)
+    return render([words(), table])

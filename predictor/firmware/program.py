@@ -83,7 +83,7 @@ class LinkedProgram(ABC):
 
 
 class Program(LinkedProgram):
-    """A linked program for a 32-bit little-endian processor.
+    """A linked program for a 32-bit little-endian processor. ``entry_address`` is where it begins.
 
     Raises:
         UsageError: the file cannot be read, is no such program, or has no symbols.
@@ -109,6 +109,7 @@ class Program(LinkedProgram):
                 raise UsageError(f"{path} is no program for a 32-bit little-endian processor")
             self.sections = tuple(_sections(file))
             self.symbols = tuple(_symbols(Elf32(content)))
+            self.entry_address: int = file.header["e_entry"]
         except OSError as error:
             raise UsageError(f"cannot read {path}: {error.strerror}") from error
         except damage() as error:

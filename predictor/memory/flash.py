@@ -14,7 +14,7 @@ from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
-from predictor.cores.core import Core
+from predictor.cores.core import CodeStandIn, Core
 from predictor.errors import UsageError
 from predictor.memory.revision import Revision, lineage
 from predictor.model.device.names import PREFIX
@@ -100,6 +100,15 @@ class CodeSizes:
         """Code that these operators link together."""
         return _linked(self.groups, operators)
 
+    def apart_bytes(self, operators: frozenset[str]) -> dict[str | None, int]:
+        """Code that each of these operators links alone; None: what several of them link."""
+        apart = dict.fromkeys((*sorted(operators & self.operators), None), 0)
+        for size, linked_by in self.groups:
+            linking = linked_by & operators
+            if linking:
+                apart[next(iter(linking)) if len(linking) == 1 else None] += size
+        return apart
+
     def static_ram_bytes(self, operators: frozenset[str], interpreters: int = 1) -> int:
         """RAM beside arena and stack with these operators registered, once for all interpreters."""
         entries = self.resolver_entry_bytes * len(operators)
@@ -171,6 +180,30 @@ def _own_labels(labels: Iterable[str], drop_in: frozenset[str]) -> frozenset[str
     return registered - others
 
 
+def _stand_in(sizes: CodeSizes, core: Core) -> CodeStandIn | None:
+    """What corrects sizes that were measured on another core."""
+    return core.code_stand_in if sizes.core != core.measured_as[0] else None
+
+
+def _ratio(sizes: CodeSizes, core: Core) -> float:
+    other = _stand_in(sizes, core)
+    return 1.0 if other is None else other.ratio
+
+
+def operator_flash(revision: Revision, labels: Iterable[str]) -> dict[str | None, int]:
+    """Predicted code of operators that are linked together, by what tables of code sizes call them:
+    what each links alone, and as None what several link. Those without a size are left out.
+
+    Raises:
+        UsageError: nothing was measured for this combination.
+    """
+    core, kernel_set = revision.core, revision.kernel_set
+    sizes = load_code_sizes(revision.name, kernel_set.measured_as, core)
+    ratio = _ratio(sizes, core)
+    apart = sizes.apart_bytes(frozenset(labels))
+    return {label: round(ratio * size) for label, size in apart.items()}
+
+
 def flash(graph: Graph, revision: Revision, resolver: str = "used") -> FlashReport:
     """Predicts the flash of a model with the operators it lists, or with all of TFLM.
 
@@ -229,8 +262,7 @@ def _code(
     if others is None:
         others = _own_labels(sizes.operators, drop_in)
     linked = used | (sizes.operators & others)
-    other = core.code_stand_in if sizes.core != core.measured_as[0] else None
-    ratio = 1.0 if other is None else other.ratio
+    other, ratio = _stand_in(sizes, core), _ratio(sizes, core)
     operator_bytes = round(ratio * sizes.operator_bytes(linked))
     return FlashReport(
         model_bytes=0,

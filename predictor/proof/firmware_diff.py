@@ -19,6 +19,7 @@ from predictor.firmware.program import LinkedProgram, Program, Symbol
 from predictor.memory.deployment import DROP_IN
 from predictor.model.graph import CUSTOM_PREFIX
 from predictor.prediction import Prediction
+from predictor.proof.operator_code import OperatorCode, operator_code
 from predictor.records import dataclass
 
 _REGISTER = re.compile(r"(?:^|::)Register_(\w+)$")
@@ -46,7 +47,8 @@ class FirmwareDiff:
     """What a program has, beside what was predicted.
 
     ``arena`` is the object that was taken for the arena, None where none was found; ``tflm`` says
-    when its TFLM is from; ``unchecked`` what could not be seen.
+    when its TFLM is from; ``code`` what each operator takes of the flash, empty for a map;
+    ``unchecked`` what could not be seen.
     """
 
     operators: tuple[str, ...]
@@ -54,6 +56,7 @@ class FirmwareDiff:
     tflm: str
     kernels: str
     flash_bytes: int
+    code: tuple[OperatorCode, ...]
     mistakes: tuple[Mistake, ...]
     unchecked: tuple[str, ...]
 
@@ -86,7 +89,10 @@ def diff_firmware(
             "taken from the heap"
         )
     if not program.has_contents:
-        unchecked.append("optimisation, and what the model's bytes are: only an ELF file tells")
+        unchecked.append(
+            "optimisation, what the model's bytes are, and the code of each operator: only an ELF "
+            "file tells"
+        )
     custom = _custom_names(prediction)
     if custom:
         unchecked.append(f"custom operators: {', '.join(custom)}")
@@ -103,6 +109,7 @@ def diff_firmware(
         tflm_generation(program.function_names),
         kernels,
         program.flash_bytes,
+        operator_code(program, prediction.revision) if isinstance(program, Program) else (),
         tuple(mistakes),
         tuple(unchecked),
     )

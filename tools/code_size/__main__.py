@@ -10,19 +10,21 @@ import argparse
 from pathlib import Path
 
 from predictor.kernel_sets import MN
-from tools.boards import BOARDS
+from tools.boards import BOARDS, LINKED_BOARDS
 from tools.code_size.profile import CHECKS, measure
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--tflm-dir", type=Path, help="folder of a TFLM library built as release")
-    parser.add_argument("--core", choices=BOARDS, action="append", help="default: all")
+    parser.add_argument(
+        "--core", choices=LINKED_BOARDS, action="append", help=f"default: {', '.join(BOARDS)}"
+    )
     parser.add_argument("--kernels", choices=["reference", "cmsis_nn", MN], default="reference")
     parser.add_argument("--check", type=int, default=CHECKS, help="random sets to link beside")
     arguments = parser.parse_args()
     for core in arguments.core or BOARDS:
-        measure(BOARDS[core], arguments.kernels, arguments.tflm_dir, arguments.check)
+        measure(LINKED_BOARDS[core], arguments.kernels, arguments.tflm_dir, arguments.check)
 
 
 if __name__ == "__main__":

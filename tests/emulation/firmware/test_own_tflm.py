@@ -22,6 +22,7 @@ from predictor.firmware.build import build
 from predictor.firmware.flash_blob import model_blobs
 from predictor.firmware.target import firmware_target
 from predictor.firmware.user_tflm import read_user_tflm
+from predictor.model.graph import TensorType
 from predictor.model.random_graphs import random_graph
 from predictor.model.tflite_reader import read_graph
 from predictor.proof.host_check import HostCheck
@@ -70,20 +71,25 @@ def test_figures_of_upstream(name: str) -> None:
 
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
-@pytest.mark.parametrize("name", ["f446re", "f746zg", "pico", "lpc1768", "l552ze", "mps3-an547"])
+@pytest.mark.parametrize("name", ["nrf52840", "f746zg", "pico", "lpc1768", "u575zi", "mps3-an547"])
 def test_twenty_graphs(name: str) -> None:
-    """Arena and outputs, which are integers, on a Cortex-M4, M7, M0+, M3, M33 and M55."""
+    """Arena and outputs, which are integers, on a Cortex-M4, M7, M0+, M3, M33 and M55.
+
+    Without INT4 weights on the M55: GCC 12 compiles the predicate of their depthwise kernel, a
+    constant, to all ones (its bug 107674).
+    """
     board = emulated_board(AUTO, find_board(name))
     try:
         target = firmware_target(board, read_user_tflm(Path(TFLM_DIR)))
     except UsageError as error:
         pytest.skip(str(error))
-    image = build(target)
+    image, extensions = build(target), board.core.model.extensions
 
     def runs_as_predicted(seed: int) -> bool:
         content = random_graph(seed, max_operators=20).build()
         predicted = target.linking_all(content).prediction
-        if not predicted.fits:
+        types = {tensor.type for tensor in predicted.graph.main.tensors}
+        if not predicted.fits or ("mve" in extensions and TensorType.INT4 in types):
             return False
         run = run_model(content, predicted.arena, image, board)
         assert (seed, run.failure, run.host) == (seed, None, HostCheck.EQUAL)
