@@ -181,8 +181,10 @@ def _own_labels(labels: Iterable[str], drop_in: frozenset[str]) -> frozenset[str
 
 
 def _stand_in(sizes: CodeSizes, core: Core) -> CodeStandIn | None:
-    """What corrects sizes that were measured on another core."""
-    return core.code_stand_in if sizes.core != core.measured_as[0] else None
+    """What corrects sizes that were measured on a core with other instructions, the last of those
+    that may serve."""
+    *same, other = core.measured_as
+    return core.code_stand_in if sizes.core == other and same else None
 
 
 def _ratio(sizes: CodeSizes, core: Core) -> float:

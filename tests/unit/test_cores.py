@@ -175,8 +175,14 @@ def test_wrong_keys_of_a_core(new_core: Path, keys: str, message: str) -> None:
 
 
 def test_code_of_a_core_without_sizes_follows_from_images_for_both() -> None:
-    flash, other = (predict(ds_cnn().build(), board=name).flash for name in ("pico", "f446re"))
-    stand_in = find_core("cortex-m0plus").code_stand_in
+    flash, other = (predict(ds_cnn().build(), board=name).flash for name in ("lpc1768", "f446re"))
+    stand_in = find_core("cortex-m3").code_stand_in
     assert stand_in is not None
     assert flash.code_bytes == pytest.approx(stand_in.ratio * other.code_bytes, abs=8)
     assert flash.code_error == pytest.approx(other.code_error + stand_in.error)
+
+
+def test_cores_with_the_same_instructions_have_the_same_code() -> None:
+    same, own = (predict(ds_cnn().build(), board=name).flash for name in ("f072rb", "pico"))
+    assert own.measured_on == same.measured_on == "cortex-m0plus"
+    assert (same.code_bytes, same.code_error) == (own.code_bytes, own.code_error)
