@@ -13,15 +13,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from predictor.boards.board import find_board
 from predictor.cli.main import run
 from predictor.errors import RevisionError, UsageError
 from predictor.firmware.packaged_tflm import PackagedTflm
 from predictor.firmware.registered_tflm import CONFIG_VARIABLE, registered_tflm, registration_file
-from predictor.firmware.static_library import read_static_library
 from predictor.firmware.tflm_library import PRINTF
 from predictor.firmware.toolchain import PREFIX, find_toolchain
 from predictor.firmware.user_tflm import read_library, read_user_tflm
@@ -212,30 +209,6 @@ def test_double_precision_needs_its_unit(tree: Path, compile_library: Compile) -
     library = read_library(compile_library(tree / "gen", "m7_double"))
     assert library.is_for(F767ZI)
     assert not library.is_for(F746ZG)
-
-
-@pytest.fixture(scope="module")
-def archive() -> bytes:
-    library = PackagedTflm().library(find_toolchain(), F446RE, "reference", lambda text: None)
-    return library.archive.read_bytes()[:40_000]
-
-
-@given(data=st.data())
-@settings(max_examples=150, deadline=None)
-def test_a_damaged_library_is_an_error(
-    data: st.DataObject, archive: bytes, tmp_path_factory: pytest.TempPathFactory
-) -> None:
-    content = bytearray(archive[: data.draw(st.integers(0, len(archive)))])
-    for _ in range(data.draw(st.integers(0, 8))):
-        if content:
-            content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
-    path = tmp_path_factory.mktemp("damaged") / "libtflm.a"
-    path.write_bytes(content)
-    try:
-        found = read_static_library(path)
-    except UsageError:
-        return
-    assert all(isinstance(name, str) for name in found.symbols)
 
 
 def runtime(arguments: list[str], capsys: Capture) -> tuple[str, str]:
