@@ -3,7 +3,8 @@
 Each rewrite is tried where that TFLM refuses a model, or fails when it runs:
 
 - a convolution without bias gets one of zeros, which TFLM of 2023 needs;
-- EXPAND_DIMS and SQUEEZE become RESHAPE, which copies any type as it is.
+- EXPAND_DIMS and SQUEEZE become RESHAPE, which copies any type as it is;
+- QUANTIZE of uint8 or int8 to int8 of the same scale, which TFLM of 2020 lacks, goes by float32.
 """
 
 from __future__ import annotations
@@ -29,7 +30,9 @@ _BIAS_TYPES: Mapping[TensorType, TensorType] = {
 _CONVOLUTIONS = {"CONV_2D": 0, "DEPTHWISE_CONV_2D": 3}
 """Dimension of the filter that counts the output channels."""
 _RESHAPES = ("EXPAND_DIMS", "SQUEEZE")
+_BYTES = {TensorType.INT8: np.int8, TensorType.UINT8: np.uint8}
 _BIAS, _RESHAPE = "a bias of zeros", "RESHAPE in its place"
+_BY_FLOAT = "DEQUANTIZE and QUANTIZE in its place"
 
 
 def rewritten_for(graph: Graph, revision: Revision) -> tuple[Graph, tuple[str, ...]]:
@@ -39,11 +42,12 @@ def rewritten_for(graph: Graph, revision: Revision) -> tuple[Graph, tuple[str, .
     subgraphs than the main one stay as they are.
     """
     draft, done = Draft(graph), []
-    for index in sorted(_stopped(graph, revision)):
+    # From the last, so that what is put before an operator moves none that is still to come.
+    for index in sorted(_stopped(graph, revision), reverse=True):
         how = _rewrite(draft, graph.main.operators[index])
         if how:
             done.append(f"operator {index} ({graph.main.operators[index].label}): {how}")
-    return (draft.graph(), tuple(done)) if done else (graph, ())
+    return (draft.graph(), tuple(reversed(done))) if done else (graph, ())
 
 
 def _stopped(graph: Graph, revision: Revision) -> Iterable[int]:
@@ -63,6 +67,8 @@ def _rewrite(draft: Draft, op: Operator) -> str:
         return _BIAS if _add_bias(draft, op) else ""
     if op.name in _RESHAPES:
         return _RESHAPE if _reshape(draft, op) else ""
+    if op.name == "QUANTIZE":
+        return _BY_FLOAT if _go_by_float(draft, op) else ""
     return ""
 
 
@@ -108,3 +114,36 @@ def _reshape(draft: Draft, op: Operator) -> bool:
         version=1,
     )
     return True
+
+
+def _go_by_float(draft: Draft, op: Operator) -> bool:
+    input, output = draft.tensors[op.inputs[0]], draft.tensors[op.outputs[0]]
+    if not _shifts_alone(input, output):
+        return False
+    real = replace(
+        output,
+        index=len(draft.tensors),
+        name=f"{output.name}/real",
+        type=TensorType.FLOAT32,
+        quantization=None,
+    )
+    draft.tensors.append(real)
+    by = replace(op, name="DEQUANTIZE", outputs=(real.index,), options=NO_OPTIONS, version=2)
+    to = replace(op, inputs=(real.index,), options=NO_OPTIONS, version=1)
+    draft.operators[op.index : op.index + 1] = [by, to]
+    return True
+
+
+def _shifts_alone(input: Tensor, output: Tensor) -> bool:
+    """Whether the operator only moves the zero point, and float32 brings each value back."""
+    before, after = input.quantization, output.quantization
+    if not (input.type in _BYTES and output.type == TensorType.INT8 and before and after):
+        return False
+    if before.is_per_channel or before.scales != after.scales:
+        return False
+    limits = np.iinfo(_BYTES[input.type])
+    steps = np.arange(limits.min, limits.max + 1, dtype=np.float64) - before.zero_points[0]
+    scale = np.float32(before.scales[0])
+    with np.errstate(all="ignore"):
+        real = (steps * np.float64(scale)).astype(np.float32)
+        return bool((np.round(real / scale) == steps).all())
