@@ -41,13 +41,31 @@ def rewritten_for(graph: Graph, revision: Revision) -> tuple[Graph, tuple[str, .
     The graph itself where nothing had to change, or where no rewrite helps. Operators of other
     subgraphs than the main one stay as they are.
     """
-    draft, done = Draft(graph), []
+    done: dict[int, str] = {}
+    origins = list(range(len(graph.main.operators)))
+    # A refusal names one operator of each kind, so that further ones show when it is gone.
+    while (changed := _round(graph, revision, origins, done)) is not None:
+        graph = changed
+    return graph, tuple(done[index] for index in sorted(done))
+
+
+def _round(
+    graph: Graph, revision: Revision, origins: list[int], done: dict[int, str]
+) -> Graph | None:
+    """The graph with what is refused now rewritten; None where no rewrite helps.
+
+    ``origins`` are the indices that its operators had at first.
+    """
+    draft, before = Draft(graph), len(done)
     # From the last, so that what is put before an operator moves none that is still to come.
     for index in sorted(_stopped(graph, revision), reverse=True):
-        how = _rewrite(draft, graph.main.operators[index])
+        op, count = graph.main.operators[index], len(draft.operators)
+        how = _rewrite(draft, op)
         if how:
-            done.append(f"operator {index} ({graph.main.operators[index].label}): {how}")
-    return (draft.graph(), tuple(reversed(done))) if done else (graph, ())
+            first = origins[index]
+            done[first] = f"operator {first} ({op.label}): {how}"
+            origins[index : index + 1] = [first] * (1 + len(draft.operators) - count)
+    return draft.graph() if len(done) > before else None
 
 
 def _stopped(graph: Graph, revision: Revision) -> Iterable[int]:
