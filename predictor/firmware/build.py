@@ -175,8 +175,8 @@ def write_firmware(
     progress(f"linking the model for {board.name}")
     with scratch_folder() as work:
         (work / "model.blob").write_bytes(blob)
-        variables["BLOB"] = str(work / "model.blob")
         key = _key(toolchain, board, variables, blob)
+        variables["BLOB"] = str(work / "model.blob")
         _compile(toolchain, work, key, board, variables)
         image = _image(work, target)
         return _write_files(image, board, image.flash_bytes + len(blob), Path(out_dir))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shlex
 import shutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import field
@@ -27,13 +28,26 @@ def build_with_cmake(toolchain: Toolchain, source: Path, build: Path, **variable
     Raises:
         EmulationError: a step failed; holds the lines that tell why.
     """
-    definitions = [f"-D{name}={value}" for name, value in variables.items()]
+    definitions = [
+        f"-D{name}={value}" for name, value in (_same_everywhere(build) | variables).items()
+    ]
     log = build / LOG
     configure = ["cmake", "-G", toolchain.generator, "-S", str(source), "-B", str(build)]
     configure += [f"-DCMAKE_TOOLCHAIN_FILE={_toolchain_file()}", *definitions]
     run_logged(configure, log, f"configuring {source.name}")
     jobs = str(os.cpu_count() or 1)
     run_logged(["cmake", "--build", str(build), "--parallel", jobs], log, f"building {source.name}")
+
+
+def _same_everywhere(build: Path) -> dict[str, str]:
+    """Flags that keep the name of the folder, which is another each time, out of what is built.
+
+    One that a shell does not take as it is stays in its debug information.
+    """
+    flag = f"-ffile-prefix-map={build}=build"
+    if shlex.quote(flag) != flag:
+        return {}
+    return dict.fromkeys(("CMAKE_C_FLAGS", "CMAKE_CXX_FLAGS", "CMAKE_ASM_FLAGS"), flag)
 
 
 def fill_with_build(folder: Path, build: Callable[[Path], None], products: Iterable[str]) -> None:

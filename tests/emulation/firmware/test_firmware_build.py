@@ -123,6 +123,17 @@ def test_files_hold_code_and_model(kws_files: tuple[bytes, FirmwareFiles]) -> No
 
 @pytest.mark.toolchain
 @pytest.mark.timeout(600)
+def test_files_are_the_same_each_time(
+    kws_files: tuple[bytes, FirmwareFiles], tmp_path: Path
+) -> None:
+    model, files = kws_files
+    again = write_firmware(model, firmware_target("f446re"), tmp_path)
+    for kind in ("elf", "hex", "bin", "map", "model"):
+        assert getattr(files, kind).read_bytes() == getattr(again, kind).read_bytes(), kind
+
+
+@pytest.mark.toolchain
+@pytest.mark.timeout(600)
 def test_written_firmware_runs_by_itself(
     kws_files: tuple[bytes, FirmwareFiles], build_runner: BuildRunner
 ) -> None:
