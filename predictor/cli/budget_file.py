@@ -121,6 +121,8 @@ def _matches(folder: Path, pattern: str) -> list[Path]:
         return []
     path = folder / pattern
     root = Path(path.anchor) if Path(pattern).is_absolute() else folder
+    if any("**" in part and part != "**" for part in path.parts):  # Python takes it from 3.13 on
+        raise UsageError(f"{pattern!r} is no pattern of models: ** stands for whole folders")
     try:
         return sorted(root.glob(str(path.relative_to(root))))
     except (ValueError, NotImplementedError) as error:

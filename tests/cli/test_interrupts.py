@@ -127,6 +127,7 @@ def test_an_interrupted_solver_says_so_wherever_it_was(
     wanted: int, tmp_path: Path, interrupted_at: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Layers that can be steered bring further runs, for plans that cost fewer instructions."""
+    pytest.importorskip("ortools", reason='pip install -e ".[optimize]"')
     from predictor.model.builder import ModelBuilder
 
     builder = ModelBuilder("steered")

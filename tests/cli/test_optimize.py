@@ -27,6 +27,7 @@ def run(*arguments: str | Path) -> Result:
 
 
 def test_the_new_file_is_what_was_said(model: Path, tmp_path: Path) -> None:
+    pytest.importorskip("ortools", reason='pip install -e ".[optimize]"')
     output = tmp_path / "smaller.tflite"
     result = run(model, "-o", output, "--format", "json")
     assert result.return_value == 0
@@ -49,6 +50,7 @@ def test_the_new_file_is_what_was_said(model: Path, tmp_path: Path) -> None:
 
 
 def test_text_names_what_changed(model: Path, tmp_path: Path) -> None:
+    pytest.importorskip("ortools", reason='pip install -e ".[optimize]"')
     plan = tmp_path / "plan.svg"
     result = run(model, "--plan", plan)
     assert "less arena" in result.output

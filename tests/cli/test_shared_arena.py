@@ -97,7 +97,7 @@ def test_tails_add_up_below_the_highest_plan(seeds: list[int], board: str) -> No
     assert found.arena.nonpersistent_bytes == max(it.nonpersistent_bytes for it in alone)
     assert found.arena.tails[0] == alone[0].persistent_bytes
     first = alone[0].persistent_log[:OBJECTS]
-    objects = sum(item.size_bytes for item in first)
+    objects = sum(size for _, size, _, _ in first)
     for tail, report_alone in zip(found.arena.tails[1:], alone[1:], strict=True):
         # Alignment hangs on where the tail ends before.
         assert abs(tail - (report_alone.persistent_bytes - objects)) <= 32

@@ -225,7 +225,7 @@ def test_every_options_table_but_unused_ones_belongs_to_an_operator() -> None:
         name
         for union in (tflite.BuiltinOptions, tflite.BuiltinOptions2)
         for name, value in vars(union).items()
-        if isinstance(value, int) and name != "NONE"
+        if isinstance(value, int) and name != "NONE" and not name.startswith("_")
     }
     assert tables == in_schema
 
