@@ -15,6 +15,7 @@ from typing import Any
 
 from predictor import toml
 from predictor.boards.calibration import MOST_CLOCK_HZ, Calibration, read_calibration
+from predictor.boards.flash_interface import FlashInterface, FlashTiming, find_interface
 from predictor.boards.periphery import (
     ADDRESS_SPACE,
     OpRate,
@@ -81,6 +82,7 @@ class BoardCore:
 
     ``clock_hz`` is the clock that predictions assume. ``told_fpu``: the floating-point unit that
     the board's file names, where the core comes with none of that kind; empty elsewhere.
+    ``flash_interface``: what stands before the flash, None where that is not known.
     """
 
     model: Core
@@ -89,6 +91,7 @@ class BoardCore:
     icache_bytes: int
     dcache_bytes: int
     told_fpu: str = ""
+    flash_interface: FlashInterface | None = None
 
     @property
     def name(self) -> str:
@@ -126,6 +129,15 @@ class Board:
     @property
     def flash_bytes(self) -> int:
         return sum(region.size_bytes for region in self.regions if region.kind == "flash")
+
+    @property
+    def flash_timing(self) -> FlashTiming | None:
+        """How the flash in which programs begin answers; None where that is not known."""
+        interface = self.core.flash_interface
+        if interface is None:
+            return None
+        first = next(region for region in self.regions if region.kind == "flash")
+        return FlashTiming(first.base, first.size_bytes, interface, self.core.flash_wait_states)
 
     @property
     def sram_bytes(self) -> int:
@@ -262,6 +274,7 @@ def _core(table: toml.Table) -> BoardCore:
     fpu = table.converted("name", lambda *_: nearest_fpu(name, told))
     extensions = table.converted("name", lambda *_: extension_names(name))
     without = [key for key in extensions if not table.flag(key, True)]
+    interface = table.optional("flash_interface", table.name)
     return BoardCore(
         model=table.converted("name", lambda *_: find_core(name, fpu, without)),
         clock_hz=table.whole("clock_hz", 1, MOST_CLOCK_HZ),
@@ -269,6 +282,9 @@ def _core(table: toml.Table) -> BoardCore:
         icache_bytes=table.whole("icache_bytes", 0, _MOST_CACHE_BYTES, 0),
         dcache_bytes=table.whole("dcache_bytes", 0, _MOST_CACHE_BYTES, 0),
         told_fpu="" if told is None or fpu == told else told,
+        flash_interface=None
+        if interface is None
+        else table.converted("flash_interface", lambda *_: find_interface(interface)),
     )
 
 

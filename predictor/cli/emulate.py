@@ -69,6 +69,11 @@ from predictor.start import say
     help="Write a suite for renode-test, with all that it takes, into this folder.",
 )
 @click.option("--layers", is_flag=True, help="Compare every operator's outputs with the host, too.")
+@click.option(
+    "--explain-time",
+    is_flag=True,
+    help="Tell where the cycles of each operator go, waits for the flash among them.",
+)
 @click.option("--monitor", is_flag=True, help="Leave Renode's monitor open on the machine.")
 @click.option("--profile", type=OUTPUT_PATH, help="Write instructions per function as CSV.")
 @click.option("--trace", type=OUTPUT_PATH, help="Write operators as Chrome/Perfetto trace events.")
@@ -128,12 +133,13 @@ def command(
 
 
 def _check_backend(backend: str, board: Board, settings: dict[str, Any]) -> None:
-    in_process = [name for name in ("profile", "layers") if settings[name]]
+    options = {"profile": "--profile", "layers": "--layers", "explain_time": "--explain-time"}
+    in_process = [option for name, option in options.items() if settings[name]]
     if in_process and backend != UNICORN:
         raise UsageError(
-            f"--{in_process[0]} takes the in-process emulator, which {board.name} does not have"
+            f"{in_process[0]} takes the in-process emulator, which {board.name} does not have"
             if settings["backend"] == AUTO
-            else f"--{in_process[0]} takes the in-process emulator; leave out --backend {backend}"
+            else f"{in_process[0]} takes the in-process emulator; leave out --backend {backend}"
         )
     if settings["robot"] and backend == QEMU:
         raise UsageError("--robot writes a suite of Renode's: add --backend renode")

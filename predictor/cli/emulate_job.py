@@ -47,6 +47,7 @@ class Job:
     profile: Path | None
     trace: Path | None
     layers: bool
+    explain_time: bool
     force: bool
     memory: str | None
     persistent_memory: str | None
@@ -115,7 +116,13 @@ def job_target(job: Job) -> FirmwareTarget:
 def _outcome(
     job: Job, firmware: ModelFirmware, progress: Callable[[str], None], start: float
 ) -> Outcome:
-    from predictor.cli.emulate_report import layers_json, layers_text, run_json, text_report
+    from predictor.cli.emulate_report import (
+        layers_json,
+        layers_text,
+        run_json,
+        text_report,
+        time_report,
+    )
     from predictor.cli.renode_files import kept_for_renode
     from predictor.report.layout import render
 
@@ -127,7 +134,9 @@ def _outcome(
     run = _run(firmware, inputs, options, progress)
     _write_files(job, run)
     layers = _layers(firmware, run, inputs, options) if job.layers else None
-    text = render(text_report(firmware, run, job.model.name), color=wants_color(None))
+    blocks = text_report(firmware, run, job.model.name)
+    blocks += time_report(run) if job.explain_time else []
+    text = render(blocks, color=wants_color(None))
     by_hand = None
     if run.backend == "renode":
         by_hand = kept_for_renode(run)
@@ -165,6 +174,7 @@ def _options(job: Job, firmware: ModelFirmware) -> RunOptions:
         timeout_s=job.timeout_s,
         profile=job.profile is not None,
         traces_calls=job.trace is not None and is_in_process,
+        counts_waits=job.explain_time,
         arenas=firmware.arenas,
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -10,12 +11,15 @@ from predictor.report.layout import Block, Column, Table, right, words
 from predictor.report.notes import misfit
 
 if TYPE_CHECKING:
+    from predictor.emulation.cycles import Cycles
     from predictor.firmware.target import ModelFirmware
     from predictor.proof.layer_check import LayerCheck
     from predictor.proof.model_run import ModelRun, OperatorRun
 
 TOP_OPERATORS = 12
-EMULATION_SCHEMA_VERSION = "1.1"
+EMULATION_SCHEMA_VERSION = "1.2"
+_MUCH = 0.1
+"""Share of the cycles from which on a wait is worth advice."""
 
 
 def text_report(firmware: ModelFirmware, run: ModelRun, name: str) -> list[Block]:
@@ -73,12 +77,8 @@ def _figures(prediction: Prediction, run: ModelRun) -> Table:
     row("instructions", None, run.invoke_instructions, remark)
     if (cycles := run.operator_cycles) is not None:
         parts = (f"{name} {100 * part / cycles.total:.0f} %" for name, part in cycles.parts())
-        row(
-            "cycles",
-            None,
-            cycles.total,
-            f"of the operators, memory without waits; {', '.join(parts)}",
-        )
+        waits = "memory without waits" if cycles.flash is None else "waits for the flash included"
+        row("cycles", None, cycles.total, f"of the operators, {waits}; {', '.join(parts)}")
     table.add_row("outputs", "", run.host.value, f"against TFLM on this host; {run.host_reason}")
     return table
 
@@ -110,6 +110,45 @@ def _cycles(item: OperatorRun) -> tuple[str, ...]:
         return ()
     total = item.cycles.total
     return f"{total:,}", f"{total / item.instructions:.2f}" if item.instructions else "-"
+
+
+def time_report(run: ModelRun) -> list[Block]:
+    """Where the cycles of each operator go, for ``--explain-time``."""
+    counted = [(item, item.cycles) for item in run.operators if item.cycles is not None]
+    whole = run.operator_cycles
+    if whole is None:
+        core = run.board.core.name
+        return [words(), words(("note  ", "dim"), f"no cycles are known for {core}")]
+    clock_hz, names = run.board.core.clock_hz, [name for name, _ in whole.parts()]
+    columns = (Column("#", "dim", is_right=True), Column("operator"), *right(*names, "ms"))
+    table = Table(columns, indent=1, title=f"where the cycles go, at {clock_hz / 1e6:g} MHz")
+    ranked = sorted(counted, key=lambda pair: -pair[1].total)[:TOP_OPERATORS]
+    for item, cycles in sorted(ranked, key=lambda pair: (pair[0].subgraph_index, pair[0].index)):
+        table.add_row(str(item.index), item.operator, *_shares(cycles, clock_hz))
+    table.add_row("", "all operators", *_shares(whole, clock_hz))
+    return [words(), table, *(words(("note  ", "dim"), text) for text in _advice(run, whole))]
+
+
+def _shares(cycles: Cycles, clock_hz: int) -> tuple[str, ...]:
+    total = cycles.total or 1
+    parts = (f"{100 * part / total:.0f} %" for _, part in cycles.parts())
+    return *parts, f"{1e3 * cycles.total / clock_hz:,.3f}"
+
+
+def _advice(run: ModelRun, cycles: Cycles) -> Iterator[str]:
+    name = run.board.name
+    if cycles.flash is None:
+        yield (
+            f"how the flash of {name} answers is not known: its core's waits for it, and those of "
+            "caches, come on top"
+        )
+        return
+    if cycles.flash.constants > _MUCH * cycles.total:
+        share = cycles.flash.constants / cycles.total
+        yield f"{100 * share:.0f} % wait for constants in flash: weights in RAM would not"
+    if cycles.flash.code > _MUCH * cycles.total:
+        share = cycles.flash.code / cycles.total
+        yield f"{100 * share:.0f} % wait for code from flash: kernels in RAM would not"
 
 
 def run_json(firmware: ModelFirmware, run: ModelRun) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from itertools import groupby
 from math import inf
 from types import MappingProxyType, TracebackType
 
+from predictor.boards.flash_interface import FlashTiming
 from predictor.emulation.cycles import OperatorCycles
 from predictor.emulation.function_call import Argument, CallResult
 from predictor.emulation.platform.description import Platform
@@ -221,7 +222,9 @@ class Machine(ABC):
     def symbol(self, name: str) -> int:
         """Address of a symbol of the program."""
 
-    def count_cycles(self, marker: str, operators: Sequence[int]) -> OperatorCycles | None:
+    def count_cycles(
+        self, marker: str, operators: Sequence[int], flash: FlashTiming | None = None
+    ) -> OperatorCycles | None:
         """Counts clock cycles of each operator from now on; None where the emulator, or the core's
         file, cannot tell them.
 
@@ -229,6 +232,7 @@ class Machine(ABC):
             marker: symbol of the word in which the program says what runs: 0 and 1 for what is no
                 operator, else the number of a subgraph, from one, above an operator's.
             operators: how many each subgraph has.
+            flash: of the board, to count what the core waits for it, too.
         """
         return None
 

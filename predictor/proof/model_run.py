@@ -11,7 +11,7 @@ import numpy as np
 
 from predictor.boards.board import Board
 from predictor.emulation.backends import make_machine
-from predictor.emulation.cycles import Cycles
+from predictor.emulation.cycles import Cycles, total_cycles
 from predictor.emulation.machine import Machine, RunResult, StopReason
 from predictor.emulation.operator_calls import run_by_operator
 from predictor.errors import (
@@ -108,9 +108,9 @@ class ModelRun:
 
     @property
     def operator_cycles(self) -> Cycles | None:
-        """Clock cycles of all operators, memory without waits."""
+        """Clock cycles of all operators."""
         counted = [item.cycles for item in self.operators if item.cycles is not None]
-        return sum(counted, Cycles()) if counted else None
+        return total_cycles(counted) if counted else None
 
     @property
     def is_out_of_memory(self) -> bool:
@@ -148,7 +148,8 @@ class ModelRun:
 class RunOptions:
     """How to run. ``arena_bytes`` None sets aside exactly the predicted required bytes,
     :data:`ALL_FREE_RAM` what is left; ``arenas`` says instead where they lie. ``traces_calls``:
-    profile each operator on its own, which takes the in-process emulator."""
+    profile each operator on its own, which takes the in-process emulator. ``counts_waits``: those
+    for the board's flash, too."""
 
     backend: str = "auto"
     arena_bytes: int | None = None
@@ -156,6 +157,7 @@ class RunOptions:
     timeout_s: float | None = None
     profile: bool = False
     traces_calls: bool = False
+    counts_waits: bool = False
     arenas: tuple[ArenaPlace, ...] = ()
 
 
@@ -190,7 +192,7 @@ def run_model(
         arena_bytes = sum(place.size_bytes for place in options.arenas)
     backend, machine = make_machine(options.backend, board, options.profile or options.traces_calls)
     progress(f"running on {board.name} ({backend})")
-    watch = CycleWatch(graph)
+    watch = CycleWatch(graph, board.flash_timing if options.counts_waits else None)
     result = run_inputs(machine, content, graph, image, [arrays], arena_bytes, options, watch)
     report, _ = read_report(result.uart)
     failure = failure_of(result, report, arena_bytes)

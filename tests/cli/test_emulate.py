@@ -98,7 +98,8 @@ def test_json_trace_and_profile(
     operators = result["instructions"]["operators"]
     for operator in operators:  # on a Cortex-M4 none takes less than a cycle
         cycles = operator["cycles"]
-        assert set(cycles) == {"issue", "memory", "arithmetic", "branch"}
+        assert set(cycles) == {"issue", "memory", "arithmetic", "branch", "flash"}
+        assert cycles.pop("flash") is None
         assert 0 <= cycles["issue"] - operator["instructions"] < 60
         assert cycles["memory"] > 0
     events = [e for e in json.loads(trace.read_text())["traceEvents"] if e["ph"] == "X"]
@@ -115,6 +116,22 @@ def test_json_trace_and_profile(
     rows = profile.read_text().splitlines()
     assert rows[0] == "function,calls,self_instructions,inclusive_instructions"
     assert len(rows) > 50
+
+
+def test_where_the_time_goes(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["emulate", str(model), "--explain-time"]
+    assert run([*arguments, "--board", "f446re", "--format", "json"]) == 0
+    operators = json.loads(capsys.readouterr().out)["instructions"]["operators"]
+    convolutions = [item["cycles"] for item in operators if "CONV" in item["operator"]]
+    assert all(item["flash"]["constants"] > 0 for item in convolutions)
+    assert run([*arguments, "--board", "f446re"]) == 0
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "waits for the flash included" in printed
+    assert "where the cycles go, at 180 MHz" in printed
+    assert run([*arguments, "--board", "f746zg"]) == 0
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "memory without waits" in printed
+    assert "how the flash of f746zg answers is not known" in printed
 
 
 def test_inputs_from_a_file(model: Path, tmp_path: Path) -> None:

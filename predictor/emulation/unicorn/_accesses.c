@@ -4,6 +4,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "_it_block.h"
+
 #if defined(_WIN32)
 #define EXPORTED __declspec(dllexport)
 #else
@@ -12,19 +14,6 @@
 
 enum { UNICORN_WRITE = 17 }; /* UC_MEM_WRITE */
 enum { ALLOW_READ = 1, ALLOW_WRITE = 2 };
-
-/* Before it calls a hook on memory, Unicorn brings the core's registers up to date, the state of an
- * IT block among them. Its translated code does not expect that: unless the state is cleared, what
- * follows the IT block is executed under the block's condition. First member of each state below. */
-typedef struct {
-  int (*reg_write)(void*, int, const void*);
-  int32_t epsr_register;
-  uint32_t epsr; /* Thumb, no IT block */
-} ItBlock;
-
-static void leave_it_block(void* engine, const ItBlock* block) {
-  block->reg_write(engine, block->epsr_register, &block->epsr);
-}
 
 typedef struct {
   uint64_t instructions; /* executed before the block of the access */

@@ -11,6 +11,7 @@ import os
 import time
 from collections.abc import Sequence
 
+from predictor.boards.flash_interface import FlashTiming
 from predictor.emulation.function_call import Argument, CallResult
 from predictor.emulation.machine import (
     Ends,
@@ -141,7 +142,9 @@ class UnicornMachine(Machine):
         finally:
             call.finish()
 
-    def count_cycles(self, marker: str, operators: Sequence[int]) -> PipelineCounter | None:
+    def count_cycles(
+        self, marker: str, operators: Sequence[int], flash: FlashTiming | None = None
+    ) -> PipelineCounter | None:
         core = self._core
         pipeline = core.core.pipeline
         if pipeline is None or not has_pipeline_counter():
@@ -153,6 +156,7 @@ class UnicornMachine(Machine):
             core.memory.code_regions(),
             core.memory.host_address(self.symbol(marker)),
             operators,
+            flash,
         )
         self._pipeline_counters.append(counter)  # its hook writes there as long as the engine lives
         return counter

@@ -1,8 +1,9 @@
-"""Adds up the clock cycles of an emulated program by its core's pipeline, memory without waits.
+"""Adds up the clock cycles of an emulated program by its core's pipeline.
 
 The hook in C gives each block of code its cycles once and adds them where the operator that runs
 keeps its own; ``_pipeline_timing.c`` is the model. It sees the instructions that are executed, not
-the addresses that they load from: waits of flash and caches are no part of it.
+the addresses that they load from: waits of the flash are counted beside it, where they are asked
+for.
 """
 
 from __future__ import annotations
@@ -13,9 +14,11 @@ from collections.abc import Sequence
 from itertools import accumulate
 from typing import TYPE_CHECKING
 
+from predictor.boards.flash_interface import FlashTiming
 from predictor.cores.pipeline import Pipeline
-from predictor.emulation.cycles import Cycles
+from predictor.emulation.cycles import Cycles, FlashCycles
 from predictor.emulation.unicorn.counter_state import MAX_REGIONS, STOP_OFFSET, CodeRegion
+from predictor.emulation.unicorn.flash_waits import FlashWaits, fits_library
 from predictor.emulation.unicorn.library import add_native_hook
 
 if TYPE_CHECKING:
@@ -90,6 +93,7 @@ class PipelineCounter:
         marker_address: in this process, of the word in which the program says what runs: 0 and 1
             for what is no operator, else the number of a subgraph, from one, above an operator's.
         operators: how many each subgraph has.
+        flash: of the board, to count what the core waits for it.
 
     Raises:
         EmulationError: Unicorn refuses the hook.
@@ -103,6 +107,7 @@ class PipelineCounter:
         regions: Sequence[CodeRegion],
         marker_address: int,
         operators: Sequence[int],
+        flash: FlashTiming | None = None,
     ) -> None:
         from unicorn.unicorn_const import UC_HOOK_BLOCK
 
@@ -126,6 +131,24 @@ class PipelineCounter:
         address = ctypes.cast(library.pipeline_hook, ctypes.c_void_p).value
         assert address is not None  # a function that was found has an address
         add_native_hook(engine, UC_HOOK_BLOCK, address, ctypes.addressof(self._state))
+        self._flash: FlashWaits | None = None
+        if flash is not None:
+            self._flash = self._flash_waits(engine, library, flash, pipeline)
+
+    def _flash_waits(
+        self, engine: Uc, library: ctypes.CDLL, flash: FlashTiming, pipeline: Pipeline
+    ) -> FlashWaits:
+        return FlashWaits(
+            engine,
+            library,
+            flash,
+            pipeline.load_overlap,
+            self._state.stop,
+            ctypes.addressof(self._state) + _Counter.current.offset,
+            self._state.cycles,
+            ctypes.sizeof(_Cycles),
+            self._state.count,
+        )
 
     def _add_regions(self, regions: Sequence[CodeRegion]) -> None:
         self._state.region_count = len(regions)
@@ -139,7 +162,10 @@ class PipelineCounter:
 
     def of_operator(self, subgraph: int, index: int) -> Cycles:
         """Cycles of one operator, over all its calls, without those that it called."""
-        return Cycles(*self._cycles[self._starts[subgraph] + index].parts)
+        place = self._starts[subgraph] + index
+        flash = None if self._flash is None else FlashCycles(*self._flash.of_place(place))
+        issue, memory, arithmetic, branch = self._cycles[place].parts
+        return Cycles(issue, memory, arithmetic, branch, flash)
 
 
 def sequence_cycles(pipeline: Pipeline, code: bytes, repeats: bool = False) -> tuple[int, int]:
@@ -174,4 +200,5 @@ def native_library() -> ctypes.CDLL | None:
         return None
     if ctypes.sizeof(_Counter) != module.COUNTER_BYTES:
         return None  # built from an older source
-    return ctypes.CDLL(module.__file__)
+    library = ctypes.CDLL(module.__file__)
+    return library if fits_library(library) else None
