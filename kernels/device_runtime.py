@@ -16,6 +16,7 @@ from kernels.binding import Argument, Library, Struct
 from kernels.calls import KernelError
 from predictor.errors import RefusedError
 from predictor.model.device.layers import options_of
+from predictor.model.device.elementwise_options import LookupOptions, MeanOptions, PairOptions
 from predictor.model.device.options import (
     PREPARED_BITS,
     AddOptions,
@@ -217,8 +218,7 @@ def _add(
     name = "add" if reference else "elementwise_add"
     symbol, arguments = _symbol(name, options.bits, reference)
     output = _output(options.count, options.bits)
-    inputs = (*options.inputs[0], *options.inputs[1])
-    params = Struct((*inputs, options.left_shift, *options.output, *options.activation))
+    params = Struct(options.params())
     return symbol, [*arguments, params, tensors[0], tensors[1], output, options.count], output
 
 
@@ -266,10 +266,43 @@ def _requantize(
     return symbol, [Struct(scaling), tensors[0], output, options.count], output
 
 
+def _lookup(
+    _: Library, options: LookupOptions, tensors: list[np.ndarray | None], reference: bool
+) -> Call:
+    symbol, arguments = _symbol("lookup", 8, reference)
+    output = _output(options.count, 8)
+    table = np.frombuffer(options.table, np.int8)
+    return symbol, [*arguments, table, tensors[0], output, options.count], output
+
+
+def _mean(
+    _: Library, options: MeanOptions, tensors: list[np.ndarray | None], reference: bool
+) -> Call:
+    symbol, arguments = _symbol("mean", 8, reference)
+    output = _output(options.outer * options.inner, 8)
+    sizes = [options.outer, options.reduced, options.inner]
+    return symbol, [*arguments, Struct(options.params()), *sizes, tensors[0], output], output
+
+
+def _pair(
+    _: Library, options: PairOptions, tensors: list[np.ndarray | None], reference: bool
+) -> Call:
+    symbol, arguments = _symbol(options.operator.lower(), 8, reference)
+    output = _output(prod(options.output_dims), 8)
+    if options.params:
+        arguments.append(Struct(options.params))
+    for dims, tensor in zip(options.input_dims, tensors, strict=True):
+        arguments += [Struct(dims), tensor]
+    return symbol, [*arguments, Struct(options.output_dims), output], output
+
+
 _CALLS: dict[type[DeviceOptions], Callable[..., Call]] = {
     AddOptions: _add,
     ClampOptions: _clamp,
+    LookupOptions: _lookup,
+    MeanOptions: _mean,
     PadOptions: _pad,
+    PairOptions: _pair,
     PoolOptions: _pool,
     RequantizeOptions: _requantize,
     SoftmaxOptions: _softmax,

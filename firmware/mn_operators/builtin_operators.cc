@@ -7,69 +7,11 @@
 
 #include <algorithm>
 
-#include "mn_operators/mn_operators.h"
-#include "mn_operators/run.h"
-#include "tensorflow/lite/c/builtin_op_data.h"
-#include "tensorflow/lite/kernels/internal/quantization_util.h"
-#include "tensorflow/lite/kernels/kernel_util.h"
+#include "mn_operators/builtin.h"
 #include "tensorflow/lite/kernels/padding.h"
-#include "tensorflow/lite/micro/micro_context.h"
-#include "tensorflow/lite/micro/micro_log.h"
 
 namespace mn {
 namespace {
-
-constexpr int32_t kLargestShift = 30;
-
-// Temporary tensors of one Prepare, in the order input, filter or second input, bias, output.
-class Tensors {
- public:
-  Tensors(TfLiteContext* context, TfLiteNode* node, int inputs)
-      : micro_(tflite::GetMicroContext(context)), inputs_(inputs) {
-    for (int i = 0; i < inputs; ++i) tensors_[i] = micro_->AllocateTempInputTensor(node, i);
-    tensors_[inputs] = micro_->AllocateTempOutputTensor(node, 0);
-  }
-  ~Tensors() {
-    for (int i = 0; i <= inputs_; ++i) {
-      if (tensors_[i] != nullptr) micro_->DeallocateTempTfLiteTensor(tensors_[i]);
-    }
-  }
-  TfLiteTensor* operator[](int index) const { return tensors_[index]; }
-  TfLiteTensor* output() const { return tensors_[inputs_]; }
-
- private:
-  tflite::MicroContext* micro_;
-  int inputs_;
-  TfLiteTensor* tensors_[4];
-};
-
-bool IsInt8(const TfLiteTensor* tensor) {
-  if (tensor != nullptr && tensor->type == kTfLiteInt8) return true;
-  MicroPrintf("these kernels take INT8 activations");
-  return false;
-}
-
-mn_dims Dims(const TfLiteTensor* tensor) {
-  const int* const dims = tensor->dims->data;
-  return {dims[0], dims[1], dims[2], dims[3]};
-}
-
-int32_t Elements(const TfLiteTensor* tensor) {
-  return static_cast<int32_t>(tflite::NumElements(tensor));
-}
-
-TfLiteStatus Multiplier(double factor, int32_t* multiplier, int32_t* shift) {
-  int exponent = 0;
-  tflite::QuantizeMultiplier(factor, multiplier, &exponent);
-  *shift = exponent;
-  return exponent <= kLargestShift ? kTfLiteOk : kTfLiteError;
-}
-
-TfLiteStatus Activation(TfLiteContext* context, TfLiteFusedActivation function,
-                        TfLiteTensor* output, mn_activation* activation) {
-  return tflite::CalculateActivationRangeQuantized(context, function, output, &activation->min,
-                                                   &activation->max);
-}
 
 const TfLiteFloatArray* ScalesOf(const TfLiteTensor* tensor) {
   if (tensor->quantization.type != kTfLiteAffineQuantization) return nullptr;
@@ -210,15 +152,7 @@ struct WeightedOperator {
   }
 };
 
-// Operators without weights: `user_data` is the options.
-
-template <class Options>
-Options* NewOptions(TfLiteContext* context, TfLiteNode* node) {
-  node->user_data = AllocatePersistent(context, sizeof(Options));
-  auto* options = static_cast<Options*>(node->user_data);
-  if (options != nullptr) options->version = kOptionsVersion;
-  return options;
-}
+// Operators without weights.
 
 TfLiteStatus PreparePool(TfLiteContext* context, TfLiteNode* node) {
   const auto& params = *static_cast<const TfLitePoolParams*>(node->builtin_data);
@@ -252,18 +186,11 @@ TfLiteStatus PrepareAdd(TfLiteContext* context, TfLiteNode* node) {
   auto* options = NewOptions<AddOptions>(context, node);
   TF_LITE_ENSURE(context, options != nullptr);
   options->count = Elements(output);
-  mn_add_params& add = options->params;
-  add.left_shift = 20;
-  add.input1_offset = -first->params.zero_point;
-  add.input2_offset = -second->params.zero_point;
-  add.output_offset = output->params.zero_point;
   const double scales[] = {first->params.scale, second->params.scale, output->params.scale};
   const double twice = 2 * std::max(scales[0], scales[1]);
-  TF_LITE_ENSURE_STATUS(Multiplier(scales[0] / twice, &add.input1_multiplier, &add.input1_shift));
-  TF_LITE_ENSURE_STATUS(Multiplier(scales[1] / twice, &add.input2_multiplier, &add.input2_shift));
-  TF_LITE_ENSURE_STATUS(Multiplier(twice / ((1 << add.left_shift) * scales[2]),
-                                   &add.output_multiplier, &add.output_shift));
-  return Activation(context, params.activation, output, &add.activation);
+  const double factors[] = {scales[0] / twice, scales[1] / twice,
+                            twice / ((1 << kAddLeftShift) * scales[2])};
+  return FillSum(context, params.activation, tensors, factors, &options->params);
 }
 
 TfLiteStatus PrepareSoftmax(TfLiteContext* context, TfLiteNode* node) {
@@ -287,13 +214,6 @@ TfLiteStatus PrepareSoftmax(TfLiteContext* context, TfLiteNode* node) {
   return kTfLiteOk;
 }
 
-template <class Family, class Options, auto kKernel>
-TfLiteStatus InvokeOther(TfLiteContext* context, TfLiteNode* node) {
-  const auto& options = *static_cast<const Options*>(node->user_data);
-  const mn_status status = Family::template Run<kKernel>(context, node, options);
-  return status == MN_SUCCESS ? kTfLiteOk : kTfLiteError;
-}
-
 }  // namespace
 
 #define MN_DEFINE_WEIGHTED(name, family, options, kernel, prepare)                             \
@@ -305,13 +225,6 @@ TfLiteStatus InvokeOther(TfLiteContext* context, TfLiteNode* node) {
         MakeRegistration(nullptr, Operator::Prepare<prepare>, Operator::Invoke);               \
     return &registration;                                                                      \
   }
-#define MN_DEFINE_OTHER(name, family, options, kernel, prepare)                                \
-  const Registration* Register_##name() {                                                      \
-    static constexpr Registration registration =                                               \
-        MakeRegistration(nullptr, prepare, InvokeOther<family, options, kernel>);              \
-    return &registration;                                                                      \
-  }
-
 using PrepareFunction = TfLiteStatus (*)(TfLiteContext*, TfLiteNode*);
 constexpr PrepareFunction kPrepareConv = PrepareLayer<ConvOptions, TfLiteConvParams>;
 constexpr PrepareFunction kPrepareDepthwise =

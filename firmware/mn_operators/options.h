@@ -22,6 +22,11 @@ using SoftmaxOptions = mn_softmax_options;
 using PadOptions = mn_pad_options;
 using ClampOptions = mn_clamp_options;
 using RequantizeOptions = mn_requantize_options;
+using LookupOptions = mn_lookup_options;
+using MeanOptions = mn_mean_options;
+using PairOptions = mn_pair_options;
+using MulOptions = mn_mul_options;
+using BroadcastAddOptions = mn_broadcast_add_options;
 
 }  // namespace mn
 

@@ -126,6 +126,39 @@ struct Requantize {
   }
 };
 
+struct Lookup {
+  template <auto kKernel>
+  static mn_status Run(TfLiteContext* context, TfLiteNode* node, const LookupOptions& options) {
+    return kKernel(options.table, Input(context, node, 0), Output(context, node), options.count);
+  }
+};
+
+struct Mean {
+  template <auto kKernel>
+  static mn_status Run(TfLiteContext* context, TfLiteNode* node, const MeanOptions& options) {
+    return kKernel(&options.params, options.outer, options.reduced, options.inner,
+                   Input(context, node, 0), Output(context, node));
+  }
+};
+
+// Operators of two tensors, with parameters of their own or without.
+struct Pair {
+  template <auto kKernel, class Options>
+  static mn_status Run(TfLiteContext* context, TfLiteNode* node, const Options& options) {
+    const PairOptions& pair = options.pair;
+    return kKernel(&options.params, &pair.input1, Input(context, node, 0), &pair.input2,
+                   Input(context, node, 1), &pair.output, Output(context, node));
+  }
+};
+
+struct PlainPair {
+  template <auto kKernel>
+  static mn_status Run(TfLiteContext* context, TfLiteNode* node, const PairOptions& pair) {
+    return kKernel(&pair.input1, Input(context, node, 0), &pair.input2, Input(context, node, 1),
+                   &pair.output, Output(context, node));
+  }
+};
+
 }  // namespace mn
 
 #endif  // MN_OPERATORS_RUN_H_

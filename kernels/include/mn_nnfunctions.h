@@ -178,7 +178,8 @@ mn_status mn_max_pool_s4(const mn_pool_params *pool_params, const mn_dims *input
 /*
  * Element-wise operators on block_size elements; outputs may be inputs (D = 0). No scratch.
  *
- * Source: TFLite reference_integer_ops::Add, reference_ops::Requantize, ReluX.
+ * Source: TFLite reference_integer_ops::Add, reference_ops::Requantize, ReluX; a table stands for
+ * Logistic, Tanh, HardSwish, QuantizeLeakyRelu and ReluQuantized of the 256 values of int8.
  */
 
 /** Sum of two int8 tensors with their own scales; all shifts <= 0. */
@@ -204,6 +205,58 @@ mn_status mn_requantize_s8_s4(const mn_requantize_params *params, const int8_t *
 /** Packed int4 to int8 with another scale and zero point; D = bytes of the output (no overlap). */
 mn_status mn_requantize_s4_s8(const mn_requantize_params *params, const uint8_t *input,
                               int8_t *output, int32_t block_size);
+
+/** table[value modulo 256] of each value: an activation function of int8 to int8. */
+mn_status mn_lookup_s8(const int8_t *table, const int8_t *input, int8_t *output,
+                       int32_t block_size);
+
+/*
+ * Element-wise operators of two tensors, each of whose dimensions is 1, which repeats it, or the
+ * output's. No scratch.
+ *
+ * Overlap: an input of the output's dimensions D = 0, provided that the other is another tensor;
+ * one that is repeated D = bytes of the output (no overlap).
+ *
+ * Source: TFLite reference_integer_ops::Mul, reference_ops::Sub, BroadcastAdd4DSlow,
+ * MaximumMinimumBroadcastSlow.
+ */
+
+/** Sum of two int8 tensors with their own scales; all shifts <= 0. */
+mn_status mn_broadcast_add_s8(const mn_add_params *params, const mn_dims *input1_dims,
+                              const int8_t *input1, const mn_dims *input2_dims,
+                              const int8_t *input2, const mn_dims *output_dims, int8_t *output);
+
+/** The first less the second int8 tensor; parameters as of their sum. */
+mn_status mn_sub_s8(const mn_add_params *params, const mn_dims *input1_dims, const int8_t *input1,
+                    const mn_dims *input2_dims, const int8_t *input2, const mn_dims *output_dims,
+                    int8_t *output);
+
+/** Product of two int8 tensors. */
+mn_status mn_mul_s8(const mn_mul_params *params, const mn_dims *input1_dims, const int8_t *input1,
+                    const mn_dims *input2_dims, const int8_t *input2, const mn_dims *output_dims,
+                    int8_t *output);
+
+/** The larger of two int8 values, which have one scale. */
+mn_status mn_maximum_s8(const mn_dims *input1_dims, const int8_t *input1,
+                        const mn_dims *input2_dims, const int8_t *input2,
+                        const mn_dims *output_dims, int8_t *output);
+
+/** The smaller of two int8 values, which have one scale. */
+mn_status mn_minimum_s8(const mn_dims *input1_dims, const int8_t *input1,
+                        const mn_dims *input2_dims, const int8_t *input2,
+                        const mn_dims *output_dims, int8_t *output);
+
+/*
+ * Mean over `reduced` (up to 2^22) elements that lie `inner` apart, `outer` times. No scratch.
+ *
+ * Overlap: means of up to four values are written when all of them were read: D = 0.
+ *
+ * Source: TFLite reference_ops::QuantizedMeanOrSum, whose multiplier and shift hold the division.
+ */
+
+/** Mean of int8 values. */
+mn_status mn_mean_s8(const mn_requantize_params *params, int32_t outer, int32_t reduced,
+                     int32_t inner, const int8_t *input, int8_t *output);
 
 /*
  * Softmax of num_rows rows of row_size (< 4096) elements to int8 probabilities with zero point -128

@@ -94,4 +94,41 @@ typedef struct
     mn_requantize_params params;
 } mn_requantize_options;
 
+typedef struct
+{
+    int32_t version;
+    int32_t count;
+    int8_t table[256];
+} mn_lookup_options;
+
+typedef struct
+{
+    int32_t version;
+    int32_t outer;
+    int32_t reduced;
+    int32_t inner;
+    mn_requantize_params params;
+} mn_mean_options;
+
+/** Operators of two tensors that may be repeated. */
+typedef struct
+{
+    int32_t version;
+    mn_dims input1;
+    mn_dims input2;
+    mn_dims output;
+} mn_pair_options;
+
+typedef struct
+{
+    mn_pair_options pair;
+    mn_add_params params;
+} mn_broadcast_add_options;
+
+typedef struct
+{
+    mn_pair_options pair;
+    mn_mul_params params;
+} mn_mul_options;
+
 #endif

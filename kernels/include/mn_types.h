@@ -118,6 +118,17 @@ typedef struct
     mn_activation activation;
 } mn_add_params;
 
+/** Element-wise multiplication. */
+typedef struct
+{
+    int32_t input1_offset; /**< minus the first input's zero point */
+    int32_t input2_offset;
+    int32_t output_offset; /**< the output's zero point */
+    int32_t multiplier;
+    int32_t shift;
+    mn_activation activation;
+} mn_mul_params;
+
 /** From one scale and zero point to another. */
 typedef struct
 {

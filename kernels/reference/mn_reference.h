@@ -6,6 +6,8 @@
 #ifndef MN_REFERENCE_H
 #define MN_REFERENCE_H
 
+#include <stddef.h>
+
 #include "mn_types.h"
 
 void mn_reference_convolve(int32_t input_bits, int32_t weight_bits, const mn_conv_params *params,
@@ -50,6 +52,32 @@ void mn_reference_pad(int32_t bits, int32_t value, const mn_dims *input_dims, co
 void mn_reference_requantize(int32_t input_bits, int32_t output_bits, int32_t input_offset,
                              int32_t multiplier, int32_t shift, int32_t output_offset,
                              const void *input, void *output, int32_t count);
+
+void mn_reference_lookup(int32_t bits, const int8_t *table, const void *input, void *output,
+                         int32_t count);
+
+void mn_reference_mean(int32_t bits, const mn_requantize_params *params, int32_t outer,
+                       int32_t reduced, int32_t inner, const void *input, void *output);
+
+void mn_reference_broadcast_add(int32_t bits, const mn_add_params *params, const mn_dims *dims1,
+                                const void *input1, const mn_dims *dims2, const void *input2,
+                                const mn_dims *dims, void *output);
+
+void mn_reference_sub(int32_t bits, const mn_add_params *params, const mn_dims *dims1,
+                      const void *input1, const mn_dims *dims2, const void *input2,
+                      const mn_dims *dims, void *output);
+
+void mn_reference_mul(int32_t bits, const mn_mul_params *params, const mn_dims *dims1,
+                      const void *input1, const mn_dims *dims2, const void *input2,
+                      const mn_dims *dims, void *output);
+
+void mn_reference_maximum(int32_t bits, const mn_dims *dims1, const void *input1,
+                          const mn_dims *dims2, const void *input2, const mn_dims *dims,
+                          void *output);
+
+void mn_reference_minimum(int32_t bits, const mn_dims *dims1, const void *input1,
+                          const mn_dims *dims2, const void *input2, const mn_dims *dims,
+                          void *output);
 
 /* Element `index` of a tensor of 8 or 4 bits, and its setter. */
 int32_t mn_reference_get(int32_t bits, const void *data, int32_t index);

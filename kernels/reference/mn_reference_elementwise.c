@@ -44,3 +44,13 @@ void mn_reference_requantize(int32_t input_bits, int32_t output_bits, int32_t in
         mn_reference_put(output_bits, output, i, mn_reference_limit(shifted, &range));
     }
 }
+
+void mn_reference_lookup(int32_t bits, const int8_t *table, const void *input, void *output,
+                         int32_t count)
+{
+    for (int32_t i = 0; i < count; ++i)
+    {
+        const int32_t value = mn_reference_get(bits, input, i);
+        mn_reference_put(bits, output, i, table[value < 0 ? value + 256 : value]);
+    }
+}

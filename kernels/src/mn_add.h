@@ -50,14 +50,34 @@ MN_INLINE mn_adder mn_make_adder(const mn_add_params *params)
     return adder;
 }
 
+/* A value of the first or second input on the scale of the sum. */
+MN_INLINE int32_t mn_scale_input(const mn_adder *adder, int32_t value, int32_t offset,
+                                 const mn_scaling *scaling)
+{
+    return mn_scale((value + offset) * (2 << adder->params->left_shift), scaling);
+}
+
+MN_INLINE int32_t mn_finish_sum(const mn_adder *adder, int32_t sum)
+{
+    const mn_add_params *const params = adder->params;
+    return mn_clamp(mn_scale(2 * sum, &adder->output) + params->output_offset,
+                    params->activation.min, params->activation.max);
+}
+
 MN_INLINE int32_t mn_add_elements(const mn_adder *adder, int32_t value1, int32_t value2)
 {
     const mn_add_params *const params = adder->params;
-    const int32_t doubling = 2 << params->left_shift;
-    const int32_t sum = mn_scale((value1 + params->input1_offset) * doubling, &adder->input1) +
-                        mn_scale((value2 + params->input2_offset) * doubling, &adder->input2);
-    return mn_clamp(mn_scale(2 * sum, &adder->output) + params->output_offset,
-                    params->activation.min, params->activation.max);
+    return mn_finish_sum(
+        adder, mn_scale_input(adder, value1, params->input1_offset, &adder->input1) +
+                   mn_scale_input(adder, value2, params->input2_offset, &adder->input2));
+}
+
+MN_INLINE int32_t mn_subtract_elements(const mn_adder *adder, int32_t value1, int32_t value2)
+{
+    const mn_add_params *const params = adder->params;
+    return mn_finish_sum(
+        adder, mn_scale_input(adder, value1, params->input1_offset, &adder->input1) -
+                   mn_scale_input(adder, value2, params->input2_offset, &adder->input2));
 }
 
 #endif

@@ -63,6 +63,28 @@ LAYERS: dict[str, tuple[tuple[int, ...], LayerOf]] = {
     ),
     "add": ((1, 4, 5, 7), lambda b, x: b.add(x, b.conv_2d(x, 7), activation="relu")),
     "add_relu6": ((3, 5), lambda b, x: b.add(b.fully_connected(x, 5), x, activation="relu6")),
+    "add_channels": ((1, 4, 5, 7), lambda b, x: b.add(x, b.average_pool_2d(x))),
+    "sub": ((1, 4, 5, 7), lambda b, x: b.sub(b.conv_2d(x, 7), x, activation="relu")),
+    "sub_channels": ((2, 4, 5, 6), lambda b, x: b.sub(x, b.mean(x, (0, 1, 2)))),
+    "mul": ((1, 4, 5, 7), lambda b, x: b.mul(x, b.conv_2d(x, 7), activation="relu6")),
+    "mul_channels": ((1, 4, 5, 8), lambda b, x: b.mul(x, b.logistic(b.average_pool_2d(x)))),
+    "mul_pixels": ((1, 4, 5, 3), lambda b, x: b.mul(b.conv_2d(x, 1), x)),
+    "maximum": (
+        (1, 3, 5, 7),
+        lambda b, x: b.maximum(x, b.max_pool_2d(x, kernel=2, stride=1, padding="same")),
+    ),
+    "minimum_channels": ((1, 4, 5, 7), lambda b, x: b.minimum(x, b.average_pool_2d(x))),
+    "mean": ((1, 4, 5, 7), lambda b, x: b.mean(x, (1, 2), keep_dims=True)),
+    "mean_flat": ((2, 4, 5, 9), lambda b, x: b.mean(x, (1, 2))),
+    "mean_large": ((1, 30, 20, 6), lambda b, x: b.mean(x, (1, 2), keep_dims=True)),
+    "mean_channels": ((1, 3, 5, 9), lambda b, x: b.mean(x, (3,))),
+    "mean_rows": ((1, 6, 5, 3), lambda b, x: b.mean(x, (1,))),
+    "mean_all": ((1, 6, 5, 3), lambda b, x: b.mean(x, (1, 2, 3))),
+    "pad": ((1, 4, 5, 7), lambda b, x: b.pad(x, ((0, 0), (1, 2), (0, 3), (0, 1)))),
+    **{
+        name: ((1, 3, 5, 9), lambda b, x, name=name: getattr(b, name)(x))
+        for name in ("hard_swish", "leaky_relu", "logistic", "relu", "relu6", "tanh")
+    },
     **{
         f"softmax_{size}": ((3, size), lambda b, x: b.softmax(x, beta=2.0))
         for size in (1, 2, 12, 35, 300)
@@ -83,6 +105,7 @@ def test_layers(name: str, tflite_micro: HostRuntime, libraries: dict[str, Libra
         answer = tflite_micro.run(model, inputs)
         assert not answer.error, answer.error
         device = device_model(read_graph(model))
+        assert all(op.is_custom for op in device.main.operators)
         for library_name, library in libraries.items():
             (output,) = run_device_model(library, device, inputs)
             expected = answer.outputs[0].reshape(-1)

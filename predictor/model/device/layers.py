@@ -10,6 +10,8 @@ import struct
 from collections.abc import Callable, Mapping
 from math import prod
 
+from predictor.model.device import elementwise_layers
+from predictor.model.device.activation_tables import ACTIVATIONS
 from predictor.model.device.node import LayerNode
 from predictor.model.device.options import (
     AddOptions,
@@ -31,7 +33,6 @@ from predictor.model.requantization import (
     softmax_scaling,
 )
 
-_ADD_LEFT_SHIFT = 20
 _SOFTMAX_LEAST_SCALE = 2.0**-26
 _MAX_SOFTMAX_ROW = 4095
 
@@ -192,25 +193,10 @@ def _add(node: LayerNode) -> DeviceOptions:
     first, second, output = node.input(0), node.input(1), node.output()
     bits = node.same_bits(first, output)
     node.same_bits(second, output)
-    quantizations = [node.activations(tensor) for tensor in (first, second, output)]
-    scales = [single(quantization.scale) for quantization in quantizations]
-    twice = 2.0 * max(scales[:2])
-    factors = [scales[0] / twice, scales[1] / twice, twice / ((1 << _ADD_LEFT_SHIFT) * scales[2])]
-    pairs = [node.multiplier(factor) for factor in factors]
-    node.ensure(
-        all(multiplier and shift <= 0 for multiplier, shift in pairs),
-        "the output's scale is too small for its inputs'",
-    )
-    node.ensure(first.shape == second.shape, "the kernel does not broadcast inputs")
-    offsets = [quantization.zero_point for quantization in quantizations]
-    return AddOptions(
-        bits,
-        output.elements,
-        ((-offsets[0], *pairs[0]), (-offsets[1], *pairs[1])),
-        (offsets[2], *pairs[2]),
-        node.fused_activation("AddOptions", output),
-        _ADD_LEFT_SHIFT,
-    )
+    if first.shape != second.shape:
+        node.ensure(bits == 8, "the kernel does not broadcast INT4 inputs")
+        return elementwise_layers.pair(node)
+    return elementwise_layers.sum_options(node, first, second, output)
 
 
 def _softmax(node: LayerNode) -> DeviceOptions:
@@ -275,6 +261,9 @@ def _four(values: tuple[int, ...], filler: int) -> Dims:
 def _clamp(node: LayerNode) -> DeviceOptions:
     input, output = node.input(0), node.output()
     bits = node.same_bits(input, output)
+    first, second = node.quantization(input), node.quantization(output)
+    if bits == 8 and (first.scale, first.zero_point) != (second.scale, second.zero_point):
+        return elementwise_layers.lookup(node)
     _same_scale(node, input, output)
     function = {"RELU": 1, "RELU_N1_TO_1": 2, "RELU6": 3}[node.op.name]
     return ClampOptions(bits, output.elements, node.bounds(function, output))
@@ -299,7 +288,14 @@ _LAYERS: Mapping[str, Callable[[LayerNode], DeviceOptions]] = {
     "CONV_2D": _conv_2d,
     "DEPTHWISE_CONV_2D": _depthwise_conv_2d,
     "FULLY_CONNECTED": _fully_connected,
+    "HARD_SWISH": elementwise_layers.lookup,
+    "LEAKY_RELU": elementwise_layers.lookup,
+    "LOGISTIC": elementwise_layers.lookup,
+    "MAXIMUM": elementwise_layers.pair,
     "MAX_POOL_2D": _pool,
+    "MEAN": elementwise_layers.mean,
+    "MINIMUM": elementwise_layers.pair,
+    "MUL": elementwise_layers.pair,
     "PAD": _pad,
     "PADV2": _pad,
     "QUANTIZE": _quantize,
@@ -307,6 +303,8 @@ _LAYERS: Mapping[str, Callable[[LayerNode], DeviceOptions]] = {
     "RELU6": _clamp,
     "RELU_N1_TO_1": _clamp,
     "SOFTMAX": _softmax,
+    "SUB": elementwise_layers.pair,
+    "TANH": elementwise_layers.lookup,
 }
 
 
@@ -333,3 +331,19 @@ def options_of(subgraph: Subgraph, op: Operator, tables: str = "flash") -> Devic
     if layer is None:
         node.refuse("there is no INT8 or INT4 kernel for it")
     return layer(node)
+
+
+def drop_in_options_of(subgraph: Subgraph, op: Operator) -> DeviceOptions:
+    """The same where a builtin operator is registered with one kernel for all that it can be:
+    activations by a table, ADD without repeated inputs.
+
+    Raises:
+        RefusedError: there is no kernel for this operator, its types or its parameters.
+    """
+    node = LayerNode(subgraph, op, "flash")
+    if op.name in ACTIVATIONS:
+        return elementwise_layers.lookup(node)
+    found = options_of(subgraph, op)
+    if op.name == "ADD" and not isinstance(found, AddOptions):
+        node.refuse("the kernel does not broadcast inputs")
+    return found

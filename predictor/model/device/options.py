@@ -213,9 +213,13 @@ class AddOptions:
     def tensor_bytes(self) -> tuple[int, ...]:
         return (packed_bytes(self.count, self.bits),) * 3
 
-    def pack(self) -> bytes:
+    def params(self) -> tuple[int, ...]:
+        """The kernel's parameter struct, word by word."""
         inputs = (*self.inputs[0], *self.inputs[1])
-        return _ints(VERSION, self.count, *inputs, self.left_shift, *self.output, *self.activation)
+        return (*inputs, self.left_shift, *self.output, *self.activation)
+
+    def pack(self) -> bytes:
+        return _ints(VERSION, self.count, *self.params())
 
 
 @dataclass(frozen=True, slots=True)

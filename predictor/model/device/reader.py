@@ -8,6 +8,13 @@ from math import prod
 from types import MappingProxyType
 
 from predictor.errors import ModelError
+from predictor.model.device.elementwise_options import (
+    PAIR_PARAMS,
+    TABLE_ENTRIES,
+    LookupOptions,
+    MeanOptions,
+    PairOptions,
+)
 from predictor.model.device.names import PREFIX, WEIGHTED
 from predictor.model.device.options import (
     PLACES,
@@ -204,6 +211,27 @@ def _read_requantize(words: _Words, bits: Pair) -> DeviceOptions:
     return RequantizeOptions(*bits, words.count(), words.take(), *words.triple())
 
 
+def _read_lookup(words: _Words) -> DeviceOptions:
+    count, table = words.count(), words.ints(TABLE_ENTRIES, "b")
+    return LookupOptions(count, struct.pack(f"<{TABLE_ENTRIES}b", *table))
+
+
+def _read_mean(words: _Words) -> DeviceOptions:
+    sizes = words.count(), words.count(), words.count()
+    if prod(sizes) > _INT32_MAX:
+        raise ModelError(f"the options of {words.code} have the dimensions {list(sizes)}")
+    return MeanOptions(*sizes, words.take(), *words.triple())
+
+
+def _read_pair(words: _Words, operator: str) -> DeviceOptions:
+    inputs, output = (words.dims(), words.dims()), words.dims()
+    if any(
+        size not in (1, whole) for dims in inputs for size, whole in zip(dims, output, strict=True)
+    ):
+        raise ModelError(f"the dimensions in the options of {words.code} do not belong together")
+    return PairOptions(operator, inputs, output, words.ints(PAIR_PARAMS[operator]))
+
+
 _Reader = Callable[[_Words], DeviceOptions]
 
 
@@ -226,6 +254,9 @@ def _readers() -> Mapping[str, _Reader]:
         readers[f"SOFTMAX_S{bits}"] = bound(_read_softmax, bits)
         readers[f"CLAMP_S{bits}"] = bound(_read_clamp, bits)
         readers[f"PAD_S{bits}"] = bound(_read_pad, bits)
+    readers["LOOKUP_S8"], readers["MEAN_S8"] = _read_lookup, _read_mean
+    for operator in PAIR_PARAMS:
+        readers[f"{operator}_S8"] = bound(_read_pair, operator)
     readers["REQUANTIZE_S8_S4"] = bound(_read_requantize, (8, 4))
     readers["REQUANTIZE_S4_S8"] = bound(_read_requantize, (4, 8))
     return MappingProxyType({PREFIX + name: read for name, read in readers.items()})
@@ -233,9 +264,7 @@ def _readers() -> Mapping[str, _Reader]:
 
 _READERS = _readers()
 _STREAMS = MappingProxyType({f"{STREAM}_{suffix(*types)}": types for types in TYPES})
-_ONLY_IN_GROUPS = {f"{PREFIX}CLAMP_S8", f"{PREFIX}PAD_S8"}
-"""TFLM's own kernels compute them elsewhere."""
-CODES = tuple(sorted((_READERS.keys() - _ONLY_IN_GROUPS) | _STREAMS.keys()))
+CODES = tuple(sorted(_READERS.keys() | _STREAMS.keys()))
 """Names of all custom operators."""
 
 

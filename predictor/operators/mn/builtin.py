@@ -1,7 +1,8 @@
 """Builtin operators of current TFLM, registered with these kernels.
 
-Mirrors firmware/mn_operators/builtin_operators.cc. They take INT8 activations; Prepare computes
-what a custom operator's options hold and keeps it in the arena, in the same layout.
+Mirrors firmware/mn_operators/builtin_operators.cc and builtin_elementwise.cc. They take INT8
+activations; Prepare computes what a custom operator's options hold and keeps it in the arena, in the
+same layout.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from predictor.operators.quantized import INT32_BYTES
 from predictor.operators.registry import Overlay
 
 _BIAS_TYPE_OF = {"CONV_2D": "Conv2DOptions", "FULLY_CONNECTED": "FullyConnectedOptions"}
+_TWO_INPUTS = ("ADD", "MAXIMUM", "MEAN", "MINIMUM", "MUL", "PAD", "PADV2", "SUB")
 
 OVERLAY = Overlay(__name__, BUILTIN, serves=runs_builtin)
 
@@ -51,8 +53,9 @@ def _prepare_weighted(ctx: NodeContext) -> None:
 
 def _prepare_unweighted(ctx: NodeContext) -> None:
     ctx.need_input(0)
-    if ctx.op.name == "ADD":
+    if ctx.op.name in _TWO_INPUTS:
         ctx.need_input(1)
+    ctx.temp_input(2)
     ctx.need_output(0)
     ctx.persistent(len(options(ctx).pack()))
 

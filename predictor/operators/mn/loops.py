@@ -9,10 +9,12 @@ from __future__ import annotations
 
 from math import prod
 
+from predictor.model.device.elementwise_options import LookupOptions, MeanOptions, PairOptions
 from predictor.model.device.options import (
     AddOptions,
     ClampOptions,
     DeviceOptions,
+    Dims,
     PadOptions,
     PoolOptions,
     RequantizeOptions,
@@ -75,8 +77,41 @@ def _others(made: Loops, options: DeviceOptions) -> None:
         made.add(name, row=options.rows, element=options.rows * options.row_size)
     elif isinstance(options, PadOptions):
         _pad(made, options)
+    elif isinstance(options, LookupOptions):
+        made.add(name, quad=options.count // _LANES, single=options.count % _LANES)
+    elif isinstance(options, MeanOptions):
+        _mean(made, options)
+    elif isinstance(options, PairOptions):
+        _pair(made, options)
     elif isinstance(options, AddOptions | ClampOptions | RequantizeOptions):
         made.add(name, element=options.count)
+
+
+def _mean(made: Loops, options: MeanOptions) -> None:
+    """``mn_mean_s8``: four values at a time, or a row, where the mean is of one."""
+    quads, singles = divmod(options.inner, _LANES)
+    taps = single_taps = options.reduced
+    if options.inner == 1:
+        quads, taps, single_taps = 1, options.reduced // _LANES, options.reduced % _LANES
+    outer, name = options.outer, options.code.lower()
+    made.add(name, outer=outer)
+    made.add(f"{name}.quad", run=outer * quads, tap=outer * quads * taps)
+    made.add(f"{name}.single", run=outer * singles, tap=outer * singles * single_taps)
+
+
+def _pair(made: Loops, options: PairOptions) -> None:
+    """``mn_run_broadcast``; the larger and smaller of two come as words where none is repeated."""
+    runs, length = options.run_lengths
+    name = options.code.lower()
+    if not options.params and all(_steps(dims, options) for dims in options.input_dims):
+        quads, length = divmod(length, _LANES)
+        made.add(name, quad=runs * quads)
+    made.add(name, run=runs, element=runs * length)
+
+
+def _steps(dims: Dims, options: PairOptions) -> bool:
+    """Whether an input lies in a run as the output does."""
+    return dims[3] > 1 if options.run_lengths[0] > 1 else dims == options.output_dims
 
 
 def _pad(made: Loops, options: PadOptions) -> None:

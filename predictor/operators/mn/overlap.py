@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import lru_cache
 
+from predictor.model.device.elementwise_options import LookupOptions, MeanOptions, PairOptions
 from predictor.model.device.options import (
     AddOptions,
     ClampOptions,
@@ -26,6 +27,7 @@ from predictor.operators.overlap_rules import ELEMENTWISE
 _BLOCKS = "blocks of four positions are finished one after the other"
 _QUADS = "positions are finished one after the other, up to four channels at a time"
 _ROWS = "rows of outputs are finished one after the other"
+_MEANS = "up to four means are written when all of their values were read"
 _BATCHES = "batches are read before their outputs are written"
 
 _RUNS = "rows of the group's input are read before rows of its output are written over them"
@@ -49,6 +51,15 @@ def input_overlaps(options: DeviceOptions) -> Sequence[InputOverlap]:
         return (_of_windows(options, windows),) if windows.is_bounded else ()
     if isinstance(options, AddOptions):
         return tuple(InputOverlap(position, 0, ELEMENTWISE) for position in (0, 1))
+    if isinstance(options, PairOptions):
+        whole = options.output_dims
+        return tuple(
+            InputOverlap(position, 0, ELEMENTWISE)
+            for position, dims in enumerate(options.input_dims)
+            if dims == whole
+        )
+    if isinstance(options, MeanOptions):
+        return (InputOverlap(0, 0, _MEANS),)
     return (InputOverlap(0, 0, ELEMENTWISE),) if _works_in_place(options) else ()
 
 
@@ -58,7 +69,7 @@ def _works_in_place(options: DeviceOptions) -> bool:
         return options.bits == 8
     if isinstance(options, RequantizeOptions):
         return options.output_bits <= options.input_bits
-    return isinstance(options, ClampOptions)
+    return isinstance(options, ClampOptions | LookupOptions)
 
 
 def _of_windows(options: WeightedOptions | PoolOptions, windows: Windows) -> InputOverlap:

@@ -18,8 +18,21 @@ BUILTIN = (
     "CONV_2D",
     "DEPTHWISE_CONV_2D",
     "FULLY_CONNECTED",
+    "HARD_SWISH",
+    "LEAKY_RELU",
+    "LOGISTIC",
+    "MAXIMUM",
     "MAX_POOL_2D",
+    "MEAN",
+    "MINIMUM",
+    "MUL",
+    "PAD",
+    "PADV2",
+    "RELU",
+    "RELU6",
     "SOFTMAX",
+    "SUB",
+    "TANH",
 )
 """Builtin operators that current TFLM gets registered with these kernels."""
 
@@ -82,6 +95,6 @@ def drop_in_options(subgraph: Subgraph, op: Operator) -> DeviceOptions:
                 op.index,
                 subgraph.index,
             )
-    from predictor.model.device.layers import options_of
+    from predictor.model.device.layers import drop_in_options_of
 
-    return options_of(subgraph, op)
+    return drop_in_options_of(subgraph, op)

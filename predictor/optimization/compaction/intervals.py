@@ -13,7 +13,9 @@ import numpy as np
 import numpy.typing as npt
 
 from predictor.errors import RefusedError
+from predictor.model.device import elementwise_layers
 from predictor.model.device.layers import options_of
+from predictor.model.device.node import LayerNode
 from predictor.model.device.options import AddOptions, ClampOptions, PoolOptions
 from predictor.model.floating import quotient, single
 from predictor.model.graph import Operator, Subgraph, Tensor, TensorType
@@ -92,8 +94,9 @@ def _pool(subgraph: Subgraph, op: Operator, found: Spans) -> Span | None:
 
 def _clamp(subgraph: Subgraph, op: Operator, found: Spans) -> Span | None:
     options, x = options_of(subgraph, op), found.get(op.inputs[0])
-    assert isinstance(options, ClampOptions)
-    return None if x is None else x.clipped(options.activation)
+    if x is None or not isinstance(options, ClampOptions):
+        return None
+    return x.clipped(options.activation)
 
 
 def _moved(subgraph: Subgraph, op: Operator, found: Spans) -> Span | None:
@@ -192,17 +195,11 @@ def sum_options(subgraph: Subgraph, op: Operator) -> AddOptions:
     Raises:
         RefusedError: the kernels take no such operator.
     """
-    from dataclasses import replace
-
-    tensors = list(subgraph.tensors)
-    shape = tensors[op.outputs[0]].shape
-    for index in op.inputs:
-        tensors[index] = replace(tensors[index], shape=shape)
-    own = op.options_in("SubOptions" if op.name == "SUB" else "AddOptions")
-    like = replace(op, name="ADD", options={**own, "options_type": "AddOptions"})
-    options = options_of(replace(subgraph, tensors=tuple(tensors)), like)
-    assert isinstance(options, AddOptions)
-    return options
+    tensors = [subgraph.tensors[index] for index in (*op.inputs[:2], op.outputs[0])]
+    node = LayerNode(subgraph, op, "flash")
+    node.same_bits(tensors[0], tensors[2])
+    node.same_bits(tensors[1], tensors[2])
+    return elementwise_layers.sum_options(node, *tensors)
 
 
 def product_factors(
