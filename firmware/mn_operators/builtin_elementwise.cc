@@ -143,7 +143,7 @@ TfLiteStatus PrepareLookup(TfLiteContext* context, TfLiteNode* node) {
   TF_LITE_ENSURE(context, Elements(input) == options->count);
   int8_t values[kTableEntries];
   for (int i = 0; i < kTableEntries; ++i) values[i] = static_cast<int8_t>(i);
-  const tflite::RuntimeShape shape({kTableEntries});
+  const tflite::RuntimeShape shape(1, kTableEntries);
   return kFill({context, node, input, output}, shape, values, options->table);
 }
 
