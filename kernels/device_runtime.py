@@ -15,8 +15,8 @@ import numpy as np
 from kernels.binding import Argument, Library, Struct
 from kernels.calls import KernelError
 from predictor.errors import RefusedError
-from predictor.model.device.layers import options_of
 from predictor.model.device.elementwise_options import LookupOptions, MeanOptions, PairOptions
+from predictor.model.device.layers import options_of
 from predictor.model.device.options import (
     PREPARED_BITS,
     AddOptions,

@@ -25,6 +25,7 @@ MODELS: Mapping[str, int] = MappingProxyType(
         "elements-device": 8, "int4-device": 8, "small-device": 10, "four_bits-device": 40,
         "depthwise-prepared": 10, "four_bits-prepared": 10, "clamped": 10, "clamped-device": 8,
         "deep": 3, "deep-device": 2, "rare": 12, "rare-device": 8, "rare-prepared": 4,
+        "values": 14, "values-device": 14, "repeated-device": 4,
         "chain-stream": 24, "whole-stream": 8,
     }
 )  # fmt: skip
@@ -174,6 +175,33 @@ def _elements(builder: ModelBuilder, chance: random.Random) -> TensorRef | None:
         beside = builder.input((1, shape[1], shape[2], chance.choice(CHANNELS)))
         return builder.concatenation([x, beside], axis=3)
     return builder.transpose(x, (0, 2, 1, 3))
+
+
+def _repeated_input(builder: ModelBuilder, chance: random.Random, x: TensorRef) -> TensorRef:
+    """An input of the shape of another, or one that is repeated to it."""
+    _, height, width, depth = x.shape
+    others = ((1, 1, 1, depth), (1, height, width, 1), (1, 1, 1, 1), (1, 1, width, 1))
+    return builder.input(chance.choice((x.shape, x.shape, *others)))
+
+
+def _repeated(builder: ModelBuilder, chance: random.Random) -> TensorRef | None:
+    """ADD, which only device models run with a kernel of the project where an input is repeated."""
+    x = _image(builder, chance, 9)
+    return builder.add(x, _repeated_input(builder, chance, x))
+
+
+def _values(builder: ModelBuilder, chance: random.Random) -> TensorRef | None:
+    """Activations by a table, operators of two tensors of which one may be repeated, means."""
+    x, choice = _image(builder, chance, 9), chance.randint(0, 9)
+    if choice < 6:
+        methods = (builder.sub, builder.mul, builder.maximum, builder.minimum)
+        return chance.choice(methods)(x, _repeated_input(builder, chance, x))
+    if choice < 9:
+        axes = chance.choice(((1, 2), (1, 2), (3,), (1,), (2, 3), (1, 2, 3)))
+        return builder.mean(x, axes, keep_dims=chance.random() < 0.5)
+    if chance.random() < 0.5:
+        return builder.pad(x, [(0, chance.randint(0, 2)) for _ in x.shape])
+    return chance.choice((builder.relu6, builder.logistic))(x)
 
 
 def _small(builder: ModelBuilder, chance: random.Random) -> TensorRef | None:
@@ -354,6 +382,8 @@ _LAYERS: Mapping[str, Layer] = MappingProxyType(
         "whole": whole,
         "wide16": _wide16,
         "small": _small,
+        "values": _values,
+        "repeated": _repeated,
         "four_bits": _four_bits,
         "clamped": _clamped,
         "rare": _rare,

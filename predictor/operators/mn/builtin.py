@@ -1,8 +1,8 @@
 """Builtin operators of current TFLM, registered with these kernels.
 
 Mirrors firmware/mn_operators/builtin_operators.cc and builtin_elementwise.cc. They take INT8
-activations; Prepare computes what a custom operator's options hold and keeps it in the arena, in the
-same layout.
+activations; Prepare computes what a custom operator's options hold and keeps it in the arena, in
+the same layout.
 """
 
 from __future__ import annotations

@@ -88,15 +88,15 @@ def _others(made: Loops, options: DeviceOptions) -> None:
 
 
 def _mean(made: Loops, options: MeanOptions) -> None:
-    """``mn_mean_s8``: four values at a time, or a row, where the mean is of one."""
-    quads, singles = divmod(options.inner, _LANES)
-    taps = single_taps = options.reduced
+    """``mn_mean_s8``: four values at a time, or a row where the mean is of one."""
+    outer, reduced, name = options.outer, options.reduced, options.code.lower()
     if options.inner == 1:
-        quads, taps, single_taps = 1, options.reduced // _LANES, options.reduced % _LANES
-    outer, name = options.outer, options.code.lower()
-    made.add(name, outer=outer)
-    made.add(f"{name}.quad", run=outer * quads, tap=outer * quads * taps)
-    made.add(f"{name}.single", run=outer * singles, tap=outer * singles * single_taps)
+        quads, singles = divmod(reduced, _LANES)
+        made.add(f"{name}.row", run=outer, quad=outer * quads, single=outer * singles)
+        return
+    quads, singles = divmod(options.inner, _LANES)
+    for kind, count in (("quad", outer * quads), ("single", outer * singles)):
+        made.add(f"{name}.{kind}", run=count, tap=count * reduced)
 
 
 def _pair(made: Loops, options: PairOptions) -> None:
