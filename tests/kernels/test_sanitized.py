@@ -16,6 +16,7 @@ TESTS = (
     "test_layers.py::test_every_channel_residue",
     "test_layers.py::test_deep_rows",
     "test_others.py",
+    "test_values.py",
 )
 FOLDER = Path(__file__).parent
 

@@ -116,12 +116,12 @@ def test_revisions_without_a_choice_say_so(revision: str) -> None:
 
 def test_firmware_registers_the_chosen_kernels() -> None:
     available = [
-        LinkableOperator(name, f"Add{name}", False, 0) for name in ("ADD", "CONV_2D", "PAD")
+        LinkableOperator(name, f"Add{name}", False, 0) for name in ("ADD", "CONV_2D", "PACK")
     ]
     header = operators_header(with_mn_kernels(available, True, frozenset({"ADD"})))
     assert "BUILTIN(ADD," in header
     assert "DROP_IN(CONV_2D," in header
-    assert "BUILTIN(PAD," in header
+    assert "BUILTIN(PACK," in header
 
 
 def test_the_packaged_tflm_has_no_choice() -> None:
