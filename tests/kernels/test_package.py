@@ -40,10 +40,11 @@ def _run(*command: object) -> None:
 
 
 def test_installed_package(tmp_path: Path) -> None:
-    """A project finds the installed library by name and version and calls a kernel."""
-    for program in ("cmake", "cc"):
+    """A project finds the installed library by name and version, calls a kernel, and links no
+    other."""
+    for program in ("cmake", "cc", "nm"):
         if shutil.which(program) is None:
-            pytest.skip(f"{program} is not installed (apt install cmake gcc)")
+            pytest.skip(f"{program} is not installed (apt install cmake gcc binutils)")
     prefix, user = tmp_path / "prefix", tmp_path / "user"
     _run("cmake", "-S", KERNELS_DIRECTORY, "-B", tmp_path / "build")
     _run("cmake", "--build", tmp_path / "build", "--target", "mn_kernels")
@@ -71,3 +72,10 @@ def test_installed_package(tmp_path: Path) -> None:
     _run("cmake", "-S", user, "-B", user / "build", f"-DCMAKE_PREFIX_PATH={prefix}")
     _run("cmake", "--build", user / "build")
     _run(user / "build" / "user")
+    symbols = subprocess.run(
+        ["nm", "--defined-only", "--format=just-symbols", str(user / "build" / "user")],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.split()
+    assert [name for name in symbols if name.startswith("mn_")] == ["mn_clamp_s8"]
