@@ -32,7 +32,8 @@ SOURCES = {
         "tools/code_size/program (-O2, --gc-sections, newlib-nano) by arm-none-eabi-gcc 12.2: one "
         "image per operator, sizes from the linker maps. mn: this project's kernels and their "
         "operators (MN:... where builtin operators are registered with them) beside TFLM's "
-        "reference kernels.",
+        "reference kernels; code that both link is told by its size, the error estimated from "
+        "unions of images.",
         "base_bytes: interpreter with an empty op resolver, start-up code and a minimal main. A "
         "group is code that at least one of the operators in linked_by links.",
         "error: the largest error, as a fraction, of images with random sets of operators and with "
