@@ -39,3 +39,15 @@ def int4_layers() -> Graph:
     y = builder.fully_connected(y, 9, per_channel=True, activation="relu")
     builder.output(builder.softmax(y))
     return read_graph(builder.build())
+
+
+def value_layers() -> Graph:
+    """Activations by a table, operators of two tensors, one of them repeated, means and PAD."""
+    builder = ModelBuilder("value_layers", seed=3)
+    x = builder.conv_2d(builder.input((1, 6, 5, 3)), 7, kernel=3)
+    gate = builder.logistic(builder.mean(x, (1, 2), keep_dims=True))
+    y = builder.mul(builder.hard_swish(x), gate)
+    y = builder.sub(builder.leaky_relu(y), builder.tanh(x), activation="relu")
+    y = builder.maximum(builder.pad(y, ((0, 0), (0, 0), (0, 0), (0, 0))), builder.relu(x))
+    builder.output(builder.minimum(y, builder.relu6(x)), builder.mean(y, (3,)))
+    return read_graph(builder.build())

@@ -29,7 +29,7 @@ from predictor.model.tflite_writer import write_model
 from predictor.prediction import Prediction, predict
 from predictor.proof.model_run import HostCheck, ModelRun, random_inputs, run_model
 from tests.kernels.conftest import host  # noqa: F401 - a fixture
-from tests.networks import int4_layers, network
+from tests.networks import int4_layers, network, value_layers
 from tests.shared_data import MODELS, needs_shared, truth
 
 pytestmark = [
@@ -55,6 +55,7 @@ NETWORKS = {
     "s4": network("int4", "int4", channels=23),
     "s4_w8": network("int4", "int8"),
     "s4_layers": int4_layers(),
+    "value_layers": value_layers(),
     "ds_cnn": read_graph(ds_cnn(blocks=2).build()),
     "autoencoder_s4": read_graph(autoencoder(type="int4").build()),
 }
