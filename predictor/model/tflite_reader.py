@@ -298,7 +298,7 @@ def _check_shape(shape: tuple[int, ...], what: str) -> None:
             f"{what} has a dynamic shape {list(shape)}; "
             "TFLM needs fixed shapes: convert the model with a fixed input size"
         )
-    if prod(shape) * 16 > INT32_MAX:
+    if prod(filter(None, shape)) * 16 > INT32_MAX:  # arrays are not made of such, even if empty
         raise ModelError(
             f"{what} of shape {list(shape)} is far beyond the address space of a microcontroller"
         )

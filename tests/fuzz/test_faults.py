@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import predictor
-from predictor.errors import PredictorError, UnprovedError
+from predictor.errors import ModelError, PredictorError, UnprovedError
 from predictor.model.builder import ModelBuilder
 from predictor.model.device.stream_group import Group, made_group, stream_layers
 from predictor.model.graph import Quantization
@@ -231,6 +231,17 @@ def test_a_group_in_rows_keeps_no_end_of_the_model_to_itself() -> None:
         replace(subgraph, outputs=(*subgraph.outputs, *kept)),
     ):
         assert made_group(named, stream_layers(named), group) is None
+
+
+def test_empty_tensors_of_huge_dimensions() -> None:
+    builder = ModelBuilder("empty")
+    builder.output(builder.relu(builder.input((1, 4))))
+    graph = builder.graph()
+    shape = (0, 1 << 30, 1 << 30, 1 << 30)
+    tensors = tuple(replace(item, shape=shape) for item in graph.main.tensors)
+    main = replace(graph.main, tensors=tensors)
+    with pytest.raises(ModelError, match="far beyond the address space"):
+        read_graph(write_model(replace(graph, subgraphs=(main,))))
 
 
 @pytest.mark.parametrize("index", [1, 2], ids=["filter", "bias"])
