@@ -24,6 +24,7 @@ from predictor.optimization.compaction.spans import whole_span
 from predictor.optimization.optimizer import OptimizeOptions
 from predictor.optimization.verification.arithmetic import fixed_point, scaled
 from predictor.optimization.verification.facts import Facts
+from predictor.optimization.verification.reading import layer_sum
 from predictor.report.html.plan import plan_of
 from tests.fuzz.operators import Row, model
 
@@ -263,3 +264,17 @@ def test_constants_of_other_lengths_than_their_shapes(index: int, more_bytes: in
         settings=OptimizeOptions(time_limit_s=0.05),
     )
     assert found.after.arena.required_bytes <= found.before.arena.required_bytes
+
+
+@pytest.mark.parametrize("shape", [(1, 3, 3, 4), (3, 3, 1, 4), (9, 1, 1, 4), (3, 1, 3, 4)])
+def test_depthwise_filters_of_other_dimensions(shape: tuple[int, ...]) -> None:
+    """Their taps are not those of a window."""
+    builder = ModelBuilder("dimensions")
+    builder.output(builder.depthwise_conv_2d(builder.input((1, 6, 6, 4)), kernel=3))
+    main = builder.graph().main
+    tensors = list(main.tensors)
+    tensors[main.operators[0].inputs[1]] = replace(
+        tensors[main.operators[0].inputs[1]], shape=shape
+    )
+    layer = layer_sum(replace(main, tensors=tuple(tensors)), main.operators[0])
+    assert (layer is not None) == (shape[0] == 1)

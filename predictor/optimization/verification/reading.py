@@ -168,7 +168,7 @@ def _shaped(op: Operator, values: Array, x: Tensor, outputs: int) -> Array | Non
         if values.shape[0] != outputs or values.shape[3] != depth(x):
             return None
         return values.reshape(outputs, -1, values.shape[3])
-    if values.shape[3] != outputs or outputs % depth(x):
+    if values.shape[0] != 1 or values.shape[3] != outputs or outputs % depth(x):
         return None
     return np.moveaxis(values.reshape(-1, outputs), 0, 1)[:, :, None]
 
