@@ -1,40 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The smaller of two int8 values. See mn_nnfunctions.h. */
-#include "mn_broadcast.h"
-#include "mn_intrinsics.h"
+#include "mn_choice.h"
 #include "mn_nnfunctions.h"
 
-static void mn_minimum_run(const void *params, const int8_t *input1, int32_t step1,
-                           const int8_t *input2, int32_t step2, int8_t *output, int32_t count)
-{
-    (void)params;
-    if (step1 & step2)
-    {
-        for (const int8_t *const end = output + (count & ~3); output != end; output += 4)
-        {
-            mn_write_u32(output, mn_min_s8x4(mn_read_u32(input1), mn_read_u32(input2)));
-            input1 += 4;
-            input2 += 4;
-        }
-        count &= 3;
-    }
-    for (const int8_t *const end = output + count; output != end; ++output)
-    {
-        *output = (int8_t)(*input1 < *input2 ? *input1 : *input2);
-        input1 += step1;
-        input2 += step2;
-    }
-}
-
-mn_status mn_minimum_s8(const mn_dims *input1_dims, const int8_t *input1,
-                        const mn_dims *input2_dims, const int8_t *input2,
-                        const mn_dims *output_dims, int8_t *output)
-{
-    if (!mn_is_broadcast(input1_dims, input1, input2_dims, input2, output_dims, output))
-    {
-        return MN_ARG_ERROR;
-    }
-    mn_run_broadcast(mn_minimum_run, NULL, input1_dims, input1, input2_dims, input2, output_dims,
-                     output);
-    return MN_SUCCESS;
-}
+MN_CHOICE(mn_minimum_s8, mn_min_s8x4, <)
