@@ -66,9 +66,10 @@ typedef struct
     int32_t reach;     /**< rows from a window's first to its last one */
     int32_t stride;    /**< rows from a window to the next */
     int32_t padding;   /**< rows of the first window above the input */
-    int32_t front;     /**< bytes that its output begins before the rows it reads, in their line
-                            buffer: rows that nobody reads any more make room for it. 0: it has a
-                            line buffer of its own. */
+    int32_t front;     /**< bytes that its output begins before the output that it reads, in the
+                            same line buffer: rows that nobody reads any more make room for it.
+                            0: it has a line buffer of its own. */
+    int32_t start;     /**< rows that its first run computes, at most `step` */
 } mn_stream_stage;
 
 /** A group with its tensors. */

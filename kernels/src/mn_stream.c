@@ -21,11 +21,16 @@ static int mn_find_stages(mn_stream_call *call, const mn_stream_group *group)
         words += stage->words;
         if (stage->front != 0)
         {
-            if (stage->source[0] < 0 || stage->source[0] >= i || stage->padding < 0)
+            if (stage->front < 0 || stage->front > MN_MAX_BUFFER || stage->source[0] < 0 ||
+                stage->source[0] >= i)
             {
                 return 0;
             }
             mn_stream_state *const host = &call->states[stage->source[0]];
+            if (host->guest >= 0 || stage->padding < 0 || stage->padding > host->stage->slots)
+            {
+                return 0;
+            }
             host->guest = i;
             host->base = -stage->padding;
         }
@@ -44,7 +49,8 @@ int32_t mn_stream_begin(mn_stream_call *call, const mn_stream_group *group)
     {
         mn_stream_state *const state = &call->states[i];
         const mn_stream_stage *const stage = state->stage;
-        if (stage->slots < 1 || stage->row_bytes < 1)
+        if (stage->slots < 1 || stage->row_bytes < 1 ||
+            (int64_t)stage->slots * stage->row_bytes > MN_MAX_BUFFER)
         {
             return MN_ARG_ERROR;
         }
@@ -53,13 +59,16 @@ int32_t mn_stream_begin(mn_stream_call *call, const mn_stream_group *group)
             state->offset = call->states[stage->source[0]].offset - stage->front;
             continue;
         }
-        const int32_t front = state->guest < 0 ? 0 : call->states[state->guest].stage->front;
-        if (front < 0 || front > MN_MAX_BUFFER)
+        for (int32_t guest = state->guest; guest >= 0; guest = call->states[guest].guest)
+        {
+            bytes += call->states[guest].stage->front;
+        }
+        if (bytes > MN_MAX_BUFFER)
         {
             return MN_ARG_ERROR;
         }
-        state->offset = (int32_t)bytes + front;
-        bytes += ((int64_t)stage->slots * stage->row_bytes + front + 3) & ~3LL;
+        state->offset = (int32_t)bytes;
+        bytes += ((int64_t)stage->slots * stage->row_bytes + 3) & ~3LL;
         if (bytes > MN_MAX_BUFFER)
         {
             return MN_ARG_ERROR;
@@ -118,28 +127,67 @@ static int32_t mn_first_kept(const mn_stream_call *call, int32_t index)
     return kept;
 }
 
-/* Whether the line buffer of a stage has room for `count` rows, those that nobody reads left out. */
-static int mn_has_room(mn_stream_call *call, int32_t index, int32_t count)
+/* Whether no rows of the guests in a line buffer lie where its own rows do. */
+static int mn_is_clear(const mn_stream_call *call, const mn_stream_state *state)
+{
+    const int32_t offset = state->offset;
+    while (state->guest >= 0)
+    {
+        state = &call->states[state->guest];
+        if (state->offset + (state->end - state->base) * state->stage->row_bytes > offset)
+        {
+            return 0;
+        }
+    }
+    return 1;
+}
+
+/* Rows that nobody reads any more leave the line buffer of a stage, where it is clear. */
+static int mn_settle(mn_stream_call *call, int32_t index)
 {
     mn_stream_state *const state = &call->states[index];
-    const mn_stream_stage *const stage = state->stage;
-    if (state->guest >= 0 && mn_first_kept(call, state->guest) < call->states[state->guest].end)
+    if (!mn_is_clear(call, state))
     {
         return 0;
     }
-    if (state->end + count - state->base <= stage->slots)
-    {
-        return 1;
-    }
     const int32_t kept = mn_first_kept(call, index);
-    if (kept > state->base && call->kernels != NULL)
+    if (kept > state->base)
     {
-        uint8_t *const line = call->lines + state->offset;
-        mn_move_down(line, line + (kept - state->base) * stage->row_bytes,
-                     (state->end - kept) * stage->row_bytes);
+        if (call->kernels != NULL)
+        {
+            const int32_t row_bytes = state->stage->row_bytes;
+            uint8_t *const line = call->lines + state->offset;
+            mn_move_down(line, line + (kept - state->base) * row_bytes,
+                         (state->end - kept) * row_bytes);
+        }
+        state->base = kept;
     }
-    state->base = kept > state->base ? kept : state->base;
-    return state->end + count - state->base <= stage->slots;
+    return 1;
+}
+
+/* Whether the output of a 1x1 convolution that lies in the line buffer of its input would begin
+ * behind what it reads. */
+static int mn_is_behind(const mn_stream_call *call, const mn_stream_state *state)
+{
+    const mn_stream_stage *const stage = state->stage;
+    if (stage->front == 0 || stage->kind != MN_STREAM_CONV)
+    {
+        return 0;
+    }
+    const mn_stream_state *const source = &call->states[stage->source[0]];
+    return (state->end - state->base) * stage->row_bytes >
+           stage->front + (state->end - source->base) * source->stage->row_bytes;
+}
+
+/* Whether the line buffer of a stage has room for `count` rows, those that nobody reads left out. */
+static int mn_has_room(mn_stream_call *call, int32_t index, int32_t count)
+{
+    const mn_stream_state *const state = &call->states[index];
+    const int32_t end = state->end + count;
+    const int32_t slots = state->stage->slots;
+    const int is_full = end - state->base > slots;
+    return (is_full ? mn_settle(call, index) : mn_is_clear(call, state)) &&
+           !mn_is_behind(call, state) && end - state->base <= slots;
 }
 
 static const void *mn_row_of(const mn_stream_call *call, int32_t source, int32_t row)
@@ -195,9 +243,15 @@ mn_status mn_stream_rows(mn_stream_call *call)
             return MN_ARG_ERROR;
         }
         mn_stream_state *const state = &call->states[index];
-        const int32_t count = mn_least(state->stage->step, state->stage->rows - state->end);
+        const mn_stream_stage *const stage = state->stage;
+        const int32_t count =
+            mn_least(state->end > 0 ? stage->step : stage->start, stage->rows - state->end);
         if (count <= 0 || !mn_has_inputs(call, state, count) || !mn_has_room(call, index, count))
         {
+            if (stage->front != 0)
+            {
+                mn_settle(call, index);
+            }
             index = index > 0 ? index - 1 : last;
             ++waiting;
             continue;

@@ -4,7 +4,7 @@
 #include "mn_depthwise_scratch.h"
 #include "mn_pad.h"
 #include "mn_pooling.h"
-#include "mn_stream_part.h"
+#include "mn_stream_guest.h"
 
 /* The rows of a tensor. */
 typedef struct
@@ -169,7 +169,8 @@ static int mn_is_global_stage(const mn_stream_kernels *kernels, const mn_stream_
            options->params.padding.h == 0 && options->params.padding.w == 0 &&
            mn_is_pooling(&options->params, &options->input, options, &options->filter, output,
                          options, kernels->input_bits) &&
-           mn_has_window(stage, 1, 1, 0) && stage->step == 1 && stage->slots == 1 && stage->rows == input.rows &&
+           mn_has_window(stage, 1, 1, 0) && stage->step == 1 && stage->slots == 1 &&
+           stage->rows == input.rows &&
            stage->row_bytes == 4LL * output->c;
 }
 
@@ -196,76 +197,6 @@ static mn_stream_tensor mn_tensor_of(const mn_stream_call *call, int32_t source)
     return (mn_stream_tensor){stage->rows, stage->row_bytes};
 }
 
-/* One row of a window's steps. */
-typedef struct
-{
-    int32_t width; /* of the output */
-    int32_t channels;
-    int32_t outputs; /* channels */
-    int32_t stride;
-    int32_t padding;
-} mn_stream_line;
-
-static mn_stream_line mn_line_of(const mn_stream_stage *stage)
-{
-    if (stage->kind <= MN_STREAM_DEPTHWISE_PREPARED)
-    {
-        const mn_depthwise_options *const options = mn_options_of(stage);
-        const mn_dw_conv_params *const params = &options->params;
-        return (mn_stream_line){options->layer.output.w, options->layer.input.c,
-                                options->layer.output.c, params->stride.w, params->padding.w};
-    }
-    const mn_pool_options *const options = mn_options_of(stage);
-    return (mn_stream_line){options->output.w, options->input.c, options->output.c,
-                            options->params.stride.w, options->params.padding.w};
-}
-
-/* What is written when position `x` of a row is done, less where its window begins. */
-static int64_t mn_ahead_at(const mn_stream_line *line, int64_t x)
-{
-    const int64_t first = x * line->stride - line->padding;
-    return (x + 1) * line->outputs - (first < 0 ? 0 : first * line->channels);
-}
-
-/*
- * Whether the output of a stage may lie in the line buffer that it reads: it reads int8, position by
- * position, what nobody else reads, and what it writes ends before the rows that are still needed.
- */
-static int mn_is_guest(const mn_stream_kernels *kernels, const mn_stream_call *call, int32_t index)
-{
-    const mn_stream_stage *const stage = call->states[index].stage;
-    const mn_stream_stage *const host = call->states[stage->source[0]].stage;
-    if (kernels->input_bits != 8 || stage->kind < MN_STREAM_DEPTHWISE ||
-        stage->kind > MN_STREAM_MAX_POOL || index + 1 == call->head->stages ||
-        host->front != 0 || stage->slots != stage->step || stage->front % 4 != 0 ||
-        stage->row_bytes > (int64_t)stage->stride * host->row_bytes)
-    {
-        return 0;
-    }
-    for (int32_t i = 0; i < call->head->stages; ++i)
-    {
-        const int32_t *const source = call->states[i].stage->source;
-        if (i != index && (source[0] == stage->source[0] || source[1] == stage->source[0]))
-        {
-            return 0;
-        }
-    }
-    /* Between the first window inside and the last one it rises or falls evenly. */
-    const mn_stream_line line = mn_line_of(stage);
-    const int32_t last = line.width - 1;
-    const int32_t inside = line.padding / line.stride;
-    const int32_t places[3] = {inside < last ? inside : last, inside < last ? inside + 1 : last,
-                               last};
-    for (int32_t i = 0; i < 3; ++i)
-    {
-        if (mn_ahead_at(&line, places[i]) > stage->front)
-        {
-            return 0;
-        }
-    }
-    return 1;
-}
-
 /* The scratch buffer of the layer of a stage that lies in the table, or MN_ARG_ERROR. */
 static int32_t mn_check_stage(const mn_stream_kernels *kernels, const mn_stream_group *group,
                               const mn_stream_call *call, int32_t index)
@@ -278,7 +209,8 @@ static int32_t mn_check_stage(const mn_stream_kernels *kernels, const mn_stream_
     if (stage->kind < 0 || stage->kind > MN_STREAM_GLOBAL_AVERAGE_POOL || source[0] < MN_STREAM_INPUT ||
         source[0] >= index || source[1] >= index ||
         (is_add ? source[1] < MN_STREAM_INPUT : source[1] != MN_STREAM_NONE) || stage->step < 1 ||
-        stage->step > MN_STREAM_ROWS || stage->slots < 1 || stage->rows < 1 ||
+        stage->step > MN_STREAM_ROWS || stage->start < 1 || stage->start > stage->step ||
+        stage->slots < 1 || stage->rows < 1 ||
         stage->rows > MN_STREAM_ROWS || stage->row_bytes < 1)
     {
         return MN_ARG_ERROR;

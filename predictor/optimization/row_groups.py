@@ -26,6 +26,7 @@ from predictor.model.device.stream_group import (
 from predictor.model.device.stream_stage import MOST_STAGES, STREAM, is_global
 from predictor.model.graph import Graph, Operator
 from predictor.operators.access_order import InputOverlap
+from predictor.operators.mn.convolution_loops import BLOCK
 from predictor.operators.mn.scratch import scratch_bytes
 from predictor.operators.mn.stream import stream_distance, stream_loops
 from predictor.operators.sizes import align_up
@@ -259,11 +260,15 @@ class Candidates:
 
 
 def _step(layer: StreamLayer | None, positions: int) -> int:
-    """Rows that hold so many output positions."""
+    """Rows that hold so many output positions; several rows hold whole blocks of them."""
     options = None if layer is None else layer.options
-    if isinstance(options, WeightedOptions | PoolOptions):
-        return max(1, -(-positions // options.output_dims[2]))
-    return 1
+    if not isinstance(options, WeightedOptions | PoolOptions):
+        return 1
+    width = options.output_dims[2]
+    if positions <= width:
+        return 1
+    unit = BLOCK // math.gcd(BLOCK, width)
+    return -(-positions // (width * unit)) * unit
 
 
 def _spans(report: ArenaReport) -> dict[int, _Span]:

@@ -37,7 +37,7 @@ def _layer(builder: ModelBuilder, chance: random.Random, x: TensorRef, weights: 
     if x.shape[1] < window[0] or x.shape[2] < window[1]:
         padding = "same"
     dilation = chance.choice((1, 1, 2)) if padding == "same" and stride == 1 else 1
-    choice = chance.randint(0, 11)
+    choice = chance.randint(0, 13)
     if choice < 4:
         return builder.conv_2d(
             x, chance.choice((2, 4, 6, 10)), kernel=kernel, stride=stride, dilation=dilation,
@@ -55,6 +55,12 @@ def _layer(builder: ModelBuilder, chance: random.Random, x: TensorRef, weights: 
     if choice == 11:
         sides = [(chance.randint(0, 3), chance.randint(0, 2)) for _ in range(2)]
         return builder.pad(x, ((0, 0), *sides, (0, 0)))
+    if choice > 11:  # a column of blocks whose rows may all lie in one line buffer
+        for _ in range(chance.randint(1, 3)):
+            x = builder.depthwise_conv_2d(x, kernel=3, weights=weights)
+            outs = chance.choice((x.shape[3], x.shape[3], max(2, x.shape[3] - 2)))
+            x = builder.conv_2d(x, outs, kernel=1, weights=weights)
+        return x
     if choice == 9 and x.type is TensorType.INT4:
         return builder.relu6(x)  # of int8 there is a kernel in groups only
     y = builder.conv_2d(x, x.shape[3], kernel=3, weights=weights)
@@ -75,7 +81,8 @@ def random_groups(graph: Graph, seed: int) -> list[Group]:
         ]
         length = chance.choice([*lengths, max(lengths)]) if lengths else 0
         if length:
-            steps = tuple(chance.choice((1, 1, 2, 3, 99)) for _ in range(length))
+            alike = chance.choice((0, 0, 1, 2, 4))
+            steps = tuple(alike or chance.choice((1, 1, 2, 3, 99)) for _ in range(length))
             groups.append(Group(first, steps))
         first += length or 1
     return groups

@@ -52,9 +52,14 @@ class StreamOptions:
     @property
     def lines(self) -> tuple[tuple[int, int], ...]:
         """Line buffers in their order: the stage whose output each holds, and its bytes."""
-        fronts = {stage.sources[0]: stage.front for stage in self.stages if stage.front}
+        fronts = [0] * len(self.stages)
+        roots = list(range(len(self.stages)))
+        for index, stage in enumerate(self.stages):
+            if stage.front:
+                roots[index] = roots[stage.sources[0]]
+                fronts[roots[index]] += stage.front
         return tuple(
-            (index, -(-(stage.slots * stage.row_bytes + fronts.get(index, 0)) // 4) * 4)
+            (index, -(-(stage.slots * stage.row_bytes + fronts[index]) // 4) * 4)
             for index, stage in enumerate(self.stages)
             if not stage.front and (stage is not self.stages[-1] or stage.is_summed)
         )

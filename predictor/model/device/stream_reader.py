@@ -36,7 +36,7 @@ from predictor.model.device.stream_stage import (
 )
 
 _HEAD = struct.Struct("<4i")
-_STAGE = struct.Struct("<14i")
+_STAGE = struct.Struct("<15i")
 _WORD_BYTES = 4
 _LARGEST_STEP = 65535
 _LARGEST_TENSOR = (1 << 31) - 1
@@ -105,7 +105,7 @@ def _stage_bytes(data: bytes, at: int) -> int | None:
 
 
 def _read_stage(code: str, types: Pair, data: bytes, read_layer: ReadLayer) -> Stage:
-    _, kind, first, second, filter, bias, step, slots, rows, row_bytes, *window, front = (
+    _, kind, first, second, filter, bias, step, slots, rows, row_bytes, *window, front, start = (
         _STAGE.unpack_from(data)
     )
     _ensure(0 <= kind < len(KINDS), f"the options of {code} have a stage of kind {kind}")
@@ -120,7 +120,9 @@ def _read_stage(code: str, types: Pair, data: bytes, read_layer: ReadLayer) -> S
     is_add = isinstance(options, AddOptions)
     _ensure(is_add == (second != NO_SOURCE), f"a stage of {code} has a wrong number of inputs")
     sources = (first, second) if is_add else (first,)
-    stage = Stage(options, sources, filter, bias, rows, row_bytes, step, slots, front, is_summed)
+    stage = Stage(
+        options, sources, filter, bias, rows, row_bytes, step, slots, front, start, is_summed
+    )
     _ensure(stage.window == tuple(window), f"a stage of {code} is not the layer of its options")
     return stage
 
@@ -132,7 +134,7 @@ def _check_stage(code: str, types: Pair, group: StreamOptions) -> None:
     reach, stride, padding = stage.window
     _ensure(
         all(GROUP_INPUT <= source < len(before) for source in stage.sources)
-        and 1 <= stage.step <= MOST_ROWS
+        and 1 <= stage.start <= stage.step <= MOST_ROWS
         and stage.slots >= 1
         and 1 <= stage.rows <= MOST_ROWS
         and stage.row_bytes >= 1,

@@ -62,9 +62,11 @@ class Stage:
         filter, bias: their positions among the operator's inputs, 0 for none.
         rows, row_bytes: of its output.
         step: rows of its output that are computed at once.
+        start: those that its first run computes, where they are fewer: so many that the rows before
+            it come when they are read.
         slots: rows that the line buffer of its output holds; of the last stage all.
-        front: bytes that its output begins before the rows that it reads, in their line buffer; 0:
-            it has a line buffer of its own.
+        front: bytes that its output begins before the output that it reads, in the same line
+            buffer; 0: it has a line buffer of its own.
         is_summed: an average pooling over the whole image, the last stage: it takes rows as they
             come, ``rows`` are those of its input, and its line buffer holds the sums of channels.
     """
@@ -78,6 +80,7 @@ class Stage:
     step: int = 1
     slots: int = 1
     front: int = 0
+    start: int = 1
     is_summed: bool = False
 
     @property
@@ -150,12 +153,13 @@ class Stage:
                 self.row_bytes,
                 *self.window,
                 self.front,
+                self.start,
             )
             + options
         )
 
 
-_HEAD_OF_STAGE = struct.Struct("<14i")
+_HEAD_OF_STAGE = struct.Struct("<15i")
 
 
 def reads_rows(stage: Stage, input_rows: int) -> bool:
@@ -179,9 +183,8 @@ def summed(stage: Stage) -> Stage:
     """The stage of a global average pooling that takes its input row by row."""
     assert isinstance(stage.options, PoolOptions)
     dims = stage.options.input_dims
-    return replace(
-        stage, rows=dims[1], row_bytes=_SUM_BYTES * dims[3], step=1, slots=1, is_summed=True
-    )
+    one = replace(stage, step=1, start=1, slots=1, is_summed=True)
+    return replace(one, rows=dims[1], row_bytes=_SUM_BYTES * dims[3])
 
 
 def bits_of(options: LayerOptions) -> int:

@@ -15,7 +15,7 @@ from predictor.operators.mn.contents import Contents
 from predictor.operators.mn.scratch import is_direct, is_pointwise, needs_patch
 from predictor.operators.mn.window_loops import axes_of
 
-_BLOCK = 4
+BLOCK = 4
 """Columns that one pass over the weights serves."""
 
 
@@ -48,12 +48,12 @@ def convolution(
     outs, window_h, window_w, depth = options.filter_dims
     groups, taps = options.input_dims[3] // depth, window_h * window_w * depth
     all_of_it = gathered(*found, options)
-    blocks, left = divmod(all_of_it.positions, _BLOCK)
+    blocks, left = divmod(all_of_it.positions, BLOCK)
     made.add("mn_convolution", channel=outs, block=blocks + left)
     if groups > 1:
         made.add("mn_convolution", group=(blocks + left) * groups)
     shared_loops.padded_rows(made, options, taps)
-    for kind, passes, step in (("x4", blocks, _BLOCK), ("x1", left, 1)):
+    for kind, passes, step in (("x4", blocks, BLOCK), ("x1", left, 1)):
         if not passes:
             continue
         part = all_of_it.part(passes * step)

@@ -65,9 +65,8 @@ def stream_loops(options: StreamOptions, ctx: NodeContext) -> Loops | None:
     made = Loops()
     made.terms[f"{options.code.lower()}.custom_call"] = 1
     made.add("mn_stream", run=len(options.runs), stage=len(options.stages))
-    for moved, times in Counter(run.moved_bytes for run in options.runs).items():
-        if moved:
-            _move(made, moved, times)
+    for moved, times in Counter(size for run in options.runs for size in run.moved_bytes).items():
+        _move(made, moved, times)
     kinds: Counter[tuple[int, int, int, int]] = Counter(map(_kind, options.runs))
     for (index, rows, count, padding), times in kinds.items():
         stage = options.stages[index]
