@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 import resource
-import time
 
 import pytest
 
@@ -14,9 +13,9 @@ from predictor.model.device.device_model import device_model
 from predictor.model.example_models import autoencoder, ds_cnn, mobilenet_v2
 from predictor.model.random_graphs import random_graph
 from predictor.model.tflite_writer import write_model
+from tests.fuzz.limits import limited
 from tests.networks import int4_layers, network
 
-MAX_SECONDS = 2.0
 MAX_EXTRA_BYTES = 500 << 20
 
 
@@ -63,15 +62,14 @@ def _fuzz(count: int, seed: int, seeds: list[bytes], **options: str) -> None:
     rng = random.Random(seed)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     predicted, refused = 0, 0
-    for number in range(count):
+    for _ in range(count):
         content = _mutate(rng.choice(seeds), rng)
-        start = time.perf_counter()
         try:
-            predictor.predict(content, **options).to_json()
+            with limited():
+                predictor.predict(content, **options).to_json()
             predicted += 1
         except ModelError:
             refused += 1
-        assert time.perf_counter() - start < MAX_SECONDS, number
     assert predicted > 0
     assert refused > 0
     after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
