@@ -151,11 +151,15 @@ class FirmwareTarget:
         """What ``use`` makes of the model's firmware.
 
         It links all operators, or the model's alone where the board's flash is too small for all.
+        An arena that no memory holds beside the program has one of its own.
 
         Raises:
             LinkedTflmError: this TFLM refuses the model, or fails when it runs.
         """
         firmware = self.linking_all(model)
+        sram = firmware.prediction.sram
+        if self.memory is None and self.persistent_memory is None and sram.is_spread:
+            return replace(self, memory=sram.arena_region).run(model, use)
         if firmware.prediction.flash_margin_bytes >= 0:
             with suppress(FlashOverflowError):  # where TFLM was built larger than predicted
                 return use(firmware)

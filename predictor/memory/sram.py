@@ -66,6 +66,11 @@ class SramReport:
         return ", ".join(arena.region or "" for arena in self.arenas)
 
     @property
+    def is_spread(self) -> bool:
+        """Whether it fits only where the arena and the rest lie in different memories."""
+        return self.fits and self.total_bytes > self.largest_span_bytes
+
+    @property
     def total_bytes(self) -> int:
         return self.arena_bytes + self.static_bytes + self.stack_bytes + self.reserve_bytes
 

@@ -118,6 +118,26 @@ def test_json_trace_and_profile(
     assert len(rows) > 50
 
 
+def test_an_arena_that_no_memory_holds_beside_the_program(tmp_path: Path) -> None:
+    board = tmp_path / "two.toml"
+    board.write_text(
+        """name = "two"
+core = {name = "cortex-m4", clock_hz = 16000000}
+regions = [
+  {name = "flash", kind = "flash", base = 0x08000000, bytes = 0x80000},
+  {name = "main", kind = "sram", base = 0x20000000, bytes = 0x8000},
+  {name = "other", kind = "sram", base = 0x30000000, bytes = 0x4000},
+]
+"""
+    )
+    builder = ModelBuilder("wide")
+    builder.output(builder.conv_2d(builder.input((1, 64, 64, 3)), 4, kernel=1))
+    path = tmp_path / "wide.tflite"
+    path.write_bytes(builder.build())
+    assert predict(path, str(board), tflm="2020.07").sram.is_spread
+    assert run(["emulate", str(path), "--board", str(board)]) == 0
+
+
 def test_where_the_time_goes(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
     arguments = ["emulate", str(model), "--explain-time"]
     assert run([*arguments, "--board", "f446re", "--format", "json"]) == 0
