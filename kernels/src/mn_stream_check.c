@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Tables of groups are checked as a whole before one is followed. */
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC optimize("Os") /* runs once a table: small rather than fast */
+#endif
+
 #include "mn_arguments.h"
 #include "mn_depthwise_scratch.h"
 #include "mn_pad.h"

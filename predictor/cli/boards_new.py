@@ -42,6 +42,7 @@ _MARK, _QUOTE = "given", '"'
 )
 @click.option("--fpu", help="Floating-point unit, e.g. fpv5-d16, or none. Default: the usual one.")
 @click.option("--wait-states", type=click.IntRange(0, 255), help="Of the flash at this clock.")
+@click.option("--flash-interface", help="What stands before the flash, e.g. stm32l4.")
 @click.option("--icache", type=BYTES, help="Instruction cache, e.g. 16KB.")
 @click.option("--dcache", type=BYTES, help="Data cache.")
 @click.option("--name", help="Name of the board. Default: that of the file.")
@@ -59,6 +60,7 @@ def new(
     ram: tuple[str, ...],
     fpu: str | None,
     wait_states: int | None,
+    flash_interface: str | None,
     icache: int | None,
     dcache: int | None,
     name: str | None,
@@ -96,6 +98,7 @@ def new(
         "fpu": fpu and _text(fpu),
         "clock_hz": _number(_hertz(clock)),
         "flash_wait_states": wait_states,
+        "flash_interface": flash_interface and _text(flash_interface),
         "icache_bytes": icache and _number(icache),
         "dcache_bytes": dcache and _number(dcache),
     }

@@ -14,6 +14,7 @@ from predictor.cli.main import run
 BOARDS = {
     "l476rg": [
         *("--core", "m4", "--clock", "80MHz", "--flash", "0x08000000:1MB", "--wait-states", "4"),
+        *("--flash-interface", "stm32l4"),
         *("--ram", "sram1=0x20000000:96KB", "--ram", "sram2=0x10000000:32KB"),
     ],
     "nrf52832": [
@@ -59,6 +60,7 @@ def test_boards_that_ship_can_be_written_anew(
     [
         (["--core", "m9"], "unknown core 'cortex-m9'"),
         (["--clock", "80"], "'80' is no clock"),
+        (["--flash-interface", "art"], "unknown flash interface 'art'; known: stm32f4, stm32l4"),
         (["--clock", "0Hz"], "clock_hz"),
         (["--ram", "sram1"], "'sram1' is no memory"),
         (["--ram", "0x30000000:4XB"], "is no size"),
